@@ -1,0 +1,162 @@
+"""Settings: the environment (where things are) and `medrep.toml` (which accounts we serve)."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.model import Audience, Channel, Fault, MedrepError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Template(Frozen):
+    """A platform template: its id and our field name -> the platform's field name."""
+
+    id: str
+    fields: dict[str, str] = Field(default_factory=dict)
+
+
+class WeChatAccount(Frozen):
+    app_id: str = Field(pattern=r"^\S+$")
+    app_secret: str = Field(min_length=1)
+    token: str = Field(pattern=r"^[A-Za-z0-9]{3,32}$")
+    encoding_aes_key: str = Field(pattern=r"^[A-Za-z0-9+/]{43}$")
+    mode: Literal["plain", "compatible", "safe"] = "safe"
+    audience: Audience
+    api_base: str = "https://api.weixin.qq.com"
+    templates: dict[str, Template] = Field(default_factory=dict)
+
+
+class WeComAccount(Frozen):
+    corp_id: str
+    agent_id: int
+    secret: str
+    token: str
+    encoding_aes_key: str = Field(pattern=r"^[A-Za-z0-9+/]{43}$")
+    audience: Audience
+    api_base: str = "https://qyapi.weixin.qq.com"
+
+
+class TelegramAccount(Frozen):
+    bot_token: str
+    webhook_secret: str = Field(min_length=8)
+    audience: Audience
+    api_base: str = "https://api.telegram.org"
+
+
+class WebChatAccount(Frozen):
+    origins: tuple[str, ...] = ()
+    audience: Audience
+
+
+class Accounts(Frozen):
+    """`medrep.toml`: one table per channel account. Unknown keys are errors."""
+
+    wechat: dict[str, WeChatAccount] = Field(default_factory=dict)
+    wecom: dict[str, WeComAccount] = Field(default_factory=dict)
+    telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
+    webchat: dict[str, WebChatAccount] = Field(default_factory=dict)
+
+    def audience(self, channel: Channel, name: str) -> Audience:
+        """Whom the account serves. Raises MedrepError(NOT_FOUND)."""
+        table: Mapping[str, WeChatAccount | WeComAccount | TelegramAccount | WebChatAccount]
+        table = getattr(self, channel.value)
+        if name not in table:
+            raise MedrepError(Fault.NOT_FOUND, f"no account {channel}:{name}")
+        return table[name].audience
+
+
+class Settings(Frozen):
+    """Where this process lives. Read once, at the start, and handed down."""
+
+    home: Path
+    config: Path
+    port: int
+    engine_port: int
+    actions_port: int
+    database_url: str | None
+    public_url: str
+    test: bool
+    sandbox: bool
+    accounts: Accounts
+
+    @property
+    def model_dir(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def key_dir(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+
+def read_accounts(path: Path) -> Accounts:
+    """The accounts in a toml file; no file, no accounts. Raises MedrepError(CONFIGURATION)."""
+    if not path.exists():
+        return Accounts()
+    try:
+        return Accounts.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MedrepError(Fault.CONFIGURATION, f"{path.name} is not TOML: {error}") from None
+    except ValidationError as error:
+        # Only where and why: the input may hold a secret.
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        raise MedrepError(Fault.CONFIGURATION, f"{path.name}: {faults}") from None
+
+
+def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment. Raises MedrepError(CONFIGURATION)."""
+
+    def number(name: str, default: int) -> int:
+        try:
+            value = int(env.get(name) or default)
+        except ValueError:
+            raise MedrepError(Fault.CONFIGURATION, f"{name} is not a number") from None
+        if not 0 < value < 65536:
+            raise MedrepError(Fault.CONFIGURATION, f"{name} is not a port")
+        return value
+
+    def path(name: str, default: str) -> Path:
+        return (Path.cwd() / (env.get(name) or default)).resolve()
+
+    config = path("MEDREP_CONFIG", "medrep.toml")
+    home = path("MEDREP_HOME", "var")
+    port = number("MEDREP_PORT", 8080)
+    accounts = read_accounts(config)
+    sandbox = env.get("MEDREP_SANDBOX") == "1"
+    if sandbox:
+        # The demo accounts live in a file of the sandbox's own, beside those of the configuration.
+        demo = read_accounts(home / "sandbox.toml")
+        accounts = Accounts(
+            wechat={**accounts.wechat, **demo.wechat},
+            wecom={**accounts.wecom, **demo.wecom},
+            telegram={**accounts.telegram, **demo.telegram},
+            webchat={**accounts.webchat, **demo.webchat},
+        )
+    return Settings(
+        home=home,
+        config=config,
+        port=port,
+        engine_port=number("MEDREP_ENGINE_PORT", 5005),
+        actions_port=number("MEDREP_ACTIONS_PORT", 5055),
+        database_url=env.get("MEDREP_DATABASE_URL") or None,
+        public_url=env.get("MEDREP_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        test=env.get("MEDREP_TEST") == "1",
+        sandbox=sandbox,
+        accounts=accounts,
+    )
