@@ -113,9 +113,7 @@ def read_accounts(path: Path) -> Accounts:
         raise MedrepError(Fault.CONFIGURATION, f"{path.name} is not TOML: {error}") from None
     except ValidationError as error:
         # Only where and why: the input may hold a secret.
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
-        )
+        faults = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         raise MedrepError(Fault.CONFIGURATION, f"{path.name}: {faults}") from None
 
 
