@@ -1,0 +1,72 @@
+"""The connection pool: every statement of ours runs inside `Database.begin()`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+Tx = AsyncConnection
+
+WORKER = "medrep_worker"
+CONSOLE = "medrep_console"
+
+
+def psycopg_url(url: str) -> str:
+    """The same database for SQLAlchemy's psycopg 3 dialect, whatever the scheme was written as."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def libpq_url(url: str) -> str:
+    """The same database as libpq writes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Database:
+    """A pool of connections that act as one role: the worker, unless said otherwise."""
+
+    def __init__(self, url: str, *, role: str | None = WORKER, size: int = 10) -> None:
+        self.url = url
+        self._role = role
+        self._engine = create_async_engine(
+            psycopg_url(url), pool_size=size, max_overflow=size, pool_pre_ping=False, hide_parameters=True
+        )
+        if role is not None:
+
+            @event.listens_for(self._engine.sync_engine, "connect")
+            def act_as(connection: Any, _record: Any) -> None:
+                # The login may own more (one URL for everything); the work never does.
+                connection.execute(f"SET ROLE {role}")
+                connection.execute("SET statement_timeout = '30s'")
+                connection.commit()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """One transaction: commits at the end, rolls back on any error."""
+        async with self._engine.begin() as tx:
+            yield tx
+
+    async def listen(self, *channels: str) -> psycopg.AsyncConnection[Any]:
+        """A connection of its own that receives NOTIFY on these channels."""
+        connection = await psycopg.AsyncConnection.connect(libpq_url(self.url), autocommit=True)
+        for channel in channels:
+            await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+        return connection
+
+    async def ready(self) -> bool:
+        """Whether the database answers."""
+        async with self.begin() as tx:
+            return bool((await tx.execute(text("SELECT 1"))).scalar())
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def notify(tx: Tx, channel: str, payload: str = "") -> None:
+    """Wake whoever listens, when (and only if) this transaction commits."""
+    await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
