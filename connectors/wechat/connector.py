@@ -1,0 +1,114 @@
+"""The WeChat Official Account connector: the face that `bot/app.py` builds and calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import aiohttp
+from aiohttp import web
+
+from bot.clock import real_now
+from bot.model import Account, Channel, Fault, Gateway, MedrepError, Message, Receipt, Tokens
+from bot.settings import WeChatAccount
+from connectors.wechat import render
+from connectors.wechat.client import TIMEOUT, Api
+from connectors.wechat.webhook import Webhook
+
+FIELD_LIMIT = 20  # characters in one field of a template message
+CLIENT_MSG_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+PATH_NAME = re.compile(r"[0-9A-Za-z_-]+")
+
+
+class WeChat:
+    """One Official Account, served at `/wechat/NAME`.
+
+    `now` is real time (signature freshness, time stamps), never the product clock.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        settings: WeChatAccount,
+        gateway: Gateway,
+        tokens: Tokens,
+        http: aiohttp.ClientSession,
+        *,
+        now: Callable[[], datetime] = real_now,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
+    ) -> None:
+        if account.channel is not Channel.WECHAT or not PATH_NAME.fullmatch(account.name):
+            raise MedrepError(Fault.CONFIGURATION, f"{account} cannot be a WeChat account's name")
+        self.account = account
+        self.api = Api(account, settings, tokens, http, timeout)
+        self._settings = settings
+        self._webhook = Webhook(account, settings, gateway, now)
+
+    def routes(self) -> list[web.RouteDef]:
+        """GET (URL verification) and POST (messages) at `/wechat/NAME`."""
+        path = f"/wechat/{self.account.name}"
+        return [web.get(path, self._webhook.verify, allow_head=False), web.post(path, self._webhook.receive)]
+
+    def passive_text(self, message: Message) -> str:
+        """The message as the one text a passive reply can be, choices numbered."""
+        return render.passive_text(message)
+
+    def passive_fits(self, message: Message) -> bool:
+        """Whether a passive reply carries all of it; what does not fit is to be pushed."""
+        return render.passive_fits(message)
+
+    def split(self, message: Message) -> tuple[Message, ...]:
+        """The message in parts that `send` takes, one platform message (and one of the 5) each."""
+        return render.split(message)
+
+    async def send(self, address: str, message: Message, *, key: str) -> Receipt:
+        """Push one message by the customer-service API: a text, or a menu when it has choices.
+
+        `key` is not used: this API has no idempotency key, so an AMBIGUOUS send must not be repeated.
+        Raises MedrepError with a sending Fault; TOO_LONG when it needs `split` first.
+        """
+        if not render.fits(message):
+            raise MedrepError(Fault.TOO_LONG, f"more than {render.LIMIT} bytes")
+        await self.api.call("/cgi-bin/message/custom/send", render.body(address, message))
+        return Receipt()
+
+    async def template(
+        self, address: str, template: str, fields: Mapping[str, str], *, client_msg_id: str
+    ) -> Receipt:
+        """Send the template named `template` in the account's settings; `fields` by our own field names.
+
+        WeChat drops a second send with the same `client_msg_id` to the same person within 10 minutes, so an
+        AMBIGUOUS one may be repeated in that time. The outcome arrives later as a RECEIPT whose detail
+        holds this `platform_id`. Raises MedrepError: CONFIGURATION, BAD_INPUT, or a sending Fault.
+        """
+        known = self._settings.templates.get(template)
+        if known is None:
+            raise MedrepError(Fault.CONFIGURATION, f"{self.account} has no template {template!r}")
+        if set(fields) != set(known.fields):
+            raise MedrepError(Fault.BAD_INPUT, f"template {template!r} takes {sorted(known.fields)}")
+        if not CLIENT_MSG_ID.fullmatch(client_msg_id):
+            raise MedrepError(Fault.BAD_INPUT, "client_msg_id is not up to 64 of [0-9A-Za-z_-]")
+        for name, value in fields.items():
+            _check_field(name, value)
+        body = {
+            "touser": address,
+            "template_id": known.id,
+            "client_msg_id": client_msg_id,
+            "data": {known.fields[name]: {"value": value} for name, value in fields.items()},
+        }
+        answer = await self.api.call("/cgi-bin/message/template/send", body)
+        return Receipt(platform_id=str(answer.get("msgid") or ""))
+
+    async def typing(self, address: str) -> None:
+        """Show 「对方正在输入…」. Raises MedrepError like `send`; nothing depends on it."""
+        body = {"touser": address, "command": "Typing"}
+        await self.api.call("/cgi-bin/message/custom/typing", body)
+
+
+def _check_field(name: str, value: str) -> None:
+    """The platform cuts or drops what breaks its rules, silently: so refuse it here."""
+    if not value.strip() or len(value) > FIELD_LIMIT:
+        raise MedrepError(Fault.BAD_INPUT, f"template field {name!r}: 1 to {FIELD_LIMIT} characters")
+    if len(value.splitlines()) != 1 or value != render.clean(value):
+        raise MedrepError(Fault.BAD_INPUT, f"template field {name!r}: no line break, no control character")

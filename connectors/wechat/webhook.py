@@ -1,0 +1,229 @@
+"""What WeChat calls: URL verification (GET) and messages (POST) at `/wechat/NAME`.
+
+A POST is answered with
+- 200 and a passive reply, or 200 and the literal `success`: it is durable, or nothing is to be done about it
+  (a type or event we do not know; a stale post, see `FRESH`);
+- 403 forged, unsigned or ambiguous; 400 unreadable; 413 too large. Nothing is stored;
+- 503 after `STORE_S`: authentic, but it could not be stored.
+In plain mode the signature does not cover the body: that is WeChat's design, and why `safe` is the default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import aiohttp
+from aiohttp import http_exceptions, web
+
+from bot.model import (
+    Accepted,
+    Account,
+    Fault,
+    Gateway,
+    Inbound,
+    InboundKind,
+    MedrepError,
+    PassiveReply,
+)
+from bot.settings import WeChatAccount
+from connectors.wechat import envelope, render
+from connectors.wechat.crypto import Crypto
+from connectors.wechat.parse import parse
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 1 << 20  # bytes
+# WeChat hangs up after 5 s. All three count from the arrival of the request.
+BODY_S = 3.0
+STORE_S = 4.0
+REPLY_S = 4.5
+STORE_AGAIN_S = 1.0
+
+# How far the signed time may be from ours. A replay inside it is caught by the message key; one outside it is
+# acknowledged and forgotten, even if the key is gone from the inbox by then.
+FRESH = timedelta(minutes=10)
+TIMESTAMP = re.compile(r"[0-9]{10}")  # exactly: the signature joins its parts without a separator
+
+STATUS = {Fault.FORGED: 403, Fault.MALFORMED: 400, Fault.TOO_LARGE: 413}
+
+
+class Webhook:
+    """The two handlers of one account. `now` is real time."""
+
+    def __init__(
+        self, account: Account, settings: WeChatAccount, gateway: Gateway, now: Callable[[], datetime]
+    ) -> None:
+        self._account = account
+        self._plain = settings.mode == "plain"
+        self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.app_id)
+        self._gateway = gateway
+        self._now = now
+
+    async def verify(self, request: web.Request) -> web.StreamResponse:
+        """GET: prove to WeChat that we know the token. The echo is plain text in every mode."""
+        try:
+            query = _query(request, "signature", "timestamp", "nonce", "echostr")
+            self._crypto.check(query["signature"], query["timestamp"], query["nonce"])
+        except MedrepError as error:
+            return self._refuse(error)
+        return web.Response(text=query["echostr"], headers={"X-Content-Type-Options": "nosniff"})
+
+    async def receive(self, request: web.Request) -> web.StreamResponse:
+        """POST: one message."""
+        arrived = asyncio.get_running_loop().time()
+        try:
+            fields = await self._authentic(request)
+            if fields is None:
+                return _success()
+            inbound = parse(fields, self._account, self._now())
+        except MedrepError as error:
+            return self._refuse(error)
+        if inbound is None:
+            kind, event = fields.get("MsgType", ""), fields.get("Event", "")
+            log.info("%s: acknowledged an unknown %.40r %.60r", self._account, kind, event)
+            return _success()
+        # A report and a farewell leave nobody to reply to.
+        passive = inbound.kind is not InboundKind.RECEIPT and inbound.event != "unsubscribe"
+        accepted = await self._store(inbound, passive=passive, until=arrived + STORE_S)
+        if accepted is None:
+            return web.Response(status=503, text="not stored")
+        reply = await self._reply(accepted, until=arrived + REPLY_S) if passive else None
+        if reply is None:
+            return _success()
+        return await self._write(request, fields, reply)
+
+    # ------------------------------------------------------------ in
+
+    async def _authentic(self, request: web.Request) -> dict[str, str] | None:
+        """The fields of the message once its signature holds; None when it is stale. Raises MedrepError."""
+        signed = "signature" if self._plain else "msg_signature"
+        # Without msg_signature there is nothing that covers the body: `signature` alone would be a downgrade.
+        query = _query(request, signed, "timestamp", "nonce")
+        given, stamp, nonce = query[signed], query["timestamp"], query["nonce"]
+        if not TIMESTAMP.fullmatch(stamp):
+            raise MedrepError(Fault.FORGED, "the timestamp is not one")
+        if self._plain:
+            self._crypto.check(given, stamp, nonce)
+            body = await _body(request)
+            return envelope.read(body) if self._fresh(stamp) else None
+        encrypted = envelope.read(await _body(request)).get("Encrypt", "")
+        if not encrypted:
+            raise MedrepError(Fault.FORGED, "nothing is encrypted")
+        self._crypto.check(given, stamp, nonce, encrypted)
+        # Only what was encrypted counts; the clear fields of compatible mode are not even looked at.
+        return envelope.read(self._crypto.decrypt(encrypted)) if self._fresh(stamp) else None
+
+    def _fresh(self, stamp: str) -> bool:
+        age = self._now().timestamp() - int(stamp)
+        fresh = abs(age) <= FRESH.total_seconds()
+        if not fresh:
+            # Either a replay or a wrong clock here, and then every message ends here: so say it loudly.
+            log.error("%s: acknowledged and dropped a post signed %.0f s from now", self._account, age)
+        return fresh
+
+    def _refuse(self, error: MedrepError) -> web.Response:
+        log.warning("%s: refused a request: %s", self._account, error)
+        return web.Response(status=STATUS[error.fault], text=error.fault.value)
+
+    # ------------------------------------------------------------ through
+
+    async def _store(self, inbound: Inbound, *, passive: bool, until: float) -> Accepted | None:
+        """Hand it to the gateway; None when that failed up to `until` (loop time).
+
+        `success` would lose the message. WeChat was seen to repeat a post answered with another status three
+        times within a second, and after silence three times in 15 s; so we hold the connection and try again
+        ourselves (accepting is idempotent by key), which outlasts a restart of the database unseen.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    return await self._gateway.accept(inbound, passive=passive)
+            except Exception as error:
+                # The type alone: a database error may quote the row.
+                log.error("%s: a message could not be stored (%s)", self._account, type(error).__name__)
+            if loop.time() >= until:
+                return None
+            await asyncio.sleep(min(STORE_AGAIN_S, until - loop.time()))
+
+    async def _reply(self, accepted: Accepted, *, until: float) -> PassiveReply | None:
+        """The reply that is ready in time. It is stored whatever happens here; at worst it is pushed."""
+        try:
+            async with asyncio.timeout_at(until):
+                reply = await self._gateway.passive_reply(accepted)
+        except Exception as error:
+            log.error("%s: no passive reply (%s)", self._account, type(error).__name__)
+            return None
+        if reply is not None and not render.passive_fits(reply.message):
+            await self._written(reply, written=False)
+            return None
+        return reply
+
+    # ------------------------------------------------------------ out
+
+    async def _write(
+        self, request: web.Request, fields: dict[str, str], reply: PassiveReply
+    ) -> web.StreamResponse:
+        """Write the reply and report whether the connection took it, also when we are cancelled at it."""
+        now = self._now()
+        xml = envelope.reply(fields, render.passive_text(reply.message), now)
+        if not self._plain:
+            xml = envelope.seal(self._crypto, xml, now)
+        response = web.Response(text=xml, content_type="application/xml", charset="utf-8")
+        written = False
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+            written = request.transport is not None and not request.transport.is_closing()
+        except OSError:
+            log.info("%s: WeChat hung up before its passive reply", self._account)
+        finally:
+            await asyncio.shield(self._written(reply, written=written))
+        return response
+
+    async def _written(self, reply: PassiveReply, *, written: bool) -> None:
+        try:
+            await self._gateway.passive_written(reply, written=written)
+        except Exception as error:
+            # The gateway's own deadline for this row decides then.
+            log.error("%s: a passive reply's fate is unrecorded (%s)", self._account, type(error).__name__)
+
+
+def _success() -> web.Response:
+    """The literal acknowledgement; anything else shows the person 「该公众号提供的服务出现故障」."""
+    return web.Response(text="success")
+
+
+def _query(request: web.Request, *names: str) -> dict[str, str]:
+    """The query. Raises MedrepError(FORGED) when one of `names` is missing or anything is given twice."""
+    query = dict(request.query)
+    if len(query) != len(request.query):
+        raise MedrepError(Fault.FORGED, "a query parameter is given twice")
+    missing = [name for name in names if not query.get(name)]
+    if missing:
+        raise MedrepError(Fault.FORGED, f"without {missing[0]}")
+    return query
+
+
+async def _body(request: web.Request) -> bytes:
+    """At most BODY_LIMIT bytes, never more in memory. Raises MedrepError(TOO_LARGE, MALFORMED)."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise MedrepError(Fault.TOO_LARGE, "the body is too large")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        # aiohttp would unpack it, and a small body can unpack to a large one. WeChat never packs.
+        raise MedrepError(Fault.MALFORMED, "the body is packed")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise MedrepError(Fault.TOO_LARGE, "the body is too large")
+    except (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError) as error:
+        # Broken chunks, a sender that hung up or is too slow (TimeoutError).
+        raise MedrepError(Fault.MALFORMED, f"no whole body ({type(error).__name__})") from None
+    return bytes(body)
