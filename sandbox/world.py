@@ -1,0 +1,187 @@
+"""The platform's world: who follows which account, what each chat shows, and who is watching it.
+
+In memory. Only the followers made on the page may be kept in a file, so that somebody the gateway already
+knows does not vanish with a restart of the double.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sandbox.demo import PEOPLE
+
+Key = tuple[str, str]  # account name, openid
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    account: str
+    openid: str
+    nickname: str
+    subscribed: bool = True
+    subscribed_at: int = 0
+    blocked: bool = False  # refuses template messages
+    card: dict[str, str] = field(default_factory=dict)  # who this is, for the page
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing a chat shows. `sender` is user, account or system; `via` how the account's message came."""
+
+    id: int
+    account: str
+    openid: str
+    sender: str
+    kind: str  # text voice image location news msgmenu template event fault
+    text: str
+    at: float  # business clock
+    via: str = ""  # passive customer_service template subscription
+    menu: dict[str, Any] | None = None  # msgmenu: {"items": [{"id", "content"}], "tail"}
+    card: dict[str, Any] | None = None  # news, template, image, location: what the card shows
+    is_ai: bool = False
+    msg_id: str = ""
+    delivery: str = ""  # of a user's message: sending, delivered, failed
+
+    def shown(self) -> dict[str, Any]:
+        """As the HTTP API gives it out: `from`, `type` and an ISO time."""
+        shown = asdict(self)
+        shown["from"], shown["type"] = shown.pop("sender"), shown.pop("kind")
+        shown["time"] = datetime.fromtimestamp(shown.pop("at"), UTC).isoformat()
+        return shown
+
+
+class World:
+    def __init__(self, followers_file: Path | None = None) -> None:
+        self._file = followers_file
+        self._watchers: dict[asyncio.Queue[dict[str, Any] | None], Key] = {}
+        # A restart must not hand out MsgIds again: the gateway remembers them.
+        self._msg_ids = count(20_000_000_000_000_000 + time.time_ns() // 1000)
+        self.offset = 0.0
+        self._begin()
+        self._load()
+
+    def _begin(self) -> None:
+        self.followers: dict[Key, Follower] = {}
+        self.menus: dict[str, dict[str, Any]] = {}
+        self.media: dict[str, tuple[str, bytes]] = {}
+        self.consents: dict[tuple[str, str, str], int] = {}  # account, openid, template: sends agreed to
+        self.typing: dict[Key, float] = {}
+        self.last_act: dict[Key, float] = {}
+        self._chats: dict[Key, dict[int, Item]] = {}
+        self._item_ids = count(1)
+        for person in PEOPLE:
+            card = {name: value for name, value in asdict(person).items() if isinstance(value, str)}
+            self.put(
+                Follower(
+                    person.account, person.openid, person.name, person.following, int(time.time()), card=card
+                )
+            )
+
+    def reset(self) -> None:
+        """Back to the demo people, nobody having said anything; MsgIds go on."""
+        self.offset = 0.0
+        self._begin()
+        self._save()
+        self.publish({"event": "state"})
+
+    # -------------------------------------------------------------- clock and ids
+
+    def now(self) -> float:
+        """The business clock in seconds: real time plus the offset a test has set."""
+        return time.time() + self.offset
+
+    def next_msg_id(self) -> str:
+        return str(next(self._msg_ids))
+
+    # -------------------------------------------------------------- followers
+
+    def put(self, follower: Follower) -> None:
+        self.followers[follower.account, follower.openid] = follower
+        self.publish({"event": "state"})
+
+    def add(self, account: str, nickname: str, openid: str = "", *, subscribed: bool = True) -> Follower:
+        """A new follower, kept over restarts. Raises ValueError if the openid is taken."""
+        openid = openid or "o" + secrets.token_urlsafe(21)[:27]
+        if (account, openid) in self.followers:
+            raise ValueError(openid)
+        card = {"kind": "created", "name": nickname, "hint": "在本页新建的关注者"}
+        follower = Follower(account, openid, nickname, subscribed, int(self.now()), card=card)
+        self.put(follower)
+        self._save()
+        return follower
+
+    def follow(self, follower: Follower, *, subscribed: bool) -> Follower:
+        changed = replace(follower, subscribed=subscribed, subscribed_at=int(self.now()))
+        self.put(changed)
+        return changed
+
+    # -------------------------------------------------------------- chats
+
+    def show(self, account: str, openid: str, sender: str, kind: str, text: str, **more: Any) -> Item:
+        """Put something into a chat."""
+        item = Item(next(self._item_ids), account, openid, sender, kind, text, self.now(), **more)
+        self._keep(item)
+        if sender == "account":
+            self.typing.pop((account, openid), None)
+        return item
+
+    def mark(self, key: Key, item_id: int, delivery: str) -> None:
+        """How a user's message fared."""
+        if item := self._chats.get(key, {}).get(item_id):
+            self._keep(replace(item, delivery=delivery))
+
+    def chat(self, account: str, openid: str) -> list[Item]:
+        return list(self._chats.get((account, openid), {}).values())
+
+    def _keep(self, item: Item) -> None:
+        key = (item.account, item.openid)
+        self._chats.setdefault(key, {})[item.id] = item
+        self.publish({"event": "item", "item": item.shown()}, key)
+
+    # -------------------------------------------------------------- watchers
+
+    def publish(self, event: dict[str, Any], key: Key | None = None) -> None:
+        """Tell the pages that watch this chat; without a key, all pages."""
+        for queue, watched in self._watchers.items():
+            if key is None or key == watched:
+                queue.put_nowait(event)
+
+    @contextmanager
+    def watch(self, key: Key) -> Iterator[asyncio.Queue[dict[str, Any] | None]]:
+        """Events of one chat; None means that the double is stopping."""
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._watchers[queue] = key
+        try:
+            yield queue
+        finally:
+            del self._watchers[queue]
+
+    def stop(self) -> None:
+        for queue in self._watchers:
+            queue.put_nowait(None)
+
+    # -------------------------------------------------------------- the followers' file
+
+    def _load(self) -> None:
+        if self._file and self._file.exists():
+            for row in json.loads(self._file.read_text(encoding="utf-8")):
+                self.put(Follower(**row))
+
+    def _save(self) -> None:
+        if not self._file:
+            return
+        created = [asdict(each) for each in self.followers.values() if each.card.get("kind") == "created"]
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        part = self._file.with_suffix(".part")
+        part.write_text(json.dumps(created, ensure_ascii=False, indent=1), encoding="utf-8")
+        part.replace(self._file)
