@@ -1,0 +1,85 @@
+"""The conversation as it travels: a list of Rasa events in JSON, only this session's, and bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.shared.core.constants import ACTION_LISTEN_NAME
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import (
+    ActionExecuted,
+    ActiveLoop,
+    BotUttered,
+    Event,
+    SessionStarted,
+    SlotSet,
+    UserUttered,
+    deserialise_events,
+)
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from engine.errors import Code, EngineError
+
+MOST_EVENTS = 120  # beyond it the oldest turns are folded into the slots and the form they left behind
+KEPT_TURNS = 8  # more than the policies look back
+MOST_CHARACTERS = 1000  # of one message or reply that is remembered
+
+
+def restore(domain: Domain, contact: str, events: list[dict[str, Any]]) -> DialogueStateTracker:
+    """The tracker these events lead to. Raises EngineError(BAD_REQUEST)."""
+    try:
+        known = deserialise_events(events)
+    except Exception:
+        raise EngineError(Code.BAD_REQUEST, "conversation: unreadable events") from None
+    if len(known) != len(events):
+        raise EngineError(Code.BAD_REQUEST, "conversation: unknown events")
+    return DialogueStateTracker.from_events(contact, known, slots=domain.slots, domain=domain)
+
+
+def store(domain: Domain, tracker: DialogueStateTracker) -> list[dict[str, Any]]:
+    """What `restore` needs next time."""
+    events = _bounded(domain, tracker, _this_session(list(tracker.events)))
+    return [_slim(event) for event in events]
+
+
+def _this_session(events: list[Event]) -> list[Event]:
+    starts = [place for place, event in enumerate(events) if isinstance(event, SessionStarted)]
+    return events[starts[-1] :] if starts else events
+
+
+def _bounded(domain: Domain, tracker: DialogueStateTracker, events: list[Event]) -> list[Event]:
+    if len(events) <= MOST_EVENTS:
+        return events
+    turns = [place for place, event in enumerate(events) if isinstance(event, UserUttered)]
+    if len(turns) <= KEPT_TURNS:
+        return events
+    cut = turns[-KEPT_TURNS]
+    before = DialogueStateTracker.from_events(tracker.sender_id, events[:cut], slots=domain.slots, domain=domain)
+    return [*_summary(domain, before), *events[cut:]]
+
+
+def _summary(domain: Domain, tracker: DialogueStateTracker) -> list[Event]:
+    """Events that lead a new conversation to the same slots and the same active form."""
+    summary: list[Event] = [SessionStarted()]
+    form = tracker.active_loop_name
+    if form:
+        summary += [ActionExecuted(form), ActiveLoop(form)]
+    summary += [
+        SlotSet(slot.name, tracker.get_slot(slot.name))
+        for slot in domain.slots
+        if tracker.get_slot(slot.name) != slot.initial_value
+    ]
+    return [*summary, ActionExecuted(ACTION_LISTEN_NAME)]
+
+
+def _slim(event: Event) -> dict[str, Any]:
+    """The event without what only the turn itself needed: NLU's details, empty fields, long texts."""
+    plain: dict[str, Any] = event.as_dict()
+    if isinstance(event, UserUttered):
+        plain["text"] = (event.text or "")[:MOST_CHARACTERS]
+        plain["parse_data"] = {"intent": event.intent, "entities": event.entities}
+        plain.pop("message_id", None)
+    elif isinstance(event, BotUttered):
+        plain["text"] = (event.text or "")[:MOST_CHARACTERS] or None
+        plain["data"] = {key: value for key, value in event.data.items() if value is not None}
+    return {key: value for key, value in plain.items() if value is not None}
