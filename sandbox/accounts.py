@@ -73,7 +73,7 @@ def write_demo_accounts(path: Path, api_base: str) -> None:
     """
     if path.exists():
         old = path.read_text(encoding="utf-8")
-        new = re.sub(r'(?m)^api_base = ".*"$', f'api_base = "{api_base}"', old)
+        new = re.sub(r'(?m)^api_base = ".*"$', lambda _: f'api_base = "{api_base}"', old)
         if new == old:
             return
     else:

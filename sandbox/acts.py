@@ -18,8 +18,8 @@ EVENT_LINES = {"subscribe": "你已关注该公众号", "unsubscribe": "你已�
 class Sent(Strict):
     """What a user does. `type` decides which of the others count; `wait` answers after the delivery.
 
-    text; voice (`content`: the words recognised, or none); image; location (`content`: the place); menu (`id` of
-    a line of a msgmenu, `content` only when no such line is in the chat); event (`event`, `event_key`).
+    text; voice (`content`: the words recognised, or none); image; location (`content`: the place); menu (`id`
+    of a line of a msgmenu, `content` only when no such line is in the chat); event (`event`, `event_key`).
     """
 
     account: str

@@ -20,7 +20,7 @@ from sandbox.faults import ApiFault, Faults, Harm
 from sandbox.journal import Journal, masked
 from sandbox.quota import Ledger
 from sandbox.tokens import Tokens
-from sandbox.world import Follower, World
+from sandbox.world import Follower, Item, World
 
 MESSAGES = {
     -1: "system error",
@@ -68,6 +68,8 @@ MESSAGES = {
     48001: "api unauthorized",
 }
 
+ENTRY = "entry"  # the call's journal entry, on its request
+
 # An escape that is not itself escaped: `\\u4e2d` is text, `\u4e2d` is what the platform refuses.
 _ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-fA-F]{4}")
 
@@ -101,6 +103,10 @@ class Call:
     account: Account
     request: web.Request
     body: dict[str, Any]
+
+    def showed(self, item: Item) -> None:
+        """Note in the journal what this call put into a chat."""
+        self.request[ENTRY]["item"] = item.id
 
 
 Answer = dict[str, Any]
@@ -175,6 +181,7 @@ class Calls:
                 body=masked(raw.decode("utf-8", "replace")),
                 openid=_openid(raw),
             )
+            request[ENTRY] = entry
             await asyncio.sleep(self._double.faults.network.delay_seconds)
             fault = self._double.faults.take(api, account)
             if fault:

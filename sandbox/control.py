@@ -24,7 +24,7 @@ class ClockChange(Strict):
 
 
 class TokensChange(Strict):
-    """Expire (42001) or revoke (40001) the tokens of an account; `lifetime` is for those issued from now on."""
+    """Expire (42001) or revoke (40001) the tokens of an account; `lifetime` is for those issued later."""
 
     account: str
     end: bool = False

@@ -44,7 +44,7 @@ class Custom:
             raise RefusedError(refused)
         context = call.body.get("aimsgcontext")
         is_ai = isinstance(context, dict) and context.get("is_ai_msg") == 1
-        world.show(
+        item = world.show(
             call.account.name,
             follower.openid,
             "account",
@@ -54,6 +54,7 @@ class Custom:
             is_ai=is_ai,
             **more,
         )
+        call.showed(item)
         return OK
 
     async def typing(self, call: Call) -> Answer:

@@ -219,6 +219,7 @@ class Delivery:
             via="passive",
             card=card,
             msg_id=letter.msg_id,
+            answers=letter.item,
         )
 
 

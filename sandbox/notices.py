@@ -95,7 +95,7 @@ class Notices:
             "rows": [{"label": label, "value": value} for label, value in rows],
             "url": url if isinstance(url, str) else "",
         }
-        self._double.world.show(
+        item = self._double.world.show(
             call.account.name,
             openid,
             "account",
@@ -105,6 +105,7 @@ class Notices:
             card=card,
             msg_id=msg_id,
         )
+        call.showed(item)
 
     def _report(self, call: Call, openid: str, event: dict[str, Any]) -> None:
         """Post the outcome to the gateway, a moment later."""
