@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ EMOJI = re.compile(
     r"|无语|嘿哈|捂脸|奸笑|机智|皱眉|耶|吃瓜|加油|汗|天啊|社会社会|旺柴|好的|打脸|哇|翻白眼|让我看看|叹气|苦涩|裂开|嘴唇|爱心|心碎|拥抱"
     r"|强|弱|握手|胜利|抱拳|勾引|拳头|OK|合十|啤酒|咖啡|蛋糕|玫瑰|凋谢|菜刀|炸弹|便便|月亮|太阳|庆祝|礼物|红包|發|福|烟花|爆竹)\]"
 )
+
+# What an emoji says where it is all that was sent; any other is a face.
+SPOKEN = {
+    **dict.fromkeys(("👍", "[强]", "[鼓掌]", "[胜利]", "[加油]"), "赞"),
+    **dict.fromkeys(("👌", "🆗", "[OK]", "[好的]"), "好的"),
+    **dict.fromkeys(("🙏", "🌹", "[合十]", "[抱拳]", "[玫瑰]"), "谢谢"),
+    **dict.fromkeys(("👎", "[弱]"), "差评"),
+    **dict.fromkeys(("👋", "[再见]"), "再见"),
+}
+FACE = "表情"
 
 NUMBER = r"(?:\d+(?:\.\d+)?|[一二两三四五六七八九十百半]+)"
 END = r"(?![A-Za-z])"
@@ -96,7 +107,10 @@ class Reading:
 
 
 def normalise(text: str) -> str:
-    """Full-width to half-width (NFKC), emoji and invisible characters to nothing, spaces to one kind."""
+    """Full-width to half-width (NFKC), emoji and invisible characters to nothing.
+
+    A text of nothing but emoji becomes what the first of them says: 👍 is an answer.
+    """
     return _aligned(text)[0]
 
 
@@ -112,6 +126,10 @@ def _aligned(text: str) -> tuple[str, list[int] | None]:
             normal = unicodedata.normalize("NFKC", character)
             characters.append(normal)
             places.extend([place] * len(normal))
+    if drop and not "".join(characters).strip():
+        first = EMOJI.search(text)
+        spoken = SPOKEN.get(first.group(), FACE) if first else ""
+        return spoken, [0] * len(spoken)
     return "".join(characters), places
 
 
@@ -181,9 +199,7 @@ class Segmenter:
     def __call__(self, text: str) -> Doc:
         measures = [(match.lastgroup, *match.span()) for match in MEASURES.finditer(text)]
         edges = sorted({0, len(text), *(edge for _, *span in measures for edge in span)})
-        words = [
-            word for start, end in zip(edges, edges[1:], strict=False) for word in self._cut(text[start:end])
-        ]
+        words = [word for start, end in pairwise(edges) for word in self._cut(text[start:end])]
         doc = Doc(self.vocab, words=words, spaces=[False] * len(words))
         doc.user_data["measures"] = measures
         return doc

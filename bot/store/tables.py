@@ -151,6 +151,7 @@ inbox = Table(
     Column("turn_id", UUID),
     UniqueConstraint("channel", "account", "key"),
     Index("ix_inbox_waiting", "contact_id", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_inbox_turn_id", "turn_id"),
     Index("ix_inbox_person_id", "person_id"),
 )
@@ -229,7 +230,9 @@ outbox = Table(
     Column("lease_until", Moment),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("pieces_sent", Integer, nullable=False, server_default=text("0")),
     Column("sent_at", Moment),
+    Column("written_at", Moment),  # real time a passive reply was handed to a connection
     Column("via", Text),  # passive | active
     Column("platform_id", Text),
     Column("fault", Text),
@@ -317,7 +320,6 @@ occurrence = Table(
     Column("due_at", Moment, primary_key=True),
     Column("state", Text, nullable=False),  # queued | missed
     Column("reason", Text),
-    Column("outbox_id", BigInteger, ForeignKey("outbox.id")),
 )
 
 # ------------------------------------------------------------ people at work

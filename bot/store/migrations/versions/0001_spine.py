@@ -235,6 +235,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("channel", "account", "key", name=op.f("uq_inbox_channel_account_key")),
     )
+    op.create_index(
+        "ix_inbox_next", "inbox", ["id"], unique=False, postgresql_where=sa.text("state = 'waiting'")
+    )
     op.create_index("ix_inbox_person_id", "inbox", ["person_id"], unique=False)
     op.create_index("ix_inbox_turn_id", "inbox", ["turn_id"], unique=False)
     op.create_index(
@@ -276,7 +279,9 @@ def upgrade() -> None:
         sa.Column("lease_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("fence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("pieces_sent", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("written_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("via", sa.Text(), nullable=True),
         sa.Column("platform_id", sa.Text(), nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
@@ -419,8 +424,6 @@ def upgrade() -> None:
         sa.Column("due_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("outbox_id", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["outbox_id"], ["outbox.id"], name=op.f("fk_occurrence_outbox_id")),
         sa.ForeignKeyConstraint(["plan_id"], ["plan.id"], name=op.f("fk_occurrence_plan_id")),
         sa.PrimaryKeyConstraint("plan_id", "due_at", name=op.f("pk_occurrence")),
     )

@@ -1,0 +1,210 @@
+"""Accepting a message: one transaction before anything is answered.
+
+The message is stored (once, by its key), screened for safety, and its evidence written; what must be
+said whatever happens next (a red flag, an adverse event, a stop) is queued in the same transaction, so
+it leaves with the engine dead or hung.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from bot.base import Base
+from bot.clock import real_now
+from bot.evidence import Evidence
+from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
+from bot.points import reached
+from bot.safety import Screening, screen
+from bot.store import contacts, messages, outgoing, platform, turns
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.outgoing import Draft, Part
+from bot.tasks import Kind, open_task
+
+FRAGMENT_WAIT = timedelta(seconds=1.5)
+# Openings that say nothing by themselves; their continuation usually follows within a second.
+FRAGMENTS = frozenset(
+    ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
+)
+WORDS = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA})
+CLICKS = frozenset({"subscribe", "scan", "click"})
+QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
+
+
+def is_fragment(text: str) -> bool:
+    """Whether a text says nothing by itself and its continuation is worth a short wait."""
+    bare = text.strip().rstrip("，,、…. ")
+    return bare in FRAGMENTS or (len(text) <= 20 and text.rstrip().endswith(("，", ",", "、")))
+
+
+class Door:
+    """Where messages come in."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+
+    async def accept(
+        self, inbound: Inbound, audience: Audience, *, passive_until: datetime | None
+    ) -> Accepted:
+        """Store, screen and commit. `passive_until` (real time): a connection can carry the reply."""
+        base, now = self._base, self._base.clock.now()
+        screening = screen(inbound.text, audience) if inbound.kind == InboundKind.TEXT else QUIET
+        done_here = bool(screening.stop or screening.resume or screening.red_flag)
+        async with base.db.begin() as tx:
+            whose = await contacts.find_or_add(
+                tx, base.vault, inbound.account, audience, inbound.address, now
+            )
+            waits = inbound.kind == InboundKind.TEXT and is_fragment(inbound.text)
+            stored = await messages.add(
+                tx,
+                base.vault,
+                whose,
+                inbound,
+                screening={
+                    k: v for k, v in asdict(screening).items() if k in ("red_flag", "adverse_event") and v
+                },
+                state=InboxState.DONE
+                if done_here or inbound.kind == InboundKind.RECEIPT
+                else InboxState.WAITING,
+                received_at=now,
+                ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
+                passive_until=passive_until,
+            )
+            if stored is None:
+                return Accepted(await messages.known(tx, inbound, passive_until), duplicate=True)
+            inbox_id, sealed = stored
+            await Evidence(
+                kind="message.received",
+                at=now,
+                subject=f"inbox:{inbox_id}",
+                facts={
+                    "account": str(inbound.account),
+                    "kind": inbound.kind.value,
+                    "key": hashlib.sha256(inbound.key.encode()).hexdigest(),
+                    "red_flag": screening.red_flag,
+                    "adverse_event": screening.adverse_event,
+                    "stop": screening.stop,
+                },
+                person_id=whose.person_id,
+                contact_id=whose.id,
+                body_enc=sealed,
+            ).record(tx)
+            if inbound.kind == InboundKind.RECEIPT:
+                await self._receipt(tx, inbound, now)
+            elif inbound.kind != InboundKind.TRIGGER:
+                await self._present(tx, whose, inbound, now)
+            if inbound.kind == InboundKind.TEXT:
+                passive = (inbox_id, passive_until) if passive_until else None
+                await self._safety(tx, whose, inbound, screening, now, inbox_id, passive)
+                if not waits:
+                    await messages.hurry(tx, whose.id, real_now())
+            if not done_here:
+                await messages.wake(tx)
+            reached("accept.before_commit")
+        reached("accept.committed")
+        return Accepted(inbox_id, duplicate=False)
+
+    async def _present(self, tx: Tx, whose: Contact, inbound: Inbound, now: datetime) -> None:
+        """They are there: the platform's window opens, and what was held for them may leave."""
+        if inbound.event == "unsubscribe":
+            await self._gone(tx, whose, now)
+            return
+        if inbound.kind in WORDS:
+            await platform.grant(tx, whose.id, platform.MESSAGE, now)
+        elif inbound.event.lower() in CLICKS:
+            await platform.grant(tx, whose.id, platform.CLICK, now)
+        if whose.unreachable_at is not None:
+            await contacts.reachable(tx, whose.id)
+        await outgoing.release_held(tx, whose.id, real_now())
+
+    async def _gone(self, tx: Tx, whose: Contact, now: datetime) -> None:
+        """They unfollowed. The platform asks that their data be deleted; safety records must be kept."""
+        await contacts.mark(tx, whose.id, unreachable_at=now)
+        await outgoing.cancel_open(tx, whose.id)
+        erased = await turns.forget(tx, whose.id)
+        await Evidence(
+            kind="contact.unfollowed",
+            at=now,
+            subject=f"contact:{whose.id}",
+            facts={"erased": erased, "kept": ["evidence (ciphertext)", "adverse events", "imported profile"]},
+            person_id=whose.person_id,
+            contact_id=whose.id,
+        ).record(tx)
+
+    async def _receipt(self, tx: Tx, inbound: Inbound, now: datetime) -> None:
+        """The platform's later word on something we sent."""
+        status = str(inbound.detail.get("status", ""))
+        state = OutboxState.DELIVERED if status == "success" else OutboxState.FAILED
+        platform_id = str(inbound.detail.get("platform_id", ""))
+        row = await outgoing.delivered(tx, inbound.account, platform_id, state) if platform_id else None
+        if row is not None:
+            await Evidence("message.receipt", now, f"outbox:{row}", {"state": state.value}).record(tx)
+
+    async def _safety(
+        self,
+        tx: Tx,
+        whose: Contact,
+        inbound: Inbound,
+        screening: Screening,
+        now: datetime,
+        inbox_id: int,
+        passive: tuple[int, datetime] | None,
+    ) -> None:
+        """What is said and done before any NLU and apart from the queue."""
+        names: list[str] = []
+        if screening.red_flag:
+            names.append(self._emergency(screening.red_flag))
+            await self._task(tx, whose, Kind.EMERGENCY, inbound, inbox_id, now)
+        if screening.adverse_event:
+            names.append("utter_adverse_event")
+            await self._task(tx, whose, Kind.ADVERSE_EVENT, inbound, inbox_id, now)
+        if screening.stop:
+            names.append("utter_stop")
+            await stop(tx, whose, now)
+        elif screening.resume:
+            names.append("utter_resume")
+            await contacts.stop(tx, whose.person_id, None)
+        if not names:
+            return
+        dialogue = self._base.published.dialogue
+        urgent = screening.red_flag or screening.adverse_event
+        draft = Draft(
+            parts=tuple(Part(dialogue.text(name, whose.audience), dialogue.basis(name)) for name in names),
+            purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
+            unordered=True,
+        )
+        await outgoing.add(tx, self._base.vault, whose, draft, now=now, retry_at=real_now(), passive=passive)
+
+    def _emergency(self, category: str) -> str:
+        name = f"utter_emergency_{category}"
+        return name if self._base.published.dialogue.has(name) else "utter_emergency"
+
+    async def _task(
+        self, tx: Tx, whose: Contact, kind: Kind, inbound: Inbound, inbox_id: int, now: datetime
+    ) -> None:
+        await open_task(
+            tx,
+            self._base.vault,
+            kind,
+            now=now,
+            whose=whose,
+            key=f"{kind}:inbox:{inbox_id}",
+            detail=inbound.text[:4000],
+        )
+
+
+async def stop(tx: Tx, whose: Contact, now: datetime) -> None:
+    """Stop means stop: every channel of this person, every queued proactive message."""
+    await contacts.stop(tx, whose.person_id, now)
+    everywhere = [contact.id for contact in await contacts.of_person(tx, whose.person_id)]
+    cancelled = await outgoing.cancel_proactive(tx, everywhere)
+    await Evidence(
+        kind="person.stopped",
+        at=now,
+        subject=f"contact:{whose.id}",
+        facts={"cancelled": cancelled},
+        person_id=whose.person_id,
+        contact_id=whose.id,
+    ).record(tx)

@@ -1,0 +1,71 @@
+"""The one exit: nothing leaves that is not approved, passive replies included.
+
+A text needs a basis, and the basis must really say it: a response of the published dialogue, an entry
+of the published content whose document is valid, or a named colleague. Then its words are checked.
+"""
+
+from __future__ import annotations
+
+from bot.base import Base
+from bot.compliance import check_text
+from bot.knowledge.render import says
+from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.store import contacts, doctors
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.outgoing import Draft, Outgoing, Part
+
+
+async def release(tx: Tx, base: Base, row: Outgoing) -> Message:
+    """The message of an outbox row, if it may leave.
+
+    Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | UNREACHABLE | ERASED).
+    """
+    whose = await contacts.by_id(tx, row.contact_id)
+    if whose.unreachable_at is not None:
+        raise MedrepError(Fault.UNREACHABLE, "not a follower")
+    if whose.stopped_at is not None and row.purpose in PROACTIVE:
+        raise MedrepError(Fault.STOPPED, "they said stop")
+    draft = row.draft or _rendered(base, row, whose.audience)
+    for part in draft.parts:
+        await _entitled(tx, base, whose, part)
+        if findings := check_text(part.text, whose.audience):
+            raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
+    for choice in draft.choices:
+        if findings := check_text(choice.label, whose.audience):
+            raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+    return Message("\n\n".join(part.text for part in draft.parts), draft.choices)
+
+
+def _rendered(base: Base, row: Outgoing, audience: Audience) -> Draft:
+    """A template row's text, made from what its references say now."""
+    if row.template is None:
+        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
+    values = {name: str(value) for name, value in row.refs.items()}
+    reply = base.published.dialogue.reply(row.template, audience, row.purpose, **values)
+    return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
+
+
+async def _entitled(tx: Tx, base: Base, whose: Contact, part: Part) -> None:
+    """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
+    basis = part.basis
+    if basis is None:
+        raise MedrepError(Fault.NO_BASIS, "no basis")
+    if basis.kind == BasisKind.RESPONSE:
+        spoken = base.published.spoken(basis.version)
+        if spoken is None or not spoken.says(basis.ref, part.text):
+            raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
+    elif basis.kind == BasisKind.CONTENT:
+        if whose.audience == Audience.DOCTOR and not (await doctors.standing(tx, whose.person_id)).verified:
+            raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
+        _content(base, whose.audience, basis, part.text)
+
+
+def _content(base: Base, audience: Audience, basis: Basis, text: str) -> None:
+    content = base.published.content
+    entry = next((e for e in content.entries if e.id == basis.ref), None)
+    if entry is None or not says(entry, content, text, base.clock.now()):
+        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this, or is no longer valid")
+    document = next(d for d in content.documents if d.id == entry.document)
+    if document.audience != audience or document.version != basis.version:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} is not for this reader, or not this version")

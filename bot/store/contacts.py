@@ -1,0 +1,164 @@
+"""Contacts: a person on one account of a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account, Audience, Channel
+from bot.store.database import Tx
+from bot.store.keys import Vault
+from bot.store.tables import contact
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    id: int
+    account: Account
+    audience: Audience
+    person_id: UUID
+    introduced_at: datetime | None
+    stopped_at: datetime | None
+    unreachable_at: datetime | None
+
+
+_COLUMNS = (
+    contact.c.id,
+    contact.c.channel,
+    contact.c.account,
+    contact.c.audience,
+    contact.c.person_id,
+    contact.c.introduced_at,
+    contact.c.stopped_at,
+    contact.c.unreachable_at,
+)
+
+
+def _contact(row: Any) -> Contact:
+    return Contact(
+        id=row.id,
+        account=Account(Channel(row.channel), row.account),
+        audience=Audience(row.audience),
+        person_id=row.person_id,
+        introduced_at=row.introduced_at,
+        stopped_at=row.stopped_at,
+        unreachable_at=row.unreachable_at,
+    )
+
+
+def address_digest(vault: Vault, account: Account, address: str) -> bytes:
+    return vault.keyring.digest("contact.address", f"{account}:{address}")
+
+
+async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Contact | None:
+    row = (
+        await tx.execute(
+            select(*_COLUMNS).where(
+                contact.c.channel == account.channel.value,
+                contact.c.account == account.name,
+                contact.c.address_hmac == address_digest(vault, account, address),
+            )
+        )
+    ).first()
+    return _contact(row) if row else None
+
+
+async def by_id(tx: Tx, contact_id: int) -> Contact:
+    return _contact((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
+
+
+async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
+    rows = await tx.execute(select(*_COLUMNS).where(contact.c.person_id == person_id).order_by(contact.c.id))
+    return tuple(_contact(row) for row in rows)
+
+
+async def add(
+    tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, person_id: UUID, now: datetime
+) -> Contact | None:
+    """A new contact of this person; None when somebody else just added the same address."""
+    row = (
+        await tx.execute(
+            insert(contact)
+            .values(
+                channel=account.channel.value,
+                account=account.name,
+                audience=audience.value,
+                person_id=person_id,
+                address_hmac=address_digest(vault, account, address),
+                address_enc=await vault.seal(tx, person_id, address, "contact.address"),
+                created_at=now,
+            )
+            .on_conflict_do_nothing()
+            .returning(*_COLUMNS)
+        )
+    ).first()
+    return _contact(row) if row else None
+
+
+async def find_or_add(
+    tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, now: datetime
+) -> Contact:
+    """The contact with this address; somebody unknown becomes a newcomer with a key of their own."""
+    if (known := await by_address(tx, vault, account, address)) is not None:
+        return known
+    savepoint = await tx.begin_nested()
+    person_id = await vault.create(tx, "newcomer", now)
+    added = await add(tx, vault, account, audience, address, person_id, now)
+    if added is not None:
+        await savepoint.commit()
+        return added
+    await savepoint.rollback()  # lost the race: the newcomer we made goes with it
+    vault.forget(person_id)
+    found = await by_address(tx, vault, account, address)
+    if found is None:
+        raise RuntimeError("a contact that conflicts must exist")
+    return found
+
+
+async def address(tx: Tx, vault: Vault, contact_id: int) -> str:
+    """The platform id, in clear. Raises MedrepError(ERASED)."""
+    row = (
+        await tx.execute(select(contact.c.person_id, contact.c.address_enc).where(contact.c.id == contact_id))
+    ).one()
+    return await vault.open_text(tx, row.person_id, row.address_enc, "contact.address")
+
+
+async def assign(tx: Tx, vault: Vault, contact_id: int, person_id: UUID) -> None:
+    """The contact turned out to be this person: from now on their key covers it."""
+    clear = await address(tx, vault, contact_id)
+    await tx.execute(
+        update(contact)
+        .where(contact.c.id == contact_id)
+        .values(person_id=person_id, address_enc=await vault.seal(tx, person_id, clear, "contact.address"))
+    )
+
+
+async def mark(
+    tx: Tx,
+    contact_id: int,
+    *,
+    introduced_at: datetime | None = None,
+    unreachable_at: datetime | None = None,
+) -> None:
+    values = {"introduced_at": introduced_at, "unreachable_at": unreachable_at}
+    changes = {name: value for name, value in values.items() if value is not None}
+    await tx.execute(update(contact).where(contact.c.id == contact_id).values(**changes))
+
+
+async def reachable(tx: Tx, contact_id: int) -> None:
+    """They wrote or followed again."""
+    await tx.execute(
+        update(contact)
+        .where(contact.c.id == contact_id, contact.c.unreachable_at.is_not(None))
+        .values(unreachable_at=None)
+    )
+
+
+async def stop(tx: Tx, person_id: UUID, now: datetime | None) -> None:
+    """Stop (or, with None, resume) everything proactive on every channel of this person."""
+    await tx.execute(update(contact).where(contact.c.person_id == person_id).values(stopped_at=now))

@@ -1,0 +1,414 @@
+"""Outbound messages: written with the turn, claimed in order, sent once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account, Basis, Channel, Choice, OutboxState, Purpose, Reply
+from bot.store.contacts import Contact
+from bot.store.database import Tx, notify
+from bot.store.keys import Vault
+from bot.store.messages import PASSIVE_CHANNEL
+from bot.store.tables import circuit, contact, outbox
+
+SEND_CHANNEL = "medrep_outbox"
+OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One reply within a message, with what entitles it to leave."""
+
+    text: str
+    basis: Basis | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message to write into the outbox: its parts leave as one text, with the choices below."""
+
+    parts: tuple[Part, ...]
+    purpose: Purpose
+    choices: tuple[Choice, ...] = ()
+    unordered: bool = False
+
+    @classmethod
+    def of(cls, reply: Reply, *, unordered: bool = False) -> Draft:
+        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices, unordered)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One claimed outbox row. `draft` is None for a template row, which is rendered at send."""
+
+    id: int
+    contact_id: int
+    account: Account
+    person_id: UUID
+    turn_id: UUID | None
+    purpose: Purpose
+    draft: Draft | None
+    template: str | None
+    refs: dict[str, Any]
+    basis: str | None
+    fence: int
+    attempts: int
+    pieces_sent: int
+    expires_at: datetime | None
+
+
+def _body(draft: Draft) -> str:
+    return json.dumps(
+        {
+            "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
+            "choices": [[choice.id, choice.label] for choice in draft.choices],
+        }
+    )
+
+
+async def add(
+    tx: Tx,
+    vault: Vault,
+    whose: Contact,
+    draft: Draft,
+    *,
+    now: datetime,
+    retry_at: datetime,
+    turn_id: UUID | None = None,
+    passive: tuple[int, datetime] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[int, bytes]:
+    """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
+    sealed = await vault.seal(tx, whose.person_id, _body(draft), "outbox.body")
+    outbox_id: int = (
+        await tx.execute(
+            insert(outbox)
+            .values(
+                contact_id=whose.id,
+                person_id=whose.person_id,
+                turn_id=turn_id,
+                body_enc=sealed,
+                basis=" ".join(str(part.basis) for part in draft.parts if part.basis) or None,
+                purpose=draft.purpose.value,
+                state=OutboxState.WAITING.value,
+                unordered=draft.unordered,
+                passive_inbox_id=passive[0] if passive else None,
+                passive_until=passive[1] if passive else None,
+                created_at=now,
+                expires_at=expires_at,
+                retry_at=retry_at,
+            )
+            .returning(outbox.c.id)
+        )
+    ).scalar_one()
+    if passive:
+        await notify(tx, PASSIVE_CHANNEL, str(passive[0]))
+    await notify(tx, SEND_CHANNEL)
+    return outbox_id, sealed
+
+
+async def waits_before(tx: Tx, contact_id: int) -> bool:
+    """Whether an ordered message of this contact is still on its way: nothing may overtake it."""
+    return bool(
+        (
+            await tx.execute(
+                select(
+                    exists().where(
+                        outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered
+                    )
+                )
+            )
+        ).scalar()
+    )
+
+
+async def claim(tx: Tx, now: datetime, lease: timedelta, limit: int) -> tuple[int, ...]:
+    """Take rows that may be pushed now, the oldest of each contact; the ids, in state `sending`."""
+    earlier = outbox.alias()
+    first_in_line = or_(
+        outbox.c.unordered,
+        ~exists().where(
+            earlier.c.contact_id == outbox.c.contact_id,
+            earlier.c.state.in_(OPEN),
+            ~earlier.c.unordered,
+            earlier.c.id < outbox.c.id,
+        ),
+    )
+    quiet = exists().where(
+        circuit.c.account == contact.c.channel + ":" + contact.c.account, circuit.c.open_until > now
+    )
+    ready = (
+        await tx.execute(
+            select(outbox.c.id)
+            .join(contact, contact.c.id == outbox.c.contact_id)
+            .where(
+                outbox.c.state == OutboxState.WAITING.value,
+                outbox.c.retry_at <= now,
+                or_(outbox.c.passive_until.is_(None), outbox.c.passive_until < now),
+                first_in_line,
+                ~quiet,
+            )
+            .order_by(outbox.c.unordered.desc(), outbox.c.id)
+            .limit(limit)
+            .with_for_update(of=outbox, skip_locked=True)
+        )
+    ).scalars()
+    taken = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(list(ready)))
+        .values(
+            state=OutboxState.SENDING.value,
+            via="active",
+            lease_until=now + lease,
+            fence=outbox.c.fence + 1,
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(outbox.c.id)
+    )
+    return tuple(sorted(taken.scalars()))
+
+
+async def claim_passive(
+    tx: Tx, inbox_id: int, now: datetime, lease: timedelta, retry_arrived: datetime | None
+) -> int | None:
+    """Take the row offered to this message's connection; its id.
+
+    `retry_arrived`: this connection is a platform retry that came then. What was written to an earlier
+    connection before that is offered once more: the platform shows it once.
+    """
+    offered = outbox.c.state == OutboxState.WAITING.value
+    if retry_arrived is not None:
+        written_before = and_(
+            outbox.c.state.in_([OutboxState.SENT.value, OutboxState.SENDING.value]),
+            outbox.c.via == "passive",
+            outbox.c.written_at < retry_arrived,
+            outbox.c.written_at > retry_arrived - lease,
+        )
+        offered = or_(offered, written_before)
+    row: int | None = (
+        await tx.execute(
+            select(outbox.c.id)
+            .where(outbox.c.passive_inbox_id == inbox_id, offered)
+            .order_by(outbox.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalar()
+    if row is not None:
+        await tx.execute(
+            update(outbox)
+            .where(outbox.c.id == row)
+            .values(
+                state=OutboxState.SENDING.value,
+                via="passive",
+                lease_until=now + lease,
+                written_at=now,
+                fence=outbox.c.fence + 1,
+            )
+        )
+    return row
+
+
+async def push_instead(tx: Tx, outbox_id: int) -> None:
+    """No connection can carry it: the loop pushes it."""
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == outbox_id)
+        .values(
+            state=OutboxState.WAITING.value,
+            passive_inbox_id=None,
+            passive_until=None,
+            fence=outbox.c.fence + 1,
+        )
+    )
+    await notify(tx, SEND_CHANNEL)
+
+
+async def cancel_erased(tx: Tx, outbox_id: int) -> None:
+    """Its body can no longer be read by anyone."""
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == outbox_id)
+        .values(state=OutboxState.CANCELLED.value, fault="erased")
+    )
+
+
+async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
+    """A row with its body decrypted. Raises MedrepError(ERASED)."""
+    row = (
+        await tx.execute(
+            select(outbox, contact.c.channel, contact.c.account)
+            .join(contact, contact.c.id == outbox.c.contact_id)
+            .where(outbox.c.id == outbox_id)
+        )
+    ).one()
+    purpose, draft = Purpose(row.purpose), None
+    if row.body_enc is not None:
+        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
+        draft = Draft(
+            parts=tuple(Part(text, Basis.parse(basis) if basis else None) for text, basis in body["parts"]),
+            purpose=purpose,
+            choices=tuple(Choice(*choice) for choice in body["choices"]),
+            unordered=row.unordered,
+        )
+    return Outgoing(
+        id=row.id,
+        contact_id=row.contact_id,
+        account=Account(Channel(row.channel), row.account),
+        person_id=row.person_id,
+        turn_id=row.turn_id,
+        purpose=purpose,
+        draft=draft,
+        template=row.template,
+        refs=row.refs or {},
+        basis=row.basis,
+        fence=row.fence,
+        attempts=row.attempts,
+        pieces_sent=row.pieces_sent,
+        expires_at=row.expires_at,
+    )
+
+
+async def settle(
+    tx: Tx,
+    mine: Outgoing,
+    state: OutboxState,
+    *,
+    fault: str | None = None,
+    sent_at: datetime | None = None,
+    platform_id: str | None = None,
+    retry_at: datetime | None = None,
+    passive_until: datetime | None = None,
+) -> bool:
+    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
+    values: dict[str, Any] = {"state": state.value, "fault": fault, "passive_until": passive_until}
+    if sent_at is not None:
+        values["sent_at"] = sent_at
+    if platform_id is not None:
+        values["platform_id"] = platform_id
+    if retry_at is not None:
+        values["retry_at"] = retry_at
+    done = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == mine.id, outbox.c.fence == mine.fence)
+        .values(**values)
+        .returning(outbox.c.id)
+    )
+    if done.first() is None:
+        return False
+    await notify(tx, SEND_CHANNEL)  # the next in line may leave
+    return True
+
+
+async def piece_sent(tx: Tx, mine: Outgoing, count: int) -> None:
+    await tx.execute(
+        update(outbox).where(outbox.c.id == mine.id, outbox.c.fence == mine.fence).values(pieces_sent=count)
+    )
+
+
+async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
+    """Rows whose sender died between claim and outcome: nobody knows whether they left."""
+    rows = (
+        await tx.execute(
+            select(outbox.c.id)
+            .where(outbox.c.state == OutboxState.SENDING.value, outbox.c.lease_until < now)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalars()
+    return tuple(rows)
+
+
+async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[int, ...]:
+    """Waiting or held rows past their expiry, now in state `expired`."""
+    rows = (
+        await tx.execute(
+            select(outbox.c.id)
+            .where(
+                outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
+                outbox.c.expires_at < business_now,
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalars()
+    done = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(list(rows)))
+        .values(state=OutboxState.EXPIRED.value)
+        .returning(outbox.c.id)
+    )
+    return tuple(done.scalars())
+
+
+async def release_held(tx: Tx, contact_id: int, now: datetime) -> None:
+    """They wrote: what was held for them may leave, ahead of anything newer."""
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.contact_id == contact_id, outbox.c.state == OutboxState.HELD.value)
+        .values(state=OutboxState.WAITING.value, retry_at=now, fault=None)
+    )
+
+
+async def cancel_proactive(tx: Tx, contact_ids: list[int]) -> int:
+    """Stop means stop: every queued proactive message of these contacts is cancelled."""
+    done = await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.contact_id.in_(contact_ids),
+            outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
+            outbox.c.purpose.in_([Purpose.MEDICATION.value, Purpose.SERVICE.value, Purpose.PROMOTION.value]),
+        )
+        .values(state=OutboxState.CANCELLED.value, fault="stopped")
+        .returning(outbox.c.id)
+    )
+    return len(done.all())
+
+
+async def cancel_open(tx: Tx, contact_id: int) -> None:
+    """They cannot be reached any more: nothing queued for them leaves."""
+    await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.contact_id == contact_id,
+            outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
+        )
+        .values(state=OutboxState.CANCELLED.value, fault="unreachable")
+    )
+
+
+async def delivered(tx: Tx, account: Account, platform_id: str, state: OutboxState) -> int | None:
+    """The platform's later word on a message it had taken; the row's id, if we know it."""
+    row: int | None = (
+        await tx.execute(
+            update(outbox)
+            .where(
+                outbox.c.platform_id == platform_id,
+                outbox.c.contact_id.in_(
+                    select(contact.c.id).where(
+                        contact.c.channel == account.channel.value, contact.c.account == account.name
+                    )
+                ),
+            )
+            .values(state=state.value)
+            .returning(outbox.c.id)
+        )
+    ).scalar()
+    return row
+
+
+async def depth(tx: Tx) -> dict[str, int]:
+    """How many rows stand in each open or stuck state."""
+    rows = await tx.execute(
+        select(outbox.c.state, func.count())
+        .where(outbox.c.state.in_([*OPEN, OutboxState.HELD.value, OutboxState.UNKNOWN.value]))
+        .group_by(outbox.c.state)
+    )
+    return {str(row[0]): int(row[1]) for row in rows.all()}

@@ -1,0 +1,123 @@
+"""What a platform lets us do: the send window of each contact, circuits, and access tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account
+from bot.store.database import Tx
+from bot.store.keys import Keyring
+from bot.store.tables import circuit, platform_token, send_window
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an act of the person allows us: `count` pushed messages within `span`."""
+
+    span: timedelta
+    count: int
+
+
+MESSAGE = Grant(timedelta(hours=48), 5)
+CLICK = Grant(timedelta(minutes=1), 3)
+
+
+async def grant(tx: Tx, contact_id: int, allowed: Grant, now: datetime) -> None:
+    """The person wrote (or clicked). A click never shortens the window that a message opened."""
+    statement = insert(send_window).values(
+        contact_id=contact_id, closes_at=now + allowed.span, allowance=allowed.count, used=0
+    )
+    changes = {
+        "closes_at": statement.excluded.closes_at,
+        "allowance": statement.excluded.allowance,
+        "used": 0,
+    }
+    better = send_window.c.closes_at <= now if allowed == CLICK else None
+    await tx.execute(
+        statement.on_conflict_do_update(index_elements=["contact_id"], set_=changes, where=better)
+    )
+
+
+async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> bool | None:
+    """Take `count` pushes, leaving `keep` for safety. None: the window is closed; False: used up."""
+    row = (
+        await tx.execute(select(send_window).where(send_window.c.contact_id == contact_id).with_for_update())
+    ).first()
+    if row is None or row.closes_at <= now:
+        return None
+    if row.used + count > row.allowance - keep:
+        return False
+    await tx.execute(
+        update(send_window)
+        .where(send_window.c.contact_id == contact_id)
+        .values(used=send_window.c.used + count)
+    )
+    return True
+
+
+async def exhaust(tx: Tx, contact_id: int) -> None:
+    """The platform says the count is used up, whatever our ledger says."""
+    await tx.execute(
+        update(send_window).where(send_window.c.contact_id == contact_id).values(used=send_window.c.allowance)
+    )
+
+
+async def close_window(tx: Tx, contact_id: int, now: datetime) -> None:
+    await tx.execute(
+        update(send_window)
+        .where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)
+        .values(closes_at=now)
+    )
+
+
+async def open_circuit(tx: Tx, account: Account, until: datetime, fault: str) -> None:
+    """Push nothing on this account until then (real time)."""
+    statement = insert(circuit).values(account=str(account), open_until=until, fault=fault)
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account"],
+            set_={
+                "open_until": func.greatest(circuit.c.open_until, statement.excluded.open_until),
+                "fault": fault,
+            },
+        )
+    )
+
+
+async def token(tx: Tx, keyring: Keyring, account: Account, after: datetime) -> str | None:
+    """The stored token, if it is good beyond `after` (real time)."""
+    row = (
+        await tx.execute(
+            select(platform_token).where(
+                platform_token.c.account == str(account), platform_token.c.expires_at > after
+            )
+        )
+    ).first()
+    return None if row is None else keyring.open_for_us(bytes(row.token_enc), f"token:{account}")
+
+
+async def lock_token(tx: Tx, account: Account) -> None:
+    """Wait until this process alone may renew the token; released with the transaction."""
+    await tx.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"token:{account}"}
+    )
+
+
+async def keep_token(tx: Tx, keyring: Keyring, account: Account, value: str, expires_at: datetime) -> None:
+    statement = insert(platform_token).values(
+        account=str(account), token_enc=keyring.seal_for_us(value, f"token:{account}"), expires_at=expires_at
+    )
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account"],
+            set_={"token_enc": statement.excluded.token_enc, "expires_at": statement.excluded.expires_at},
+        )
+    )
+
+
+async def drop_token(tx: Tx, account: Account) -> None:
+    await tx.execute(delete(platform_token).where(platform_token.c.account == str(account)))

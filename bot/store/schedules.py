@@ -1,0 +1,156 @@
+"""Plans and their occurrences: due rows are claimed in batches and become outbox rows in one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from bot.store.database import Tx, notify
+from bot.store.outgoing import SEND_CHANNEL
+from bot.store.tables import contact, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One due plan, claimed."""
+
+    id: int
+    contact_id: int
+    person_id: UUID
+    rrule: str
+    starts_at: datetime
+    due_at: datetime
+    grace: int
+    template: str
+    refs: dict[str, Any]
+    basis: str
+    purpose: str
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of a due plan: queued until `expires_at`, or missed with a reason; when it is due next."""
+
+    due: Due
+    next_due: datetime | None
+    expires_at: datetime
+    missed: str | None
+    unheard: tuple[datetime, ...] = ()  # further occurrences that passed while nobody was there
+
+
+async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
+    """Due plans, locked against every other ticker until this transaction ends."""
+    query: Select[Any] = (
+        select(plan, contact.c.stopped_at, contact.c.unreachable_at)
+        .join(contact, contact.c.id == plan.c.contact_id)
+        .where(plan.c.next_due <= now)
+        .order_by(plan.c.next_due)
+        .limit(limit)
+        .with_for_update(of=plan, skip_locked=True)
+    )
+    return [
+        Due(
+            id=row.id,
+            contact_id=row.contact_id,
+            person_id=row.person_id,
+            rrule=row.rrule,
+            starts_at=row.starts_at,
+            due_at=row.next_due,
+            grace=row.grace,
+            template=row.template,
+            refs=row.refs,
+            basis=row.basis,
+            purpose=row.purpose,
+            stopped=row.stopped_at is not None or row.unreachable_at is not None,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+# One statement for the whole batch: the occurrence (unique on plan and due time), its outbox row, and the
+# plan's next due time. An occurrence that exists already queues nothing.
+_ADVANCE = text(
+    """
+    WITH step AS (
+        SELECT * FROM jsonb_to_recordset(:steps) AS s(
+            plan_id bigint, due_at timestamptz, next_due timestamptz, expires_at timestamptz, missed text)
+    ), fresh AS (
+        INSERT INTO occurrence (plan_id, due_at, state, reason)
+        SELECT plan_id, due_at, CASE WHEN missed IS NULL THEN 'queued' ELSE 'missed' END, missed FROM step
+        ON CONFLICT DO NOTHING
+        RETURNING plan_id, due_at, state
+    ), queued AS (
+        INSERT INTO outbox (contact_id, person_id, template, refs, basis, purpose, state, created_at,
+                            expires_at, retry_at)
+        SELECT plan.contact_id, plan.person_id, plan.template,
+               plan.refs || jsonb_build_object('plan', plan.id, 'due', step.due_at), plan.basis, plan.purpose,
+               'waiting', :now, step.expires_at, :real
+        FROM fresh JOIN step USING (plan_id, due_at) JOIN plan ON plan.id = plan_id
+        WHERE fresh.state = 'queued'
+        RETURNING id
+    ), moved AS (
+        UPDATE plan SET next_due = last.next_due
+        FROM (SELECT DISTINCT ON (plan_id) plan_id, next_due FROM step ORDER BY plan_id, due_at DESC) AS last
+        WHERE plan.id = last.plan_id
+        RETURNING plan.id
+    )
+    SELECT (SELECT count(*) FROM queued), (SELECT count(*) FROM fresh WHERE state = 'missed')
+    """
+).bindparams(bindparam("steps", type_=JSONB))
+
+
+async def advance(tx: Tx, steps: list[Step], now: datetime, real: datetime) -> tuple[int, int]:
+    """Write what becomes of claimed plans; how many were queued, and how many missed."""
+    rows = []
+    for step in steps:
+        for moment in step.unheard:
+            rows.append(_row(step, moment, "downtime"))
+        rows.append(_row(step, step.due.due_at, step.missed))
+    queued, missed = (await tx.execute(_ADVANCE, {"steps": rows, "now": now, "real": real})).one()
+    if queued:
+        await notify(tx, SEND_CHANNEL)
+    return queued, missed
+
+
+def _row(step: Step, due_at: datetime, missed: str | None) -> dict[str, Any]:
+    return {
+        "plan_id": step.due.id,
+        "due_at": due_at.isoformat(),
+        "next_due": step.next_due.isoformat() if step.next_due else None,
+        "expires_at": step.expires_at.isoformat(),
+        "missed": missed,
+    }
+
+
+async def next_due(tx: Tx) -> datetime | None:
+    """When the earliest plan is due."""
+    found: datetime | None = (
+        await tx.execute(
+            select(plan.c.next_due).where(plan.c.next_due.is_not(None)).order_by(plan.c.next_due).limit(1)
+        )
+    ).scalar()
+    return found
+
+
+async def expire(tx: Tx, outbox_ids: list[int]) -> int:
+    """Reminders that could not leave in time are missed, and say so; how many."""
+    done = await tx.execute(
+        text(
+            """
+            UPDATE occurrence SET state = 'missed', reason = 'expired in the outbox'
+            FROM outbox
+            WHERE outbox.id = ANY(:ids) AND outbox.refs ? 'plan'
+              AND occurrence.plan_id = (outbox.refs ->> 'plan')::bigint
+              AND occurrence.due_at = (outbox.refs ->> 'due')::timestamptz
+            RETURNING occurrence.plan_id
+            """
+        ),
+        {"ids": outbox_ids},
+    )
+    return len(done.all())

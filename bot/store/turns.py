@@ -1,0 +1,139 @@
+"""What a turn reads and writes besides its messages: the conversation, the offer, the effects."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Choice
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.keys import Vault
+from bot.store.tables import conversation, effect, inbox, offer, outbox, turn
+
+
+async def read_conversation(tx: Tx, vault: Vault, contact_id: int) -> bytes | None:
+    """The stored conversation; None before the first turn."""
+    row = (
+        await tx.execute(
+            select(conversation.c.person_id, conversation.c.body_enc).where(
+                conversation.c.contact_id == contact_id
+            )
+        )
+    ).first()
+    if row is None:
+        return None
+    return zlib.decompress(await vault.open(tx, row.person_id, row.body_enc, "conversation.body"))
+
+
+async def write_conversation(tx: Tx, vault: Vault, whose: Contact, body: bytes, now: datetime) -> None:
+    sealed = await vault.seal(tx, whose.person_id, zlib.compress(body, 1), "conversation.body")
+    statement = insert(conversation).values(
+        contact_id=whose.id, person_id=whose.person_id, body_enc=sealed, updated_at=now
+    )
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["contact_id"],
+            set_={
+                "person_id": whose.person_id,
+                "body_enc": statement.excluded.body_enc,
+                "updated_at": now,
+            },
+        )
+    )
+
+
+async def read_offer(tx: Tx, vault: Vault, contact_id: int) -> tuple[Choice, ...]:
+    """The choices last shown to this contact, in order."""
+    row = (await tx.execute(select(offer).where(offer.c.contact_id == contact_id))).first()
+    if row is None:
+        return ()
+    body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "offer.body"))
+    return tuple(Choice(*pair) for pair in body)
+
+
+async def write_offer(
+    tx: Tx, vault: Vault, whose: Contact, choices: tuple[Choice, ...], now: datetime
+) -> None:
+    """Remember what was offered; nothing offered means that a later "2" is only a number."""
+    if not choices:
+        await tx.execute(delete(offer).where(offer.c.contact_id == whose.id))
+        return
+    body = json.dumps([[choice.id, choice.label] for choice in choices])
+    sealed = await vault.seal(tx, whose.person_id, body, "offer.body")
+    statement = insert(offer).values(
+        contact_id=whose.id, person_id=whose.person_id, body_enc=sealed, offered_at=now
+    )
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["contact_id"],
+            set_={"person_id": whose.person_id, "body_enc": statement.excluded.body_enc, "offered_at": now},
+        )
+    )
+
+
+async def read_effect(
+    tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
+) -> dict[str, Any] | None:
+    """What this action call returned before; None: it has not run."""
+    row = (
+        await tx.execute(
+            select(effect.c.person_id, effect.c.result_enc).where(
+                effect.c.turn_id == turn_id, effect.c.action == action, effect.c.ordinal == ordinal
+            )
+        )
+    ).first()
+    if row is None:
+        return None
+    found: dict[str, Any] = json.loads(
+        await vault.open_text(tx, row.person_id, row.result_enc, "effect.result")
+    )
+    return found
+
+
+async def write_effect(
+    tx: Tx,
+    vault: Vault,
+    person_id: UUID,
+    turn_id: UUID,
+    action: str,
+    ordinal: int,
+    result: dict[str, Any],
+    now: datetime,
+) -> None:
+    """Keep the result, in the transaction of what the action did. A concurrent repeat fails here."""
+    sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
+    await tx.execute(
+        insert(effect).values(
+            turn_id=turn_id, action=action, ordinal=ordinal, person_id=person_id, result_enc=sealed, at=now
+        )
+    )
+
+
+async def forget(tx: Tx, contact_id: int) -> list[str]:
+    """Erase what a contact said and was told, where it rests outside the evidence; what was erased."""
+    mine = select(turn.c.id).where(turn.c.contact_id == contact_id)
+    await tx.execute(delete(conversation).where(conversation.c.contact_id == contact_id))
+    await tx.execute(delete(offer).where(offer.c.contact_id == contact_id))
+    await tx.execute(delete(effect).where(effect.c.turn_id.in_(mine)))
+    closed = ("done", "failed")
+    await tx.execute(
+        update(inbox).where(inbox.c.contact_id == contact_id, inbox.c.state.in_(closed)).values(body_enc=b"")
+    )
+    open_states = ("waiting", "sending", "held")
+    await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.contact_id == contact_id,
+            outbox.c.body_enc.is_not(None),
+            ~outbox.c.state.in_(open_states),
+        )
+        .values(body_enc=b"")
+    )
+    return ["conversation", "offer", "effects", "message bodies"]

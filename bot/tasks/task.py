@@ -1,0 +1,104 @@
+"""The kinds of tasks, and how soon each is due."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+import chinese_calendar
+import holidays
+
+from bot.clock import CHINA
+from bot.evidence import Evidence
+from bot.store import tasks
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.keys import Vault
+
+
+class Kind(StrEnum):
+    MEDICAL_INFORMATION = "medical_information"  # a question that is not answered from approved text
+    ADVERSE_EVENT = "adverse_event"  # to pharmacovigilance, within 24 h of first awareness
+    EMERGENCY = "emergency"  # a red flag was seen
+    HAND_OVER = "hand_over"  # they want a person
+    IDENTITY = "identity"  # a person must confirm who this is
+    DATA_REQUEST = "data_request"  # copy, correct or delete
+    FEEDBACK = "feedback"  # an answer was found wrong or useless
+    FAILED_TURN = "failed_turn"  # we could not answer
+    BLOCKED_MESSAGE = "blocked_message"  # the exit refused a text
+    UNCERTAIN_SEND = "uncertain_send"  # nobody knows whether it arrived
+    PLATFORM = "platform"  # a channel account needs its operator
+
+
+# The clock runs day and night for safety; working time is what people are promised otherwise.
+_AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
+_WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
+_OPENS, _CLOSES = time(9), time(18)
+
+
+def is_working_day(day: date) -> bool:
+    """China's calendar with its make-up days; years it does not know yet use the statutory holidays."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:
+        return day.weekday() < 5 and day not in holidays.country_holidays("CN", years=day.year)
+
+
+def due_after(kind: Kind, now: datetime) -> datetime:
+    """When a task opened now is due, as an aware datetime in China's time."""
+    if kind in _AT_ONCE:
+        return (now + _AT_ONCE[kind]).astimezone(CHINA)
+    moment = now.astimezone(CHINA)
+    remaining = _WORKING_DAYS.get(kind, 1)
+    if moment.time() >= _CLOSES or not is_working_day(moment.date()):
+        moment = datetime.combine(_next_working_day(moment.date()), _OPENS, CHINA)
+    day = moment.date()
+    for _ in range(remaining):
+        day = _next_working_day(day)
+    return datetime.combine(day, max(moment.time(), _OPENS), CHINA)
+
+
+def _next_working_day(day: date) -> date:
+    day += timedelta(days=1)
+    while not is_working_day(day):
+        day += timedelta(days=1)
+    return day
+
+
+async def open_task(
+    tx: Tx,
+    vault: Vault,
+    kind: Kind,
+    *,
+    now: datetime,
+    whose: Contact | None = None,
+    key: str | None = None,
+    detail: str = "",
+) -> tuple[int, datetime]:
+    """Open a task, once per `key`; its id and due time. `detail` is what the colleague reads, encrypted."""
+    due = due_after(kind, now)
+    key_id = whose.person_id if whose else None
+    if kind == Kind.ADVERSE_EVENT:
+        # Safety records outlive the person's erasure: a key of their own.
+        key_id = await vault.create(tx, "case", now)
+    task_id = await tasks.add(
+        tx,
+        vault,
+        kind=kind.value,
+        contact_id=whose.id if whose else None,
+        person_id=whose.person_id if whose else None,
+        key_id=key_id,
+        key=key,
+        detail=detail,
+        opened_at=now,
+        due_at=due,
+    )
+    await Evidence(
+        kind="task.opened",
+        at=now,
+        subject=f"task:{task_id}",
+        facts={"kind": kind.value, "due": due.isoformat(), "detail": "" if whose else detail},
+        person_id=whose.person_id if whose else None,
+        contact_id=whose.id if whose else None,
+    ).record(tx)
+    return task_id, due

@@ -1,0 +1,102 @@
+"""The ticker: what is due becomes outbox rows, once, or is recorded missed with its reason.
+
+APScheduler is only the clock that calls us. Truth is rows: any number of tickers may run.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from dateutil.rrule import rrule, rruleset, rrulestr
+from sqlalchemy.exc import DBAPIError
+
+from bot.base import Base
+from bot.clock import CHINA, real_now
+from bot.evidence import Evidence
+from bot.store import schedules
+from bot.store.schedules import Due, Step
+
+log = structlog.get_logger()
+BATCH = 1000
+EVERY = 1.0  # seconds
+MOST_UNHEARD = 1000  # occurrences of one plan recorded at once after a downtime
+
+
+class Ticker:
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        self._scheduler = AsyncIOScheduler(timezone=CHINA)
+
+    def start(self) -> None:
+        """Tick every second until `stop`."""
+        self._scheduler.add_job(self.tick, "interval", seconds=EVERY, max_instances=1, coalesce=True)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        self._scheduler.shutdown(wait=False)
+
+    async def tick(self) -> int:
+        """Queue all that is due; how many reminders that was."""
+        total = 0
+        try:
+            while True:
+                claimed, queued = await self._batch()
+                total += queued
+                if claimed < BATCH:
+                    return total
+        except DBAPIError:
+            log.warning("ticker.failed", reason="database")
+            return total
+
+    async def _batch(self) -> tuple[int, int]:
+        base, now = self._base, self._base.clock.now()
+        async with base.db.begin() as tx:
+            due = await schedules.claim(tx, now, BATCH)
+            if not due:
+                return 0, 0
+            queued, missed = await schedules.advance(tx, [step(one, now) for one in due], now, real_now())
+            if missed:
+                # One outage is one incident, not one per reminder.
+                await Evidence("reminders.missed", now, "ticker", {"count": missed}).record(tx)
+        return len(due), queued
+
+
+def step(due: Due, now: datetime) -> Step:
+    """What becomes of a due plan now: late within its grace it still leaves, later it is missed."""
+    upcoming, unheard = _after(due, now)
+    expires_at = due.due_at + timedelta(seconds=due.grace)
+    latest = unheard[-1] if unheard else due.due_at
+    late = now > latest + timedelta(seconds=due.grace)
+    missed = "stopped" if due.stopped else "downtime" if late else None
+    if not unheard:
+        return Step(due, upcoming, expires_at, missed)
+    # Several passed: only the newest may still leave, the others are missed.
+    newest = Due(**{**{f: getattr(due, f) for f in due.__slots__}, "due_at": latest})
+    earlier = (due.due_at, *unheard[:-1])
+    return Step(newest, upcoming, latest + timedelta(seconds=due.grace), missed, earlier)
+
+
+def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ...]]:
+    """The plan's first occurrence after `now`, and those between its due time and now."""
+    rule = _rule(due.rrule, due.starts_at.astimezone(CHINA).replace(tzinfo=None))
+    local_now = now.astimezone(CHINA).replace(tzinfo=None)
+    moment = due.due_at.astimezone(CHINA).replace(tzinfo=None)
+    unheard: list[datetime] = []
+    while True:
+        moment_or_none = rule.after(moment)
+        if moment_or_none is None:
+            return None, tuple(unheard)
+        moment = moment_or_none
+        if moment > local_now:
+            return moment.replace(tzinfo=CHINA), tuple(unheard)
+        if len(unheard) < MOST_UNHEARD:
+            unheard.append(moment.replace(tzinfo=CHINA))
+
+
+@lru_cache(maxsize=10_000)
+def _rule(text: str, starts_at: datetime) -> rrule | rruleset:
+    """RFC 5545, in China's wall-clock time (which has no daylight saving)."""
+    return rrulestr(text, dtstart=starts_at)
