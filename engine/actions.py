@@ -44,7 +44,7 @@ class ActionServer(EndpointConfig):  # type: ignore[misc]
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
-    async def request(self, *_: object, json: Any = None, **__: object) -> Any:  # noqa: A002 - Rasa's name
+    async def request(self, *_: object, json: Any = None, **__: object) -> Any:
         """Run one action: the whole request as Rasa made it, the result as the app gave it."""
         turn_id, numbers = _turn.get()
         name = json["next_action"]

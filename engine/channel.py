@@ -58,8 +58,8 @@ class TurnChannel(InputChannel):  # type: ignore[misc]
 
         async def model(request: Request) -> HTTPResponse:
             path = wire.read_object(request.body).get("path")
-            if not isinstance(path, str) or not Path(path).is_file():
-                raise EngineError(Code.BAD_REQUEST, "path is not a file")
+            if not isinstance(path, str):
+                raise EngineError(Code.BAD_REQUEST, "path is a string")
             return _json(wire.dump({"model": await self._engine.load(Path(path))}))
 
         routes.on_request(authorise)

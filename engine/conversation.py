@@ -54,7 +54,8 @@ def _bounded(domain: Domain, tracker: DialogueStateTracker, events: list[Event])
     if len(turns) <= KEPT_TURNS:
         return events
     cut = turns[-KEPT_TURNS]
-    before = DialogueStateTracker.from_events(tracker.sender_id, events[:cut], slots=domain.slots, domain=domain)
+    sender = tracker.sender_id
+    before = DialogueStateTracker.from_events(sender, events[:cut], slots=domain.slots, domain=domain)
     return [*_summary(domain, before), *events[cut:]]
 
 

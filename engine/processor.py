@@ -16,9 +16,8 @@ from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 from rasa.core.policies.policy import PolicyPrediction
 from rasa.core.processor import MessageProcessor
 from rasa.engine import loader
-from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
+from rasa.engine.constants import PLACEHOLDER_MESSAGE
 from rasa.engine.runner.interface import GraphRunner
-from rasa.engine.storage.local_model_storage import LocalModelStorage
 from rasa.engine.storage.storage import ModelMetadata
 from rasa.exceptions import ActionLimitReached
 from rasa.nlu.classifiers.regex_message_handler import RegexMessageHandler
@@ -44,8 +43,8 @@ from engine import wire
 from engine.actions import ActionServer, actions_of
 from engine.conversation import restore, store
 from engine.errors import Code, EngineError
+from engine.model import ServingStorage, StraightRunner
 from engine.responses import Responses
-from engine.runner import StraightRunner
 
 NLU_CHARACTERS = 1000  # what NLU sees of a text; the screening for safety saw all of it before
 MOST_PREDICTIONS = 10  # actions of one turn
@@ -74,7 +73,7 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
         """As Rasa's, with a runner of ours. Raises what Rasa raises for a bad archive."""
         with TemporaryDirectory() as folder:
             metadata, runner = loader.load_predict_graph_runner(
-                Path(folder), Path(model_path), LocalModelStorage, StraightRunner
+                Path(folder), Path(model_path), ServingStorage, StraightRunner
             )
         return Path(model_path).name, metadata, runner
 
@@ -119,9 +118,7 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
             }
         message = UserMessage(seen)
         message.text = seen  # the constructor strips it, and entities count from the first character
-        results = self.graph_runner.run(
-            inputs={PLACEHOLDER_MESSAGE: [message]}, targets=[self._nlu_target]
-        )
+        results = self.graph_runner.run(inputs={PLACEHOLDER_MESSAGE: [message]}, targets=[self._nlu_target])
         parsed: dict[str, Any] = results[self._nlu_target][0].as_dict(only_output_properties=True)
         return {
             "intent": parsed["intent"],

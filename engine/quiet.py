@@ -6,9 +6,9 @@ import json
 import logging
 import os
 import sys
+import time
 import types
 import warnings
-from datetime import datetime, timezone
 
 FIXED = {
     "RASA_TELEMETRY_ENABLED": "false",
@@ -17,7 +17,12 @@ FIXED = {
     "MKL_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
-    "TQDM_DISABLE": "1",
+    "LOG_LEVEL": "WARNING",  # Rasa draws progress bars unless this says otherwise
+}
+# What Rasa's policies import of it, whether or not they are used.
+TENSORFLOW_MODULES = {
+    "rasa.utils.tensorflow.callback": ("RasaTrainingLogger", "RasaModelCheckpoint"),
+    "rasa.utils.tensorflow.data_generator": ("RasaDataGenerator", "RasaBatchDataGenerator"),
 }
 # The attributes every log record has; what else a record carries was passed as `extra`.
 USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -33,7 +38,8 @@ class JsonLines(logging.Formatter):
         ours = record.name.startswith("engine")
         extra = {key: value for key, value in vars(record).items() if key not in USUAL} if ours else {}
         line = {
-            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{record.msecs:03.0f}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage() if ours else f"{record.module}:{record.lineno}",
@@ -68,10 +74,7 @@ def without_tensorflow() -> None:
     Our pipeline has no TensorFlow component, but Rasa's policies import these two modules of training
     callbacks and batch generators. A model that needs them fails to load, loudly.
     """
-    for module, names in {
-        "rasa.utils.tensorflow.callback": ("RasaTrainingLogger", "RasaModelCheckpoint"),
-        "rasa.utils.tensorflow.data_generator": ("RasaDataGenerator", "RasaBatchDataGenerator", "DataChunkFile"),
-    }.items():
+    for module, names in TENSORFLOW_MODULES.items():
         stand_in = types.ModuleType(module)
         for name in names:
             setattr(stand_in, name, type(name, (_Absent,), {}))

@@ -16,9 +16,7 @@ from engine.service import Engine
 log = logging.getLogger(__name__)
 
 
-def serve(
-    *, host: str, port: int, token: str, actions_url: str, actions_token: str, model: Path
-) -> int:
+def serve(*, host: str, port: int, token: str, actions_url: str, actions_token: str, model: Path) -> int:
     """Listen until SIGTERM or SIGINT; `/ready` says 503 until the model is loaded. Returns the exit code."""
     actions.install()
     engine = Engine(actions.ActionServer(actions_url, actions_token))

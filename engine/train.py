@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from engine import quiet
 
+NEEDED = ("domain.yml", "config.yml", "data/nlu", "data/lexicon")
 SOURCES = ("data/nlu", "data/rules", "data/stories")
 
 
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(data: Path, out: Path) -> int:
     """Train on the files below `data` and put the archive at `out`. Returns the exit code."""
-    missing = [name for name in ("domain.yml", "config.yml", "data/nlu", "data/lexicon") if not (data / name).exists()]
+    missing = [name for name in NEEDED if not (data / name).exists()]
     if missing:
         _say(f"missing below {data.name}: {', '.join(missing)}")
         return 2

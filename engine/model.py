@@ -1,26 +1,37 @@
-"""Runs the prediction graph straight through, without asking dask for the order at every turn."""
+"""A trained model as it is served: unpacked without its training half, its graph run straight through."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import rasa.shared.utils.io
+from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
 from rasa.engine.graph import GraphSchema
 from rasa.engine.runner.dask import DaskGraphRunner
+from rasa.engine.storage.local_model_storage import MODEL_ARCHIVE_METADATA_FILE, LocalModelStorage
+from rasa.engine.storage.storage import ModelMetadata
+
+
+class ServingStorage(LocalModelStorage):  # type: ignore[misc]
+    """Reads an archive but not its training graph, whose classes would import all of TensorFlow."""
+
+    @staticmethod
+    def _load_metadata(directory: Path) -> ModelMetadata:
+        metadata = rasa.shared.utils.io.read_json_file(directory / MODEL_ARCHIVE_METADATA_FILE)
+        return ModelMetadata.from_dict({**metadata, "train_schema": {"nodes": {}}})
 
 
 class StraightRunner(DaskGraphRunner):  # type: ignore[misc]
     """The graph is fixed once the model is loaded, so each set of targets is ordered once."""
 
-    def run(
-        self, inputs: dict[str, Any] | None = None, targets: list[str] | None = None
-    ) -> dict[str, Any]:
+    def run(self, inputs: dict[str, Any] | None = None, targets: list[str] | None = None) -> dict[str, Any]:
         """The outputs of `targets`; `inputs` stand for the graph's placeholders."""
-        results = dict(inputs or {})
+        results = {PLACEHOLDER_MESSAGE: None, PLACEHOLDER_TRACKER: None, **(inputs or {})}
         wanted = targets or self._graph_schema.target_names
         for name in self._order(tuple(wanted)):
-            if name not in results:
-                needs = self._graph_schema.nodes[name].needs.values()
-                _, results[name] = self._instantiated_nodes[name](*((need, results[need]) for need in needs))
+            needs = self._graph_schema.nodes[name].needs.values()
+            _, results[name] = self._instantiated_nodes[name](*((need, results[need]) for need in needs))
         return {name: results[name] for name in wanted}
 
     def _order(self, targets: tuple[str, ...]) -> tuple[str, ...]:
