@@ -110,5 +110,5 @@ def _check_field(name: str, value: str) -> None:
     """The platform cuts or drops what breaks its rules, silently: so refuse it here."""
     if not value.strip() or len(value) > FIELD_LIMIT:
         raise MedrepError(Fault.BAD_INPUT, f"template field {name!r}: 1 to {FIELD_LIMIT} characters")
-    if len(value.splitlines()) != 1 or value != render.clean(value):
+    if value.splitlines() != [value] or value != render.clean(value):
         raise MedrepError(Fault.BAD_INPUT, f"template field {name!r}: no line break, no control character")

@@ -172,7 +172,6 @@ class MemoryGateway:
     refuse: int = 0  # so many calls of accept fail
     hang: float = 0  # seconds passive_reply takes
     reply_error: Exception | None = None
-    reported: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def accept(self, inbound: Inbound, *, passive: bool) -> Accepted:
         self.accepted += 1
@@ -192,7 +191,6 @@ class MemoryGateway:
 
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:
         self.written.append(written)
-        self.reported.set()
 
     def reset(self) -> None:
         self.__init__()  # type: ignore[misc]
