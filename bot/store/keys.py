@@ -119,6 +119,32 @@ class Vault:
         )
         return person_id
 
+    async def create_many(self, tx: Tx, kind: str, count: int, now: datetime) -> list[UUID]:
+        """As `create`, in one round trip; their keys are at hand for the `seal`s that follow."""
+        ids = [uuid4() for _ in range(count)]
+        rows = []
+        for person_id in ids:
+            key = secrets.token_bytes(32)
+            wrapped, master = self.keyring.wrap(key, str(person_id))
+            rows.append({"id": person_id, "wrapped_key": wrapped, "master_key": master})
+            self._remember(person_id, key)
+        if rows:
+            await tx.execute(insert(person).values(kind=kind, created_at=now), rows)
+        return ids
+
+    async def prepare(self, tx: Tx, person_ids: list[UUID]) -> None:
+        """Read these people's keys in one round trip, ahead of many calls of `seal` or `open`."""
+        missing = [person_id for person_id in person_ids if person_id not in self._cache]
+        if not missing:
+            return
+        rows = await tx.execute(
+            select(person.c.id, person.c.wrapped_key, person.c.master_key).where(
+                person.c.id.in_(missing), person.c.wrapped_key.is_not(None)
+            )
+        )
+        for row in rows:
+            self._remember(row.id, self.keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(row.id)))
+
     async def seal(self, tx: Tx, person_id: UUID, plain: str | bytes, context: str) -> bytes:
         """Ciphertext of `plain`, bound to this person and this place. Raises MedrepError(ERASED)."""
         data = plain.encode("utf-8", "surrogatepass") if isinstance(plain, str) else plain
@@ -172,7 +198,10 @@ class Vault:
         if row is None or row.wrapped_key is None:
             raise MedrepError(Fault.ERASED, "this person's key was destroyed")
         key = self.keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(person_id))
+        self._remember(person_id, key)
+        return key
+
+    def _remember(self, person_id: UUID, key: bytes) -> None:
         self._cache[person_id] = key
         if len(self._cache) > CACHED_KEYS:
             self._cache.popitem(last=False)
-        return key

@@ -72,7 +72,7 @@ contact = Table(
     Column("account", Text, nullable=False),
     Column("audience", Text, nullable=False),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
-    Column("address_hmac", LargeBinary, nullable=False),
+    Column("address_hmac", LargeBinary),  # null: erased, so the same address is somebody new
     Column("address_enc", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
@@ -118,6 +118,13 @@ invitation_code = Table(
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
+)
+
+tombstone = Table(  # doctors erased on request: an import must not bring them back unasked
+    "tombstone",
+    metadata,
+    Column("external_hmac", LargeBinary, primary_key=True),
+    Column("erased_at", Moment, nullable=False),
 )
 
 attempt = Table(  # what is rate-limited: one row a try

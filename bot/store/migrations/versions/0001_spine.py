@@ -132,13 +132,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("evidence_id", name=op.f("uq_seal_evidence_id")),
     )
     op.create_table(
+        "tombstone",
+        sa.Column("external_hmac", sa.LargeBinary(), nullable=False),
+        sa.Column("erased_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("external_hmac", name=op.f("pk_tombstone")),
+    )
+    op.create_table(
         "contact",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("audience", sa.Text(), nullable=False),
         sa.Column("person_id", sa.UUID(), nullable=False),
-        sa.Column("address_hmac", sa.LargeBinary(), nullable=False),
+        sa.Column("address_hmac", sa.LargeBinary(), nullable=True),
         sa.Column("address_enc", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("introduced_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
