@@ -68,7 +68,8 @@ MESSAGES = {
     48001: "api unauthorized",
 }
 
-ENTRY = "entry"  # the call's journal entry, on its request
+# The call's journal entry, on its request.
+ENTRY: web.RequestKey[dict[str, Any]] = web.RequestKey("entry", dict)
 
 # An escape that is not itself escaped: `\\u4e2d` is text, `\u4e2d` is what the platform refuses.
 _ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-fA-F]{4}")
