@@ -1,0 +1,59 @@
+"""From published content to what can be asked about: each product's candidates and its approved diseases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.knowledge.content import Content, Entry, OffLabelUse, Product, Topic
+from bot.knowledge.products import Catalogue, Names, without
+from bot.knowledge.space import Candidate
+from bot.knowledge.terms import Subject, heard, main_conditions, subject
+from bot.knowledge.text import plain
+
+KINDS = (*Topic, "use", "outside")  # what the topic scores tell apart
+USE, OUTSIDE = KINDS.index("use"), KINDS.index("outside")
+
+
+class Reader:
+    """Reads a text as a question about a product: what remains without its name, and what it speaks of."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._catalogue = Catalogue(content.products)
+        self.approved = {product.id: main_conditions(product.indications) for product in content.products}
+
+    def names(self, text: str) -> tuple[str, Names]:
+        """The plain text, slips put right, and the products and drugs it names."""
+        form = heard(plain(text))
+        return form, self._catalogue.names(form)
+
+    def about(self, form: str, names: Names, product: str) -> tuple[str, Subject]:
+        """What a plain text asks about one product."""
+        others = (plain(self._content.product[key].generic) for key in names.products if key != product)
+        rest = without(form, names, product)
+        return rest, subject(rest, (*names.drugs, *others), self.approved.get(product, frozenset()))
+
+    def candidates(self, product: Product) -> Iterator[Candidate]:
+        """Entries first, then off-label uses."""
+        for item in (*self._content.entries, *self._content.off_label):
+            if item.product == product.id:
+                yield self._candidate(item)
+
+    def _candidate(self, item: Entry | OffLabelUse) -> Candidate:
+        wordings = item.texts if isinstance(item, Entry) else item.examples
+        read = [self.about(*self.names(text), item.product) for text in wordings]
+        said = known = Subject.all(about for _, about in read)
+        bag = plain(item.use) if isinstance(item, OffLabelUse) else read[0][0]
+        if isinstance(item, Entry):
+            answer, about = self.about(*self.names(item.answer), item.product)
+            bag, known = bag + answer, Subject.all((said, about))
+        return Candidate(
+            id=item.id,
+            use=isinstance(item, OffLabelUse),
+            kind=USE if isinstance(item, OffLabelUse) else KINDS.index(item.topic),
+            texts=tuple(text for text, _ in read),
+            subjects=tuple(about for _, about in read),
+            said=said,
+            known=known,
+            bag=bag,
+        )

@@ -1,0 +1,131 @@
+"""Which products a text names: by name, generic, brand or abbreviation, typing errors included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.knowledge.content import Product
+from bot.knowledge.terms import DRUG_ENDINGS, GRAMMAR, Words, inside_latin, terms
+from bot.knowledge.text import plain
+
+_SALT = re.compile(r"^(?:盐酸|苯磺酸|马来酸|甲磺酸|富马酸|酒石酸|琥珀酸|门冬氨酸)")
+_FORM = re.compile(
+    r"(?:钙|钠|钾)?(?:肠溶|缓释|控释|分散|咀嚼|口腔崩解|薄膜衣)?(?:片|胶囊|颗粒|口服液)(?:剂)?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a text names. `spans` are (product id, start, end) in the text; `drugs` other drugs."""
+
+    spans: tuple[tuple[str, int, int], ...]
+    drugs: tuple[str, ...]
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Product ids in the order of the text."""
+        return tuple(dict.fromkeys(product for product, _, _ in self.spans))
+
+
+class Catalogue:
+    """The names of our products beside those of other drugs."""
+
+    def __init__(self, products: Iterable[Product]) -> None:
+        self._own: dict[str, str] = {}
+        for product in products:
+            for name in _wordings(product):
+                self._own.setdefault(name, product.id)
+        others = {name: key for name, key in terms().drugs.keys.items() if name not in self._own}
+        # How our own names end (…沙坦, …他汀) is looked for last, or it would hide a misspelt name.
+        self._endings = Words({w: key for w, key in others.items() if any(n.endswith(w) for n in self._own)})
+        others = {word: key for word, key in others.items() if word not in self._endings.keys}
+        self._words = Words({**others, **self._own})
+        self._fuzzy = [name for name in self._own if len(name) >= 3]
+
+    def names(self, text: str) -> Names:
+        """The products and drugs in a plain text, linear in its length."""
+        spans: list[tuple[str, int, int]] = []
+        drugs: list[str] = []
+        rest = list(text)
+        for match in self._words.find(text):
+            word, (start, end) = match.group(), match.span()
+            if word in self._own:
+                spans.append((self._own[word], start, end))
+            else:
+                drugs.append(self._words.keys[word])
+            rest[start:end] = "\0" * (end - start)
+        for product, start, end in self._misspelt("".join(rest)):
+            spans.append((product, start, end))
+            rest[start:end] = "\0" * (end - start)
+        drugs += self._unlisted("".join(rest))
+        return Names(tuple(sorted(spans, key=lambda span: span[1])), tuple(dict.fromkeys(drugs)))
+
+    def _unlisted(self, text: str) -> Iterator[str]:
+        """Drugs known by their endings only, then the endings alone: a class of drugs."""
+        for match in DRUG_ENDINGS.finditer(text):
+            name = match.group()
+            if name not in self._endings.keys:
+                yield name
+                text = text.replace(name, "\0")
+        for match in self._endings.find(text):
+            yield self._endings.keys[match.group()]
+
+    def _misspelt(self, text: str) -> Iterator[tuple[str, int, int]]:
+        letters = set(text)
+        taken: list[tuple[int, int]] = []
+        for name in sorted(self._fuzzy, key=len, reverse=True):
+            allowed = 2 if len(name) >= 7 else 1
+            if sum(letter in letters for letter in set(name)) < len(set(name)) - allowed:
+                continue
+            for start, end in _near(name, text, allowed):
+                if all(end <= low or start >= high for low, high in taken):
+                    taken.append((start, end))
+                    yield self._own[name], start, end
+
+
+def without(text: str, names: Names, product: str) -> str:
+    """The text with the names of one product taken out: what is asked about it."""
+    edges = [0, *(edge for owner, *span in names.spans if owner == product for edge in span), len(text)]
+    return "".join(text[start:end] for start, end in list(pairwise(edges))[::2])
+
+
+def _wordings(product: Product) -> Iterator[str]:
+    for name in map(plain, (product.name, product.generic, *product.synonyms)):
+        if not name:
+            continue
+        yield name
+        bare = _FORM.sub("", _SALT.sub("", name))
+        if len(bare) >= 3:
+            yield bare
+
+
+def _near(name: str, text: str, allowed: int) -> Iterator[tuple[int, int]]:
+    """Spans of the text within `allowed` edits of the name."""
+    size = len(name)
+    lengths = (size,) if size == 3 else (size, size + 1, size - 1)
+    for length in lengths:
+        for start in range(len(text) - length + 1):
+            window = text[start : start + length]
+            if "\0" in window or name.isascii() != window.isascii():
+                continue
+            strange = [letter for letter in window if letter not in name]
+            if len(strange) > allowed or any(letter in GRAMMAR for letter in strange):
+                continue
+            # An ending alone (…沙坦, …地平) is a class of drugs, not a misspelt name.
+            if window == name[1:] and DRUG_ENDINGS.search("某" + window):
+                continue
+            if _edits(name, window) <= allowed and not inside_latin(text, start, start + length):
+                yield start, start + length
+
+
+def _edits(one: str, two: str) -> int:
+    """Levenshtein distance."""
+    row = list(range(len(two) + 1))
+    for i, a in enumerate(one, 1):
+        corner, row[0] = row[0], i
+        for j, b in enumerate(two, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (a != b))
+    return row[-1]

@@ -1,0 +1,76 @@
+"""Does a question ask for a use the label does not approve? Signals in the words, for the calibration.
+
+The label's approved uses are known and finite; what people would like a medicine for is not. So the
+signals look for a purpose (治…, 预防…, 对…有效) or a disease that is none of the approved ones, and for
+somebody who lacks the approved disease (血糖正常), whatever the purpose is called.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from bot.knowledge.ridge import Floats
+from bot.knowledge.terms import conditions_in
+
+SIGNALS = (
+    "unapproved",
+    "purpose",
+    "aimed",
+    "effect",
+    "lacking",
+    "comorbid",
+    "approved",
+    "harm",
+    "open",
+    "brief",
+)
+
+_PURPOSE = re.compile(
+    r"治疗?(?!疗)|预防|防(?!护|治指)|改善|缓解|辅助|消(?!化|失|炎药|胆)|逆转|延缓|抗(?!凝|血小板|抑郁药|生素|真菌|结核药|癫痫药|精神病药|炎药)|"
+    r"促(?!进剂)|助(?!手)|抑制(?!剂)|保护|松弛|祛|增强|增加(?=骨|免疫)|修复|稳定(?=斑块)|降(?=尿蛋白|尿酸|肺|门脉|雄|蛋白|眼压|体重)|"
+    r"减(?=肥|重|脂|少.{0,4}蛋白|蛋白)|控制(?=体重|癌)|\bfor\b|prevent|treat"
+)
+_EFFECT = re.compile(
+    r"有没有[用效作]|有[用效帮好](?!药|果持)|管用|好使|起作用|效果怎|行得?不行|试试|能好|能消"
+)
+_LACKING = re.compile(
+    r"(?:血压|血糖|血脂|胆固醇|糖)(?:都|也|是|还)?(?:正常|不高|没事|好的|不算高|偏高没)|(?:没有?|无|不是|不伴|非)(?:得)?"
+    r"(?:高血压|糖尿病|高血脂|三高|病)|没(?:到|达到|确诊)|还没确诊|健康人|正常人|单纯"
+)
+_COMORBID = re.compile(r"合并|伴有?|同时有|本身有|有.{1,8}的(?:病人|患者|人)|病史|患者|病人|的人|又有|基础")
+_HARM = re.compile(
+    r"会不会|引起|导致|诱发|加重|副作用|不良反应|影响|升高|出现|吃出|吃了.{0,6}(?:怎么|正常)|禁忌|禁用|慎用|安全"
+)
+_OPEN = re.compile(r"什么|哪些|哪类|哪种|啥|几种")
+_PURPOSE_REACH = 8  # characters between a purpose and its disease
+
+
+def signals(text: str, approved: frozenset[str]) -> Floats:
+    """Shape (SIGNALS,), from a plain text without the product's name. `approved` are condition keys."""
+    found = conditions_in(text)
+    other = [match for key, match in found if key not in approved]
+    purposes = list(_PURPOSE.finditer(text))
+    aimed = any(
+        match.start() - _PURPOSE_REACH <= purpose.end() <= match.start() + 1
+        or match.end() <= purpose.start() <= match.end() + 4
+        for match in other
+        for purpose in purposes
+    )
+    left = len(text) - sum(match.end() - match.start() for match in other)
+    return np.array(
+        [
+            min(len(other), 2),
+            bool(purposes),
+            aimed,
+            bool(_EFFECT.search(text)),
+            bool(_LACKING.search(text)),
+            bool(_COMORBID.search(text)),
+            len(other) < len(found),
+            bool(_HARM.search(text)),
+            bool(_OPEN.search(text)),
+            bool(other) and left <= 4,
+        ],
+        dtype=float,
+    )
