@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from bot import consent
 from bot.base import Base
 from bot.clock import real_now
 from bot.evidence import Evidence
@@ -162,10 +163,10 @@ class Door:
             await self._task(tx, whose, Kind.ADVERSE_EVENT, inbound, inbox_id, now)
         if screening.stop:
             names.append("utter_stop")
-            await stop(tx, whose, now)
+            await consent.stop(tx, whose, now)
         elif screening.resume:
             names.append("utter_resume")
-            await contacts.stop(tx, whose.person_id, None)
+            await consent.resume(tx, whose, now)
         if not names:
             return
         dialogue = self._base.published.dialogue
@@ -193,18 +194,3 @@ class Door:
             key=f"{kind}:inbox:{inbox_id}",
             detail=inbound.text[:4000],
         )
-
-
-async def stop(tx: Tx, whose: Contact, now: datetime) -> None:
-    """Stop means stop: every channel of this person, every queued proactive message."""
-    await contacts.stop(tx, whose.person_id, now)
-    everywhere = [contact.id for contact in await contacts.of_person(tx, whose.person_id)]
-    cancelled = await outgoing.cancel_proactive(tx, everywhere)
-    await Evidence(
-        kind="person.stopped",
-        at=now,
-        subject=f"contact:{whose.id}",
-        facts={"cancelled": cancelled},
-        person_id=whose.person_id,
-        contact_id=whose.id,
-    ).record(tx)

@@ -10,8 +10,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.dialogue import Dialogue
-from bot.knowledge import Content, Index, parse
-from bot.knowledge.encoder import Encoder
+from bot.knowledge import Content, Encoder, Index
 from bot.model import Fault, MedrepError
 from bot.store import published
 from bot.store.database import Database
@@ -63,7 +62,7 @@ class Published:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
         if content is not None:
-            parsed = parse(content.body)
+            parsed = Content.from_json(content.body)
             self._index = await asyncio.to_thread(Index, parsed, self._encoder)
             log.info("content.loaded", version=parsed.fingerprint[:12], entries=len(parsed.entries))
 

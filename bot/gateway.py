@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from bot import metrics
 from bot.accept import Door
 from bot.base import Base
 from bot.clock import real_now
@@ -66,7 +67,10 @@ class Gateway:
             raise MedrepError(Fault.NOT_FOUND, f"no account {inbound.account}")
         carries = passive and inbound.kind in ANSWERED
         until = real_now() + PASSIVE_WAIT if carries else None
-        return await self._door.accept(inbound, audience, passive_until=until)
+        accepted = await self._door.accept(inbound, audience, passive_until=until)
+        if not accepted.duplicate:
+            metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
+        return accepted
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s."""
@@ -109,6 +113,7 @@ class Gateway:
             now = self._base.clock.now()
             if await outgoing.settle(tx, row, OutboxState.SENT, sent_at=now):
                 await record_sent(tx, row, now, via="passive")
+                metrics.SENT.labels(str(row.account), "passive").inc()
             reached("passive.before_commit")
 
     async def _over(self, accepted: Accepted) -> bool:

@@ -15,6 +15,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from bot import metrics
 from bot.base import Base
 from bot.clock import real_now
 from bot.dialogue import Engine
@@ -103,6 +104,7 @@ class Inbox:
             )
             reached("inbox.turned")
             await self._commit(mine, scene, turn)
+            metrics.TURNS.labels("done").inc()
             reached("inbox.committed")
         except MedrepError as error:
             await self._failed(mine, error)
@@ -206,6 +208,7 @@ class Inbox:
 
     async def _failed(self, mine: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so."""
+        metrics.TURNS.labels(str(error.fault)).inc()
         log.warning("turn.failed", turn=str(mine.turn_id), fault=str(error.fault), detail=error.detail)
         if error.fault == Fault.LEASE_LOST:
             return

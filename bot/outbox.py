@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from bot import metrics
 from bot.base import Base
 from bot.clock import CHINA, real_now
 from bot.evidence import Evidence
@@ -122,6 +123,7 @@ class Outbox:
                 tx, row, OutboxState.SENT, sent_at=now, platform_id=receipt.platform_id or None
             )
             await record_sent(tx, row, now, via="active")
+        metrics.SENT.labels(str(row.account), "active").inc()
 
     async def _send(
         self, channel: Channel, address: str, row: Outgoing, pieces: tuple[Message, ...]
@@ -160,6 +162,7 @@ class Outbox:
             await platform.open_circuit(tx, row.account, retry_at, fault)
         if not await outgoing.settle(tx, row, state, fault=str(fault), retry_at=retry_at):
             return
+        metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
         log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
         await Evidence(
             kind="message.not_sent",

@@ -81,6 +81,7 @@ class Settings(Frozen):
 
     home: Path
     config: Path
+    host: str
     port: int
     engine_port: int
     actions_port: int
@@ -149,6 +150,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         config=config,
+        host=env.get("MEDREP_HOST") or "0.0.0.0",  # noqa: S104 - webhooks come from the internet
         port=port,
         engine_port=number("MEDREP_ENGINE_PORT", 5005),
         actions_port=number("MEDREP_ACTIONS_PORT", 5055),

@@ -1,0 +1,62 @@
+"""The call an action is running in, and how it speaks: by an approved response or approved content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+from rasa_sdk.executor import CollectingDispatcher
+
+from bot.effects import Call
+from bot.knowledge import Entry, answer_text
+from bot.model import Basis, BasisKind
+
+_call: ContextVar[Call] = ContextVar("call")
+_WEEKDAYS = "一二三四五六日"
+
+
+@contextmanager
+def calling(call: Call) -> Iterator[None]:
+    """Actions run inside see this call."""
+    token = _call.set(call)
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+def current() -> Call:
+    """The call this action runs in."""
+    return _call.get()
+
+
+def said(tracker: Any) -> str:
+    """The person's words, whole."""
+    return str(tracker.latest_message.get("text") or "")
+
+
+def intent(tracker: Any) -> str:
+    return str((tracker.latest_message.get("intent") or {}).get("name") or "")
+
+
+def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
+    """An approved response; the engine fills it and names it, which is its basis."""
+    dispatcher.utter_message(response=response, **values)
+
+
+def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
+    """An approved answer with its source; its basis is the entry and its document's version."""
+    content = call.base.published.content
+    document = content.document[entry.document]
+    dispatcher.utter_message(
+        text=answer_text(entry, content, call.now),
+        json_message={"basis": str(Basis(BasisKind.CONTENT, entry.id, document.version))},
+    )
+
+
+def spoken_time(moment: datetime) -> str:
+    """A due time as people say it: 11月24日（周二）18:00."""
+    return f"{moment.month}月{moment.day}日（周{_WEEKDAYS[moment.weekday()]}）{moment:%H:%M}"

@@ -1,0 +1,64 @@
+"""The person's own data and consent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa_sdk import Action
+from rasa_sdk.events import EventType
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.call import current, intent, said, say, spoken_time
+from bot import consent
+from bot.tasks import Kind, open_task
+
+RESPONSES = {
+    "export_data": "utter_export",
+    "delete_data": "utter_delete",
+    "change_profile": "utter_change_profile",
+}
+
+
+class Privacy(Action):  # type: ignore[misc]
+    """What we hold, and copies, corrections and deletion: a colleague acts on it within the legal time."""
+
+    def name(self) -> str:
+        return "action_privacy"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        _, due = await open_task(
+            call.tx,
+            call.base.vault,
+            Kind.DATA_REQUEST,
+            now=call.now,
+            whose=call.whose,
+            key=f"{Kind.DATA_REQUEST}:{call.turn_id}",
+            detail=f"[{intent(tracker)}] {said(tracker)[:4000]}",
+        )
+        say(dispatcher, RESPONSES.get(intent(tracker), "utter_privacy"), due=spoken_time(due))
+        return []
+
+
+class Stop(Action):  # type: ignore[misc]
+    """They want no more messages, in words that the stop list does not have."""
+
+    def name(self) -> str:
+        return "action_stop"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        await consent.stop(call.tx, call.whose, call.now)
+        say(dispatcher, "utter_stop")
+        return []
+
+
+class Resume(Action):  # type: ignore[misc]
+    def name(self) -> str:
+        return "action_resume"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        await consent.resume(call.tx, call.whose, call.now)
+        say(dispatcher, "utter_resume")
+        return []

@@ -1,0 +1,89 @@
+"""The action server, hosted in the app on a loopback listener of its own.
+
+Rasa's own action server has no authentication, echoes the request on errors and repeats effects when a
+turn is repeated; the executor of `rasa_sdk` runs just as well here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from rasa_sdk.executor import ActionExecutor
+from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
+
+from actions.answer import Answer, Choose, Fallback, Source
+from actions.call import calling
+from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation
+from actions.data import Privacy, Resume, Stop
+from actions.verification import ValidateVerifyForm, Verify
+from bot.base import Base
+from bot.effects import Call, once
+from bot.model import MedrepError
+
+log = structlog.get_logger()
+ACTIONS = (
+    Answer,
+    Choose,
+    Fallback,
+    Source,
+    MedicalInformation,
+    HandOver,
+    AdverseEvent,
+    Feedback,
+    Privacy,
+    Stop,
+    Resume,
+    Verify,
+    ValidateVerifyForm,
+)
+LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it
+
+
+def routes(base: Base, token: str) -> web.Application:
+    """The listener's application: `POST /actions`, as Rasa calls it."""
+    host = Host(base, token)
+    app = web.Application(client_max_size=LARGEST)
+    app.router.add_post("/actions", host.run)
+    return app
+
+
+class Host:
+    def __init__(self, base: Base, token: str) -> None:
+        self._base = base
+        self._expected = f"Bearer {token}".encode()
+        self._executor = ActionExecutor()
+        for action in ACTIONS:
+            self._executor.register_action(action())
+
+    async def run(self, request: web.Request) -> web.Response:
+        """Run one action, once. Errors name the action and the fault, never what was said."""
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, self._expected):
+            return web.json_response({"error": "unauthorized"}, status=401)
+        try:
+            payload = json.loads(await request.read())
+            name, turn_id = str(payload["next_action"]), UUID(request.headers["X-Turn-Id"])
+            ordinal = int(request.headers["X-Action-Ordinal"])
+        except (ValueError, KeyError, TypeError):
+            return web.json_response({"error": "bad request"}, status=400)
+
+        async def execute(call: Call) -> dict[str, Any]:
+            with calling(call):
+                result = await self._executor.run(payload)
+            return {"events": [], "responses": []} if result is None else result.model_dump()
+
+        try:
+            return web.json_response(await once(self._base, turn_id, name, ordinal, execute))
+        except ActionNotFoundException:
+            return web.json_response({"error": "unknown action", "action_name": name}, status=404)
+        except ActionExecutionRejection as rejected:
+            said = {"error": str(rejected), "action_name": rejected.action_name}
+            return web.json_response(said, status=400)
+        except MedrepError as error:
+            log.warning("action.failed", action=name, turn=str(turn_id), fault=str(error.fault))
+            return web.json_response({"error": str(error.fault), "action_name": name}, status=500)

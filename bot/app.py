@@ -1,0 +1,167 @@
+"""The composition root: wires connectors, loops, actions and pages into one process.
+
+Several of these processes may share the ports and the database; each does all the work there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+import actions
+from bot import logs
+from bot.base import Base, Published
+from bot.clock import Clock
+from bot.dialogue import Engine
+from bot.evidence import Sealer
+from bot.gateway import Gateway
+from bot.inbox import Inbox
+from bot.knowledge import Encoder
+from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.outbox import Outbox
+from bot.pages import Pages
+from bot.settings import Settings, read_settings
+from bot.store import business_clock
+from bot.store.database import Database
+from bot.store.keys import Keyring, Vault
+from bot.tasks import watch
+from bot.ticker import Ticker
+from bot.tokens import SharedTokens
+from bot.wakeups import Wakeups
+from connectors.wechat import WeChat
+
+log = structlog.get_logger()
+LARGEST_BODY = 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the supervisor hands this process in its environment."""
+
+    engine_url: str
+    engine_token: str
+    actions_token: str
+    sandbox_url: str | None
+    task_webhook: str | None
+
+    @classmethod
+    def of(cls, env: Mapping[str, str], settings: Settings) -> Secrets:
+        try:
+            return cls(
+                engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
+                engine_token=env["MEDREP_ENGINE_TOKEN"],
+                actions_token=env["MEDREP_ACTIONS_TOKEN"],
+                sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
+                task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
+            )
+        except KeyError as missing:
+            raise MedrepError(Fault.CONFIGURATION, f"{missing.args[0]} is not set") from None
+
+
+async def serve(settings: Settings, secrets: Secrets) -> None:
+    """Run until SIGTERM or SIGINT, then finish what is under way."""
+    if settings.database_url is None:
+        raise MedrepError(Fault.CONFIGURATION, "MEDREP_DATABASE_URL is not set")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    db = Database(settings.database_url)
+    clock = Clock()
+    vault = Vault(Keyring(settings.key_dir))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        async with db.begin() as tx:
+            clock.offset = timedelta(seconds=await business_clock.offset(tx))
+        published = Published(db, Encoder(settings.home / "embeddings"))
+        await published.load()
+        base = Base(db, vault, clock, published, settings.home)
+        engine = Engine(http, secrets.engine_url, secrets.engine_token)
+        await _run(settings, secrets, base, engine, http, stopping)
+    await db.close()
+
+
+async def _run(
+    settings: Settings,
+    secrets: Secrets,
+    base: Base,
+    engine: Engine,
+    http: aiohttp.ClientSession,
+    stopping: asyncio.Event,
+) -> None:
+    tokens = SharedTokens(base.db, base.vault.keyring)
+    connectors: dict[Account, WeChat] = {}
+    gateway = Gateway(
+        base, engine, audiences(settings), lambda account, message: connectors[account].passive_fits(message)
+    )
+    for name, wechat in settings.accounts.wechat.items():
+        account = Account(Channel.WECHAT, name)
+        connectors[account] = WeChat(account, wechat, gateway, tokens, http)
+    inbox, outbox, ticker = Inbox(base, engine), Outbox(base, connectors), Ticker(base)
+    pages = Pages(settings, base, engine, http, secrets.sandbox_url)
+
+    web_app = web.Application(client_max_size=LARGEST_BODY)
+    for connector in connectors.values():
+        web_app.add_routes(connector.routes())
+    web_app.add_routes(pages.routes())
+    wakeups = Wakeups(base, inbox, outbox, gateway)
+    loops = [
+        wakeups.run(),
+        inbox.run(),
+        outbox.run(),
+        Sealer(base.db, base.clock, base.home).run(),
+        watch(base.db, base.clock, http, secrets.task_webhook),
+    ]
+    async with contextlib.AsyncExitStack() as stack:
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        stack.push_async_callback(_cancel, tasks)
+        ticker.start()
+        stack.callback(ticker.stop)
+        await _listen(stack, actions.routes(base, secrets.actions_token), "127.0.0.1", settings.actions_port)
+        await _listen(stack, web_app, settings.host, settings.port)
+        log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
+        stop = asyncio.create_task(stopping.wait())
+        done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stop}:
+            task.result()  # a loop that ends has failed: die loudly, the supervisor starts us again
+        log.info("app.stopping")
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, reuse_port=True).start()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def audiences(settings: Settings) -> dict[Account, Audience]:
+    """Whom each configured account serves."""
+    return {
+        Account(channel, name): settings.accounts.audience(channel, name)
+        for channel in Channel
+        for name in getattr(settings.accounts, channel.value)
+    }
+
+
+def main() -> None:
+    """Entry of `python -m bot.app`."""
+    logs.configure()
+    settings = read_settings()
+    asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
+
+
+if __name__ == "__main__":
+    main()

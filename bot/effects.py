@@ -1,0 +1,58 @@
+"""What an action call did, once: a repeated call of the same turn returns the stored result."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.base import Base
+from bot.model import Fault, MedrepError
+from bot.points import reached
+from bot.store import contacts, doctors, messages, turns
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.doctors import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action call: the turn's person, and the transaction in which all it does takes effect."""
+
+    base: Base
+    tx: Tx
+    turn_id: UUID
+    whose: Contact
+    standing: Standing
+    now: datetime
+
+
+async def once(
+    base: Base,
+    turn_id: UUID,
+    action: str,
+    ordinal: int,
+    run: Callable[[Call], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    """The result of this call: `run`'s the first time, the stored one after that.
+
+    What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal).
+    Raises MedrepError(NOT_FOUND) for a turn that is not ours.
+    """
+    async with base.db.begin() as tx:
+        contact_id = await messages.contact_of(tx, turn_id)
+        if contact_id is None:
+            raise MedrepError(Fault.NOT_FOUND, "no such turn")
+        known = await turns.read_effect(tx, base.vault, turn_id, action, ordinal)
+        if known is not None:
+            return known
+        whose = await contacts.by_id(tx, contact_id)
+        now = base.clock.now()
+        standing = await doctors.standing(tx, whose.person_id)
+        result = await run(Call(base, tx, turn_id, whose, standing, now))
+        await turns.write_effect(tx, base.vault, whose.person_id, turn_id, action, ordinal, result, now)
+        reached("effects.before_commit")
+    reached("effects.committed")
+    return result

@@ -1,0 +1,116 @@
+"""The app's own pages: health, metrics, the test clock, and the way to the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import aiohttp
+from aiohttp import hdrs, web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError
+
+from bot.base import Base
+from bot.clock import real_now
+from bot.dialogue import Engine
+from bot.metrics import measure
+from bot.settings import Settings
+from bot.store import business_clock
+
+_HOP_BY_HOP = {
+    hdrs.CONNECTION,
+    hdrs.KEEP_ALIVE,
+    hdrs.TRANSFER_ENCODING,
+    hdrs.CONTENT_LENGTH,
+    hdrs.CONTENT_ENCODING,
+    hdrs.HOST,
+    hdrs.UPGRADE,
+}
+
+
+class Pages:
+    def __init__(
+        self,
+        settings: Settings,
+        base: Base,
+        engine: Engine,
+        http: aiohttp.ClientSession,
+        sandbox_url: str | None,
+    ) -> None:
+        self._settings = settings
+        self._base = base
+        self._engine = engine
+        self._http = http
+        self._sandbox = sandbox_url.rstrip("/") if sandbox_url else None
+
+    def routes(self) -> list[web.RouteDef]:
+        routes = [
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+        ]
+        if self._settings.test:
+            routes.append(web.post("/test/clock", self.move_clock))
+        if self._sandbox is not None:
+            routes.append(web.route("*", "/sandbox", self.sandbox_door))
+            routes.append(web.route("*", "/sandbox/{path:.*}", self.sandbox))
+        return routes
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process is up."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Database and engine model are ready; 503 names what is not."""
+        database, model = await asyncio.gather(self._database(), self._engine.ready())
+        said = {"database": database, "engine": model is not None, "model": (model or "")[:12]}
+        return web.json_response(said, status=200 if database and model else 503)
+
+    async def _database(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                return await self._base.db.ready()
+        except (DBAPIError, OSError, TimeoutError):
+            return False
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text format. Counts of things, nothing about people."""
+        await measure(self._base.db, engine_available=self._engine.available)
+        return web.Response(body=generate_latest(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    async def move_clock(self, request: web.Request) -> web.Response:
+        """Move business time, in all processes; it runs on from there."""
+        try:
+            moment = datetime.fromisoformat((await request.json())["now"])
+            seconds = round((moment - real_now()).total_seconds())
+        except (ValueError, KeyError, TypeError):
+            return web.json_response({"error": 'give {"now": an ISO 8601 time with offset}'}, status=400)
+        async with self._base.db.begin() as tx:
+            await business_clock.move(tx, seconds)
+        self._base.clock.move_to(moment)
+        return web.json_response({"now": self._base.clock.now().isoformat()})
+
+    async def sandbox_door(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/sandbox/")
+
+    async def sandbox(self, request: web.Request) -> web.StreamResponse:
+        """Hand the request to the sandbox's own server, and stream its answer (events included)."""
+        headers = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
+        try:
+            async with self._http.request(
+                request.method,
+                f"{self._sandbox}{request.rel_url}",
+                headers=headers,
+                data=await request.read(),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            ) as answer:
+                kept = {n: v for n, v in answer.headers.items() if n not in _HOP_BY_HOP}
+                response = web.StreamResponse(status=answer.status, headers=kept)
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except aiohttp.ClientConnectorError:
+            return web.Response(status=502, text="沙盒还没有启动")
