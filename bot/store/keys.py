@@ -85,6 +85,8 @@ class Keyring:
 
     def unwrap(self, wrapped: bytes, master: str, owner: str) -> bytes:
         if master not in self._masters:
+            self._load()  # another process may have rotated it
+        if master not in self._masters:
             raise MedrepError(Fault.CONFIGURATION, f"the key folder has no {master}")
         return _open(self._masters[master], wrapped, owner.encode())
 
