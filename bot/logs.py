@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from types import TracebackType
+from typing import TextIO
 
 import structlog
 
 
-def configure() -> None:
-    """Our own events as JSON on standard output; libraries only from WARNING on.
+def configure(stream: TextIO | None = None) -> None:
+    """Our own events as JSON on standard output (or `stream`); libraries only from WARNING on.
 
     HTTP clients log URLs at INFO and DEBUG, and platform tokens ride in URLs: they stay silent.
     """
+    stream = stream or sys.stdout
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -23,10 +25,10 @@ def configure() -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s")
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s")
     for name in (
         "aiohttp",
         "httpx",
