@@ -8,7 +8,6 @@ it leaves with the engine dead or hung.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from bot import consent
@@ -18,7 +17,8 @@ from bot.evidence import Evidence
 from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
 from bot.points import reached
 from bot.safety import Screening, screen
-from bot.store import contacts, messages, outgoing, platform, turns
+from bot.store import arrivals, contacts, messages, outgoing, platform, turns
+from bot.store.arrivals import Arrival
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outgoing import Draft, Part
@@ -52,73 +52,24 @@ class Door:
         """Store, screen and commit. `passive_until` (real time): a connection can carry the reply."""
         base, now = self._base, self._base.clock.now()
         screening = screen(inbound.text, audience) if inbound.kind == InboundKind.TEXT else QUIET
-        done_here = bool(screening.stop or screening.resume or screening.red_flag)
         async with base.db.begin() as tx:
             whose = await contacts.find_or_add(
                 tx, base.vault, inbound.account, audience, inbound.address, now
             )
-            waits = inbound.kind == InboundKind.TEXT and is_fragment(inbound.text)
-            stored = await messages.add(
-                tx,
-                base.vault,
-                whose,
-                inbound,
-                screening={
-                    k: v for k, v in asdict(screening).items() if k in ("red_flag", "adverse_event") and v
-                },
-                state=InboxState.DONE
-                if done_here or inbound.kind == InboundKind.RECEIPT
-                else InboxState.WAITING,
-                received_at=now,
-                ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
-                passive_until=passive_until,
-            )
-            if stored is None:
+            sealed = await messages.seal(tx, base.vault, whose, inbound)
+            arrival = _arrival(inbound, whose, sealed, screening, now, passive_until)
+            inbox_id = await arrivals.store(tx, arrival, _evidence(arrival).row())
+            if inbox_id is None:
                 return Accepted(await messages.known(tx, inbound, passive_until), duplicate=True)
-            inbox_id, sealed = stored
-            await Evidence(
-                kind="message.received",
-                at=now,
-                subject=f"inbox:{inbox_id}",
-                facts={
-                    "account": str(inbound.account),
-                    "kind": inbound.kind.value,
-                    "key": hashlib.sha256(inbound.key.encode()).hexdigest(),
-                    "red_flag": screening.red_flag,
-                    "adverse_event": screening.adverse_event,
-                    "stop": screening.stop,
-                },
-                person_id=whose.person_id,
-                contact_id=whose.id,
-                body_enc=sealed,
-            ).record(tx)
             if inbound.kind == InboundKind.RECEIPT:
                 await self._receipt(tx, inbound, now)
-            elif inbound.kind != InboundKind.TRIGGER:
-                await self._present(tx, whose, inbound, now)
-            if inbound.kind == InboundKind.TEXT:
-                passive = (inbox_id, passive_until) if passive_until else None
-                await self._safety(tx, whose, inbound, screening, now, inbox_id, passive)
-                if not waits:
-                    await messages.hurry(tx, whose.id, real_now())
-            if not done_here:
-                await messages.wake(tx)
+            elif inbound.event == "unsubscribe":
+                await self._gone(tx, whose, now)
+            elif screening != QUIET:
+                await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
         reached("accept.committed")
         return Accepted(inbox_id, duplicate=False)
-
-    async def _present(self, tx: Tx, whose: Contact, inbound: Inbound, now: datetime) -> None:
-        """They are there: the platform's window opens, and what was held for them may leave."""
-        if inbound.event == "unsubscribe":
-            await self._gone(tx, whose, now)
-            return
-        if inbound.kind in WORDS:
-            await platform.grant(tx, whose.id, platform.MESSAGE, now)
-        elif inbound.event.lower() in CLICKS:
-            await platform.grant(tx, whose.id, platform.CLICK, now)
-        if whose.unreachable_at is not None:
-            await contacts.reachable(tx, whose.id)
-        await outgoing.release_held(tx, whose.id, real_now())
 
     async def _gone(self, tx: Tx, whose: Contact, now: datetime) -> None:
         """They unfollowed. The platform asks that their data be deleted; safety records must be kept."""
@@ -143,24 +94,16 @@ class Door:
         if row is not None:
             await Evidence("message.receipt", now, f"outbox:{row}", {"state": state.value}).record(tx)
 
-    async def _safety(
-        self,
-        tx: Tx,
-        whose: Contact,
-        inbound: Inbound,
-        screening: Screening,
-        now: datetime,
-        inbox_id: int,
-        passive: tuple[int, datetime] | None,
-    ) -> None:
+    async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
+        whose, now = arrival.whose, arrival.received_at
         names: list[str] = []
         if screening.red_flag:
             names.append(self._emergency(screening.red_flag))
-            await self._task(tx, whose, Kind.EMERGENCY, inbound, inbox_id, now)
+            await self._task(tx, arrival, Kind.EMERGENCY, inbox_id)
         if screening.adverse_event:
             names.append("utter_adverse_event")
-            await self._task(tx, whose, Kind.ADVERSE_EVENT, inbound, inbox_id, now)
+            await self._task(tx, arrival, Kind.ADVERSE_EVENT, inbox_id)
         if screening.stop:
             names.append("utter_stop")
             await consent.stop(tx, whose, now)
@@ -176,21 +119,64 @@ class Door:
             purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
             unordered=True,
         )
+        passive = (inbox_id, arrival.passive_until) if arrival.passive_until else None
         await outgoing.add(tx, self._base.vault, whose, draft, now=now, retry_at=real_now(), passive=passive)
 
     def _emergency(self, category: str) -> str:
         name = f"utter_emergency_{category}"
         return name if self._base.published.dialogue.has(name) else "utter_emergency"
 
-    async def _task(
-        self, tx: Tx, whose: Contact, kind: Kind, inbound: Inbound, inbox_id: int, now: datetime
-    ) -> None:
+    async def _task(self, tx: Tx, arrival: Arrival, kind: Kind, inbox_id: int) -> None:
         await open_task(
             tx,
             self._base.vault,
             kind,
-            now=now,
-            whose=whose,
+            now=arrival.received_at,
+            whose=arrival.whose,
             key=f"{kind}:inbox:{inbox_id}",
-            detail=inbound.text[:4000],
+            detail=arrival.inbound.text[:4000],
         )
+
+
+def _arrival(
+    inbound: Inbound,
+    whose: Contact,
+    sealed: bytes,
+    screening: Screening,
+    now: datetime,
+    passive_until: datetime | None,
+) -> Arrival:
+    """What this message means for its contact and its queue."""
+    words, clicked = inbound.kind in WORDS, inbound.event.lower() in CLICKS
+    answered = bool(screening.stop or screening.resume or screening.red_flag)
+    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text)
+    found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
+    return Arrival(
+        inbound=inbound,
+        whose=whose,
+        sealed=sealed,
+        screening={name: value for name, value in found.items() if value},
+        state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
+        received_at=now,
+        ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
+        passive_until=passive_until,
+        grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
+        grant_replaces=words,
+        present=words or clicked,
+        hurry=inbound.kind == InboundKind.TEXT and not waits,
+    )
+
+
+def _evidence(arrival: Arrival) -> Evidence:
+    """That it was received, what it was, and what the screening found."""
+    inbound = arrival.inbound
+    key = hashlib.sha256(f"{inbound.account}:{inbound.key}".encode()).hexdigest()
+    return Evidence(
+        kind="message.received",
+        at=arrival.received_at,
+        subject=f"message:{key[:32]}",
+        facts={"account": str(inbound.account), "kind": inbound.kind.value, **arrival.screening},
+        person_id=arrival.whose.person_id,
+        contact_id=arrival.whose.id,
+        body_enc=arrival.sealed,
+    )

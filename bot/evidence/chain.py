@@ -29,8 +29,8 @@ class Evidence:
     contact_id: int | None = None
     body_enc: bytes | None = None
 
-    async def record(self, tx: Tx) -> None:
-        """Append it, in the transaction of what it records."""
+    def row(self) -> EvidenceRow:
+        """As it is stored, with its digest; the database gives the id."""
         row = EvidenceRow(
             0,
             self.at,
@@ -42,7 +42,11 @@ class Evidence:
             self.body_enc,
             b"",
         )
-        await records.add(tx, replace(row, digest=digest(row)))
+        return replace(row, digest=digest(row))
+
+    async def record(self, tx: Tx) -> None:
+        """Append it, in the transaction of what it records."""
+        await records.add(tx, self.row())
 
 
 def digest(row: EvidenceRow) -> bytes:

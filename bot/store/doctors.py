@@ -1,14 +1,22 @@
-"""Doctors as imported, and how they were verified."""
+"""Doctors as imported, how they were verified, and the codes that invite them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
+from bot.model import Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.tables import doctor, rep, task
+from bot.store.keys import Keyring
+from bot.store.tables import contact, doctor, invitation_code, rep, task, tombstone
+
+IMPORT_LOCK = 7_263_503
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +41,177 @@ async def standing(tx: Tx, person_id: UUID) -> Standing:
     if row is None:
         return Standing(False, bool((await tx.execute(select(waiting))).scalar()), None)
     return Standing(row.verified_at is not None, row.waiting, row.name)
+
+
+async def person_of(tx: Tx, external_id: str) -> UUID:
+    """Raises MedrepError(NOT_FOUND)."""
+    found = (
+        await tx.execute(select(doctor.c.person_id).where(doctor.c.external_id == external_id))
+    ).scalar_one_or_none()
+    if not isinstance(found, UUID):
+        raise MedrepError(Fault.NOT_FOUND, "no doctor has this external id")
+    return found
+
+
+# ---------------------------------------------------------------- import
+
+
+async def lock_import(tx: Tx) -> None:
+    """One batch at a time, whoever imports; released with the transaction."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": IMPORT_LOCK})
+
+
+async def known(tx: Tx, external_ids: Collection[str]) -> dict[str, tuple[UUID, bytes]]:
+    """Which of these were imported before: external id -> (person, digest of their row)."""
+    rows = await tx.execute(
+        select(doctor.c.external_id, doctor.c.person_id, doctor.c.digest).where(
+            doctor.c.external_id == func.any(list(external_ids))
+        )
+    )
+    return {row.external_id: (row.person_id, bytes(row.digest)) for row in rows}
+
+
+def tombstone_digest(keyring: Keyring, external_id: str) -> bytes:
+    return keyring.digest("doctor.external_id", external_id)
+
+
+async def entombed(tx: Tx, digests: Collection[bytes]) -> set[bytes]:
+    """Which of these external ids (as tombstone digests) belong to people erased on request."""
+    rows = await tx.execute(
+        select(tombstone.c.external_hmac).where(tombstone.c.external_hmac == func.any(list(digests)))
+    )
+    return {bytes(digest) for digest in rows.scalars()}
+
+
+async def reps(tx: Tx, names: Collection[str]) -> dict[str, UUID]:
+    """The reps of these names; an unknown one is created, without a login."""
+    if not names:
+        return {}
+    await tx.execute(
+        insert(rep).on_conflict_do_nothing(index_elements=["name"]),
+        [{"id": uuid4(), "name": name} for name in sorted(names)],
+    )
+    rows = await tx.execute(select(rep.c.name, rep.c.id).where(rep.c.name.in_(names)))
+    return {row.name: row.id for row in rows}
+
+
+async def add_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        await tx.execute(insert(doctor), rows)
+
+
+async def change_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    """Overwrite what the file says; a verification once made stays."""
+    if not rows:
+        return
+    kept = {"person_id", "external_id", "verified_at", "verified_by"}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in kept}
+    for name in ("verified_at", "verified_by"):
+        column = doctor.c[name]
+        values[name] = func.coalesce(column, bindparam(f"new_{name}", type_=column.type))
+    await tx.execute(
+        update(doctor).where(doctor.c.person_id == bindparam("new_person_id")).values(values),
+        [{f"new_{name}": value for name, value in row.items()} for row in rows],
+    )
+
+
+# ---------------------------------------------------------------- verification
+
+
+async def mark_verified(tx: Tx, person_id: UUID, now: datetime, by: str) -> None:
+    """The first verification is the one remembered."""
+    await tx.execute(
+        update(doctor)
+        .where(doctor.c.person_id == person_id, doctor.c.verified_at.is_(None))
+        .values(verified_at=now, verified_by=by)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    person_id: UUID
+    external_id: str
+    rep_id: UUID | None
+    identity: bytes | None
+
+
+async def listed(tx: Tx, identity: bytes) -> list[Listed]:
+    """The imported doctors with this name, hospital and phone."""
+    return await _listed(tx, doctor.c.identity_hmac == identity)
+
+
+async def invited(tx: Tx, code: bytes, now: datetime) -> Listed | None:
+    """The doctor a code was issued to, while it is good; locks the code until the transaction ends."""
+    person_id = (
+        await tx.execute(
+            select(invitation_code.c.person_id)
+            .where(
+                invitation_code.c.code_hmac == code,
+                invitation_code.c.used_at.is_(None),
+                invitation_code.c.expires_at > now,
+            )
+            .with_for_update()
+        )
+    ).scalar()
+    found = await _listed(tx, doctor.c.person_id == person_id)
+    return found[0] if found else None
+
+
+async def _listed(tx: Tx, which: Any) -> list[Listed]:
+    rows = await tx.execute(
+        select(doctor.c.person_id, doctor.c.external_id, doctor.c.rep_id, doctor.c.identity_hmac)
+        .where(which)
+        .order_by(doctor.c.external_id)
+    )
+    return [
+        Listed(
+            r.person_id, r.external_id, r.rep_id, None if r.identity_hmac is None else bytes(r.identity_hmac)
+        )
+        for r in rows
+    ]
+
+
+async def use_code(tx: Tx, code: bytes, now: datetime) -> None:
+    await tx.execute(update(invitation_code).where(invitation_code.c.code_hmac == code).values(used_at=now))
+
+
+async def without_code(
+    tx: Tx, external_ids: Collection[str], now: datetime, *, renew: bool
+) -> list[tuple[str, UUID]]:
+    """Of these, whom a code would help: not verified, with a phone to match, no contact of their own.
+
+    Without `renew` those who hold a code that is still good are left out.
+    """
+    good = exists().where(
+        invitation_code.c.person_id == doctor.c.person_id,
+        invitation_code.c.used_at.is_(None),
+        invitation_code.c.expires_at > now,
+    )
+    rows = await tx.execute(
+        select(doctor.c.external_id, doctor.c.person_id)
+        .where(
+            doctor.c.external_id == func.any(list(external_ids)),
+            doctor.c.verified_at.is_(None),
+            doctor.c.identity_hmac.is_not(None),
+            ~exists().where(contact.c.person_id == doctor.c.person_id),
+            or_(renew, ~good),
+        )
+        .order_by(doctor.c.external_id)
+    )
+    return [(row.external_id, row.person_id) for row in rows]
+
+
+async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetime) -> None:
+    """Issue these codes; earlier ones of the same doctors that were not used are void."""
+    if not codes:
+        return
+    await tx.execute(
+        delete(invitation_code).where(
+            invitation_code.c.person_id.in_([person_id for _, person_id in codes]),
+            invitation_code.c.used_at.is_(None),
+        )
+    )
+    await tx.execute(
+        insert(invitation_code),
+        [{"code_hmac": code, "person_id": whose, "expires_at": expires_at} for code, whose in codes],
+    )

@@ -44,19 +44,8 @@ class Claim:
     attempts: int
 
 
-async def add(
-    tx: Tx,
-    vault: Vault,
-    whose: Contact,
-    inbound: Inbound,
-    *,
-    screening: dict[str, Any],
-    state: InboxState,
-    received_at: datetime,
-    ready_at: datetime,
-    passive_until: datetime | None,
-) -> tuple[int, bytes] | None:
-    """Store it; its id and ciphertext. None: it was already there (the key decides)."""
+async def seal(tx: Tx, vault: Vault, whose: Contact, inbound: Inbound) -> bytes:
+    """What the person said, under their key."""
     body = {
         "text": inbound.text,
         "choice": inbound.choice,
@@ -64,29 +53,7 @@ async def add(
         "detail": inbound.detail,
         "sent_at": inbound.sent_at.isoformat(),
     }
-    sealed = await vault.seal(tx, whose.person_id, json.dumps(body), "inbox.body")
-    inserted = (
-        await tx.execute(
-            insert(inbox)
-            .values(
-                channel=inbound.account.channel.value,
-                account=inbound.account.name,
-                key=inbound.key,
-                contact_id=whose.id,
-                person_id=whose.person_id,
-                kind=inbound.kind.value,
-                body_enc=sealed,
-                screening=screening,
-                received_at=received_at,
-                state=state.value,
-                ready_at=ready_at,
-                passive_until=passive_until,
-            )
-            .on_conflict_do_nothing(index_elements=["channel", "account", "key"])
-            .returning(inbox.c.id)
-        )
-    ).scalar()
-    return None if inserted is None else (inserted, sealed)
+    return await vault.seal(tx, whose.person_id, json.dumps(body), "inbox.body")
 
 
 async def known(tx: Tx, inbound: Inbound, passive_until: datetime | None) -> int:
@@ -104,19 +71,6 @@ async def known(tx: Tx, inbound: Inbound, passive_until: datetime | None) -> int
         )
     ).scalar_one()
     return found
-
-
-async def hurry(tx: Tx, contact_id: int, now: datetime) -> None:
-    """A fragment's continuation came: nothing of this contact waits any longer."""
-    await tx.execute(
-        update(inbox)
-        .where(inbox.c.contact_id == contact_id, inbox.c.state == "waiting", inbox.c.ready_at > now)
-        .values(ready_at=now)
-    )
-
-
-async def wake(tx: Tx) -> None:
-    await notify(tx, CHANNEL)
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:

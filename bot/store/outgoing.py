@@ -348,15 +348,6 @@ async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[int, ...]
     return tuple(done.scalars())
 
 
-async def release_held(tx: Tx, contact_id: int, now: datetime) -> None:
-    """They wrote: what was held for them may leave, ahead of anything newer."""
-    await tx.execute(
-        update(outbox)
-        .where(outbox.c.contact_id == contact_id, outbox.c.state == OutboxState.HELD.value)
-        .values(state=OutboxState.WAITING.value, retry_at=now, fault=None)
-    )
-
-
 async def cancel_proactive(tx: Tx, contact_ids: list[int]) -> int:
     """Stop means stop: every queued proactive message of these contacts is cancelled."""
     done = await tx.execute(

@@ -26,22 +26,6 @@ MESSAGE = Grant(timedelta(hours=48), 5)
 CLICK = Grant(timedelta(minutes=1), 3)
 
 
-async def grant(tx: Tx, contact_id: int, allowed: Grant, now: datetime) -> None:
-    """The person wrote (or clicked). A click never shortens the window that a message opened."""
-    statement = insert(send_window).values(
-        contact_id=contact_id, closes_at=now + allowed.span, allowance=allowed.count, used=0
-    )
-    changes = {
-        "closes_at": statement.excluded.closes_at,
-        "allowance": statement.excluded.allowance,
-        "used": 0,
-    }
-    better = send_window.c.closes_at <= now if allowed == CLICK else None
-    await tx.execute(
-        statement.on_conflict_do_update(index_elements=["contact_id"], set_=changes, where=better)
-    )
-
-
 async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> bool | None:
     """Take `count` pushes, leaving `keep` for safety. None: the window is closed; False: used up."""
     row = (

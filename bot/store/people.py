@@ -1,0 +1,129 @@
+"""People across their contacts: who turned out to be whom, and how often somebody tried."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account, Channel
+from bot.store.database import Tx
+from bot.store.tables import attempt, contact, conversation, offer, person, task
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The contact with some address, and whose it is."""
+
+    contact_id: int
+    person_id: UUID
+    kind: str  # of the person
+
+
+async def holders(tx: Tx, account: Account, digests: Collection[bytes]) -> dict[bytes, Holder]:
+    """The contacts with these address digests on an account; locked until the transaction ends."""
+    rows = await tx.execute(
+        select(contact.c.id, contact.c.person_id, contact.c.address_hmac, person.c.kind)
+        .join(person, person.c.id == contact.c.person_id)
+        .where(
+            contact.c.channel == account.channel.value,
+            contact.c.account == account.name,
+            contact.c.address_hmac == func.any(list(digests)),
+        )
+        .order_by(contact.c.id)
+        .with_for_update(of=contact)
+    )
+    return {bytes(row.address_hmac): Holder(row.id, row.person_id, row.kind) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    contact_id: int
+    person_id: UUID
+    account: Account
+
+
+async def contacts_of(tx: Tx, person_ids: Collection[UUID]) -> list[Bound]:
+    """Every contact of these people."""
+    rows = await tx.execute(
+        select(contact.c.id, contact.c.person_id, contact.c.channel, contact.c.account)
+        .where(contact.c.person_id == func.any(list(person_ids)))
+        .order_by(contact.c.id)
+    )
+    return [Bound(row.id, row.person_id, Account(Channel(row.channel), row.account)) for row in rows]
+
+
+async def lock_contact(tx: Tx, contact_id: int) -> Holder:
+    """Whose this contact is now; nobody reassigns it until the transaction ends."""
+    row = (
+        await tx.execute(
+            select(contact.c.person_id, person.c.kind)
+            .join(person, person.c.id == contact.c.person_id)
+            .where(contact.c.id == contact_id)
+            .with_for_update(of=contact)
+        )
+    ).one()
+    return Holder(contact_id, row.person_id, row.kind)
+
+
+async def add_contacts(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    """Insert contacts; an address that somebody has meanwhile is left as it is."""
+    if rows:
+        await tx.execute(
+            insert(contact).on_conflict_do_nothing(index_elements=["channel", "account", "address_hmac"]),
+            rows,
+        )
+
+
+async def merge(tx: Tx, newcomer: UUID, into: UUID) -> None:
+    """The newcomer turned out to be this person. What they wrote so far stays under their own key."""
+    await tx.execute(update(person).where(person.c.id == newcomer).values(merged_into=into))
+
+
+async def forget_talk(tx: Tx, contact_id: int) -> None:
+    """The contact changes hands: the next turn must not go on from what somebody else said."""
+    for table in (conversation, offer):
+        await tx.execute(table.delete().where(table.c.contact_id == contact_id))
+
+
+async def stopped_at(tx: Tx, person_id: UUID) -> datetime | None:
+    """When this person said stop on any channel."""
+    found: datetime | None = (
+        await tx.execute(select(func.min(contact.c.stopped_at)).where(contact.c.person_id == person_id))
+    ).scalar()
+    return found
+
+
+async def tries(tx: Tx, what: str, subject: bytes, since: datetime) -> int:
+    """How often `subject` tried `what` since then."""
+    counted = await tx.execute(
+        select(func.count()).where(attempt.c.what == what, attempt.c.subject == subject, attempt.c.at > since)
+    )
+    return int(counted.scalar_one())
+
+
+async def tried(tx: Tx, what: str, subject: bytes, now: datetime) -> None:
+    await tx.execute(insert(attempt).values(what=what, subject=subject, at=now))
+
+
+async def open_task_of(tx: Tx, person_id: UUID, kind: str) -> int | None:
+    """The person's open task of this kind, if there is one."""
+    found: int | None = (
+        await tx.execute(
+            select(task.c.id)
+            .where(task.c.person_id == person_id, task.c.kind == kind, task.c.state != "done")
+            .order_by(task.c.id)
+            .limit(1)
+        )
+    ).scalar()
+    return found
+
+
+async def give_task(tx: Tx, task_id: int, rep_id: UUID | None) -> None:
+    """Make the task this rep's (or nobody's)."""
+    await tx.execute(update(task).where(task.c.id == task_id).values(owner_id=rep_id))
