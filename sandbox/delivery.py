@@ -112,11 +112,11 @@ class Delivery:
         outcomes = await asyncio.gather(*(self._copy(letter) for _ in range(webhook.copies)))
         outcome = max(outcomes, key=OUTCOMES.index)
         failed = outcome in ("fault", "unreachable")
+        key = (letter.account.name, letter.openid)
         if letter.item:
-            key = (letter.account.name, letter.openid)
             self._world.mark(key, letter.item, "failed" if failed else "delivered")
         if failed and letter.audible:
-            self._world.show(letter.account.name, letter.openid, "system", "fault", FAULT_TEXT)
+            self._world.show(*key, "system", "fault", FAULT_TEXT, answers=letter.item)
         return outcome
 
     async def _copy(self, letter: Letter) -> str:

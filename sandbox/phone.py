@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -120,18 +121,12 @@ class Phone:
         follower = self._watched(request)
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
-        with self._double.world.watch((follower.account, follower.openid)) as queue:
+        watching = self._double.world.watch((follower.account, follower.openid))
+        # A page that was closed is nobody's fault.
+        with suppress(ConnectionResetError), watching as queue:
             await response.prepare(request)
-            await response.write(b": ready\n\n")
-            while True:
-                try:
-                    event = await asyncio.wait_for(queue.get(), HEARTBEAT)
-                except TimeoutError:
-                    await response.write(b": alive\n\n")
-                    continue
-                if event is None:
-                    return response
-                await response.write(f"event: {event['event']}\ndata: {dumps(event)}\n\n".encode())
+            await _feed(response, queue)
+        return response
 
     # -------------------------------------------------------------- doing
 
@@ -194,6 +189,20 @@ class Phone:
 
     def _watched(self, request: web.Request) -> Follower:
         return self._follower(request.query.get("account", ""), request.query.get("openid", ""))
+
+
+async def _feed(response: web.StreamResponse, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+    """Write what the queue brings until it brings None."""
+    await response.write(b": ready\n\n")
+    while True:
+        try:
+            event = await asyncio.wait_for(queue.get(), HEARTBEAT)
+        except TimeoutError:
+            await response.write(b": alive\n\n")
+            continue
+        if event is None:
+            return
+        await response.write(f"event: {event['event']}\ndata: {dumps(event)}\n\n".encode())
 
 
 def as_json(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -51,7 +51,7 @@ class Item:
     is_ai: bool = False
     msg_id: str = ""
     delivery: str = ""  # of a user's message: sending, delivered, failed
-    answers: int = 0  # of a passive reply: the item it answers
+    answers: int = 0  # of a passive reply and a fault: the item it answers
 
     def shown(self) -> dict[str, Any]:
         """As the HTTP API gives it out: `from`, `type` and an ISO time."""

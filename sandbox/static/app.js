@@ -13,7 +13,7 @@ let typingTimer = 0;
 
 const people = new People({ choose, create });
 const lab = new Lab({ act, changed: reload, say });
-const trace = new Trace((shown) => shown && page.chat?.toEnd());
+const trace = new Trace({ latest: () => page.chat?.latest(), toggled: () => page.chat?.toEnd() });
 const composer = new Composer(act);
 
 // ------------------------------------------------------------------ state
@@ -100,11 +100,12 @@ function head() {
   byId("dock").hidden = !subscribed;
   const profile = byId("profile");
   profile.hidden = subscribed;
+  byId("chat").hidden = !subscribed;
   if (subscribed) return;
   profile.replaceChildren(
     avatar(page.account.title, page.account.title),
     el("h3", {}, page.account.title),
-    el("p", {}, page.account.audience === "doctor" ? "面向医务人员的产品信息服务 · 由人工智能提供" : "用药提醒与随访 · 由人工智能提供"),
+    el("p", {}, page.account.audience === "doctor" ? "面向医务人员的产品信息服务" : "用药提醒与随访服务", el("br"), "由人工智能提供，不是真人"),
     el("button", { class: "follow", onclick: () => act({ type: "event", event: "subscribe" }) }, "关注公众号"),
   );
 }

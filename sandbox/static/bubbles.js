@@ -81,7 +81,5 @@ function caption(item, context) {
 }
 
 function fate(item) {
-  if (item.delivery === "sending") return el("span", { class: "fate sending", role: "img", "aria-label": "发送中" });
-  if (item.delivery === "failed") return el("span", { class: "fate failed", title: "公众号的服务没有正常应答" }, "!");
-  return null;
+  return item.delivery === "sending" ? el("span", { class: "fate sending", role: "img", "aria-label": "发送中" }) : null;
 }

@@ -11,6 +11,8 @@ export class Chat {
     this.nodes = new Map();
     this.box = byId("chat");
     this.box.replaceChildren();
+    // When the keyboard bar or the panel takes room, the last words stay in view.
+    new ResizeObserver(() => this.toEnd()).observe(this.box);
   }
 
   past(items) {
@@ -32,10 +34,14 @@ export class Chat {
   }
 
   append(item, node) {
-    const last = [...this.items.values()].at(-1);
+    const last = this.latest();
     const time = new Date(item.time);
     if (!last || time - new Date(last.time) > PAUSE) this.box.append(el("div", { class: "line time" }, clock(time)));
     this.box.append(node);
+  }
+
+  latest() {
+    return [...this.items.values()].at(-1);
   }
 
   clear() {

@@ -33,11 +33,14 @@ export class Composer {
     byId("voice-toggle").addEventListener("click", () => this.speak(!this.voice));
     byId("more-toggle").addEventListener("click", () => this.unfold(byId("more").hidden));
     byId("menu-toggle").addEventListener("click", () => this.useMenu(byId("menu-bar").hidden));
+    byId("chips").addEventListener("wheel", (event) => { byId("chips").scrollLeft += event.deltaY; }, { passive: true });
     byId("more").append(...MORE.map((each) => this.tile(each)));
     this.fit();
   }
 
   show(account) {
+    if (account.name !== this.account) this.unfold(false);
+    this.account = account.name;
     const chips = CHIPS[account.audience].map((text) =>
       el("button", { type: "button", onclick: () => this.send({ type: "text", content: text }) }, text),
     );

@@ -2,8 +2,8 @@
 import { avatar, byId, el } from "./dom.js";
 
 const KINDS = {
-  imported: ["已导入", "ok"],
-  unbound: ["待认证", "wait"],
+  imported: ["已认证", "ok"],
+  unbound: ["需认证", "wait"],
   stranger: ["名单外", "off"],
   patient: ["患者", "ok"],
   created: ["新建", "off"],

@@ -5,14 +5,23 @@ import { byId, el } from "./dom.js";
 const OUTCOMES = { replied: "被动回复", acknowledged: "已确认", fault: "应答不合格", unreachable: "没有应答" };
 
 export class Trace {
-  constructor(toggled) {
+  // latest(): the last item of the chat or undefined; toggled(shown)
+  constructor({ latest, toggled }) {
+    this.latest = latest;
     this.panel = byId("trace");
     this.body = byId("trace-body");
     this.toggled = toggled;
     this.item = null;
-    byId("trace-toggle").addEventListener("click", () => this.open(this.panel.hidden));
+    byId("trace-toggle").addEventListener("click", () => this.toggle());
     byId("trace-close").addEventListener("click", () => this.open(false));
     this.forget();
+  }
+
+  // Opened by the button, it shows the latest message that has travelled.
+  toggle() {
+    const latest = this.panel.hidden && this.item === null ? this.latest() : null;
+    if (latest) this.inspect(latest);
+    else this.open(this.panel.hidden);
   }
 
   open(shown) {
@@ -78,7 +87,7 @@ function block(label, text, open = false) {
 const lines = (query) => Object.entries(query).map(([name, value]) => `  ${name}=${value}`).join("\n");
 
 // One element a line. Good enough to read: what is inside CDATA stays as it is.
-const indent = (xml) => xml.replace(/>(?=<(?!!\[CDATA))/g, ">\n").replace(/^<(?!\/?xml>)/gm, "  <");
+const indent = (xml) => xml.replace(/>(?=<(?!!\[CDATA|\/(?!xml>)))/g, ">\n").replace(/^<(?!\/?xml>)/gm, "  <");
 
 function pretty(text) {
   try {

@@ -26,6 +26,10 @@ from sandbox.world import World
 from tests.sandbox.conftest import DOCTOR, Bench
 
 SEND = "message/custom/send"
+HEADER = [
+    *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域", "负责代表"),
+    *("渠道", "渠道账号", "外部编号"),
+]
 
 
 def fault(kind: str, **more: Any) -> list[dict[str, Any]]:
@@ -183,7 +187,7 @@ async def test_the_stream_brings_what_happens_in_one_chat(bench: Bench) -> None:
         await bench.say("我的")
         await bench.send_text("答")
         await bench.call("message/custom/typing", {"touser": DOCTOR, "command": "Typing"})
-        seen = []
+        seen: list[tuple[str, Any]] = []
         while "typing" not in [name for name, _ in seen]:
             frame = (await asyncio.wait_for(response.content.readuntil(b"\n\n"), 5)).decode()
             name, data = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", frame).groups()  # type: ignore[union-attr]
@@ -258,9 +262,7 @@ async def test_the_doctors_as_an_import_list(tmp_path: Path) -> None:
     assert (await run("doctors", "--out", tmp_path / "doctors.csv"))[0] == 0
     with (tmp_path / "doctors.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == "姓名,医院,医院等级,科室,职称,城市,手机,关注领域,负责代表,渠道,渠道账号,外部编号".split(
-        ","
-    )
+    assert header == HEADER
     assert len(rows) == 6
     assert all(re.fullmatch(r"1\d\d0000\d{4}", row[6]) for row in rows)
     assert [row[9:11] == ["", ""] for row in rows].count(True) == 1

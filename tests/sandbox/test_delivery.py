@@ -46,7 +46,7 @@ MESSAGES = [
     ({"type": "voice", "content": "缬沙坦"}, {"MsgType": "voice", "Format": "amr", "Recognition": "缬沙坦"}),
     ({"type": "image", "content": ""}, {"MsgType": "image"}),
     ({"type": "location", "content": "某某村"}, {"MsgType": "location", "Label": "某某村", "Scale": "15"}),
-    ({"type": "menu", "id": "entry:a", "content": "问肾功能"}, {"MsgType": "text", "bizmsgmenuid": "entry:a"}),
+    ({"type": "menu", "id": "entry:a", "content": "问"}, {"MsgType": "text", "bizmsgmenuid": "entry:a"}),
     ({"type": "event", "event": "CLICK", "event_key": "K"}, {"Event": "CLICK", "EventKey": "K"}),
     ({"type": "event", "event": "SCAN", "event_key": "9"}, {"Event": "SCAN", "EventKey": "9"}),
     ({"type": "event", "event": "VIEW", "event_key": "http://a.b"}, {"Event": "VIEW", "EventKey": "http://a.b"}),
