@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, MedrepError
-from bot.store.database import Tx
+from bot.store.database import Tx, copy_in
 from bot.store.keys import Keyring
 from bot.store.tables import contact, doctor, invitation_code, rep, task, tombstone
 
@@ -96,8 +96,7 @@ async def reps(tx: Tx, names: Collection[str]) -> dict[str, UUID]:
 
 
 async def add_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await tx.execute(insert(doctor), rows)
+    await copy_in(tx, doctor, rows)
 
 
 async def change_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
@@ -194,7 +193,7 @@ async def without_code(
             doctor.c.verified_at.is_(None),
             doctor.c.identity_hmac.is_not(None),
             ~exists().where(contact.c.person_id == doctor.c.person_id),
-            or_(renew, ~good),
+            ~good if not renew else true(),
         )
         .order_by(doctor.c.external_id)
     )

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import insert, select, update
 
 from bot.model import Fault, MedrepError
-from bot.store.database import Tx, notify
+from bot.store.database import Tx, copy_in, notify
 from bot.store.tables import person
 
 NONCE = 12
@@ -128,10 +128,17 @@ class Vault:
         for person_id in ids:
             key = secrets.token_bytes(32)
             wrapped, master = self.keyring.wrap(key, str(person_id))
-            rows.append({"id": person_id, "wrapped_key": wrapped, "master_key": master})
+            rows.append(
+                {
+                    "id": person_id,
+                    "kind": kind,
+                    "wrapped_key": wrapped,
+                    "master_key": master,
+                    "created_at": now,
+                }
+            )
             self._remember(person_id, key)
-        if rows:
-            await tx.execute(insert(person).values(kind=kind, created_at=now), rows)
+        await copy_in(tx, person, rows)
         return ids
 
     async def prepare(self, tx: Tx, person_ids: list[UUID]) -> None:

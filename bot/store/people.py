@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Channel
-from bot.store.database import Tx
+from bot.store.database import Tx, copy_in
 from bot.store.tables import attempt, contact, conversation, offer, person, task
 
 
@@ -73,11 +74,17 @@ async def lock_contact(tx: Tx, contact_id: int) -> Holder:
 
 async def add_contacts(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Insert contacts; an address that somebody has meanwhile is left as it is."""
-    if rows:
+    savepoint = await tx.begin_nested()
+    try:
+        await copy_in(tx, contact, rows)
+    except UniqueViolation:
+        await savepoint.rollback()  # somebody wrote for the first time just now: rare, so row by row
         await tx.execute(
             insert(contact).on_conflict_do_nothing(index_elements=["channel", "account", "address_hmac"]),
             rows,
         )
+    else:
+        await savepoint.commit()
 
 
 async def merge(tx: Tx, newcomer: UUID, into: UUID) -> None:

@@ -1,0 +1,59 @@
+"""A contact turns out to be a doctor of the list, or turns out not to be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from bot.evidence import Evidence
+from bot.model import Fault, MedrepError
+from bot.store import contacts, doctors, people, tasks
+from bot.store.database import Tx
+from bot.store.keys import Vault
+
+
+async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now: datetime) -> None:
+    """Give the contact of a newcomer to this doctor, who is verified by it.
+
+    `by`: import, code, or the person who confirmed. Raises MedrepError(CONFLICT): it is another doctor's.
+    """
+    holder = await people.lock_contact(tx, contact_id)
+    if holder.person_id != doctor:
+        if holder.kind != "newcomer":
+            raise MedrepError(Fault.CONFLICT, "the contact belongs to another doctor")
+        await _merge(tx, vault, holder.person_id, doctor, by, now)
+    await doctors.mark_verified(tx, doctor, now, by)
+    # Stop means stop on every channel of a person, whichever of their contacts said it.
+    if (stopped := await people.stopped_at(tx, doctor)) is not None:
+        await contacts.stop(tx, doctor, stopped)
+    await Evidence(
+        kind="doctor.verified",
+        at=now,
+        subject=f"contact:{contact_id}",
+        facts={"by": by},
+        person_id=doctor,
+        contact_id=contact_id,
+    ).record(tx)
+
+
+async def _merge(tx: Tx, vault: Vault, newcomer: UUID, doctor: UUID, by: str, now: datetime) -> None:
+    for contact in await contacts.of_person(tx, newcomer):
+        await contacts.assign(tx, vault, contact.id, doctor)
+    await people.merge(tx, newcomer, doctor)
+    if (waiting := await people.open_task_of(tx, newcomer, "identity")) is not None:
+        await tasks.close(tx, waiting, now, by, "verified")
+
+
+async def detach(tx: Tx, vault: Vault, contact_id: int, now: datetime) -> None:
+    """The list names another account for its doctor: whoever is behind this one must verify anew."""
+    newcomer = await vault.create(tx, "newcomer", now)
+    await contacts.assign(tx, vault, contact_id, newcomer)
+    await people.forget_talk(tx, contact_id)
+    await Evidence(
+        kind="contact.detached",
+        at=now,
+        subject=f"contact:{contact_id}",
+        facts={"reason": "import"},
+        person_id=newcomer,
+        contact_id=contact_id,
+    ).record(tx)
