@@ -1,0 +1,73 @@
+"""Safety: red flags, adverse events and requests to stop, found before and without any NLU.
+
+`screen` is pure and linear in the text. What it looks for is data (`data/safety`), compiled once per process;
+call it once at start so that no message pays for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from bot.folding import Folded, fold
+from bot.model import Audience
+from bot.safety import adverse_events, red_flags
+from bot.safety.lexicon import read_rules
+from bot.safety.stop import read_request
+
+__all__ = ["Screening", "Sign", "categories", "screen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Why: what was found (a category of red flag, adverse_event/KIND) and where in the text as written."""
+
+    what: str
+    span: tuple[int, int]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What a message holds that must not wait. `red_flag` is "" or the category of the emergency."""
+
+    red_flag: str
+    adverse_event: bool
+    stop: bool
+    resume: bool
+    signs: tuple[Sign, ...] = ()
+
+
+def screen(text: str, audience: Audience) -> Screening:
+    """Screen what somebody wrote on an account for this audience."""
+    folded = fold(text, _pictures())
+    red_flag = red_flags.find(folded, audience)
+    event = adverse_events.find(folded, audience)
+    request = read_request(folded.text)
+    signs = []
+    if red_flag:
+        signs.append(_sign(folded, red_flag.category, red_flag.start, red_flag.end))
+    if event:
+        signs.append(_sign(folded, f"adverse_event/{event.kind}", event.start, event.end))
+    return Screening(
+        red_flag=red_flag.category if red_flag else "",
+        adverse_event=event is not None,
+        stop=request == "stop",
+        resume=request == "resume",
+        signs=tuple(signs),
+    )
+
+
+def categories() -> tuple[str, ...]:
+    """Every category `red_flag` can name, in the order of precedence."""
+    return tuple(read_rules("safety", "red_flags")["categories"])
+
+
+def _sign(folded: Folded, what: str, start: int, end: int) -> Sign:
+    low, high = folded.span(start, end)
+    return Sign(what, (low, high), folded.source[low:high])
+
+
+@cache
+def _pictures() -> dict[str, str]:
+    return dict(read_rules("safety", "pictures"))

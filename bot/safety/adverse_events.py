@@ -1,0 +1,135 @@
+"""Adverse events: somebody used a medicine, and something undesired is told of them.
+
+Also what a company reports alike: no effect, overdose, medication error, exposure in pregnancy or while
+nursing, use off label. Told by anybody, about anybody, at any time; a question about a case counts, a question
+about a medicine does not. Lists: `data/safety/adverse_events.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from bot.folding import Folded
+from bot.model import Audience
+from bot.safety import context
+from bot.safety.context import Window
+from bot.safety.lexicon import Scanner, compile_patterns, read_rules
+
+_EXPOSED_WITHIN = 48  # characters between taking the medicine and what came of it
+
+
+@dataclass(frozen=True, slots=True)
+class AdverseEvent:
+    """What was told: its kind (event, no_effect, overdose, …) and where in the folded text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    taken: re.Pattern[str]
+    colloquial: re.Pattern[str]
+    food: re.Pattern[str]
+    drug: re.Pattern[str]
+    blamed: re.Pattern[str]
+    treated: re.Pattern[str]
+    better: re.Pattern[str]
+    intended: re.Pattern[str]
+
+
+@cache
+def _patterns() -> _Patterns:
+    rules = read_rules("safety", "adverse_events")
+    names = [name for name in _Patterns.__dataclass_fields__ if name != "drug"]
+    compiled = {name: compile_patterns(rules[name], rules["words"]) for name in names}
+    return _Patterns(drug=compile_patterns(["{drug}"], rules["words"]), **compiled)
+
+
+@cache
+def _scanner() -> Scanner:
+    rules = read_rules("safety", "adverse_events")
+    groups = {"event": rules["events"], "no_effect": rules["no_effect"]}
+    groups |= {f"special/{kind}": patterns for kind, patterns in rules["special"].items()}
+    return Scanner(groups, rules["words"])
+
+
+def find(folded: Folded, audience: Audience) -> AdverseEvent | None:
+    """The first mention that counts."""
+    for hit in _scanner().scan(folded.text):
+        at = context.window(folded, hit.start, hit.end)
+        kind = hit.label.removeprefix("special/")
+        if _counts(at, kind, audience, special=kind != hit.label):
+            return AdverseEvent(kind, hit.start, hit.end)
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:
+    if special:
+        unreal = context.supposed(at) or context.denied(at) or context.asked(at)
+        return not (unreal or _patterns().intended.search(at.before))
+    if kind == "event" and (context.denied(at) or _patterns().better.match(at.text[at.end :])):
+        return False
+    if context.supposed(at) or _patterns().treated.search(at.before) or _asked(at):
+        return False
+    exposure = _exposure(at)
+    if exposure == "":
+        return kind == "event" and _blamed(at, audience)
+    if audience is Audience.DOCTOR and context.in_general(at) and not context.happening(at):
+        return False
+    return _of_a_case(at, exposure, audience)
+
+
+_ASKED_TAIL = re.compile(r"^[^,。;!?]{0,8}(?:吗|么|嘛|不\?|\?)")
+
+
+def _asked(at: Window) -> bool:
+    """吃了会拉肚子吗 asks; 吃了就会拉肚子 and 会拉肚子，怎么办 tell."""
+    if not context.asked(at):
+        return bool(_MODAL.search(at.before)) and bool(_ASKED_TAIL.match(at.after))
+    told = _TOLD.search(at.before)
+    return not told or bool(_ASKED_TAIL.match(at.after))
+
+
+_MODAL = re.compile(r"(?:会不会|会|能不能|是否会?|可能会?|容易|可以)[^,。;!?]{0,4}$")
+_TOLD = re.compile(r"(?:出现|导致|引起|诱发|发生|产生)了$|(?:患者|病人|我).{0,12}(?:出现|发生|引起|导致)$")
+
+
+def _exposure(at: Window) -> str:
+    """"taken", "named" (only a medicine is named) or "" before the event."""
+    rules = _patterns()
+    before = at.text[max(0, at.start - _EXPOSED_WITHIN) : at.start]
+    if "\n\n" in before:
+        before = before.rpartition("\n\n")[2]
+    taken = ""
+    for match in rules.taken.finditer(before):
+        if rules.drug.search(before) or not rules.food.search(before[match.end() :][:8]):
+            taken = match[0]
+    if taken:
+        return "colloquially" if rules.colloquial.search(taken) else "taken"
+    return "named" if rules.drug.search(before) else ""
+
+
+def _of_a_case(at: Window, exposure: str, audience: Audience) -> bool:
+    """Whether it is told of somebody; a doctor's question about a medicine in general is not."""
+    happening = context.happening(at) or bool(_STATED.match(at.text[at.end :]))
+    if exposure == "named":
+        help_asked = audience is Audience.PATIENT and context.patterns().asks_help.search(at.sentence)
+        plain = audience is Audience.PATIENT and not context.questioned(at)
+        return happening or bool(help_asked) or plain
+    if audience is Audience.PATIENT or happening:
+        return True
+    return exposure == "colloquially" or not context.questioned(at)
+
+
+_STATED = re.compile(r"^(?:了|得|的?(?:厉害|很|不行))")
+
+
+def _blamed(at: Window, audience: Audience) -> bool:
+    if not _patterns().blamed.search(at.text[at.end :][:40]):
+        return False
+    return audience is Audience.PATIENT or context.happening(at) or not context.questioned(at)

@@ -1,0 +1,141 @@
+"""Whether a mention is real: said of somebody, now, and not denied, supposed, past or asked about.
+
+Judged on a window around the mention, as far as its clause and its sentence reach. Pure and remembered:
+the same window is judged once, which keeps long repetitive texts cheap.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from bot.folding import Folded
+from bot.safety.lexicon import compile_patterns, read_rules
+
+BEFORE, AFTER = 90, 60  # characters of the text that may make a difference
+_CLAUSE = re.compile(r"[,。;!?:\n、]")
+_SENTENCE = re.compile(r"[。;!?\n]")
+_CLAUSE_END = re.compile(r"[,。;!?:\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A mention `text[start:end]` in its surroundings; `gap`: where a space or symbol last stood before it."""
+
+    text: str
+    start: int
+    end: int
+    gap: int = -1
+
+    @property
+    def before(self) -> str:
+        """The mention's clause up to it."""
+        return _CLAUSE_END.split(self.text[: self.start])[-1]
+
+    @property
+    def after(self) -> str:
+        """The rest of its sentence, the sign that ends it included."""
+        rest = self.text[self.end :]
+        end = _SENTENCE.search(rest)
+        return rest[: end.end()] if end else rest
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCE.split(self.text[: self.start])[-1] + self.text[self.start : self.end] + self.after
+
+
+def window(folded: Folded, start: int, end: int) -> Window:
+    low = max(0, start - BEFORE)
+    text = folded.text[low : end + AFTER]
+    gap = -1
+    if folded.breaks:
+        for position in range(start, max(low, start - 16), -1):
+            if position in folded.breaks:
+                gap = position - low
+                break
+    return Window(text, start - low, end - low, gap)
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    negated: re.Pattern[str]
+    not_negated: re.Pattern[str]
+    absent: re.Pattern[str]
+    past: re.Pattern[str]
+    past_after: re.Pattern[str]
+    again: re.Pattern[str]
+    supposed: re.Pattern[str]
+    asked_before: re.Pattern[str]
+    asked_after: re.Pattern[str]
+    in_general: re.Pattern[str]
+    question: re.Pattern[str]
+    asks_help: re.Pattern[str]
+    happening: re.Pattern[str]
+
+
+@cache
+def patterns() -> _Patterns:
+    rules = read_rules("safety", "context")
+    names = _Patterns.__dataclass_fields__
+    return _Patterns(**{name: compile_patterns(rules[name], rules["words"]) for name in names})
+
+
+@lru_cache(maxsize=4096)
+def denied(at: Window) -> bool:
+    """没有胸痛, 无头晕、胸痛, 胸痛没有. A denial does not reach over a space: 没有发烧 胸痛."""
+    rules = patterns()
+    before = at.text[: at.start]
+    clause = before[-40:]
+    match = rules.negated.search(clause)
+    if match and not rules.not_negated.search(clause[: match.start()]):
+        reaches_over = at.gap >= 0 and at.gap > at.start - len(clause) + match.start() + 1
+        adjacent = match.end() - match.start() <= 6
+        if not reaches_over or adjacent and at.gap <= at.start:
+            return not (reaches_over and _holds_symptom(match[0]))
+    return bool(rules.absent.match(at.text[at.end :]))
+
+
+@cache
+def _symptoms() -> re.Pattern[str]:
+    return compile_patterns(["{symptom}"], read_rules("safety", "context")["words"])
+
+
+def _holds_symptom(text: str) -> bool:
+    return bool(_symptoms().search(text))
+
+
+@lru_cache(maxsize=4096)
+def past(at: Window) -> bool:
+    rules = patterns()
+    if not (rules.past.search(at.before) or rules.past_after.match(at.text[at.end :])):
+        return False
+    return not rules.again.search(at.sentence)
+
+
+@lru_cache(maxsize=4096)
+def supposed(at: Window) -> bool:
+    return bool(patterns().supposed.search(at.before))
+
+
+@lru_cache(maxsize=4096)
+def asked(at: Window) -> bool:
+    """Asked about or told as knowledge: 会引起胸痛吗, 胸痛的鉴别诊断, 心梗有哪些症状."""
+    rules = patterns()
+    return bool(rules.asked_before.search(at.before) or rules.asked_after.match(at.text[at.end :]))
+
+
+@lru_cache(maxsize=4096)
+def in_general(at: Window) -> bool:
+    return bool(patterns().in_general.match(at.text[at.end :]))
+
+
+@lru_cache(maxsize=4096)
+def questioned(at: Window) -> bool:
+    return bool(patterns().question.search(at.sentence))
+
+
+@lru_cache(maxsize=4096)
+def happening(at: Window) -> bool:
+    """Something says of whom, or when: a case, not a topic."""
+    return bool(patterns().happening.search(at.text))

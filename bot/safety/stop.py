@@ -1,0 +1,54 @@
+"""Whether somebody asks us to stop writing, or to begin again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from bot.safety.lexicon import compile_patterns, read_rules
+
+_LONGEST = 200  # a request to stop is short; in a longer text the word has another meaning
+_CLAUSES = re.compile(r"[,。;!?:\n、….~\"'“”‘’()\[\]【】<>《》 ]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    stop: re.Pattern[str]
+    resume: re.Pattern[str]
+    polite: re.Pattern[str]
+    other: re.Pattern[str]
+
+
+@cache
+def _requests() -> _Requests:
+    rules = read_rules("safety", "stop")
+    names = _Requests.__dataclass_fields__
+    return _Requests(**{name: compile_patterns(rules[name], rules["words"]) for name in names})
+
+
+def read_request(folded: str) -> str:
+    """"stop", "resume" or "" for folded text: a clause that is nothing but the request."""
+    if len(folded) > _LONGEST:
+        return ""
+    rules = _requests()
+    if rules.other.search(folded):
+        return ""
+    whole = folded.strip().replace(" ", "")
+    clauses = [whole, *_CLAUSES.split(folded)]
+    plain = [_plain(clause) for clause in clauses if clause]
+    if any(rules.stop.fullmatch(clause) for clause in plain):
+        return "stop"
+    if any(rules.resume.fullmatch(clause) for clause in plain):
+        return "resume"
+    return ""
+
+
+def _plain(clause: str) -> str:
+    """The clause without its politeness: 请帮我退订一下吧 -> 退订."""
+    for _ in range(5):
+        shorter = _requests().polite.sub("", clause)
+        if not shorter or shorter == clause:
+            break
+        clause = shorter
+    return clause
