@@ -97,6 +97,8 @@ class Acts:
                     "Label": label,
                 }
                 return label, None, {"MsgType": "location", **place}
+            case "menu" if not sent.id:
+                raise UnfitError("id is missing")
             case "menu":
                 content = sent.content or self._line(account, follower, sent.id)
                 return content, None, {"MsgType": "text", "Content": content, "bizmsgmenuid": sent.id}

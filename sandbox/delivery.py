@@ -84,11 +84,6 @@ class Delivery:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def idle(self) -> None:
-        """Until nothing is on its way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def verify_url(self, account: Account) -> bool:
         """The GET by which the platform verifies a server address."""
         timestamp, nonce, echo = str(int(time.time())), _nonce(), _nonce() + _nonce()

@@ -117,7 +117,7 @@ class Phone:
         return web.Response(body=data, content_type=kind if kind in PICTURES else "application/octet-stream")
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events of one chat: item, typing, trace, state. The page reads the past by itself."""
+        """Server-sent events of one chat: epoch, item, typing, trace, state. `messages` has the past."""
         follower = self._watched(request)
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
@@ -125,6 +125,7 @@ class Phone:
         # A page that was closed is nobody's fault.
         with suppress(ConnectionResetError), watching as queue:
             await response.prepare(request)
+            queue.put_nowait({"event": "epoch", "epoch": self._double.world.epoch})
             await _feed(response, queue)
         return response
 
@@ -193,7 +194,6 @@ class Phone:
 
 async def _feed(response: web.StreamResponse, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
     """Write what the queue brings until it brings None."""
-    await response.write(b": ready\n\n")
     while True:
         try:
             event = await asyncio.wait_for(queue.get(), HEARTBEAT)

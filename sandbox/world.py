@@ -72,6 +72,7 @@ class World:
         self._load()
 
     def _begin(self) -> None:
+        self.epoch = time.time_ns()  # tells a page that what it shows is of an earlier world
         self.followers: dict[Key, Follower] = {}
         self.menus: dict[str, dict[str, Any]] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
@@ -93,7 +94,7 @@ class World:
         self.offset = 0.0
         self._begin()
         self._save()
-        self.publish({"event": "state"})
+        self.publish({"event": "epoch", "epoch": self.epoch})
 
     # -------------------------------------------------------------- clock and ids
 

@@ -38,12 +38,12 @@ export function watch(account, openid, handlers) {
       handlers.online(false);
     }
   };
-  source.onopen = () => {
+  source.addEventListener("epoch", (event) => {
     clearInterval(timer);
     timer = 0;
-    handlers.online(true);
+    handlers.epoch(JSON.parse(event.data).epoch);
     poll();
-  };
+  });
   source.onerror = () => {
     if (!timer) timer = setInterval(poll, POLL);
     poll();

@@ -7,7 +7,7 @@ import { Lab } from "./lab.js";
 import { People } from "./people.js";
 import { Trace } from "./trace.js";
 
-const page = { accounts: [], followers: [], current: null, account: null, chat: null, leave: () => {} };
+const page = { accounts: [], followers: [], current: null, account: null, chat: null, epoch: 0, leave: () => {} };
 let noticeTimer = 0;
 let typingTimer = 0;
 
@@ -45,12 +45,17 @@ async function enter() {
   trace.forget();
   await reload();
   const { account, openid, nickname } = page.current;
-  const pick = (id, content) => act({ type: "menu", id, content });
+  const pick = (id, content) => act(id ? { type: "menu", id, content } : { type: "text", content });
   const chat = new Chat({ title: page.account.title, nickname, openid, pick, inspect: (item) => trace.inspect(item) });
   page.chat = chat;
   typing(0);
   page.leave = watch(account, openid, {
     past: (items) => chat.past(items),
+    epoch: (epoch) => {
+      if (page.epoch !== epoch) chat.clear();
+      page.epoch = epoch;
+      soon();
+    },
     item: ({ item }) => {
       if (item.from === "account") typing(0);
       chat.put(item);

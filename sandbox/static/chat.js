@@ -17,7 +17,6 @@ export class Chat {
 
   past(items) {
     for (const item of items) this.put(item);
-    if (items.length === 0 && this.items.size > 0) this.clear();
   }
 
   put(item) {

@@ -39,8 +39,10 @@ export class Composer {
   }
 
   show(account) {
-    if (account.name !== this.account) this.unfold(false);
-    this.account = account.name;
+    const key = JSON.stringify([account.name, account.menu]);
+    if (key === this.shown) return; // what has the focus stays
+    this.shown = key;
+    this.unfold(false);
     const chips = CHIPS[account.audience].map((text) =>
       el("button", { type: "button", onclick: () => this.send({ type: "text", content: text }) }, text),
     );

@@ -29,6 +29,9 @@ export class Lab {
     this.follower = follower;
     this.faults = faults;
     this.clock = clock;
+    const key = JSON.stringify([follower, account, faults, clock.offset_seconds]);
+    if (key === this.shown) return;
+    this.shown = key;
     const focused = document.activeElement?.id;
     this.box.replaceChildren(this.network(), this.following(account), this.time(), this.injection());
     if (focused && this.box.querySelector(`#${CSS.escape(focused)}`)) byId(focused).focus();
@@ -97,9 +100,9 @@ export class Lab {
     const jump = (hours) => this.change(() => post("control/clock", { offset_seconds: hours === 0 ? 0 : this.clock.offset_seconds + hours * HOUR }));
     const buttons = [[1, "+1 小时"], [24, "+1 天"], [49, "+49 小时"], [0, "回到现在"]].map(([hours, label]) =>
       el("button", { type: "button", id: `jump-${hours}`, onclick: () => jump(hours) }, label));
-    const now = new Date(this.clock.now * 1000);
+    const ahead = Math.round(this.clock.offset_seconds / HOUR);
     return group("时间快进",
-      el("p", { class: "hint" }, `平台时钟：${now.toLocaleString("zh-CN", { dateStyle: "medium", timeStyle: "short" })}。只影响平台的 48 小时窗口和去重，不影响产品自己的时钟。`),
+      el("p", { class: "hint" }, `平台时钟${ahead ? `比现在快 ${ahead} 小时` : "与现在一致"}。只影响平台的 48 小时窗口和去重，不影响产品自己的时钟。`),
       el("div", { class: "buttons" }, buttons),
     );
   }
@@ -122,9 +125,11 @@ export class Lab {
     );
   }
 
-  async verify() {
-    const { verified } = await post("control/verify", { account: this.follower.account });
-    this.say(verified ? "URL 验证通过" : "URL 验证没有通过：网关没有正确返回 echostr");
+  verify() {
+    return this.change(async () => {
+      const { verified } = await post("control/verify", { account: this.follower.account });
+      this.say(verified ? "URL 验证通过" : "URL 验证没有通过：网关没有正确返回 echostr");
+    });
   }
 
   static async read() {

@@ -23,6 +23,10 @@ export class People {
   }
 
   show(accounts, followers, current) {
+    const key = JSON.stringify([accounts, followers.map(({ left, ...rest }) => rest), current.openid]);
+    if (key === this.shown) return;
+    this.shown = key;
+    const focused = document.activeElement?.dataset.key;
     const typed = this.box.querySelector("#nickname")?.value ?? "";
     const account = accounts.find((each) => each.name === current.account);
     this.box.replaceChildren(
@@ -31,6 +35,7 @@ export class People {
       this.adder(account, typed),
       who(current, account),
     );
+    if (focused) this.box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
   sides(accounts, followers, chosen) {
@@ -38,7 +43,7 @@ export class People {
       const first = followers.find((each) => each.account === account.name);
       return el(
         "button",
-        { type: "button", "aria-pressed": String(account === chosen), onclick: () => first && this.choose(first) },
+        { type: "button", "data-key": account.name, "aria-pressed": String(account === chosen), onclick: () => first && this.choose(first) },
         SIDES[account.audience],
         el("small", {}, account.name),
       );
@@ -51,7 +56,7 @@ export class People {
     const place = follower.card.hospital ? `${follower.card.hospital} · ${follower.card.department}` : follower.card.hint;
     return el("li", {}, el(
       "button",
-      { type: "button", "aria-current": String(follower.openid === current.openid), onclick: () => this.choose(follower) },
+      { type: "button", "data-key": follower.openid, "aria-current": String(follower.openid === current.openid), onclick: () => this.choose(follower) },
       avatar(follower.nickname, follower.openid),
       el("span", { class: "person" }, el("strong", {}, follower.nickname), el("small", {}, place)),
       follower.subscribed ? el("span", { class: `tag ${tone}` }, label) : el("span", { class: "tag none" }, "未关注"),
@@ -59,7 +64,7 @@ export class People {
   }
 
   adder(account, typed) {
-    const input = el("input", { id: "nickname", maxlength: 32, placeholder: "昵称", "aria-label": "新关注者的昵称" });
+    const input = el("input", { id: "nickname", "data-key": "nickname", maxlength: 32, placeholder: "昵称", "aria-label": "新关注者的昵称" });
     input.value = typed;
     const submit = (event) => {
       event.preventDefault();

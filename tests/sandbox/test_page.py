@@ -254,3 +254,7 @@ async def test_it_catches_up_after_the_double_was_away(desk: Page, bench: Bench)
     await bench.say("断线时说的")
     await expect(desk.locator(".row.mine .bubble").last).to_have_text("断线时说的")
     assert await desk.locator(".row.mine").count() == 2
+    await bench.post("control/reset")
+    await expect(desk.locator(".row")).to_have_count(0)
+    await bench.say("重新开始")
+    await expect(desk.locator(".row.mine .bubble")).to_have_text(["重新开始"])
