@@ -1,0 +1,1 @@
+"""The commands of `medrep`, one module a subject; `bot/cli.py` puts them together."""

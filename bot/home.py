@@ -1,0 +1,90 @@
+"""MEDREP_HOME: who may work in it, and the secrets our own processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bot.model import Fault, MedrepError
+from bot.store.keys import secret_file
+
+PATIENCE = 60.0  # seconds to wait for a short command that has the home
+
+Who = Literal["serve", "command"]
+
+
+class OccupiedError(MedrepError):
+    """The service itself runs in this home."""
+
+
+@asynccontextmanager
+async def claim(home: Path, who: Who) -> AsyncIterator[None]:
+    """Be the only one who runs the embedded database of `home`; the kernel lets go when we end.
+
+    Raises OccupiedError while `serve` has it, at once; waits for short commands, then MedrepError(CONFLICT).
+    """
+    _make(home)
+    descriptor = os.open(home / "medrep.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        await _locked(descriptor, home)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{who} {os.getpid()}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise MedrepError(Fault.CONFIGURATION, f"MEDREP_HOME cannot be made: {error.strerror}") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise MedrepError(Fault.CONFIGURATION, f"MEDREP_HOME {home} is not writable")
+
+
+async def _locked(descriptor: int, home: Path) -> None:
+    waited = 0.0
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who, _, pid = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition(" ")
+            if who == "serve":
+                raise OccupiedError(
+                    Fault.CONFLICT, f"medrep already runs in {home} (process {pid}); stop it first"
+                ) from None
+            if waited >= PATIENCE:
+                raise MedrepError(
+                    Fault.CONFLICT, f"another medrep command uses {home} (process {pid})"
+                ) from None
+            await asyncio.sleep(0.2)
+            waited += 0.2
+        else:
+            return
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tokens:
+    """What app and engine show each other."""
+
+    engine: str
+    actions: str
+
+
+def tokens(home: Path) -> Tokens:
+    """The environment's (an engine elsewhere has its own), else made once and kept in the key folder."""
+
+    def one(name: str) -> str:
+        given = os.environ.get(f"MEDREP_{name.upper()}_TOKEN")
+        kept = secret_file(home / "keys" / f"{name}.token", secrets.token_urlsafe(32).encode())
+        return given or kept.decode("ascii")
+
+    return Tokens(engine=one("engine"), actions=one("actions"))

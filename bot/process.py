@@ -1,0 +1,146 @@
+"""One child process that is kept alive: started, watched, restarted with back-off, stopped.
+
+Children end with us whatever happens to us (the kernel sees to it), sit in sessions of their own (Ctrl-C
+is for us alone), and write to a log file whose size is capped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from bot.model import Fault, MedrepError
+from bot.settings import ROOT
+
+log = structlog.get_logger()
+
+Say = Callable[[str], None]  # tells the person at the terminal
+
+STEADY_SECONDS = 20.0  # who lives this long has started
+FAILED_STARTS = 5  # in a row, then we give up
+LONGEST_PAUSE = 8.0
+LOG_BYTES = 10_000_000  # a log is cut at this size; one older part is kept
+LOG_TAIL = 2_000  # characters shown of a log when its process keeps failing
+
+
+def bound_to_us(signal_name: str = "KILL") -> list[str]:
+    """The command prefix that has the kernel end a child with its parent (Linux; empty elsewhere)."""
+    return ["setpriv", "--pdeathsig", signal_name, "--"] if shutil.which("setpriv") else []
+
+
+def plain_environment() -> dict[str, str]:
+    """Our environment for a child that is to know nothing of ours: no address, no password, no token."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MEDREP_", "PG"))}
+    kept.pop("VIRTUAL_ENV", None)
+    return kept
+
+
+class Process(Protocol):
+    """What `keep` keeps alive."""
+
+    name: str
+    log: Path
+
+    async def start(self) -> None:
+        """Start it. Raises MedrepError(CONFIGURATION)."""
+        ...
+
+    async def wait(self) -> int:
+        """Until it ends; the exit code, negative for a signal."""
+        ...
+
+
+@dataclass
+class Child:
+    """A child process. `environment` is asked at each start: addresses and models change."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Callable[[], Mapping[str, str]]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as file:
+            self.process = await asyncio.create_subprocess_exec(
+                *bound_to_us(),
+                *self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                cwd=ROOT,
+                env=dict(self.environment()),
+                start_new_session=True,
+            )
+
+    async def wait(self) -> int:
+        return 0 if self.process is None else await self.process.wait()
+
+    async def stop(self, patience: float) -> None:
+        """SIGTERM, and SIGKILL to its whole session after `patience` seconds."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except TimeoutError:
+            log.warning("process.killed", name=self.name, after_seconds=patience)
+            os.killpg(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+
+
+async def keep(process: Process, say: Say) -> None:
+    """Restart `process`, which runs, whenever it ends. Raises MedrepError(CONFIGURATION) to give up.
+
+    Only ends of its own making count against it: what was killed from outside is started again as long
+    as it takes, with longer pauses.
+    """
+    failures, pause, began = 0, 0.5, time.monotonic()
+    while True:
+        code = await process.wait()
+        steady = time.monotonic() - began >= STEADY_SECONDS
+        failures = 0 if steady else failures + (code >= 0)
+        pause = 0.5 if steady else min(pause * 2, LONGEST_PAUSE)
+        if failures >= FAILED_STARTS:
+            raise _given_up(process, code)
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        say(f"{process.name} ended ({how}), starting it again in {pause:.1f} s")
+        log.warning("process.ended", name=process.name, code=code, failures=failures)
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            try:
+                await process.start()
+                break
+            except MedrepError as error:
+                failures += 1
+                pause = min(pause * 2, LONGEST_PAUSE)
+                if failures >= FAILED_STARTS:
+                    raise
+                log.warning("process.not_started", name=process.name, detail=error.detail)
+
+
+def _given_up(process: Process, code: int) -> MedrepError:
+    tail = (
+        process.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if process.log.exists() else ""
+    )
+    why = f"{process.name} ended {FAILED_STARTS} times in a row (exit code {code}); the end of {process.log}:"
+    return MedrepError(Fault.CONFIGURATION, f"{why}\n{tail.strip()}")
+
+
+def cap_logs(folder: Path) -> None:
+    """Cut logs that have grown too long. Writers append, so emptying a file under them is safe."""
+    for path in folder.glob("*.log"):
+        if path.stat().st_size > LOG_BYTES:
+            shutil.copyfile(path, path.with_suffix(".log.1"))
+            os.truncate(path, 0)

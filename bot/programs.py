@@ -1,0 +1,102 @@
+"""The programs the supervisor keeps alive: their commands, and what each is told.
+
+Secrets go by environment or file, never by command line. The engine and the sandbox are told nothing of
+the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.home import Tokens
+from bot.process import Child, plain_environment
+from bot.settings import Settings
+from bot.store.cluster import Cluster
+from bot.training import ENGINE_PYTHON
+
+# More threads than cores only wait for each other, and each app process does small sums.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class DatabaseProcess:
+    """The embedded PostgreSQL as something that is kept alive."""
+
+    name = "database"
+
+    def __init__(self, cluster: Cluster, home: Path, moved: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self._moved = moved
+        self.log = home / "logs" / "postgres.log"
+
+    async def start(self) -> None:
+        """Start it again; `moved` is called when its old port was taken meanwhile."""
+        before = self._cluster.url()
+        await self._cluster.start()
+        if self._cluster.url() != before:
+            self._moved()
+
+    async def wait(self) -> int:
+        process = self._cluster.process
+        assert process is not None  # noqa: S101 - for the type checker; it was started
+        while (code := process.poll()) is None:  # noqa: ASYNC110 - a Popen tells nobody when it ends
+            await asyncio.sleep(0.2)
+        return code
+
+
+def engine(settings: Settings, shared: Tokens, model: Callable[[], Path]) -> Child:
+    def told() -> dict[str, str]:
+        return {
+            **plain_environment(),
+            "MEDREP_ENGINE_PORT": str(settings.engine_port),
+            "MEDREP_ENGINE_HOST": os.environ.get("MEDREP_ENGINE_HOST") or "127.0.0.1",
+            "MEDREP_ENGINE_TOKEN": shared.engine,
+            "MEDREP_ACTIONS_URL": os.environ.get("MEDREP_ACTIONS_URL")
+            or f"http://127.0.0.1:{settings.actions_port}/actions",
+            "MEDREP_ACTIONS_TOKEN": shared.actions,
+            "MEDREP_MODEL": str(model()),
+        }
+
+    return Child("engine", (str(ENGINE_PYTHON), "-m", "engine"), told, settings.log_dir / "engine.log")
+
+
+def sandbox(settings: Settings, port: int) -> Child:
+    command = (
+        *(
+            sys.executable,
+            "-m",
+            "sandbox",
+            "--port",
+            str(port),
+            "--config",
+            str(settings.home / "sandbox.toml"),
+        ),
+        *("--gateway", f"http://127.0.0.1:{settings.port}", "--state", str(settings.home / "sandbox")),
+    )
+    return Child("sandbox", command, plain_environment, settings.log_dir / "sandbox.log")
+
+
+def app(
+    settings: Settings, shared: Tokens, database: Callable[[], str], sandbox_url: str | None, number: int
+) -> Child:
+    def told() -> dict[str, str]:
+        said = {
+            **os.environ,
+            **ONE_THREAD,
+            "MEDREP_HOME": str(settings.home),
+            "MEDREP_CONFIG": str(settings.config),
+            "MEDREP_PORT": str(settings.port),
+            "MEDREP_ENGINE_PORT": str(settings.engine_port),
+            "MEDREP_ACTIONS_PORT": str(settings.actions_port),
+            "MEDREP_DATABASE_URL": database(),
+            "MEDREP_ENGINE_TOKEN": shared.engine,
+            "MEDREP_ACTIONS_TOKEN": shared.actions,
+            "MEDREP_SANDBOX": "1" if settings.sandbox else "0",
+        }
+        return said if sandbox_url is None else {**said, "MEDREP_SANDBOX_URL": sandbox_url}
+
+    name = f"app-{number}"
+    return Child(name, (sys.executable, "-m", "bot.app"), told, settings.log_dir / f"{name}.log")

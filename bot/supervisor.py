@@ -1,0 +1,250 @@
+"""The supervisor: starts database, engine and app, restarts what dies, stops all in order.
+
+It holds no business: killed with -9 it takes its children along, and what they had accepted is in the
+database for the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+import structlog
+
+from bot import demo, programs
+from bot.clock import real_now
+from bot.dialogue import Engine
+from bot.home import Tokens, claim, tokens
+from bot.model import Fault, MedrepError
+from bot.process import Child, Process, Say, cap_logs, keep
+from bot.publishing import seed_content, seed_dialogue
+from bot.settings import Settings
+from bot.store.cluster import Cluster, free_port
+from bot.store.database import Database
+from bot.store.migrate import migrate
+from bot.succession import Succession
+
+log = structlog.get_logger()
+
+READY_SECONDS = 180.0
+LOG_CHECK_SECONDS = 5.0
+APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`only` leaves the rest to other machines: the app, or the engine (with the database, if embedded)."""
+
+    workers: int = 1
+    only: Literal["", "app", "engine"] = ""
+    demo: bool = False
+
+    @property
+    def app(self) -> bool:
+        return self.only != "engine"
+
+    @property
+    def engine(self) -> bool:
+        return self.only != "app"
+
+
+class Supervisor:
+    def __init__(self, settings: Settings, options: Options, say: Say) -> None:
+        self._settings, self._options, self._say = settings, options, say
+        self._shared: Tokens
+        self._cluster: Cluster | None = None
+        self._apps: list[Child] = []
+        self._kept: list[Process] = []
+        self._began = time.monotonic()
+
+    async def run(self) -> None:
+        """Until SIGINT, SIGTERM or SIGHUP. Raises MedrepError when it cannot go on, all stopped."""
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        stop = asyncio.create_task(stopping.wait())
+        service = asyncio.create_task(self._serve())
+        await asyncio.wait({stop, service}, return_when=asyncio.FIRST_COMPLETED)
+        if not service.done():
+            self._say("stopping …")
+            service.cancel()
+            await asyncio.wait({service})
+            self._say("stopped")
+        stop.cancel()
+        if not service.cancelled():
+            service.result()
+
+    async def _serve(self) -> None:
+        settings, options = self._settings, self._options
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(claim(settings.home, "serve"))
+            refuse_used_ports(self._ports())
+            self._shared = tokens(settings.home)
+            await self._database(stack)
+            succession = await self._dialogue(stack)
+            sandbox_url = await self._sandbox(stack) if settings.sandbox and options.app else None
+            if options.engine:
+                await self._add(stack, programs.engine(settings, self._shared, succession.model), PATIENCE)
+            if options.app:
+                await self._add_apps(stack, sandbox_url)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for process in self._kept:
+                        group.create_task(keep(process, self._say))
+                    group.create_task(self._cap_logs())
+                    if options.engine:
+                        group.create_task(succession.follow())
+                    group.create_task(self._announce())
+            except* MedrepError as errors:
+                raise errors.exceptions[0] from None
+
+    # ------------------------------------------------------------ the parts, in order
+
+    def _ports(self) -> dict[str, int]:
+        app = {"MEDREP_PORT": self._settings.port, "MEDREP_ACTIONS_PORT": self._settings.actions_port}
+        engine = {"MEDREP_ENGINE_PORT": self._settings.engine_port}
+        return {**(app if self._options.app else {}), **(engine if self._options.engine else {})}
+
+    async def _database(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        if settings.database_url is None:
+            if self._options.only == "app":
+                raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_DATABASE_URL")
+            self._cluster = Cluster(settings.home)
+            await self._cluster.start()
+            stack.push_async_callback(self._cluster.stop)
+            self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._restart_apps))
+        if self._options.engine:
+            await asyncio.to_thread(migrate, self._url("medrep_owner"))
+        self._tell("database ready")
+
+    def _url(self, role: str = "medrep_app") -> str:
+        if self._cluster is not None:
+            return self._cluster.url(role)
+        assert self._settings.database_url is not None  # noqa: S101 - for the type checker
+        return self._settings.database_url
+
+    async def _dialogue(self, stack: AsyncExitStack) -> Succession:
+        """What is said: the seed published, the model trained."""
+        settings = self._settings
+        db = Database(self._url(), size=2)
+        stack.push_async_callback(db.close)
+        if self._options.engine:
+            for outcome in (
+                await seed_content(db, real_now()),
+                await seed_dialogue(db, settings.home, real_now()),
+            ):
+                if outcome.state == "kept":
+                    self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
+                elif outcome.state == "published":
+                    self._say(str(outcome))
+        address = f"http://127.0.0.1:{settings.engine_port}"
+        succession = Succession(db, settings.home, address, self._shared.engine, self._say)
+        if self._options.engine:
+            await succession.begin()
+            self._tell("language model ready")
+        elif not os.environ.get("MEDREP_ENGINE_URL"):
+            raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_ENGINE_URL")
+        return succession
+
+    async def _sandbox(self, stack: AsyncExitStack) -> str:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        await demo.write_accounts(self._settings.home, f"{url}/sandbox/wechat")
+        await self._add(stack, programs.sandbox(self._settings, port), PATIENCE)
+        return url
+
+    async def _add_apps(self, stack: AsyncExitStack, sandbox_url: str | None) -> None:
+        for number in range(1, self._options.workers + 1):
+            self._apps.append(programs.app(self._settings, self._shared, self._url, sandbox_url, number))
+        stack.push_async_callback(_each, self._apps, lambda app: app.stop(APP_PATIENCE))
+        for app in self._apps:
+            await app.start()
+            self._kept.append(app)
+
+    async def _add(self, stack: AsyncExitStack, child: Child, patience: float) -> None:
+        stack.push_async_callback(child.stop, patience)
+        await child.start()
+        self._kept.append(child)
+
+    def _restart_apps(self) -> None:
+        """They hold the database's old address."""
+        for app in self._apps:
+            if app.process is not None and app.process.returncode is None:
+                app.process.terminate()
+
+    # ------------------------------------------------------------ while it runs
+
+    async def _announce(self) -> None:
+        """Wait until all answer, load the demo's people, and say where everything is."""
+        late = time.monotonic() + READY_SECONDS
+        while not await self._ready():
+            await asyncio.sleep(0.25)
+            if time.monotonic() > late:
+                self._say(f"not ready yet; see {self._settings.log_dir}")
+                late = float("inf")
+        lines = [] if not self._options.app else self._addresses()
+        if self._options.demo:
+            db = Database(self._url(), size=1)
+            try:
+                lines += await demo.people(db, self._settings)
+            finally:
+                await db.close()
+        self._tell("ready")
+        for line in lines:
+            self._say(line)
+        self._say("stop with Ctrl-C (or SIGTERM)")
+
+    async def _ready(self) -> bool:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
+            if not self._options.app:
+                address = f"http://127.0.0.1:{self._settings.engine_port}"
+                return await Engine(http, address, self._shared.engine).ready() is not None
+            try:
+                async with http.get(f"http://127.0.0.1:{self._settings.port}/readyz") as answer:
+                    return answer.status == 200
+            except (aiohttp.ClientError, TimeoutError):
+                return False
+
+    def _addresses(self) -> list[str]:
+        base = f"http://127.0.0.1:{self._settings.port}"
+        accounts = [f"{base}/wechat/{name}" for name in self._settings.accounts.wechat]
+        lines = [f"health      {base}/healthz  {base}/readyz  {base}/metrics"]
+        lines += [f"webhook     {address}" for address in accounts]
+        return lines + ([f"phone page  {base}/sandbox/"] if self._settings.sandbox else [])
+
+    async def _cap_logs(self) -> None:
+        while True:
+            await asyncio.to_thread(cap_logs, self._settings.log_dir)
+            await asyncio.sleep(LOG_CHECK_SECONDS)
+
+    def _tell(self, what: str) -> None:
+        self._say(f"{what} ({time.monotonic() - self._began:.1f} s)")
+
+
+async def _each(children: Iterable[Child], do: Callable[[Child], Awaitable[None]]) -> None:
+    await asyncio.gather(*(do(child) for child in children))
+
+
+def refuse_used_ports(ports: dict[str, int]) -> None:
+    """Raise MedrepError(CONFIGURATION) naming each setting whose port somebody else listens on."""
+    taken = []
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                taken.append(f"port {port} is in use or not allowed; choose another with {name}")
+    if len(set(ports.values())) < len(ports):
+        taken.append(f"{', '.join(ports)} must differ")
+    if taken:
+        raise MedrepError(Fault.CONFIGURATION, "; ".join(taken))
