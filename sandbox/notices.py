@@ -46,7 +46,7 @@ class Notices:
         template = _template(call)
         rows = _rows(template, call.body.get("data"))
         client_id = call.body.get("client_msg_id")
-        if client_id is not None and not (isinstance(client_id, str) and 0 < len(client_id) <= 32):
+        if client_id is not None and not (isinstance(client_id, str) and client_id):
             raise RefusedError(47003, "client_msg_id")
         sent_key = (call.account.name, follower.openid, client_id or "")
         when, msg_id = self._sent.get(sent_key, (0.0, ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sandbox.basics import client
 from sandbox.calls import Answer, Calls, Double, RefusedError
 
 CODE_SECONDS = 300
+STATE = re.compile("[a-zA-Z0-9]{0,128}")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
@@ -59,6 +61,8 @@ class OAuth:
             return _failed("response_type 参数错误（10004）")
         if query.get("scope") not in ("snsapi_base", "snsapi_userinfo"):
             return _failed("scope 参数错误（10005）")
+        if not STATE.fullmatch(query.get("state", "")):
+            return _failed("state 参数错误")
         openid = query.get("openid")
         if not openid:
             return self._ask(request, account)
