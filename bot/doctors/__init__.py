@@ -1,0 +1,21 @@
+"""Doctors: who is on the list, who is invited, and who it is that writes."""
+
+from bot.doctors.codes import issue_codes, write_codes
+from bot.doctors.importing import Report, import_doctors
+from bot.doctors.parts import NO_CODE, parse
+from bot.doctors.row import RowFault
+from bot.doctors.verification import Outcome, confirm, decline, verify
+
+__all__ = [
+    "NO_CODE",
+    "Outcome",
+    "Report",
+    "RowFault",
+    "confirm",
+    "decline",
+    "import_doctors",
+    "issue_codes",
+    "parse",
+    "verify",
+    "write_codes",
+]

@@ -131,6 +131,11 @@ async def open_task_of(tx: Tx, person_id: UUID, kind: str) -> int | None:
     return found
 
 
+async def lock_task(tx: Tx, task_id: int) -> None:
+    """Two colleagues decide one after the other."""
+    await tx.execute(select(task.c.id).where(task.c.id == task_id).with_for_update())
+
+
 async def give_task(tx: Tx, task_id: int, rep_id: UUID | None) -> None:
     """Make the task this rep's (or nobody's)."""
     await tx.execute(update(task).where(task.c.id == task_id).values(owner_id=rep_id))

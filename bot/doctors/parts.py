@@ -1,0 +1,225 @@
+"""What a doctor writes about themselves, taken apart: name, hospital, phone, invitation code.
+
+People send it in one message or several, in any order, with labels or without. What is unmistakable (a
+phone, a code, a hospital, anything labelled) counts wherever it stands; a bare name counts only where
+nothing else fits. Half-sure guesses are left out: the form simply asks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from bot.doctors import identity
+from bot.doctors.surnames import SURNAMES
+
+NO_CODE = "none"
+_LONGEST = 1000  # characters; nobody needs more to say who they are
+_HAN = r"[\u3400-\u9fff]"
+
+_PHONE = re.compile(
+    r"(?<![\dA-Za-z])(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
+    r"|(?<![\dA-Za-z])\(?0\d{2,3}\)?[ -]?[2-8]\d{6,7}(?!\d)"
+)
+_PHONE_WORD = re.compile(
+    r"(?:我的)?(?:联系|移动)?(?:手机号码?|手机|电话号码?|电话|tel|phone|mobile)(?:号|是|为|[\s:=])*(?=,|$)",
+    re.I,
+)
+
+_CODE_WORD = r"(?:(?:邀请|验证|激活|注册)码|邀请号|code)"
+_OF_CODE = r"(?:号|的话|这个|我|是|为|[\s:=])*"
+_LABELLED_CODE = re.compile(rf"{_CODE_WORD}{_OF_CODE}([A-Za-z0-9](?:[ -]?[A-Za-z0-9]){{3,23}})", re.I)
+_GROUP = f"[{identity.ALPHABET}]{{{identity.GROUP}}}"
+_SHAPED_CODE = re.compile(
+    rf"(?<![A-Z0-9]){_GROUP}(?:[ -]?{_GROUP}){{{identity.GROUPS - 1}}}(?![A-Z0-9])", re.I
+)
+_BARE_CODE = re.compile(r"[A-Za-z0-9](?:[ -]?[A-Za-z0-9]){5,23}")
+_NONE = (
+    r"(?:(?:暂时|暂|还|也)?(?:没有|没收到|没拿到|没领到|没)|暂无|木有|无"
+    r"|(?:none|null|no|na|n/a)(?![A-Za-z0-9]))"
+)
+_LOST = r"(?:找不到|忘记?了|弄?丢了|不知道|不清楚|不记得)"
+_NO_CODE = re.compile(
+    rf"(?:{_CODE_WORD}|码){_OF_CODE}(?:{_NONE}|{_LOST})(?:[了呢啊哦哈])?"
+    rf"|(?:{_NONE}|{_LOST})(?:收到|拿到|领到|给|有|过|什么|任何|的|\s)*(?:{_CODE_WORD}|码)",
+    re.I,
+)
+_BARE_NONE = re.compile(rf"我?(?:这边|这里|手里|手上)?(?:都)?{_NONE}(?:的|了|呢|啊|哦|哈|呀)?", re.I)
+
+_KIND = (
+    r"(?:医院|卫生院|卫生室|卫生所|卫生站|卫生服务中心|卫生服务站|诊所|门诊部|保健院|保健站|保健中心|医务室|疗养院"
+    r"|医疗中心|急救中心|康复中心|医学中心|健康服务中心|疾控中心|疾病预防控制中心|防治院|防治所|防治站)"
+)
+_BRANCH = rf"(?:\([^()]{{1,12}}\)|{_HAN}{{1,4}}?(?:分院|院区))?"
+_HOSPITAL = re.compile(
+    rf"[\u3400-\u9fffA-Za-z0-9·]{{1,40}}(?:\([^()]{{1,8}}\){_HAN}{{0,20}})?{_KIND}{_BRANCH}"
+)
+_ASIDE = re.compile(r"\(([^()]+)\)$")
+_UNNAMED = re.compile(
+    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|家)*{_KIND}"
+)
+_PLACE_WORD = r"(?:就职于|任职于|供职于|工作于|服务于|来自|在)"
+_AT = re.compile(rf"^(.*?){_PLACE_WORD}(?={_HAN}{{2,}})")
+_OPENING = re.compile(
+    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|现在|目前|一直|就是|是|叫|的|[\s:=])+"
+)
+_LABEL = r"(?:(?:工作|所在|就职|执业)?(?:医院|单位|医疗机构)(?:名称)?|hospital)"
+_HOSPITAL_LABEL = re.compile(rf"^(?:我的|我)?{_LABEL}(?:\s*[:=]\s*|是|为|叫)+(.+)$", re.I)
+
+_NAME_LABEL = re.compile(
+    r"^(?:(?:我的|本人|医生|医师)?(?:姓名|名字|大名|name)(?:是|为|叫|[\s:=])*|(?:我的名字)?(?:我叫|本人叫|名叫|叫我|我是叫|叫)(?:做|作|[\s:=])*)"
+    r"(.+)$",
+    re.I,
+)
+_I_AM = re.compile(r"^(?:我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
+_NAME = re.compile(rf"{_HAN}{{2,4}}|{_HAN}{{1,10}}(?:·{_HAN}{{1,10}})+")
+_LATIN_NAME = re.compile(r"[A-Za-z][A-Za-z.' -]{1,38}[A-Za-z.]")
+_TITLE = (
+    r"(?:(?:副主任|主任|主治|住院|执业助理|执业|助理|全科|乡村)?(?:医师|医生|药师|护师|技师)|副?主任|副?院长|大夫|护士长|护士"
+    r"|村医|乡医|站长|所长|教授|老师)"
+)
+_BEFORE_NAME = re.compile(
+    rf"^(?:的|[\s,:])*(?:{_HAN}{{1,8}}?(?:科室|科|病房|病区|门诊|药房)(?!技))?(?:的|[\s])*(?:{_TITLE})?(?:的|[\s])*"
+)
+_AFTER_NAME = re.compile(rf"(?:[\s(]*{_TITLE}[\s)]*|的|啊|呀|哈|哦|呢)+$")
+_NAME_ENDS = re.compile(
+    rf"^({_HAN}{{2,4}}?|{_HAN}{{1,10}}(?:·{_HAN}{{1,10}})+)(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
+)
+# Words of a talk about medicine that begin with what is also a surname: 高血压, 白蛋白, 时间, 安全吗.
+_NOT_A_NAME = re.compile(
+    r"[吗呢么吧啊呀药病症片量吃能怎请您你谢]|血[压糖脂]|蛋白|胰岛|他汀|沙坦|地平|双胍|[何时]时|时间|安全|方便|马上|什么|可以|服务"
+    r"|全部|全都|常规|平时|许多|明天|毕竟|应该|经常|家属|老师|医[生师]|大夫|资料|核对|信息|人工|退订"
+)
+
+_BREAK = re.compile(rf"[,;。、!?~\n\t|/]+|(?<=[\u3400-\u9fff)]) +(?={_HAN})| {{2,}}")
+_SPACED_LABEL = re.compile(rf"(^|[\s,;。、|/])(姓名|名字|name|{_LABEL})[\s:=]+", re.I)
+_RUN_ON_LABEL = re.compile(
+    rf"((?:姓名|名字)[:是为叫]*{_HAN}{{2,4}}?)({_LABEL})[:是为]*(?={_HAN}{{2,40}}{_KIND})"
+)
+
+
+def parse(text: str, known: Mapping[str, str | None]) -> dict[str, str]:
+    """The parts found in one message: any of `name`, `hospital`, `phone`, `code` (`NO_CODE`: has none).
+
+    `known` is what earlier messages gave, by the same names; a part returned here replaces it. Pure, and
+    linear in the text.
+    """
+    rest, found = _leveled(text[:_LONGEST]), dict[str, str]()
+    if number := _PHONE.search(rest):
+        found["phone"] = identity.phone(number[0]) or number[0]
+        rest = _PHONE_WORD.sub(",", _cut(rest, number))
+    rest = _find_code(rest, found)
+    segments = [s.strip(" :=-\"'") for s in _BREAK.split(_labels(rest))]
+    segments = [s for s in segments if s]
+    for segment in segments:
+        if not _labelled(segment, found):
+            _free(segment, found, known)
+    for segment in segments:
+        _last_resort(segment, found, known)
+    return found
+
+
+def _leveled(text: str) -> str:
+    lines = (unicodedata.normalize("NFKC", line) for line in text.splitlines())
+    return "\n".join("".join(c for c in line if unicodedata.category(c) != "Cf") for line in lines)
+
+
+def _cut(text: str, match: re.Match[str]) -> str:
+    return f"{text[: match.start()]},{text[match.end() :]}"
+
+
+def _labels(text: str) -> str:
+    """Labels tied to their values: 姓名 张三 医院 示例县人民医院."""
+    return _SPACED_LABEL.sub(r"\1\2:", _RUN_ON_LABEL.sub(r"\1,\2:", text))
+
+
+def _find_code(text: str, found: dict[str, str]) -> str:
+    """The text without what it says of a code."""
+    for pattern in (_LABELLED_CODE, _SHAPED_CODE, _NO_CODE):
+        match = pattern.search(text)
+        if match is None:
+            continue
+        said = match[match.lastindex or 0]
+        if pattern is _NO_CODE or said.lower() in {"none", "null"}:
+            found["code"] = NO_CODE
+        else:
+            found["code"] = identity.code(said)
+        return _cut(text, match)
+    return text
+
+
+def _labelled(segment: str, found: dict[str, str]) -> bool:
+    if label := _HOSPITAL_LABEL.match(segment):
+        hospital = _HOSPITAL.match(label[1])
+        found["hospital"] = hospital[0] if hospital else label[1][:80].strip()
+        if hospital:
+            _name_after(label[1][hospital.end() :], found)
+        return True
+    if label := _NAME_LABEL.match(segment):
+        words = label[1].strip()
+        if (name := _NAME_ENDS.match(words)) is not None:
+            found["name"] = name[1]
+            _hospital_in(words[name.end() :], found)
+            return True
+        words = _AFTER_NAME.sub("", words)
+        if _NAME.fullmatch(words) or _LATIN_NAME.fullmatch(words):
+            found["name"] = words
+            return True
+    return False
+
+
+def _free(segment: str, found: dict[str, str], known: Mapping[str, str | None]) -> None:
+    """A segment without labels: 我是示例县人民医院心内科的张三 / 张三 / 示例县人民医院."""
+    if not _hospital_in(segment, found) and "name" not in found and not known.get("name"):
+        _name_after(_I_AM.sub("", segment), found)
+
+
+def _hospital_in(segment: str, found: dict[str, str]) -> bool:
+    said = _HOSPITAL.search(segment)
+    if said is None:
+        return False
+    words, before = said[0], ""
+    if at := _AT.match(words):
+        before, words = at[1], words[at.end() :]
+    hospital = _OPENING.sub("", words)
+    if _UNNAMED.fullmatch(hospital) or len(hospital) < 4:
+        return False
+    if (aside := _ASIDE.search(hospital)) and _is_name(aside[1]):
+        hospital = hospital[: aside.start()]
+        _name_after(aside[1], found)
+    found["hospital"] = hospital
+    for words in (segment[: said.start()], before):
+        _name_after(_I_AM.sub("", words.strip(" ()")), found)
+    _name_after(segment[said.end() :], found)
+    return True
+
+
+def _name_after(words: str, found: dict[str, str]) -> None:
+    """A name among department and titles, if what is left of them is one."""
+    if "name" in found:
+        return
+    bare = _AFTER_NAME.sub("", words.strip(" (),:"))
+    for candidate in (_OPENING.sub("", _BEFORE_NAME.sub("", bare)), _NAME_LABEL.sub(r"\1", bare), bare):
+        if _is_name(candidate):
+            found["name"] = candidate
+            return
+
+
+def _is_name(text: str) -> bool:
+    if not _NAME.fullmatch(text) or _NOT_A_NAME.search(text):
+        return False
+    return "·" in text or text[0] in SURNAMES or text[:2] in SURNAMES
+
+
+def _last_resort(segment: str, found: dict[str, str], known: Mapping[str, str | None]) -> None:
+    """What can only be the one part still missing."""
+    have = {part for part in ("name", "hospital", "phone", "code") if known.get(part) or part in found}
+    if "code" not in found and _BARE_NONE.fullmatch(segment):
+        found["code"] = NO_CODE
+    elif have == {"name", "hospital", "phone"} and _BARE_CODE.fullmatch(segment):
+        found["code"] = identity.code(segment)
+    elif (
+        have == {"hospital", "phone", "code"} and _NAME.fullmatch(segment) and not _NOT_A_NAME.search(segment)
+    ):
+        found["name"] = segment
