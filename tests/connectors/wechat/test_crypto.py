@@ -53,6 +53,7 @@ def test_what_we_encrypt_differs_each_time_and_reads_back_elsewhere() -> None:
     assert world.decrypt(first) == world.decrypt(second) == "同一句话"
 
 
+FRAMED = world.frame("a" * 17)  # 55 bytes: 9 short of two blocks
 BAD = [
     ("not base64", "这不是base64", Fault.MALFORMED),
     ("base64 with a line break", world.encrypt("x")[:20] + "\n" + world.encrypt("x")[20:], Fault.MALFORMED),
@@ -61,7 +62,8 @@ BAD = [
     ("not whole blocks", base64.b64encode(b"x" * 33).decode(), Fault.MALFORMED),
     ("padding 0", world.encrypt_raw(world.frame("a" * 100)[:127] + b"\0"), Fault.MALFORMED),
     ("padding 33", world.encrypt_raw(world.frame("a" * 100)[:95] + b"\x21" * 33), Fault.MALFORMED),
-    ("padding uneven", world.encrypt_raw((b"a" * 60) + b"\1\2\3\4"), Fault.MALFORMED),
+    ("padding uneven", world.encrypt_raw(FRAMED + b"\0" * 8 + b"\x09"), Fault.MALFORMED),
+    ("padded to 16 only", world.encrypt_raw(world.frame("a" * 9) + b"\1"), Fault.MALFORMED),
     ("nothing but padding", world.encrypt_raw(b"\x20" * 32), Fault.MALFORMED),
     ("shorter than its head", world.encrypt_raw(world.pad(b"x" * 19)), Fault.MALFORMED),
     ("length beyond the end", world.encrypt_raw(world.pad(b"x" * 16 + b"\xff" * 4 + b"y")), Fault.MALFORMED),

@@ -186,7 +186,9 @@ async def hang_up(port: int, mode: str, after: float) -> None:
 
 
 @pytest.mark.parametrize(("cancels", "reported"), [(False, [False]), (True, [])])
-async def test_a_hang_up_before_the_reply(cancels: bool, reported: list[bool]) -> None:
+async def test_a_hang_up_before_the_reply(
+    cancels: bool, reported: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
     """aiohttp lets a handler finish when its client hangs up, unless told to cancel it: both must be safe."""
     gateway = MemoryGateway(reply=Message("答"), hang=0.3)
     hook = webhook.Webhook(world.account("safe"), world.settings("safe"), gateway, real_now)
@@ -203,6 +205,7 @@ async def test_a_hang_up_before_the_reply(cancels: bool, reported: list[bool]) -
     assert len(gateway.rows) == 1
     # Cancelled while it waited, no reply had been handed over, so there is nothing to report.
     assert gateway.written == reported
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_cancelled_while_writing_reports_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_without_sentences_it_is_cut_after_a_clause() -> None:
 
 
 def test_a_dose_is_never_cut() -> None:
-    for shift in range(12):
+    for shift in range(26):
         parts = split(Message("药" * 660 + "字" * shift + "0.5g/1000mg" + "药" * 660))
         assert sum(part.text.count("0.5g/1000mg") for part in parts) == 1
 
@@ -73,7 +73,7 @@ def test_a_decimal_point_ends_no_sentence() -> None:
 
 def test_no_emoji_is_torn() -> None:
     family = "👩\u200d⚕\ufe0f"
-    for shift in range(3):
+    for shift in range(len(family.encode())):
         for part in split(Message("a" * shift + family * 400)):
             assert part.text.removeprefix("a" * shift).replace(family, "") == ""
 

@@ -237,6 +237,17 @@ async def test_ten_megabytes_leave_memory_flat(
     assert peak < 4 * webhook.BODY_LIMIT
 
 
+async def test_a_length_too_large_is_refused_unread(site: Site, gateways: Gateways) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        return
+        yield b""
+
+    started = time.monotonic()
+    head = f"Content-Length: {webhook.BODY_LIMIT + 1}"
+    assert await answer(site, "plain", head, nothing()) == 413
+    assert time.monotonic() - started < 1
+
+
 @pytest.mark.parametrize("piece", [b"zz\r\nnot a chunk", b"5\r\nabcdefgh\r\n", b"-1\r\n\r\n"])
 @pytest.mark.parametrize("after", [0, 0.05])  # before and after the handler began to read
 async def test_broken_chunks(
