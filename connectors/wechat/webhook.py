@@ -37,11 +37,11 @@ from connectors.wechat.parse import parse
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20  # bytes
-# WeChat hangs up after 5 s. All three count from the arrival of the request.
-BODY_S = 3.0
-STORE_S = 4.0
-REPLY_S = 4.5
-STORE_AGAIN_S = 1.0
+# WeChat hangs up 5 s after it began. Seconds from the arrival of the request until
+BODY_S = 3.0  # the body is whole,
+STORE_S = 4.0  # the message is durable,
+REPLY_S = 4.5  # the reply is there; later ones are pushed.
+STORE_AGAIN_S = 1.0  # between two attempts to store
 
 # How far the signed time may be from ours. A replay inside it is caught by the message key; one outside it is
 # acknowledged and forgotten, even if the key is gone from the inbox by then.
