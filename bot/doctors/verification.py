@@ -115,7 +115,7 @@ async def decline(tx: Tx, base: Base, task_id: int, by: str, now: datetime) -> N
 
 async def _too_often(tx: Tx, keyring: Keyring, contact: Contact, now: datetime) -> bool:
     """Whether a bound is reached; if not, this try counts."""
-    by_contact = subject(keyring, contact.id)
+    by_contact = people.tries_of(keyring, contact.id)
     by_account = keyring.digest("attempt.account", str(contact.account))
     for bounds, who in ((_PER_CONTACT, by_contact), (_PER_ACCOUNT, by_account)):
         for what, most, within in bounds:
@@ -124,11 +124,6 @@ async def _too_often(tx: Tx, keyring: Keyring, contact: Contact, now: datetime) 
     await people.tried(tx, "verify", by_contact, now)
     await people.tried(tx, "verify.account", by_account, now)
     return False
-
-
-def subject(keyring: Keyring, contact_id: int) -> bytes:
-    """Under which digest a contact's tries are counted."""
-    return keyring.digest("attempt.contact", str(contact_id))
 
 
 async def _record(tx: Tx, contact: Contact, outcome: Outcome, now: datetime) -> None:

@@ -53,6 +53,19 @@ async def person_of(tx: Tx, external_id: str) -> UUID:
     return found
 
 
+async def external_id_of(tx: Tx, people: Collection[UUID]) -> str | None:
+    """The external id of the doctor among these people, if one is."""
+    found: str | None = (
+        await tx.execute(select(doctor.c.external_id).where(doctor.c.person_id.in_(people)))
+    ).scalar()
+    return found
+
+
+async def rep_name(tx: Tx, rep_id: UUID | None) -> str | None:
+    found: str | None = (await tx.execute(select(rep.c.name).where(rep.c.id == rep_id))).scalar()
+    return found
+
+
 # ---------------------------------------------------------------- import
 
 

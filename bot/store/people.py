@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Channel
 from bot.store.database import Tx, copy_in
+from bot.store.keys import Keyring
 from bot.store.tables import attempt, contact, conversation, offer, person, task
 
 
@@ -104,6 +105,11 @@ async def stopped_at(tx: Tx, person_id: UUID) -> datetime | None:
         await tx.execute(select(func.min(contact.c.stopped_at)).where(contact.c.person_id == person_id))
     ).scalar()
     return found
+
+
+def tries_of(keyring: Keyring, contact_id: int) -> bytes:
+    """The subject under which a contact's tries are counted."""
+    return keyring.digest("attempt.contact", str(contact_id))
 
 
 async def tries(tx: Tx, what: str, subject: bytes, since: datetime) -> int:

@@ -1,0 +1,6 @@
+"""A person's own data: a copy of it, and its erasure."""
+
+from bot.privacy.erasure import Receipt, erase_person
+from bot.privacy.export import export_person
+
+__all__ = ["Receipt", "erase_person", "export_person"]

@@ -1,0 +1,88 @@
+"""Erasing a person: their keys are destroyed, and what could still find or tell of them is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from bot.clock import real_now
+from bot.evidence import Evidence
+from bot.model import Fault, MedrepError
+from bot.store import doctors, people, personal
+from bot.store.database import Tx
+
+if TYPE_CHECKING:
+    from bot.base import Base
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a store: `rows` it concerned, what was `done`, and `why` what stays does."""
+
+    store: str
+    rows: int
+    done: str
+    why: str = ""
+
+
+async def erase_person(
+    base: Base, *, external_id: str | None = None, person_id: UUID | None = None, by: str
+) -> tuple[Receipt, ...]:
+    """Erase a doctor by external id, or anybody by person id; a receipt per store, also in the evidence.
+
+    Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED: already done).
+    """
+    if (external_id is None) == (person_id is None):
+        raise MedrepError(Fault.BAD_INPUT, "name a person by external id or by person id")
+    async with base.db.begin() as tx:
+        await doctors.lock_import(tx)  # a batch under way has read who exists
+        whom = person_id or await doctors.person_of(tx, external_id or "")
+        return await _erase(tx, base, whom, by)
+
+
+async def _erase(tx: Tx, base: Base, whom: UUID, by: str) -> tuple[Receipt, ...]:
+    now, keyring = base.clock.now(), base.vault.keyring
+    family = await personal.everyone(tx, whom)
+    contacts = await personal.lock(tx, family)
+    if not await personal.keys_left(tx, family):
+        raise MedrepError(Fault.ERASED, "this person was erased before")
+    external = await doctors.external_id_of(tx, family)
+    grave = None if external is None else doctors.tombstone_digest(keyring, external)
+    open_turns = await personal.turns(tx, contacts, real_now())
+    talk = await personal.talk(tx, family, contacts)
+    received = await personal.received(tx, family, contacts)
+    sent, cancelled = await personal.sent(tx, family, contacts)
+    plans = await personal.plans(tx, family, contacts)
+    tasks, cases = await personal.tasks(tx, family, contacts, now, by)
+    profiles = await personal.profile(tx, family, grave, now)
+    subjects = [people.tries_of(keyring, contact) for contact in contacts]
+    addresses = await personal.contacts(tx, contacts, subjects, now)
+    for person_id in family:
+        await base.vault.destroy(tx, person_id, now)
+    receipts = (
+        Receipt("keys", len(family), "data keys destroyed: all ciphertext below is unreadable for good"),
+        Receipt("doctor", profiles, "deleted with its look-up digest and invitation codes", _TOMBSTONE),
+        Receipt("contact", addresses, "address and its look-up digest removed", _CONTACT),
+        Receipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
+        Receipt("outbox", sent, f"texts and references removed, {cancelled} queued cancelled", _APPROVED),
+        Receipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
+        *(Receipt(store, rows, "deleted") for store, rows in talk.items()),
+        Receipt("plan", plans, "ended, references removed"),
+        Receipt("task", tasks, "details removed, open ones closed"),
+        Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
+        Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
+        Receipt("backup", 0, "not touched", _BACKUP),
+    )
+    facts = {"by": by, "receipts": [f"{r.store}:{r.rows}" for r in receipts]}
+    await Evidence("person.erased", now, f"person:{whom}", facts, person_id=whom).record(tx)
+    return receipts
+
+
+_TOMBSTONE = "a keyed digest of the external id stays, so that an import does not bring the person back"
+_CONTACT = "the bare row stays for the rows that point to it; the same account writing again is a newcomer"
+_COUNTS = "the bare rows stay: times and states, with nobody behind them"
+_APPROVED = "which approved texts left stays on record; a message being sent this moment cannot be recalled"
+_SAFETY = "pharmacovigilance law requires adverse event reports to be kept"
+_EVIDENCE = "the record of what was sent and done must stay whole"
+_BACKUP = "a backup made before holds the keys until it ages out; after a restore, erase again"

@@ -1,0 +1,151 @@
+"""All that rests about a person, as they may ask for it: one JSON document, English keys, times in China's.
+
+The stored conversation is left out: it repeats the messages in the engine's own form.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.clock import CHINA
+from bot.model import Fault, MedrepError
+from bot.store import doctors, personal
+from bot.store.database import Database, Tx
+from bot.store.keys import Vault
+from bot.store.tables import contact, doctor, evidence, inbox, outbox, plan, task
+
+
+async def export_person(
+    db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
+) -> dict[str, Any]:
+    """Keys: person, profile, verification, contacts, messages, tasks, plans, record.
+
+    Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
+    """
+    if (external_id is None) == (person_id is None):
+        raise MedrepError(Fault.BAD_INPUT, "name a person by external id or by person id")
+    async with db.begin() as tx:
+        whom = person_id or await doctors.person_of(tx, external_id or "")
+        return await _Export(tx, vault, await personal.everyone(tx, whom)).document(whom)
+
+
+class _Export:
+    """One export, inside its transaction."""
+
+    def __init__(self, tx: Tx, vault: Vault, people: list[UUID]) -> None:
+        self._tx = tx
+        self._vault = vault
+        self._people = people
+
+    async def document(self, whom: UUID) -> dict[str, Any]:
+        if not await personal.keys_left(self._tx, self._people):
+            raise MedrepError(Fault.ERASED, "this person was erased")
+        await self._vault.prepare(self._tx, self._people)
+        profile, verification = await self._doctor()
+        contacts = [await self._contact(row) for row in await self._rows(contact)]
+        return {
+            "person": str(whom),
+            "profile": profile,
+            "verification": verification,
+            "contacts": contacts,
+            "messages": await self._messages(),
+            "tasks": [await self._task(row) for row in await self._rows(task)],
+            "plans": [
+                {"rrule": row.rrule, "next": _at(row.next_due), "what": row.template, "refs": row.refs}
+                for row in await self._rows(plan)
+            ],
+            "record": [
+                {"at": _at(row.at), "kind": row.kind, "subject": row.subject, "facts": row.facts}
+                for row in await self._rows(evidence)
+            ],
+        }
+
+    async def _rows(self, table: Any) -> list[Any]:
+        return await personal.rows_of(self._tx, table, self._people)
+
+    async def _open(self, row: Any, sealed: bytes | None, place: str, key: UUID | None = None) -> str | None:
+        """The clear text; None where there is none (any more)."""
+        if not sealed:
+            return None
+        return await self._vault.open_text(self._tx, key or row.person_id, sealed, place)
+
+    async def _doctor(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        rows = await self._rows(doctor)
+        if not rows:
+            return None, None
+        row = rows[0]
+        profile = {
+            "external_id": row.external_id,
+            "name": await self._open(row, row.name_enc, "doctor.name"),
+            "phone": await self._open(row, row.phone_enc, "doctor.phone"),
+            "hospital": row.hospital,
+            "tier": row.tier,
+            "department": row.department,
+            "title": row.title,
+            "city": row.city,
+            "interests": list(row.interests),
+            "rep": await doctors.rep_name(self._tx, row.rep_id),
+            "updated_at": _at(row.updated_at),
+        }
+        return profile, {"at": _at(row.verified_at), "by": row.verified_by}
+
+    async def _contact(self, row: Any) -> dict[str, Any]:
+        return {
+            "account": f"{row.channel}:{row.account}",
+            "address": await self._open(row, row.address_enc, "contact.address"),
+            "since": _at(row.created_at),
+            "introduced_at": _at(row.introduced_at),
+            "stopped_at": _at(row.stopped_at),
+            "unreachable_at": _at(row.unreachable_at),
+        }
+
+    async def _messages(self) -> list[dict[str, Any]]:
+        """Both directions in order of time."""
+        said = [(row.received_at, 0, row.id, await self._received(row)) for row in await self._rows(inbox)]
+        told = [(row.created_at, 1, row.id, await self._sent(row)) for row in await self._rows(outbox)]
+        return [message for *_, message in sorted([*said, *told], key=lambda item: item[:3])]
+
+    async def _received(self, row: Any) -> dict[str, Any]:
+        sealed = await self._open(row, row.body_enc, "inbox.body")
+        body = json.loads(sealed) if sealed else {}
+        return {
+            "direction": "in",
+            "at": _at(row.received_at),
+            "kind": row.kind,
+            "text": body.get("text"),
+            **{part: body[part] for part in ("choice", "event", "detail") if body.get(part)},
+            "findings": row.screening,
+        }
+
+    async def _sent(self, row: Any) -> dict[str, Any]:
+        sealed = await self._open(row, row.body_enc, "outbox.body")
+        body = json.loads(sealed) if sealed else {}
+        return {
+            "direction": "out",
+            "at": _at(row.created_at),
+            "purpose": row.purpose,
+            "state": row.state,
+            "sent_at": _at(row.sent_at),
+            "basis": row.basis,
+            "text": "\n\n".join(text for text, _ in body["parts"]) if body else None,
+            "choices": [label for _, label in body.get("choices", ())],
+            **({"template": row.template, "refs": row.refs} if row.template else {}),
+        }
+
+    async def _task(self, row: Any) -> dict[str, Any]:
+        return {
+            "kind": row.kind,
+            "state": row.state,
+            "opened_at": _at(row.opened_at),
+            "due_at": _at(row.due_at),
+            "closed_at": _at(row.closed_at),
+            "outcome": row.outcome,
+            "detail": await self._open(row, row.detail_enc, "task.detail", row.key_id),
+        }
+
+
+def _at(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(CHINA).isoformat()
