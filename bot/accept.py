@@ -29,7 +29,7 @@ FRAGMENT_WAIT = timedelta(seconds=1.5)
 FRAGMENTS = frozenset(
     ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
 )
-WORDS = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA})
+WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
 CLICKS = frozenset({"subscribe", "scan", "click"})
 QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
 
@@ -87,8 +87,7 @@ class Door:
 
     async def _receipt(self, tx: Tx, inbound: Inbound, now: datetime) -> None:
         """The platform's later word on something we sent."""
-        status = str(inbound.detail.get("status", ""))
-        state = OutboxState.DELIVERED if status == "success" else OutboxState.FAILED
+        state = OutboxState.DELIVERED if inbound.detail.get("delivered") else OutboxState.FAILED
         platform_id = str(inbound.detail.get("platform_id", ""))
         row = await outgoing.delivered(tx, inbound.account, platform_id, state) if platform_id else None
         if row is not None:
@@ -147,7 +146,8 @@ def _arrival(
     passive_until: datetime | None,
 ) -> Arrival:
     """What this message means for its contact and its queue."""
-    words, clicked = inbound.kind in WORDS, inbound.event.lower() in CLICKS
+    words = inbound.kind in WORDS
+    clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
     answered = bool(screening.stop or screening.resume or screening.red_flag)
     waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text)
     found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}

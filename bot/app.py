@@ -80,7 +80,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
-        published = Published(db, Encoder(settings.home / "embeddings"))
+        published = Published(db, Encoder())
         await published.load()
         base = Base(db, vault, clock, published, settings.home)
         engine = Engine(http, secrets.engine_url, secrets.engine_token)

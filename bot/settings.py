@@ -135,7 +135,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
 
     config = path("MEDREP_CONFIG", "medrep.toml")
     home = path("MEDREP_HOME", "var")
-    port = number("MEDREP_PORT", 8080)
+    port, engine_port = number("MEDREP_PORT", 8080), number("MEDREP_ENGINE_PORT", 5005)
     accounts = read_accounts(config)
     sandbox = env.get("MEDREP_SANDBOX") == "1"
     if sandbox:
@@ -152,8 +152,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         config=config,
         host=env.get("MEDREP_HOST") or "0.0.0.0",  # noqa: S104 - webhooks come from the internet
         port=port,
-        engine_port=number("MEDREP_ENGINE_PORT", 5005),
-        actions_port=number("MEDREP_ACTIONS_PORT", 5055),
+        engine_port=engine_port,
+        actions_port=number("MEDREP_ACTIONS_PORT", engine_port + 50),
         database_url=env.get("MEDREP_DATABASE_URL") or None,
         public_url=env.get("MEDREP_PUBLIC_URL") or f"http://127.0.0.1:{port}",
         test=env.get("MEDREP_TEST") == "1",

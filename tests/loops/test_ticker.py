@@ -1,0 +1,118 @@
+"""A due reminder leaves once or is recorded missed, with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text
+
+from bot import consent
+from bot.base import Base, Published
+from bot.clock import CHINA, Clock
+from bot.knowledge.encoder import Encoder
+from bot.model import Account, Audience, Channel
+from bot.store import contacts
+from bot.store.contacts import Contact
+from bot.store.database import Database
+from bot.store.keys import Vault
+from bot.store.tables import plan
+from bot.ticker import BATCH, Ticker
+
+EIGHT = datetime(2026, 11, 21, 8, 0, tzinfo=CHINA)
+
+
+@pytest.fixture
+def base(database: Database, vault: Vault, clock: Clock, home: Path) -> Base:
+    clock.move_to(EIGHT)
+    return Base(database, vault, clock, Published(database, Encoder()), home)
+
+
+@pytest.fixture
+async def patient(base: Base) -> Contact:
+    async with base.db.begin() as tx:
+        account = Account(Channel.WECHAT, "p")
+        return await contacts.find_or_add(
+            tx, base.vault, account, Audience.PATIENT, "o1", base.clock.now()
+        )
+
+
+async def add_plan(base: Base, whose: Contact, due: datetime, rule: str = "FREQ=DAILY", count: int = 1) -> None:
+    row = {
+        "contact_id": whose.id,
+        "person_id": whose.person_id,
+        "rrule": rule,
+        "starts_at": due,
+        "next_due": due,
+        "grace": 1800,
+        "template": "utter_dose",
+        "refs": {"drug": "x"},
+        "basis": "response:utter_dose@1",
+        "purpose": "medication",
+    }
+    async with base.db.begin() as tx:
+        await tx.execute(insert(plan), [row] * count)
+
+
+async def rows(base: Base, query: str) -> list[Any]:
+    async with base.db.begin() as tx:
+        return list((await tx.execute(text(query))).all())
+
+
+async def test_due_is_queued_once_and_the_plan_moves_on(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1))
+    ticker = Ticker(base)
+    assert await ticker.tick() == 1
+    assert await ticker.tick() == 0
+    ((state, template, expires),) = await rows(base, "SELECT state, template, expires_at FROM outbox")
+    assert (state, template) == ("waiting", "utter_dose")
+    assert expires == EIGHT + timedelta(minutes=29)
+    ((due,),) = await rows(base, "SELECT next_due FROM plan")
+    assert due == EIGHT + timedelta(days=1, minutes=-1)
+
+
+async def test_tickers_side_by_side_queue_each_plan_once(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1), count=BATCH * 2 + 7)
+    queued = await asyncio.gather(*(Ticker(base).tick() for _ in range(4)))
+    assert sum(queued) == BATCH * 2 + 7
+    assert (await rows(base, "SELECT count(*) FROM outbox"))[0][0] == BATCH * 2 + 7
+
+
+async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(days=3, minutes=10))
+    assert await Ticker(base).tick() == 1, "today's is ten minutes late, within its grace"
+    found = await rows(base, "SELECT state, reason FROM occurrence ORDER BY due_at")
+    assert [tuple(row) for row in found] == [("missed", "downtime")] * 3 + [("queued", None)]
+    incidents = await rows(base, "SELECT facts FROM evidence WHERE kind = 'reminders.missed'")
+    assert [row[0] for row in incidents] == [{"count": 3}], "one outage is one incident"
+
+
+async def test_past_its_grace_it_is_missed(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(hours=2))
+    assert await Ticker(base).tick() == 0
+    assert [tuple(r) for r in await rows(base, "SELECT state, reason FROM occurrence")] == [("missed", "downtime")]
+    assert not await rows(base, "SELECT 1 FROM outbox")
+
+
+async def test_who_said_stop_is_not_reminded(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1))
+    async with base.db.begin() as tx:
+        await consent.stop(tx, patient, base.clock.now())
+    assert await Ticker(base).tick() == 0
+    assert [r[0] for r in await rows(base, "SELECT reason FROM occurrence")] == ["stopped"]
+
+
+async def test_a_finished_rule_ends_the_plan(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1), "FREQ=DAILY;COUNT=1")
+    assert await Ticker(base).tick() == 1
+    assert [r[0] for r in await rows(base, "SELECT next_due FROM plan")] == [None]
+
+
+async def test_twice_a_day_keeps_wall_clock_time(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT, "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=0;BYSECOND=0")
+    base.clock.move_to(EIGHT + timedelta(seconds=2))
+    await Ticker(base).tick()
+    assert [r[0] for r in await rows(base, "SELECT next_due FROM plan")] == [EIGHT.replace(hour=20)]
