@@ -39,8 +39,8 @@ def backup(home: Path, url: str, target: Path, now: datetime) -> int:
         dump = Path(folder) / DUMP
         _postgres(url, "pg_dump", "--format=custom", "--file", str(dump), "--dbname")
         files |= {f"keys/{path.name}": path.read_bytes() for path in _keys(home)}
-        manifest = {"format": FORMAT, "created": now.isoformat(), "sha256": {DUMP: _digest(dump)}}
-        manifest["sha256"] |= {name: hashlib.sha256(body).hexdigest() for name, body in files.items()}
+        sums = {name: hashlib.sha256(body).hexdigest() for name, body in files.items()}
+        manifest = {"format": FORMAT, "created": now.isoformat(), "sha256": sums | {DUMP: _digest(dump)}}
         part = Path(folder) / "backup.tar"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w") as tar:

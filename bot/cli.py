@@ -4,41 +4,74 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
 import psycopg
 import structlog
 import typer
 from sqlalchemy.exc import SQLAlchemyError
+from typer.core import TyperGroup
 
 from bot import logs
-from bot.commands import dialogue, people, records, service, texts
 from bot.model import MedrepError
 from bot.settings import read_settings
 
+# Name -> where it is. Imported when asked for: the whole product takes seconds to import.
+COMMANDS = {
+    "serve": "service:serve",
+    "engine": "service:engine",
+    "migrate": "service:migrate_database",
+    "train": "service:train_model",
+    "dialogue": "dialogue:app",
+    "import-doctors": "people:import_file",
+    "confirm-doctor": "people:confirm_doctor",
+    "decline-doctor": "people:decline_doctor",
+    "tasks": "records:list_tasks",
+    "understand": "texts:understand_lines",
+    "check-text": "texts:check_lines",
+    "evidence": "records:evidence",
+    "export-person": "people:export",
+    "erase-person": "people:erase",
+    "backup": "records:write_backup",
+    "restore": "records:restore_backup",
+    "rotate-key": "records:rotate_key",
+}
+
+
+class Commands(TyperGroup):
+    """The commands of COMMANDS, each imported when it is wanted."""
+
+    def list_commands(self, _: object) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: object, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"bot.commands.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(rich_markup_mode=None, add_completion=False)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
-    help="A virtual medical representative: approved, sourced answers.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("serve")(service.serve)
-app.command("engine")(service.engine)
-app.command("migrate")(service.migrate_database)
-app.command("train")(service.train_model)
-app.add_typer(dialogue.app, name="dialogue")
-app.command("import-doctors")(people.import_file)
-app.command("confirm-doctor")(people.confirm_doctor)
-app.command("decline-doctor")(people.decline_doctor)
-app.command("tasks")(records.list_tasks)
-app.command("understand")(texts.understand_lines)
-app.command("check-text")(texts.check_lines)
-app.add_typer(records.evidence, name="evidence")
-app.command("export-person")(people.export)
-app.command("erase-person")(people.erase)
-app.command("backup")(records.write_backup)
-app.command("restore")(records.restore_backup)
-app.command("rotate-key")(records.rotate_key)
+
+
+@app.callback()
+def medrep() -> None:
+    """A virtual medical representative: approved, sourced answers."""
+
 
 FAILED = 2
 

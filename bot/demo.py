@@ -14,6 +14,7 @@ from bot.model import Fault, MedrepError
 from bot.process import plain_environment
 from bot.settings import ROOT, Settings
 from bot.store.database import Database
+from bot.store.doctors import without_code
 from bot.store.keys import Keyring, Vault
 
 
@@ -23,13 +24,42 @@ async def write_accounts(home: Path, api_base: str) -> None:
 
 
 async def people(db: Database, settings: Settings) -> list[str]:
-    """Load the demo's doctors; lines that tell who still needs a code, and which."""
+    """Load the demo's doctors; lines that tell who still has to verify, and with which code."""
     file = settings.home / "demo-doctors.csv"
     await _sandbox("doctors", "--out", str(file))
-    vault = Vault(Keyring(settings.key_dir))
-    report = await import_doctors(db, vault, Clock(), settings.accounts, file, by="demo")
-    issued = await issue_codes(db, vault.keyring, Clock(), report.loaded)
-    return []
+    vault, clock = Vault(Keyring(settings.key_dir)), Clock()
+    report = await import_doctors(db, vault, clock, settings.accounts, file, by="demo")
+    lines = [f"demo row {fault.row} was not loaded: {fault.reason}" for fault in report.faults]
+    codes = Codes(settings.home / "demo-codes.csv")
+    known = codes.read()
+    async with db.begin() as tx:
+        waiting = [who for who, _ in await without_code(tx, report.loaded, clock.now(), renew=True)]
+    lost = [who for who in waiting if who not in known]
+    for chosen, renew in ((waiting, False), (lost, True)):
+        issued = await issue_codes(db, vault.keyring, clock, chosen, renew=renew, by="demo", keep=codes.add)
+        known |= dict(issued)
+    return lines + [f"invitation  {who}  code {known[who]}" for who in waiting]
+
+
+class Codes:
+    """The demo's codes in the clear, so that a second start can print them again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, str]:
+        """external id -> newest code."""
+        if not self._path.exists():
+            return {}
+        with self._path.open(encoding="utf-8", newline="") as file:
+            return dict(csv.reader(file))
+
+    def add(self, codes: list[tuple[str, str]]) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(codes)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 async def _sandbox(*arguments: str) -> None:

@@ -27,9 +27,9 @@ Say = Callable[[str], None]  # tells the person at the terminal
 
 STEADY_SECONDS = 20.0  # who lives this long has started
 FAILED_STARTS = 5  # in a row, then we give up
-LONGEST_PAUSE = 8.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 LOG_BYTES = 10_000_000  # a log is cut at this size; one older part is kept
-LOG_TAIL = 2_000  # characters shown of a log when its process keeps failing
+LOG_TAIL = 300  # characters shown of a log when its process keeps failing
 
 
 def bound_to_us(signal_name: str = "KILL") -> list[str]:
@@ -105,12 +105,12 @@ async def keep(process: Process, say: Say) -> None:
     Only ends of its own making count against it: what was killed from outside is started again as long
     as it takes, with longer pauses.
     """
-    failures, pause, began = 0, 0.5, time.monotonic()
+    failures, pause, began = 0, SHORTEST_PAUSE / 2, time.monotonic()
     while True:
         code = await process.wait()
         steady = time.monotonic() - began >= STEADY_SECONDS
         failures = 0 if steady else failures + (code >= 0)
-        pause = 0.5 if steady else min(pause * 2, LONGEST_PAUSE)
+        pause = SHORTEST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
         if failures >= FAILED_STARTS:
             raise _given_up(process, code)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -131,11 +131,12 @@ async def keep(process: Process, say: Say) -> None:
 
 
 def _given_up(process: Process, code: int) -> MedrepError:
-    tail = (
-        process.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if process.log.exists() else ""
+    said = (
+        process.log.read_text(encoding="utf-8", errors="replace").split("\n") if process.log.exists() else []
     )
-    why = f"{process.name} ended {FAILED_STARTS} times in a row (exit code {code}); the end of {process.log}:"
-    return MedrepError(Fault.CONFIGURATION, f"{why}\n{tail.strip()}")
+    last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")[:LOG_TAIL]
+    why = f"{process.name} ended {FAILED_STARTS} times in a row (exit code {code})"
+    return MedrepError(Fault.CONFIGURATION, f"{why}; {process.log} ends with: {last}")
 
 
 def cap_logs(folder: Path) -> None:

@@ -35,7 +35,7 @@ class Outcome:
 
     what: str  # content | dialogue
     fingerprint: str  # of what is in force now
-    state: str  # published | unchanged | kept
+    state: str  # published | exported | unchanged | kept
 
     def __str__(self) -> str:
         return f"{self.what} {self.fingerprint[:12]} {self.state}"
@@ -177,7 +177,7 @@ async def export_dialogue(db: Database, home: Path, folder: Path, over: str = ""
     for name in here.files.keys() - there.files.keys():
         (folder / name).unlink()
     _remember(home, folder, there.fingerprint)
-    state = "unchanged" if here.fingerprint == there.fingerprint else "published"
+    state = "unchanged" if here.fingerprint == there.fingerprint else "exported"
     return Outcome("dialogue", there.fingerprint, state)
 
 

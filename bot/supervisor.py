@@ -26,7 +26,7 @@ from bot.home import Tokens, claim, tokens
 from bot.model import Fault, MedrepError
 from bot.process import Child, Process, Say, cap_logs, keep
 from bot.publishing import seed_content, seed_dialogue
-from bot.settings import Settings
+from bot.settings import Settings, read_settings
 from bot.store.cluster import Cluster, free_port
 from bot.store.database import Database
 from bot.store.migrate import migrate
@@ -37,6 +37,8 @@ log = structlog.get_logger()
 READY_SECONDS = 180.0
 LOG_CHECK_SECONDS = 5.0
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
+
+ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - what an address to try cannot be
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Supervisor:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         await demo.write_accounts(self._settings.home, f"{url}/sandbox/wechat")
+        self._settings = read_settings()  # with these accounts
         await self._add(stack, programs.sandbox(self._settings, port), PATIENCE)
         return url
 
@@ -209,17 +212,21 @@ class Supervisor:
                 address = f"http://127.0.0.1:{self._settings.engine_port}"
                 return await Engine(http, address, self._shared.engine).ready() is not None
             try:
-                async with http.get(f"http://127.0.0.1:{self._settings.port}/readyz") as answer:
+                async with http.get(f"{self._base()}/readyz") as answer:
                     return answer.status == 200
             except (aiohttp.ClientError, TimeoutError):
                 return False
 
     def _addresses(self) -> list[str]:
-        base = f"http://127.0.0.1:{self._settings.port}"
+        base = self._base()
         accounts = [f"{base}/wechat/{name}" for name in self._settings.accounts.wechat]
         lines = [f"health      {base}/healthz  {base}/readyz  {base}/metrics"]
         lines += [f"webhook     {address}" for address in accounts]
         return lines + ([f"phone page  {base}/sandbox/"] if self._settings.sandbox else [])
+
+    def _base(self) -> str:
+        host = self._settings.host
+        return f"http://{'127.0.0.1' if host in ANY_HOST else host}:{self._settings.port}"
 
     async def _cap_logs(self) -> None:
         while True:

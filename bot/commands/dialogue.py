@@ -13,7 +13,12 @@ from bot.commands.opened import opened, progress, run, say
 from bot.publishing import ConflictError, Outcome, export_dialogue, import_dialogue
 from bot.settings import ROOT
 
-app = typer.Typer(help="Carry the dialogue between files and what is published.", no_args_is_help=True)
+app = typer.Typer(
+    help="Carry the dialogue between files and what is published.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 Folder = Annotated[Path, typer.Argument(help="The folder with domain.yml and data/.", file_okay=False)]
 Over = Annotated[

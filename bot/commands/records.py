@@ -25,7 +25,9 @@ from bot.store.migrate import migrate
 
 MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOME
 
-evidence = typer.Typer(help="The record of what happened.", no_args_is_help=True)
+evidence = typer.Typer(
+    help="The record of what happened.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 def list_tasks(
@@ -73,9 +75,7 @@ def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; i
 
 async def _backup(file: Path) -> int:
     async with opened() as home:
-        return await asyncio.to_thread(
-            backups.backup, home.settings.home, home.url, file, real_now()
-        )
+        return await asyncio.to_thread(backups.backup, home.settings.home, home.url, file, real_now())
 
 
 def restore_backup(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:

@@ -1,0 +1,100 @@
+"""`import-doctors`, `confirm-doctor`, `decline-doctor`, `export-person`, `erase-person`."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.base import Base, Published
+from bot.commands.opened import Opened, opened, progress, run, say, say_json
+from bot.doctors import Report, confirm, decline, import_doctors, write_codes
+from bot.knowledge import Encoder
+from bot.privacy import Receipt, erase_person, export_person
+
+TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="csv or xlsx with a header row.")],
+    codes: Annotated[
+        Path | None, typer.Option(help="Write invitation codes to this new file, for those who need one.")
+    ] = None,
+) -> None:
+    """Load the list of doctors. Rows that cannot be used are named, the others load (exit code 1)."""
+    report = run(_import(file, codes))
+    say(f"added {report.added}, changed {report.changed}, unchanged {report.unchanged}")
+    if report.ignored_columns:
+        progress(f"columns not used: {', '.join(report.ignored_columns)}")
+    if report.ignored_sheets:
+        progress(f"sheets not read: {', '.join(report.ignored_sheets)}")
+    for fault in report.faults:
+        progress(f"row {fault.row}: {fault.reason}")
+    if report.faults:
+        raise typer.Exit(1)
+
+
+async def _import(file: Path, codes: Path | None) -> Report:
+    async with opened() as home:
+        report = await import_doctors(
+            home.db, home.vault, home.clock, home.settings.accounts, file, by=getpass.getuser()
+        )
+        if codes is not None:
+            count = await write_codes(
+                home.db, home.vault.keyring, home.clock, report.loaded, codes, by=getpass.getuser()
+            )
+            progress(f"{count} codes in {codes.name}")
+        return report
+
+
+def confirm_doctor(task_id: TaskId, external_id: Annotated[str, typer.Argument()]) -> None:
+    """Say that the newcomer of an identity task is this doctor of the list."""
+    run(_decide(task_id, external_id))
+    say(f"task {task_id} confirmed")
+
+
+def decline_doctor(task_id: TaskId) -> None:
+    """Say that the newcomer of an identity task is not known."""
+    run(_decide(task_id, None))
+    say(f"task {task_id} declined")
+
+
+async def _decide(task_id: int, external_id: str | None) -> None:
+    async with opened() as home:
+        base = await _base(home)
+        now, by = home.clock.now(), getpass.getuser()
+        async with home.db.begin() as tx:
+            if external_id is None:
+                await decline(tx, base, task_id, by, now)
+            else:
+                await confirm(tx, base, task_id, external_id, by, now)
+
+
+def export(external_id: Annotated[str, typer.Argument()]) -> None:
+    """Print everything that is kept of a person, as one JSON object."""
+    say_json(run(_export(external_id)))
+
+
+async def _export(external_id: str) -> dict[str, Any]:
+    async with opened() as home:
+        return await export_person(home.db, home.vault, external_id=external_id)
+
+
+def erase(external_id: Annotated[str, typer.Argument()]) -> None:
+    """Erase a person: their key is destroyed. Prints a receipt per store, one JSON object a line."""
+    for receipt in run(_erase(external_id)):
+        say_json(asdict(receipt))
+
+
+async def _erase(external_id: str) -> tuple[Receipt, ...]:
+    async with opened() as home:
+        return await erase_person(await _base(home), external_id=external_id, by=getpass.getuser())
+
+
+async def _base(home: Opened) -> Base:
+    published = Published(home.db, Encoder())
+    await published.load()
+    return Base(home.db, home.vault, home.clock, published, home.settings.home)
