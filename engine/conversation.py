@@ -83,4 +83,6 @@ def _slim(event: Event) -> dict[str, Any]:
     elif isinstance(event, BotUttered):
         plain["text"] = (event.text or "")[:MOST_CHARACTERS] or None
         plain["data"] = {key: value for key, value in event.data.items() if value is not None}
-    return {key: value for key, value in plain.items() if value is not None}
+    elif isinstance(event, ActionExecuted):
+        plain = {key: value for key, value in plain.items() if value is not None}
+    return plain

@@ -194,6 +194,11 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
             )
             tracker.update(rejected, self.domain)
             return more
+        except EngineError:
+            raise
+        except Exception as error:
+            detail = f"{action.name()}: {type(error).__name__}"
+            raise EngineError(Code.ACTION_FAILED, detail) from error
         self._record(action, tracker, events or [], prediction)
         if any(isinstance(event, UserUttered) for event in events or []):
             await self.run_action_extract_slots(output_channel, tracker)
