@@ -1,5 +1,30 @@
-"""Approved answers: content in, decision out. No database, no web."""
+"""Approved answers: content in, decision out. No database, no web.
+
+content = load(Path("data/content"))        # or Content.from_json(published)
+index = Index(content, Encoder())           # a few seconds; one Encoder a process
+decision = index.decide(text, audience, now, last_product="metformin")
+"""
 
 from bot.knowledge.content import Content, Document, Entry, OffLabelUse, Product, Topic, load, parse
+from bot.knowledge.decide import Decision, Match, Route
+from bot.knowledge.encoder import Encoder
+from bot.knowledge.index import Index
+from bot.knowledge.render import answer_text, source_text
 
-__all__ = ["Content", "Document", "Entry", "OffLabelUse", "Product", "Topic", "load", "parse"]
+__all__ = [
+    "Content",
+    "Decision",
+    "Document",
+    "Encoder",
+    "Entry",
+    "Index",
+    "Match",
+    "OffLabelUse",
+    "Product",
+    "Route",
+    "Topic",
+    "answer_text",
+    "load",
+    "parse",
+    "source_text",
+]

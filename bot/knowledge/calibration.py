@@ -1,8 +1,8 @@
 """From nearness to probability: fitted on the content itself when an index is built.
 
 Each wording is asked as if it were not among the known ones (a third of all wordings is hidden at a time),
-and again as if its entry did not exist at all. So a published change is calibrated with what it publishes,
-and nothing is tuned by hand.
+and again as if its entry did not exist at all; and questions about other things are asked of every product.
+So a published change is calibrated with what it publishes, and nothing is tuned by hand.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from bot.knowledge.ridge import Floats, Mask, Ridge
-from bot.knowledge.space import Asked, Space
+from bot.knowledge.space import FEATURES, Asked, Space
 
-_FOLDS = 3
-_UNANSWERED = 0.3  # weight of a question whose entry is hidden, beside one whose entry is there
+FOLDS = 3
+UNANSWERED = 0.3  # weight of a question whose entry is hidden, beside one whose entry is there
+UNRELATED = 0.1  # weight of a question about something else altogether
 _NEAREST = 10  # candidates of a question that are learned from
 
 
@@ -25,24 +26,20 @@ _NEAREST = 10  # candidates of a question that are learned from
 class Trial:
     """A question whose answer is known: features of the candidates in `there`, the right one or -1.
 
-    `row` is the wording, `topic` its score for each kind.
+    `topic` is its score for each kind; `use`: an off-label use was asked about, hidden or not.
     """
 
-    space: Space
+    product: str
+    text: str
     features: Floats
     there: Mask
     right: int
     weight: float
-    row: int
     topic: Floats
-
-    @property
-    def use(self) -> bool:
-        """Whether an off-label use was asked about, hidden or not."""
-        return self.space.candidates[self.space.owner[self.row]].use
+    use: bool
 
 
-def trials(space: Space, topics: Ridge, start: int, total: int) -> Iterator[Trial]:
+def trials(product: str, space: Space, topics: Ridge, start: int, total: int) -> Iterator[Trial]:
     """Every wording, asked while it is hidden, then while its whole candidate is.
 
     The space's wordings are the rows from `start` on of the `total` the topics were fitted on.
@@ -50,30 +47,38 @@ def trials(space: Space, topics: Ridge, start: int, total: int) -> Iterator[Tria
     size = len(space.owner)
     everyone = np.ones(len(space.candidates), dtype=bool)
 
-    def asked(hidden: Mask) -> Iterator[tuple[int, Asked]]:
+    def ask(hidden: Mask, there: Mask, weight: float) -> Iterator[Trial]:
         everywhere = np.zeros(total, dtype=bool)
         everywhere[start : start + size] = hidden
         ridge, topic = space.ridge.scores_without(hidden), topics.scores_without(everywhere)
+        spoken = space.spoken_without(hidden)
         for number, row in enumerate(np.flatnonzero(hidden)):
-            chars, sense = (view[row] for view in space.alike)
-            grams, mass = space.views.chars[row].indices, float(space.mass[row])
-            yield (
-                int(row),
-                Asked(chars, sense, ridge[number], topic[number], grams, mass, space.subjects[row]),
+            asked = Asked(
+                space.sense[row],
+                ridge[number],
+                topic[number],
+                space.views.chars[row].indices,
+                float(space.mass[row]),
+                space.subjects[row],
+            )
+            owner = int(space.owner[row])
+            yield Trial(
+                product=product,
+                text=space.texts[row],
+                features=space.features(asked, hidden, spoken),
+                there=there,
+                right=owner if there[owner] else -1,
+                weight=weight,
+                topic=topic[number],
+                use=bool(space.is_use[owner]),
             )
 
-    for fold in range(_FOLDS):
-        hidden = (space.place > 0) & ((space.place - 1) % _FOLDS == fold)
-        if not hidden.any():
-            continue
-        for row, question in asked(hidden):
-            features = space.features(question, hidden)
-            yield Trial(space, features, everyone, int(space.owner[row]), 1.0, row, question.topic)
-    for index in range(len(space.candidates) if len(space.candidates) > 1 else 0):
-        hidden = space.owner == index
-        there = np.arange(len(space.candidates)) != index
-        for row, question in asked(hidden):
-            yield Trial(space, space.features(question, hidden), there, -1, _UNANSWERED, row, question.topic)
+    for fold in range(FOLDS):
+        hidden = (space.place > 0) & ((space.place - 1) % FOLDS == fold)
+        if hidden.any():
+            yield from ask(hidden, everyone, 1.0)
+    for index in range(len(space.candidates)):
+        yield from ask(space.owner == index, np.arange(len(space.candidates)) != index, UNANSWERED)
 
 
 class Logistic:
@@ -94,7 +99,7 @@ def fit_candidates(known: Sequence[Trial]) -> Logistic:
     """Probability that a candidate is what was asked, from its features."""
     rows, right, weights = [], [], []
     for trial in known:
-        ridge = np.where(trial.there, trial.features[:, 2], -np.inf)
+        ridge = np.where(trial.there, trial.features[:, FEATURES.index("ridge")], -np.inf)
         near = np.argsort(-ridge)[: min(_NEAREST, int(trial.there.sum()))]
         if trial.right >= 0 and trial.right not in near:
             near = np.append(near, trial.right)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.knowledge.content import Content, Entry, OffLabelUse, Product, Topic
 from bot.knowledge.products import Catalogue, Names, without
 from bot.knowledge.space import Candidate
-from bot.knowledge.terms import Subject, heard, main_conditions, subject
+from bot.knowledge.terms import Subject, heard, main_conditions, subject, terms
 from bot.knowledge.text import plain
 
 KINDS = (*Topic, "use", "outside")  # what the topic scores tell apart
@@ -33,27 +33,33 @@ class Reader:
         rest = without(form, names, product)
         return rest, subject(rest, (*names.drugs, *others), self.approved.get(product, frozenset()))
 
+    def of_class(self, drugs: Iterable[str]) -> tuple[str, ...]:
+        """Our products of a class that is named (他汀, 沙坦类)."""
+        words = set(drugs)
+        classes = {
+            product.id: terms().drug_class.get(plain(product.generic)) for product in self._content.products
+        }
+        return tuple(key for key, word in classes.items() if word in words)
+
     def candidates(self, product: Product) -> Iterator[Candidate]:
         """Entries first, then off-label uses."""
-        for item in (*self._content.entries, *self._content.off_label):
-            if item.product == product.id:
-                yield self._candidate(item)
+        items: tuple[Entry | OffLabelUse, ...] = (*self._content.entries, *self._content.off_label)
+        return (self._candidate(item) for item in items if item.product == product.id)
 
     def _candidate(self, item: Entry | OffLabelUse) -> Candidate:
         wordings = item.texts if isinstance(item, Entry) else item.examples
         read = [self.about(*self.names(text), item.product) for text in wordings]
-        said = known = Subject.all(about for _, about in read)
+        answer = Subject()
         bag = plain(item.use) if isinstance(item, OffLabelUse) else read[0][0]
         if isinstance(item, Entry):
-            answer, about = self.about(*self.names(item.answer), item.product)
-            bag, known = bag + answer, Subject.all((said, about))
+            text, answer = self.about(*self.names(item.answer), item.product)
+            bag += text
         return Candidate(
             id=item.id,
             use=isinstance(item, OffLabelUse),
             kind=USE if isinstance(item, OffLabelUse) else KINDS.index(item.topic),
             texts=tuple(text for text, _ in read),
             subjects=tuple(about for _, about in read),
-            said=said,
-            known=known,
+            answer=answer,
             bag=bag,
         )

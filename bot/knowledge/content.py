@@ -66,6 +66,8 @@ def _iso_date(value: object) -> object:
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# What an answer quotes; short enough that answer and source fit into 600 characters.
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 
 
@@ -89,11 +91,11 @@ class Document(Frozen):
     id: Id
     product: Id | None = None
     kind: DocumentKind
-    title: Line
-    version: Line
+    title: Label
+    version: Label
     valid_until: Day  # the last business day (Asia/Shanghai) on which it may be quoted
     audience: Audience
-    manufacturer: Line
+    manufacturer: Label
     source: Line
 
 
@@ -114,7 +116,7 @@ class Entry(Frozen):
     variants: tuple[Line, ...] = Field(min_length=FEWEST_EXAMPLES)
     answer: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_ANSWER)]
     document: Id
-    section: Line
+    section: Label
     differs: Differs | None = None
 
     @property

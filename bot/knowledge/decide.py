@@ -9,30 +9,38 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from bot.knowledge.content import Content, Entry, OffLabelUse, Topic
 from bot.knowledge.products import Names
-from bot.knowledge.terms import GRAMMAR
+from bot.knowledge.terms import GRAMMAR, wording
+from bot.model import Audience
 
 # Probabilities, chosen on the hidden wordings of the seed and checked on held-out questions
 # (tests/knowledge/test_heldout.py).
-ANSWER = 0.6  # least for an answer
+ANSWER = 0.5  # least for an answer
 CHOICES = 0.1  # least of the best one for a question back
 CHOICE = 0.04  # least for each of the others
 ELLIPTIC = 0.2  # least of the best one when the question names no product
-OFF_LABEL = 0.25  # least for an off-label use
-DOUBT = 0.12  # at this probability of an off-label use nothing is answered without asking back
+OFF_LABEL = 0.2  # least for an off-label use
+DOUBT = 0.1  # at this probability of an off-label use nothing is answered without asking back
 KNOWN_USE = 0.5  # a known off-label use this near is one, whatever the words' structure
+AHEAD = 2.0  # an answer is this many times as likely as the next entry, or both are choices
+RESTRICTED = 0.7  # an entry this near that is about the disease asked about answers it
 MOST_CHOICES = 3
+SHORT = 2  # characters besides grammar: 能合用吗 asks for one of many entries, however near one of them is
 
-_VERSUS = re.compile(
+_VERSUS = wording(
     r"哪个|哪种|哪一个|谁更|比起|相比|对比|比较|更好|更强|更安全|优于|强于|不如|优势|孰优|更有效|更便宜|区别|差别|\bvs\b|versus"
 )
 _THAN = re.compile(r"比(?!例|较|如|值|重)")
 _RIVALS = re.compile(
     r"同类|其他(?:的)?(?:降压|降糖|降脂|调脂)?药|别的(?:厂|牌|药)|原研|仿制|国产|进口|别家|竞品"
 )
-_FILLER = re.compile(r"问一?下|请问|想知道|咨询|事情?|情况|注意事项|这个|那个|问题|说说|介绍|了解|资料|一下")
+_FILLER = re.compile(
+    r"问一?下|请问|想知道|咨询|事情?|情况|注意事项|这个|那个|问题|说说|介绍|了解|资料|一下|还有"
+)
+_SILENT = frozenset(GRAMMAR + "行好给人病上样 ")
 # What a bare product name is answered with: the questions asked most, as choices.
 _GENERAL = (Topic.INDICATION, Topic.DOSE, Topic.CONTRAINDICATION, Topic.ADVERSE_REACTION)
 
@@ -74,91 +82,168 @@ class Reading:
     entries this person may read today, `withheld` is the best of the others."""
 
     product: str
-    rest: str
+    rest: str  # the question without the product's name
     matches: tuple[Match, ...]
     uses: tuple[Match, ...]
     withheld: float
     off_label: float
-    outside: bool
-    medical: bool
+    approved: bool  # the purpose asked about is an approved one
+    outside: bool  # nearest to what no product is about
+    medical: bool  # speaks of a drug, a disease or another topic of the label
+    beyond: bool  # the best entry is about a drug or a disease that the question does not mention
+    restricted: bool  # the best entry is about the very disease that the question mentions
 
 
-def decide(
-    content: Content, form: str, names: Names, readings: Sequence[Reading], offered: Sequence[Entry]
-) -> Decision:
-    """`form` is the plain text; `readings` are those of the products it names or is taken to be about, or of
-    all products; `offered` the entries this person may read today."""
-    matches = sorted((match for one in readings for match in one.matches), key=lambda match: -match.score)
-    base = Decision(Route.NONE, products=names.products, drugs=names.drugs, matches=tuple(matches[:5]))
-    if not offered or not readings or not form:
-        return base
-    named = bool(names.products)
-    if named and compares(form, names.products, names.drugs):
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`form` is the plain text. `readings` are those of `subject`, the products it names, was taken to be
+    about or whose class it names; or else of all products. `offered` is what this person may read today."""
+
+    form: str
+    names: Names
+    audience: Audience
+    subject: tuple[str, ...]
+    sure: bool  # the subject is named or was just talked about
+    readings: tuple[Reading, ...]
+    offered: tuple[Entry, ...]
+
+    @property
+    def named(self) -> bool:
+        return bool(self.names.products)
+
+
+def decide(content: Content, question: Question) -> Decision:
+    """What to do with a question. Pure."""
+    matches = sorted((match for one in question.readings for match in one.matches), key=_worst_first)
+    base = Decision(
+        Route.NONE, products=question.subject, drugs=question.names.drugs, matches=tuple(matches[:5])
+    )
+    decision = _route(content, question, base)
+    # Medical information serves doctors; a patient is sent to their doctor by the dialogue.
+    if question.audience is Audience.PATIENT and decision.route is Route.MEDICAL_INFORMATION:
+        return replace(decision, route=Route.NONE)
+    return decision
+
+
+def _route(content: Content, question: Question, base: Decision) -> Decision:
+    if question.named and compares(question.form, question.names.products, question.names.drugs):
         return replace(base, route=Route.MEDICAL_INFORMATION, comparison=True)
-    if len(readings) > 1 and not named:
-        return _without_product(content, base, readings)
-    if not named and all(one.outside for one in readings):
+    if not question.readings:
+        return replace(base, route=Route.MEDICAL_INFORMATION if question.named else Route.NONE)
+    if not question.subject:
+        return _ask_which(content, question, base)
+    if not question.named and all(one.outside for one in question.readings):
         return base
-    return _about(content, base, readings, named, offered)
+    suspect = max(question.readings, key=_off_label)
+    if _off_label(suspect) >= OFF_LABEL:
+        return replace(
+            base, route=Route.MEDICAL_INFORMATION, off_label=True, use=_known_use(content, suspect)
+        )
+    return _about(content, question, base, doubt=_off_label(suspect) >= DOUBT)
 
 
-def _about(
-    content: Content, base: Decision, readings: Sequence[Reading], named: bool, offered: Sequence[Entry]
-) -> Decision:
-    """The products are known, by name or from what was talked about."""
-    off_label = max(readings, key=_off_label)
-    if _off_label(off_label) >= OFF_LABEL:
-        best = off_label.uses[0] if off_label.uses and off_label.uses[0].score >= CHOICES else None
-        use = next((use for use in content.off_label if best and use.id == best.entry_id), None)
-        return replace(base, route=Route.MEDICAL_INFORMATION, off_label=True, use=use)
-    matches = [match for one in readings for match in one.matches]
-    matches.sort(key=lambda match: -match.score)
-    best_score = matches[0].score if matches else 0.0
-    withheld = max(one.withheld for one in readings)
-    open_question = all(_says_nothing(one.rest) for one in readings)
-    if best_score >= ANSWER and best_score > withheld and _off_label(off_label) < DOUBT and not open_question:
+def _about(content: Content, question: Question, base: Decision, *, doubt: bool) -> Decision:
+    """The product is known and the use is an approved one."""
+    matches = sorted((match for one in question.readings for match in one.matches), key=_worst_first)
+    if len(question.names.products) > 1:
+        matches.sort(key=lambda match: not _is_of_both(content, match, question))
+    best = matches[0].score if matches else 0.0
+    following = _following(content, matches)
+    withheld = max(one.withheld for one in question.readings)
+    said = _said(question)
+    if not said:
+        chosen = _general(question.offered, question.subject)
+        return replace(base, route=Route.CLARIFY, options=chosen) if chosen else _unanswered(question, base)
+    if withheld >= ANSWER and withheld > best:
+        return _unanswered(question, base)
+    if best < (CHOICES if question.named else ELLIPTIC):
+        vague = len(said) <= SHORT and not any(one.medical for one in question.readings)
+        if question.named and vague and (chosen := _general(question.offered, question.subject)):
+            return replace(base, route=Route.CLARIFY, options=chosen)
+        return _unanswered(question, base)
+    vague = len(said) <= SHORT and max(question.readings, key=_best).beyond
+    if question.sure and not doubt and not vague and best >= max(ANSWER, AHEAD * following):
         return replace(base, route=Route.ANSWER, entry=content.entry[matches[0].entry_id])
-    if withheld >= ANSWER and best_score < CHOICES:
-        return replace(base, route=Route.MEDICAL_INFORMATION)
-    if best_score >= (CHOICES if named else ELLIPTIC) and not open_question:
-        chosen = [content.entry[match.entry_id] for match in matches if match.score >= CHOICE]
-        return replace(base, route=Route.CLARIFY, options=tuple(chosen[:MOST_CHOICES]))
-    if named and open_question:
-        chosen = _general(offered, [one.product for one in readings])
-        return replace(base, route=Route.CLARIFY, options=tuple(chosen[:MOST_CHOICES]))
-    if named or (any(one.medical for one in readings) and not base.drugs):
-        return replace(base, route=Route.MEDICAL_INFORMATION)
-    return base
+    return replace(base, route=Route.CLARIFY, options=_choices(content, matches))
 
 
-def _without_product(content: Content, base: Decision, readings: Sequence[Reading]) -> Decision:
+def _unanswered(question: Question, base: Decision) -> Decision:
+    """Nothing approved answers it. Without a product's name it must at least be a medical question."""
+    medical = any(one.medical for one in question.readings) and not base.drugs
+    handed = question.named or (question.sure and medical)
+    return replace(base, route=Route.MEDICAL_INFORMATION if handed else Route.NONE)
+
+
+def _ask_which(content: Content, question: Question, base: Decision) -> Decision:
     """No product is named and none was talked about: ask which, if it is a question about one at all."""
-    if base.drugs or any(one.outside for one in readings):
+    if base.drugs or any(one.outside for one in question.readings):
         return base
-    best = sorted((one.matches[0] for one in readings if one.matches), key=lambda match: -match.score)
+    best = sorted((one.matches[0] for one in question.readings if one.matches), key=_worst_first)
     if not best or best[0].score < ELLIPTIC:
         return base
-    chosen = [content.entry[match.entry_id] for match in best if match.score >= CHOICE]
-    return replace(base, route=Route.CLARIFY, options=tuple(chosen[:MOST_CHOICES]))
+    return replace(base, route=Route.CLARIFY, options=_choices(content, best))
+
+
+def _choices(content: Content, matches: Sequence[Match]) -> tuple[Entry, ...]:
+    likely = [match for match in matches if match.score >= CHOICE][:MOST_CHOICES]
+    return tuple(content.entry[match.entry_id] for match in likely)
+
+
+def _following(content: Content, matches: Sequence[Match]) -> float:
+    """The next best entry of the same product: of two products asked about together, either may answer."""
+    products = [content.entry[match.entry_id].product for match in matches]
+    return next(
+        (m.score for m, key in zip(matches[1:], products[1:], strict=True) if key == products[0]), 0.0
+    )
+
+
+def _is_of_both(content: Content, match: Match, question: Question) -> bool:
+    """A likely entry whose own question names another of the products asked about."""
+    entry = content.entry[match.entry_id]
+    others = (content.product[key].generic for key in question.names.products if key != entry.product)
+    return match.score >= ANSWER and any(generic in entry.question for generic in others)
+
+
+def _worst_first(match: Match) -> float:
+    return -match.score
+
+
+def _best(reading: Reading) -> float:
+    return reading.matches[0].score if reading.matches else 0.0
 
 
 def _off_label(reading: Reading) -> float:
+    """How likely it is a use the label does not approve. An approved purpose is none, and a disease the
+    label restricts is on the label, however it is asked about."""
     use = reading.uses[0].score if reading.uses else 0.0
-    entry = max(reading.withheld, reading.matches[0].score if reading.matches else 0.0)
+    entry = max(reading.withheld, _best(reading))
+    if reading.approved and use < KNOWN_USE:
+        return 0.0
+    if reading.restricted and entry >= RESTRICTED and use < CHOICES:
+        return 0.0
     return max(reading.off_label, use if use >= KNOWN_USE and use > entry else 0.0)
 
 
-def _says_nothing(rest: str) -> bool:
-    return not _FILLER.sub("", rest).strip(GRAMMAR + "行好给人病上")
+def _known_use(content: Content, reading: Reading) -> OffLabelUse | None:
+    if not reading.uses or reading.uses[0].score < CHOICES:
+        return None
+    return next(use for use in content.off_label if use.id == reading.uses[0].entry_id)
 
 
-def _general(offered: Sequence[Entry], products: Sequence[str]) -> list[Entry]:
+def _said(question: Question) -> str:
+    """What is asked besides the names: without grammar and filler."""
+    edges = [0, *(edge for _, *span in question.names.spans for edge in span), len(question.form)]
+    rest = "".join(question.form[start:end] for start, end in list(pairwise(edges))[::2])
+    return "".join(letter for letter in _FILLER.sub("", rest) if letter not in _SILENT)
+
+
+def _general(offered: Sequence[Entry], products: Sequence[str]) -> tuple[Entry, ...]:
     """The entries a bare name most likely means, the products in turn."""
-    found = []
+    found: list[Entry] = []
     for topic in _GENERAL:
-        for product in dict.fromkeys(products):
+        for product in products:
             found += [entry for entry in offered if entry.product == product and entry.topic is topic][:1]
-    return found
+    return tuple(found[:MOST_CHOICES])
 
 
 def compares(form: str, products: Sequence[str], drugs: Sequence[str]) -> bool:

@@ -26,10 +26,6 @@ class Encoder:
         self._known: dict[str, Vectors] = {}
         self._lock = Lock()
 
-    def one(self, text: str) -> Vectors:
-        """Shape (512,)."""
-        return self.fresh([text])[0]
-
     def fresh(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), 512), not remembered."""
         if not texts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.knowledge.terms import hints
@@ -21,10 +22,11 @@ def grams(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Weighed:
-    """One question: its vector (a row), the numbers of its known n-grams, and the weight of all of them."""
+    """One question: the numbers of its known n-grams, their values in its unit vector, and the weight of
+    all its n-grams, unknown ones included."""
 
-    row: sparse.csr_matrix
-    known: NDArray[np.int32]
+    grams: NDArray[np.int32]
+    values: NDArray[np.float64]
     mass: float
 
 
@@ -34,19 +36,23 @@ class Grams:
     def __init__(self, texts: Iterable[str]) -> None:
         self._model = TfidfVectorizer(analyzer=grams, sublinear_tf=True).fit(texts)
         self.weights: NDArray[np.float64] = self._model.idf_
+        self._number: dict[str, int] = self._model.vocabulary_
         self._rare = float(self.weights.max())
 
-    def rows(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Approved texts, a row each, of length 1."""
+    def rows(self, texts: Sequence[str]) -> Any:
+        """Approved texts, a row each, of length 1 (a scipy.sparse matrix, which has no types)."""
         return self._model.transform(texts)
 
     def weigh(self, text: str) -> Weighed:
         """A question. What no approved text contains counts against it as the rarest n-grams do; the
         stock transform drops it, and 打嗝吃 would be as near as 吃 alone."""
-        row = self._model.transform([text])
-        known = row.indices
-        unknown = len({gram for gram in grams(text) if gram not in self._model.vocabulary_})
-        told = float(self.weights[known].sum())
-        squared = float((self.weights[known] ** 2).sum())
-        share = np.sqrt(squared / max(squared + unknown * self._rare**2, 1e-9))
-        return Weighed(row * share, known, told + unknown * self._rare)
+        counts = Counter(grams(text))
+        known = sorted((self._number[gram], count) for gram, count in counts.items() if gram in self._number)
+        strange = [count for gram, count in counts.items() if gram not in self._number]
+        numbers = np.array([number for number, _ in known], dtype=np.int32)
+        values = self.weights[numbers] * (1 + np.log([count for _, count in known]))
+        length = np.sqrt(
+            (values**2).sum() + sum((self._rare * (1 + np.log(count))) ** 2 for count in strange)
+        )
+        mass = float(self.weights[numbers].sum()) + len(strange) * self._rare
+        return Weighed(numbers, values / max(float(length), 1e-9), mass)

@@ -6,8 +6,9 @@ place of the old one. Safe to share between threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -16,20 +17,31 @@ import yaml
 
 from bot.clock import CHINA
 from bot.knowledge import offlabel
-from bot.knowledge.calibration import Trial, fit_candidates, trials
+from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
 from bot.knowledge.candidates import KINDS, OUTSIDE, Reader
 from bot.knowledge.content import Content, Entry
-from bot.knowledge.decide import Decision, Match, Reading, decide
+from bot.knowledge.decide import Decision, Match, Question, Reading, decide
 from bot.knowledge.encoder import Encoder, Vectors
-from bot.knowledge.grams import Grams
+from bot.knowledge.grams import Grams, Weighed
 from bot.knowledge.products import Names
 from bot.knowledge.ridge import Floats, Ridge, Views, fused
 from bot.knowledge.space import Asked, Space
 from bot.knowledge.terms import Subject, subject
 from bot.knowledge.text import plain
+from bot.knowledge.uses import approved_purpose
 from bot.model import Audience
 
 _MOST_PRODUCTS = 3  # of those a question names
+
+
+@dataclass(frozen=True)
+class Look:
+    """A text without a product's name, seen against all wordings and their topics."""
+
+    weighed: Weighed
+    sense: Floats  # cosine with each wording by sense
+    both: Floats  # by characters and sense
+    topic: Floats  # score of each kind
 
 
 class Index:
@@ -46,7 +58,7 @@ class Index:
         kinds = [candidate.kind for candidate in every for _ in candidate.texts] + [OUTSIDE] * len(_outside())
         self._grams = Grams(texts + [candidate.bag for candidate in every])
         self._views = Views(self._grams.rows(texts), encoder.many(texts))
-        self._topics = Ridge(fused(*self._views.alike(self._views)), np.array(kinds), len(KINDS))
+        self._topics = Ridge(fused(*self._views.alike()), np.array(kinds), len(KINDS))
         self._spaces: dict[str, Space] = {}
         self._span: dict[str, slice] = {}
         start = 0
@@ -56,63 +68,63 @@ class Index:
             self._spaces[key] = Space(some, self._views[self._span[key]], bags, self._grams.weights)
             start = self._span[key].stop
         if self._spaces:
-            self._fit(texts)
+            self._fit(len(texts))
 
     def search(
         self, text: str, audience: Audience, now: datetime, limit: int = 5, *, last_product: str = ""
     ) -> tuple[Match, ...]:
         """The nearest entries that may be quoted to this audience at `now`, best first."""
-        form, names = self._reader.names(text)
-        offered = self._offered(audience, now)
-        found = [match for one in self._readings(form, names, offered, last_product) for match in one.matches]
+        readings = self._question(text, audience, now, last_product).readings
+        found = (match for one in readings for match in one.matches)
         return tuple(sorted(found, key=lambda match: -match.score)[:limit])
 
     def decide(self, text: str, audience: Audience, now: datetime, *, last_product: str = "") -> Decision:
         """What to do with a question. `last_product` is the product talked about, for a question that
         names none (那肝功能不好呢)."""
-        form, names = self._reader.names(text)
-        offered = self._offered(audience, now)
-        readings = self._readings(form, names, offered, last_product)
-        return decide(self.content, form, names, readings, list(offered.values()))
+        return decide(self.content, self._question(text, audience, now, last_product))
 
     # ---------------------------------------------------------------- reading
+
+    def _question(self, text: str, audience: Audience, now: datetime, last_product: str) -> Question:
+        form, names = self._reader.names(text)
+        offered = self._offered(audience, now)
+        talked = (last_product,) if last_product in self.content.product else ()
+        subject = names.products[:_MOST_PRODUCTS] or talked or self._reader.of_class(names.drugs)
+        # Nobody is told anything about a product on which nothing is approved for them.
+        reach = (subject or tuple(self._spaces)) if form and (offered or audience is Audience.DOCTOR) else ()
+        readings = self._readings(form, names, [key for key in reach if key in self._spaces], offered)
+        sure = bool(names.products or talked)
+        return Question(form, names, audience, subject, sure, readings, tuple(offered.values()))
 
     def _offered(self, audience: Audience, now: datetime) -> dict[str, Entry]:
         """Entries whose document is for this audience and has not expired on the business day of `now`."""
         today = now.astimezone(CHINA).date()
-        return {entry.id: entry for entry in self.content.entries if self._may_quote(entry, audience, today)}
-
-    def _may_quote(self, entry: Entry, audience: Audience, today: date) -> bool:
-        document = self.content.document[entry.document]
-        return document.audience is audience and document.valid_until >= today
+        quotable = {
+            key
+            for key, document in self.content.document.items()
+            if document.audience is audience and document.valid_until >= today
+        }
+        return {entry.id: entry for entry in self.content.entries if entry.document in quotable}
 
     def _readings(
-        self, form: str, names: Names, offered: dict[str, Entry], last_product: str
-    ) -> list[Reading]:
-        products = names.products[:_MOST_PRODUCTS] or (
-            (last_product,) if last_product in self._spaces else ()
-        )
-        products = tuple(key for key in products or self._spaces if key in self._spaces)
-        if not offered or not form:
-            return []
-        asked = [self._reader.about(form, names, key) for key in products]
-        rests = list(dict.fromkeys(rest for rest, _ in asked))
-        vectors = dict(zip(rests, self._encoder.fresh(rests), strict=True))
-        return [
-            self._reading(key, rest, about, vectors[rest], offered)
-            for key, (rest, about) in zip(products, asked, strict=True)
-        ]
+        self, form: str, names: Names, products: Sequence[str], offered: Mapping[str, Entry]
+    ) -> tuple[Reading, ...]:
+        asked = [(key, *self._reader.about(form, names, key)) for key in products]
+        rests = list(dict.fromkeys(rest for _, rest, _ in asked))
+        looks = map(self._look, rests, self._encoder.fresh(rests))
+        seen = dict(zip(rests, looks, strict=True))
+        return tuple(self._reading(key, rest, about, seen[rest], offered) for key, rest, about in asked)
 
     def _reading(
-        self, product: str, rest: str, about: Subject, vector: Vectors, offered: dict[str, Entry]
+        self, product: str, rest: str, about: Subject, look: Look, offered: Mapping[str, Entry]
     ) -> Reading:
         space = self._spaces[product]
-        question = self._asked(product, rest, about, vector)
-        chance = self._candidate(space.features(question))
-        row = offlabel.features(space, chance, question.topic, rest, self._reader.approved[product])
+        chance = self._candidate(space.features(self._asked(product, about, look)))
+        row = offlabel.features(space, chance, look.topic, rest, self._reader.approved[product])
         order = np.argsort(-chance)
         ranked = [(space.candidates[i], Match(space.candidates[i].id, float(chance[i]))) for i in order]
         entries = [match for candidate, match in ranked if not candidate.use]
+        best = next((int(i) for i in order if not space.is_use[i]), 0)
         return Reading(
             product=product,
             rest=rest,
@@ -120,54 +132,71 @@ class Index:
             uses=tuple(match for candidate, match in ranked if candidate.use),
             withheld=max((match.score for match in entries if match.entry_id not in offered), default=0.0),
             off_label=float(self._use(row[None, :])[0]),
-            outside=int(question.topic.argmax()) == OUTSIDE,
+            approved=approved_purpose(rest, self._reader.approved[product]),
+            outside=int(look.topic.argmax()) == OUTSIDE,
             medical=bool(about.topics or about.conditions or about.drugs),
+            beyond=space.beyond(best, about),
+            restricted=space.asks_about(best, about.conditions),
         )
 
-    def _asked(self, product: str, rest: str, about: Subject, vector: Vectors) -> Asked:
-        space, span = self._spaces[product], self._span[product]
+    def _look(self, rest: str, vector: Vectors) -> Look:
         weighed = self._grams.weigh(rest)
-        chars, sense = Views(weighed.row, vector[None, :]).alike(self._views)
+        chars, sense = self._views.near(weighed, vector)
         both = fused(chars, sense)
-        ridge, topic = space.ridge.scores(both[:, span])[0], self._topics.scores(both)[0]
-        return Asked(chars[0, span], sense[0, span], ridge, topic, weighed.known, weighed.mass, about)
+        return Look(weighed, sense, both, self._topics.scores(both))
+
+    def _asked(self, product: str, about: Subject, look: Look) -> Asked:
+        span = self._span[product]
+        ridge = self._spaces[product].ridge.scores(look.both[span])
+        return Asked(look.sense[span], ridge, look.topic, look.weighed.grams, look.weighed.mass, about)
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, texts: Sequence[str]) -> None:
-        known = {
-            key: list(trials(space, self._topics, self._span[key].start, len(texts)))
+    def _fit(self, total: int) -> None:
+        known = [
+            trial
             for key, space in self._spaces.items()
-        }
-        self._candidate = fit_candidates([trial for some in known.values() for trial in some])
-        self._use = offlabel.fit([*self._examples(known, texts), *self._made_up()])
+            for trial in trials(key, space, self._topics, self._span[key].start, total)
+        ]
+        self._candidate = fit_candidates([*known, *self._unrelated(total)])
+        self._use = offlabel.fit([*self._examples(known), *self._made_up()])
 
-    def _examples(
-        self, known: dict[str, list[Trial]], texts: Sequence[str]
-    ) -> Iterator[tuple[Floats, bool, float]]:
-        for key, some in known.items():
-            for trial in some:
-                chance = np.where(trial.there, self._candidate(trial.features), 0.0)
-                rest = texts[self._span[key].start + trial.row]
-                approved = self._reader.approved[key]
-                yield (
-                    offlabel.features(trial.space, chance, trial.topic, rest, approved),
-                    trial.use,
-                    trial.weight,
-                )
+    def _unrelated(self, total: int) -> Iterator[Trial]:
+        """Questions about other things, asked of every product while a third of them is hidden."""
+        texts = _outside()
+        rows = np.arange(total - len(texts), total)
+        for fold in range(FOLDS):
+            hidden = np.zeros(total, dtype=bool)
+            hidden[rows[fold::FOLDS]] = True
+            topics = self._topics.scores_without(hidden)
+            for row, topic in zip(np.flatnonzero(hidden), topics, strict=True):
+                text = texts[row - rows[0]]
+                look = replace(self._look(text, self._views.sense[row]), topic=topic)
+                for key, space in self._spaces.items():
+                    asked = self._asked(key, subject(text, (), self._reader.approved[key]), look)
+                    there = np.ones(len(space.candidates), dtype=bool)
+                    features = space.features(asked)
+                    yield Trial(key, text, features, there, -1, UNRELATED, topic, use=False)
+
+    def _examples(self, known: Sequence[Trial]) -> Iterator[tuple[Floats, bool, float]]:
+        for trial in known:
+            space, approved = self._spaces[trial.product], self._reader.approved[trial.product]
+            chance = np.where(trial.there, self._candidate(trial.features), 0.0)
+            row = offlabel.features(space, chance, trial.topic, trial.text, approved)
+            yield row, trial.use, trial.weight
 
     def _made_up(self) -> Iterator[tuple[Floats, bool, float]]:
         questions = list(offlabel.made_up())
         vectors = self._encoder.fresh([text for text, _ in questions])
         for (rest, is_use), vector in zip(questions, vectors, strict=True):
+            look = self._look(rest, vector)
             for key, space in self._spaces.items():
                 approved = self._reader.approved[key]
                 about = subject(rest, (), approved)
                 if not about.conditions or (is_use and space.speaks_of(about.conditions)):
                     continue  # approved, or an entry may be what is meant
-                asked = self._asked(key, rest, about, vector)
-                chance = self._candidate(space.features(asked))
-                row = offlabel.features(space, chance, asked.topic, rest, approved)
+                chance = self._candidate(space.features(self._asked(key, about, look)))
+                row = offlabel.features(space, chance, look.topic, rest, approved)
                 yield row, is_use, offlabel.MADE_UP
 
 

@@ -6,13 +6,17 @@ How alike two texts are is a weighted sum of two cosines: character n-grams with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+from bot.knowledge.grams import Weighed
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Sparse = Any  # a matrix of scipy.sparse, which ships no types
 
 SENSE = 0.5  # weight of the sentence vectors; the rest is the character n-grams'
 PENALTY = 0.15
@@ -22,16 +26,24 @@ PENALTY = 0.15
 class Views:
     """Some texts in both views, a row each, rows of length 1."""
 
-    chars: sparse.csr_matrix
+    chars: Sparse
     sense: NDArray[np.float32]
 
     def __getitem__(self, rows: slice | NDArray[np.int64] | Mask) -> Views:
         return Views(self.chars[rows], self.sense[rows])
 
-    def alike(self, others: Views) -> tuple[Floats, Floats]:
-        """Cosines by characters and by sense, each of shape (own rows, rows of others)."""
-        chars = np.asarray((self.chars @ others.chars.T).toarray(), dtype=float)
-        return chars, (self.sense @ others.sense.T).astype(float)
+    def alike(self) -> tuple[Floats, Floats]:
+        """Cosines among all texts, by characters and by sense. Shape (texts, texts)."""
+        return self.chars.dot(self._columns).toarray(), (self.sense @ self.sense.T).astype(float)
+
+    def near(self, asked: Weighed, sense: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """Cosines of one question with all texts, by characters and by sense. Shape (texts,)."""
+        chars = self._columns[asked.grams].T.dot(asked.values)
+        return np.asarray(chars, dtype=float), (self.sense @ sense).astype(float)
+
+    @cached_property
+    def _columns(self) -> Sparse:
+        return self.chars.T.tocsr()
 
 
 def fused(chars: Floats, sense: Floats) -> Floats:
@@ -47,8 +59,9 @@ class Ridge:
         self._weights = self._inverse @ self._target
 
     def scores(self, alike: Floats) -> Floats:
-        """`alike` (rows, labelled texts) -> (rows, classes)."""
-        return alike @ self._weights
+        """`alike` (labelled texts,) -> (classes,)."""
+        scores: Floats = alike @ self._weights
+        return scores
 
     def scores_without(self, hidden: Mask) -> Floats:
         """Scores of the hidden texts, had they not been there. Shape (hidden, classes)."""

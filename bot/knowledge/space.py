@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from bot.knowledge.ridge import Floats, Mask, Ridge, Views, fused
+from bot.knowledge.ridge import Floats, Mask, Ridge, Sparse, Views, fused
 from bot.knowledge.terms import Subject
 
+# Kept few on purpose: with more kinds of nearness (best by characters, second best, lead of the best)
+# the hidden wordings fit better and held-out questions worse.
 FEATURES = (
-    "chars", "sense", "ridge", "second", "covered", "topic", "drugs", "conditions", "topics",
-    "silent", "ridge_ahead", "best_ahead", "topic_ahead", "use",
+    "sense", "ridge", "covered", "topic", "drugs", "conditions", "topics", "silent", "shared",
+    "ridge_ahead", "topic_ahead", "use",
 )  # fmt: skip
 
 
@@ -31,8 +32,7 @@ class Candidate:
     kind: int  # its topic's number; off-label uses are a kind of their own
     texts: tuple[str, ...]
     subjects: tuple[Subject, ...]  # of each wording
-    said: Subject  # in all wordings
-    known: Subject  # there or in the answer
+    answer: Subject  # of an entry's answer
     bag: str  # its own words, apart from the variants
 
 
@@ -40,8 +40,7 @@ class Candidate:
 class Asked:
     """A question about one product, seen against that product's wordings."""
 
-    chars: Floats  # cosine with each wording
-    sense: Floats
+    sense: Floats  # cosine of its sense with each wording's
     ridge: Floats  # score of each candidate
     topic: Floats  # score of each kind
     grams: NDArray[np.int32]
@@ -49,15 +48,17 @@ class Asked:
     subject: Subject
 
 
+Spoken = Sequence[tuple[Subject, Subject]]
+
+
 class Space:
     """The wordings of one product. Immutable once built."""
 
-    def __init__(
-        self, candidates: Sequence[Candidate], views: Views, bags: sparse.csr_matrix, idf: Floats
-    ) -> None:
+    def __init__(self, candidates: Sequence[Candidate], views: Views, bags: Sparse, idf: Floats) -> None:
         self.candidates = tuple(candidates)
         sizes = [len(candidate.texts) for candidate in candidates]
         self.views = views
+        self.texts = [text for candidate in candidates for text in candidate.texts]
         self.owner = np.repeat(np.arange(len(sizes)), sizes)
         self.place = np.concatenate([np.arange(size) for size in sizes])  # 0 is the question itself
         self.subjects = [one for candidate in candidates for one in candidate.subjects]
@@ -67,54 +68,72 @@ class Space:
         self._kinds = np.array([candidate.kind for candidate in candidates])
         self.is_use = np.array([candidate.use for candidate in candidates], dtype=bool)
         self.mass = np.asarray((views.chars > 0).astype(float) @ idf).ravel()
-        self.alike = views.alike(views)
-        self.ridge = Ridge(fused(*self.alike), self.owner, len(candidates))
+        chars, self.sense = views.alike()
+        asks = [candidate.subjects[0] for candidate in candidates]
+        self._asks = np.array([float(len(one.topics) + len(one.drugs)) for one in asks])
+        self.spoken = self.spoken_without(np.zeros(len(self.owner), dtype=bool))
+        self.ridge = Ridge(fused(chars, self.sense), self.owner, len(candidates))
 
-    def features(self, asked: Asked, hidden: Mask | None = None) -> Floats:
-        """Shape (candidates, FEATURES). `hidden` wordings count as not there."""
-        chars, sense = asked.chars, asked.sense
-        if hidden is not None:
-            chars, sense = np.where(hidden, 0.0, chars), np.where(hidden, 0.0, sense)
-        both = fused(chars, sense)
-        best, second = self._two_best(both)
+    def spoken_without(self, hidden: Mask) -> Spoken:
+        """What each candidate speaks of: in its wordings but the hidden ones, and there or in its answer."""
+        found = []
+        for number, candidate in enumerate(self.candidates):
+            rows = np.flatnonzero((self.owner == number) & ~hidden)
+            said = Subject.all(self.subjects[row] for row in rows)
+            found.append((said, Subject.all((said, candidate.answer))))
+        return found
+
+    def features(self, asked: Asked, hidden: Mask | None = None, spoken: Spoken | None = None) -> Floats:
+        """Shape (candidates, FEATURES). `hidden` wordings count as not there,
+        and `spoken` is what is spoken of without them."""
+        sense = asked.sense if hidden is None else np.where(hidden, 0.0, asked.sense)
         covered = (self._bags[:, asked.grams] @ self._idf[asked.grams]) / max(asked.mass, 1e-9)
         topic = asked.topic[self._kinds]
         return np.column_stack(
             [
-                np.maximum.reduceat(chars, self._first),
                 np.maximum.reduceat(sense, self._first),
                 asked.ridge,
-                second,
                 covered,
                 topic,
-                *self._agreement(asked.subject),
+                *self._agreement(asked.subject, spoken or self.spoken),
                 ahead(asked.ridge),
-                ahead(best),
                 topic - asked.topic.max(),
                 self.is_use.astype(float),
             ]
         )
 
+    def beyond(self, candidate: int, asked: Subject) -> bool:
+        """Whether the candidate is about a drug or a disease, and the question mentions none of its."""
+        said, _ = self.spoken[candidate]
+        asks = self.candidates[candidate].subjects[0]
+        strange_drug = bool(asks.drugs) and not asked.drugs & said.covers
+        strange_condition = bool(asks.conditions) and not asked.conditions & said.conditions
+        return strange_drug or strange_condition
+
+    def asks_about(self, candidate: int, conditions: frozenset[str]) -> bool:
+        """Whether the candidate's own question is about one of these diseases."""
+        return bool(self.candidates[candidate].subjects[0].conditions & conditions)
+
     def speaks_of(self, conditions: frozenset[str]) -> bool:
         """Whether any entry does."""
-        return any(conditions & c.known.conditions for c in self.candidates if not c.use)
+        entries = zip(self.candidates, self.spoken, strict=True)
+        return any(conditions & known.conditions for candidate, (_, known) in entries if not candidate.use)
 
-    def _two_best(self, view: Floats) -> tuple[Floats, Floats]:
-        order = np.lexsort((view, self.owner))
-        last = np.append(self._first[1:], len(view)) - 1
-        before = np.maximum(last - 1, self._first)
-        return view[order[last]], view[order[before]]
-
-    def _agreement(self, asked: Subject) -> tuple[Floats, ...]:
-        """Drugs, conditions and topics asked about that a candidate is silent on, and the reverse."""
+    def _agreement(self, asked: Subject, spoken: Spoken) -> tuple[Floats, ...]:
+        """Drugs, conditions and topics asked about that a candidate is silent on; what it asks about and the
+        question does not; drugs and conditions in common."""
+        if not (asked.drugs or asked.conditions or asked.topics):
+            nothing = np.zeros(len(self.candidates))
+            return nothing, nothing, nothing, self._asks, nothing
         rows = [
             (
-                len(asked.drugs - c.known.covers),
-                len(asked.conditions - c.known.conditions) + len(asked.conditions - c.said.conditions),
-                len(asked.topics - c.known.topics) + len(asked.topics - c.said.topics),
+                len(asked.drugs - known.covers),
+                len(asked.conditions - known.conditions) + len(asked.conditions - said.conditions),
+                len(asked.topics - known.topics) + len(asked.topics - said.topics),
                 len((c.subjects[0].topics - asked.topics) | (c.subjects[0].drugs - asked.covers)),
+                len(asked.drugs & said.covers) + len(asked.conditions & said.conditions),
             )
-            for c in self.candidates
+            for c, (said, known) in zip(self.candidates, spoken, strict=True)
         ]
         return tuple(np.array(rows, dtype=float).T)
 
@@ -125,4 +144,5 @@ def ahead(values: Floats) -> Floats:
         return values.copy()
     order = np.argsort(values)
     top, following = values[order[-1]], values[order[-2]]
-    return np.where(np.arange(len(values)) == order[-1], values - following, values - top)
+    lead: Floats = np.where(np.arange(len(values)) == order[-1], values - following, values - top)
+    return lead

@@ -13,7 +13,10 @@ import yaml
 from bot.knowledge.text import plain
 
 # Characters that belong to the sentence, never to the name of a drug or a disease.
-GRAMMAR = "的了吗呢吧啊和与跟同或及吃用服喝能可以不有没是在对给开换加把被让要想会该怎么什哪多少一二三两这那就也都还再类等药片治防得说"
+GRAMMAR = (
+    "的了吗呢吧啊和与跟同或及吃用服喝能可以不有没是在对给开换加把被让要想会该怎么什哪多少一二三两"
+    "这那就也都还再类等药片治防得说"
+)
 # A drug or a disease we have no word for still shows itself by how it ends.
 _NAME = rf"(?:(?![{GRAMMAR}])[\u4e00-\u9fff])"
 DRUG_ENDINGS = re.compile(
@@ -50,6 +53,12 @@ class Subject:
             frozenset().union(*(one.conditions for one in several)),
             frozenset().union(*(one.drugs for one in several)),
         )
+
+
+def wording(pattern: str) -> re.Pattern[str]:
+    r"""Compiled, with `\b` the edge of a latin word: to `re`, Chinese characters are word characters, so
+    the \b of `re` finds no word between them."""
+    return re.compile(pattern.replace(r"\b", r"(?:(?<![a-z])(?=[a-z])|(?<=[a-z])(?![a-z]))"))
 
 
 def inside_latin(text: str, start: int, end: int) -> bool:
@@ -103,8 +112,8 @@ def terms() -> Terms:
             drugs |= dict.fromkeys((name, *brands), name)
             classes[name] = words[0]
     conditions = {plain(word): plain(group[0]) for group in raw["conditions"] for word in group}
-    topics = {name: re.compile(pattern) for name, pattern in raw["topics"].items()}
-    hints = {name: re.compile(pattern) for name, pattern in raw["hints"].items()}
+    topics = {name: wording(pattern) for name, pattern in raw["topics"].items()}
+    hints = {name: wording(pattern) for name, pattern in raw["hints"].items()}
     return Terms(Words(drugs), classes, Words(conditions), topics, hints, Words(raw["misheard"]))
 
 
@@ -125,7 +134,7 @@ def subject(text: str, drugs: Iterable[str] = (), ignore: Iterable[str] = ()) ->
     """What a plain text speaks of, besides the conditions in `ignore` (what the product is for)."""
     known = terms()
     topics = frozenset(name for name, pattern in known.topics.items() if pattern.search(text))
-    found = frozenset(known.conditions.keys[match.group()] for match in known.conditions.find(text))
+    found = frozenset(key for key, _ in conditions_in(text))
     return Subject(topics, found - frozenset(ignore), frozenset(drugs))
 
 

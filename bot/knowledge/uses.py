@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from bot.knowledge.ridge import Floats
-from bot.knowledge.terms import conditions_in
+from bot.knowledge.terms import conditions_in, wording
 
 SIGNALS = (
     "unapproved",
@@ -27,11 +27,12 @@ SIGNALS = (
     "brief",
 )
 
-_PURPOSE = re.compile(
+_PURPOSE = wording(
     r"治疗?(?!疗)|预防|防(?!护|治指)|改善|缓解|辅助|消(?!化|失|炎药|胆)|逆转|延缓|抗(?!凝|血小板|抑郁药|生素|真菌|结核药|癫痫药|精神病药|炎药)|"
-    r"促(?!进剂)|助(?!手)|抑制(?!剂)|保护|松弛|祛|增强|增加(?=骨|免疫)|修复|稳定(?=斑块)|降(?=尿蛋白|尿酸|肺|门脉|雄|蛋白|眼压|体重)|"
+    r"促(?!进剂)|助(?!手)|抑制(?!剂)|保护|松弛|祛|增强(?!ct|mri|扫|磁|核|造影)|增加(?=骨|免疫)|修复|稳定(?=斑块)|降(?=尿蛋白|尿酸|肺|门脉|雄|蛋白|眼压|体重)|"
     r"减(?=肥|重|脂|少.{0,4}蛋白|蛋白)|控制(?=体重|癌)|\bfor\b|prevent|treat"
 )
+_TREATS = re.compile(r"(?:治疗?|降|控制|对)[\u4e00-\u9fff]{0,2}$")
 _EFFECT = re.compile(
     r"有没有[用效作]|有[用效帮好](?!药|果持)|管用|好使|起作用|效果怎|行得?不行|试试|能好|能消"
 )
@@ -45,6 +46,13 @@ _HARM = re.compile(
 )
 _OPEN = re.compile(r"什么|哪些|哪类|哪种|啥|几种")
 _PURPOSE_REACH = 8  # characters between a purpose and its disease
+
+
+def approved_purpose(text: str, approved: frozenset[str]) -> bool:
+    """Whether the purpose asked about is one the label approves (缬沙坦治高血压效果怎么样)."""
+    found = conditions_in(text)
+    treats = any(_TREATS.search(text[: match.start()]) for _, match in found)
+    return treats and all(key in approved for key, _ in found) and not _LACKING.search(text)
 
 
 def signals(text: str, approved: frozenset[str]) -> Floats:

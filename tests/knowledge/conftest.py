@@ -1,0 +1,29 @@
+"""One real index over the seed, with the real encoder: building it takes seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bot.clock import CHINA
+from bot.knowledge import Content, Encoder, Index, load
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=CHINA)
+
+
+@pytest.fixture(scope="session")
+def content() -> Content:
+    return load(ROOT / "data/content")
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture(scope="session")
+def index(content: Content, encoder: Encoder) -> Index:
+    return Index(content, encoder)

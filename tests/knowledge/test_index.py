@@ -1,0 +1,93 @@
+"""A published change is a new index; small and empty contents; many threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from bot.knowledge import Content, Encoder, Index, Route
+from bot.model import Audience
+
+from .conftest import NOW
+from .test_content import raw
+
+DOCTOR = Audience.DOCTOR
+
+
+def changed(content: Content, **entry: Any) -> Content:
+    value = content.to_json()
+    value["entries"].append({**value["entries"][0], **entry})
+    return Content.from_json(value)
+
+
+def test_a_published_change_takes_effect(index: Index, content: Content, encoder: Encoder) -> None:
+    text = "二甲双胍和司库奇尤单抗能一起用吗"
+    assert index.decide(text, DOCTOR, NOW).route is not Route.ANSWER
+    published = changed(
+        content,
+        id="metformin-secukinumab",
+        product="metformin",
+        topic="interaction",
+        question="二甲双胍能和司库奇尤单抗合用吗",
+        variants=[
+            "打司库奇尤单抗能吃二甲双胍吗",
+            "二甲双胍 可善挺 一起用",
+            "司库奇尤单抗和二甲双胍有没有相互作用",
+            "银屑病打可善挺的糖尿病人二甲双胍要停吗",
+            "二甲双胍跟司库奇尤单抗冲突吗",
+        ],
+        answer="按演示稿，未见相互作用的资料。",
+        document="metformin-label",
+    )
+    decision = Index(published, encoder).decide(text, DOCTOR, NOW)
+    assert decision.entry is not None
+    assert decision.entry.id == "metformin-secukinumab"
+    assert index.decide(text, DOCTOR, NOW).route is not Route.ANSWER  # the old index is as it was
+
+
+def test_a_withdrawn_entry_is_gone(index: Index, content: Content, encoder: Encoder) -> None:
+    text = "二甲双胍肾功能不全能用吗"
+    value = content.to_json()
+    value["entries"] = [one for one in value["entries"] if not one["id"].startswith("metformin-renal")]
+    decision = Index(Content.from_json(value), encoder).decide(text, DOCTOR, NOW)
+    assert decision.entry is None
+    assert index.decide(text, DOCTOR, NOW).entry is not None
+
+
+def test_an_empty_content_answers_nothing(encoder: Encoder) -> None:
+    empty = Index(Content(), encoder)
+    assert empty.decide("二甲双胍肾功能不全能用吗", DOCTOR, NOW).route is Route.NONE
+    assert empty.search("二甲双胍", DOCTOR, NOW) == ()
+
+
+@pytest.mark.parametrize("off_label", [True, False])
+def test_a_single_entry_is_enough(encoder: Encoder, off_label: bool) -> None:
+    value = raw()
+    if not off_label:
+        value["off_label"] = []
+    small = Index(Content.from_json(value), encoder)
+    matches = small.search("演示素肾衰病人能用吗", DOCTOR, NOW)
+    assert [match.entry_id for match in matches] == ["demo-renal"]
+    assert small.decide("今天天气怎么样", DOCTOR, NOW).entry is None
+    assert small.decide("演示素能治脱发吗", DOCTOR, NOW).entry is None
+
+
+def test_a_product_without_entries_is_handed_over(encoder: Encoder) -> None:
+    value = raw()
+    value["products"].append(
+        {**value["products"][0], "id": "bare", "generic": "空白素", "name": "空白片", "synonyms": []}
+    )
+    index = Index(Content.from_json(value), encoder)
+    decision = index.decide("空白素肾衰能用吗", DOCTOR, NOW)
+    assert (decision.route, decision.products) == (Route.MEDICAL_INFORMATION, ("bare",))
+    assert index.decide("那肾衰呢", DOCTOR, NOW, last_product="bare").entry is None
+
+
+def test_threads_share_an_index(index: Index) -> None:
+    texts = ["二甲双胍肾功能不全能用吗", "孕妇能不能吃缬沙坦", "二甲双胍能减肥吗", "你好"] * 8
+    alone = [index.decide(text, DOCTOR, NOW) for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda text: index.decide(text, DOCTOR, NOW), texts))
+    assert together == alone
