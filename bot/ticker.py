@@ -81,9 +81,9 @@ def step(due: Due, now: datetime) -> Step:
 
 def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ...]]:
     """The plan's first occurrence after `now`, and those between its due time and now."""
-    rule = _rule(due.rrule, due.starts_at.astimezone(CHINA).replace(tzinfo=None))
     local_now = now.astimezone(CHINA).replace(tzinfo=None)
     moment = due.due_at.astimezone(CHINA).replace(tzinfo=None)
+    rule = _rule(due.rrule, due.starts_at.astimezone(CHINA).replace(tzinfo=None), moment)
     unheard: list[datetime] = []
     while True:
         moment_or_none = rule.after(moment)
@@ -96,7 +96,13 @@ def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ..
             unheard.append(moment.replace(tzinfo=CHINA))
 
 
-@lru_cache(maxsize=10_000)
-def _rule(text: str, starts_at: datetime) -> rrule | rruleset:
+def _rule(text: str, starts_at: datetime, due_at: datetime) -> rrule | rruleset:
     """RFC 5545, in China's wall-clock time (which has no daylight saving)."""
+    # Counting needs the true start. Without a count any occurrence is as good a start as the first, and
+    # the rule need not walk through the years up to now.
+    return _parsed(text, starts_at if "COUNT" in text.upper() else due_at)
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str, starts_at: datetime) -> rrule | rruleset:
     return rrulestr(text, dtstart=starts_at)

@@ -327,7 +327,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('waiting', 'sending')"),
     )
-    op.create_index("ix_outbox_turn_id", "outbox", ["turn_id"], unique=False)
+    op.create_index(
+        "ix_outbox_turn_id",
+        "outbox",
+        ["turn_id"],
+        unique=False,
+        postgresql_where=sa.text("turn_id IS NOT NULL"),
+    )
     op.create_table(
         "plan",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
