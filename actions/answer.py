@@ -95,7 +95,7 @@ class Source(Action):  # type: ignore[misc]
         if entry is None:
             say(dispatcher, "utter_source_none")
         else:
-            say(dispatcher, "utter_source", source=source_text(entry, call.base.published.content))
+            say(dispatcher, "utter_source", source=source_text(entry, call.base.published.content, call.now))
         return []
 
 
@@ -125,13 +125,9 @@ async def reply(
 
 
 def show(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> list[EventType]:
-    """The approved answer; where the guideline differs, medical information is offered."""
+    """The approved answer; where the guideline differs, it says so and offers medical information."""
     quote(dispatcher, call, entry)
-    if entry.differs is None:
-        return [SlotSet("last_entry", entry.id), SlotSet("pending", None)]
-    guideline = call.base.published.content.document[entry.differs.document]
-    say(dispatcher, "utter_label_differs", guideline=f"《{guideline.title}》")
-    return [SlotSet("last_entry", entry.id), SlotSet("pending", HAND_OVER)]
+    return [SlotSet("last_entry", entry.id), SlotSet("pending", HAND_OVER if entry.differs else None)]
 
 
 async def hand_over(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.base import Base
 from bot.compliance import check_text
-from bot.knowledge import says
+from bot.knowledge import answer_text
 from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.store import contacts, doctors
 from bot.store.contacts import Contact
@@ -64,8 +64,11 @@ async def _entitled(tx: Tx, base: Base, whose: Contact, part: Part) -> None:
 def _content(base: Base, audience: Audience, basis: Basis, text: str) -> None:
     content = base.published.content
     entry = content.entry.get(basis.ref)
-    if entry is None or not says(entry, content, text, base.clock.now()):
-        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this, or is no longer valid")
+    if entry is None:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} is not published")
     document = content.document[entry.document]
     if document.audience != audience or document.version != basis.version:
         raise MedrepError(Fault.NO_BASIS, f"{basis} is not for this reader, or not this version")
+    # Raises NO_BASIS itself when the document has expired.
+    if answer_text(entry, content, base.clock.now()) != text:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
