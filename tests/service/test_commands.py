@@ -1,0 +1,200 @@
+"""The commands without a running service: each opens the home's database for as long as it needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bot.settings import ROOT
+from bot.store.cluster import Cluster
+from tests.running import MEDREP, environment, medrep
+
+HEADER = "外部编号,姓名,医院,手机,负责代表\n"
+LIST = HEADER + "D-1,张测,虚构县医院,13900000001,吴代表\nD-2,李测,虚构镇卫生院,13900000002,吴代表\n"
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A home in which two doctors were imported and nothing runs."""
+    folder = tmp_path_factory.mktemp("commands")
+    env = environment(folder / "home")
+    (folder / "doctors.csv").write_text(LIST, encoding="utf-8")
+    loaded = medrep(env, "import-doctors", folder / "doctors.csv", "--codes", folder / "codes.csv")
+    assert (loaded.returncode, loaded.stdout) == (0, "added 2, changed 0, unchanged 0\n"), loaded.stderr
+    assert (folder / "codes.csv").stat().st_mode & 0o777 == 0o600
+    assert len((folder / "codes.csv").read_text(encoding="utf-8-sig").splitlines()) == 3
+    return env
+
+
+def tampered(home: Path, statement: str) -> None:
+    """Change the database as someone could who has it all: the superuser, with triggers off."""
+    with psycopg.connect(Cluster(home).url("postgres")) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(statement)
+
+
+@pytest.fixture
+def restored(env: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The backup of that home, brought into another one."""
+    file = tmp_path / "medrep.backup"
+    written = medrep(env, "backup", file)
+    assert written.returncode == 0, written.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    elsewhere = environment(tmp_path / "elsewhere")
+    back = medrep(elsewhere, "restore", file)
+    assert back.returncode == 0, back.stderr
+    assert back.stdout.startswith("restored; evidence OK ")
+    yield elsewhere
+
+
+def test_import_is_idempotent_and_names_bad_rows(env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "more.csv"
+    file.write_text(LIST + "D-3,,虚构村卫生室,13900000003,吴代表\n", encoding="utf-8")
+    again = medrep(env, "import-doctors", file)
+    assert again.returncode == 1
+    assert again.stdout == "added 0, changed 0, unchanged 2\n"
+    assert "row 4: " in again.stderr
+
+
+def test_evidence_verify(env: dict[str, str]) -> None:
+    verified = medrep(env, "evidence", "verify")
+    assert verified.returncode == 0
+    assert verified.stdout.startswith("OK ")
+
+
+def test_a_backup_brings_everything_back(
+    restored: dict[str, str], env: dict[str, str], tmp_path: Path
+) -> None:
+    """What is encrypted is the proof: it opens only with the keys of the backup."""
+    for command in (("export-person", "D-1"), ("tasks",)):
+        then, now = medrep(env, *command), medrep(restored, *command)
+        assert now.returncode == then.returncode == 0, now.stderr
+        assert now.stdout == then.stdout
+    assert "张测" in medrep(restored, "export-person", "D-1").stdout
+    again = medrep(restored, "restore", tmp_path / "medrep.backup")
+    assert again.returncode == 2
+    assert "empty MEDREP_HOME" in again.stderr
+
+
+def test_a_damaged_backup_is_refused_and_leaves_the_home_empty(env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "medrep.backup"
+    assert medrep(env, "backup", file).returncode == 0
+    body = bytearray(file.read_bytes())
+    body[body.index(b"PGDMP") + 2000] ^= 1
+    file.write_bytes(body)
+    elsewhere = environment(tmp_path / "elsewhere")
+    refused = medrep(elsewhere, "restore", file)
+    assert refused.returncode == 2
+    assert "database.dump is damaged" in refused.stderr
+    assert not (tmp_path / "elsewhere" / "keys").exists()
+    assert medrep(env, "backup", file).returncode == 2, "a backup replaces nothing"
+
+
+def test_erasing_a_person_prints_receipts_and_leaves_the_chain_whole(restored: dict[str, str]) -> None:
+    erased = medrep(restored, "erase-person", "D-2")
+    assert erased.returncode == 0, erased.stderr
+    receipts = [json.loads(line) for line in erased.stdout.splitlines()]
+    assert {"store", "rows", "done", "why"} == set(receipts[0])
+    assert medrep(restored, "export-person", "D-2").returncode == 2
+    assert medrep(restored, "evidence", "verify").returncode == 0
+
+
+def test_keys_rotate_and_old_data_opens(restored: dict[str, str]) -> None:
+    turned = medrep(restored, "rotate-key")
+    assert turned.stdout.startswith("master-0002 is the master key now, "), turned.stderr
+    assert int(turned.stdout.split(", ")[1].split()[0]) >= 2
+    assert "张测" in medrep(restored, "export-person", "D-1").stdout
+
+
+async def test_a_changed_row_of_evidence_is_found(restored: dict[str, str]) -> None:
+    home = Path(restored["MEDREP_HOME"])
+    cluster = Cluster(home)
+    await cluster.start()
+    try:
+        tampered(home, "UPDATE evidence SET subject = 'file:other' WHERE id = (SELECT min(id) FROM evidence)")
+    finally:
+        await cluster.stop()
+    found = medrep(restored, "evidence", "verify")
+    assert found.returncode == 1
+    assert "does not match its digest" in found.stdout
+
+
+def test_check_text_line_by_line(env: dict[str, str]) -> None:
+    """A line in, a line out: empty, very long, not UTF-8, with a byte order mark."""
+    said = b"\xef\xbb\xbf\xe6\xa0\xb9\xe6\xb2\xbb\n\n" + "好".encode() * 100_000 + b"\r\n\xff\xfe\nlast"
+    checked = medrep(env, "check-text", "--audience", "doctor", stdin=said)
+    assert checked.returncode == 0, checked.stderr
+    lines = [json.loads(line) for line in checked.stdout.splitlines()]
+    assert [len(line["text"]) for line in lines] == [2, 0, 100_000, 2, 4]
+    assert all(set(line) == {"text", "allowed", "findings"} for line in lines)
+    assert lines[1] == {"text": "", "allowed": True, "findings": []}
+    for line in lines:
+        assert line["allowed"] is not bool(line["findings"])
+        for finding in line["findings"]:
+            assert set(finding) == {"rule", "span", "why"}
+
+
+def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(env: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [str(MEDREP), "check-text", "--audience", "patient"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    process.stdin.write("您好\n".encode())
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["text"] == "您好"  # while its input is still open
+    process.stdout.close()
+    process.stdin.write("再见\n".encode() * 1000)
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "said"),
+    [
+        ('[wechat.a]\napp_secret = "s3cret-value"\nnonsense = 1\n', {}, "medrep.toml: wechat.a.nonsense: "),
+        ("app_secret = s3cret-value\n", {}, "medrep.toml is not TOML"),
+        ("", {"MEDREP_PORT": "http"}, "MEDREP_PORT is not a number"),
+        ("", {"MEDREP_PORT": "70000"}, "MEDREP_PORT is not a port"),
+        ("", {"MEDREP_HOME": "/proc/none"}, "MEDREP_HOME cannot be made"),
+        (
+            "",
+            {"MEDREP_DATABASE_URL": "postgresql://someone:s3cret-value@127.0.0.1:1/none"},
+            "the database does not answer",
+        ),
+    ],
+)
+def test_wrong_settings_are_one_clear_line_without_secrets(
+    tmp_path: Path, config: str, more: dict[str, str], said: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "medrep.toml").write_text(config)
+    failed = medrep(environment(tmp_path / "home", **more), "tasks")
+    assert failed.returncode == 2
+    assert said in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+    assert "s3cret-value" not in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_help_lists_the_commands() -> None:
+    helped = medrep(os.environ, "--help").stdout
+    for name in (
+        *("serve", "engine", "migrate", "train", "dialogue", "import-doctors", "understand", "check-text"),
+        *("evidence", "export-person", "erase-person", "backup", "restore", "rotate-key", "tasks"),
+    ):
+        assert f"\n  {name} " in helped
+    assert "import" in medrep(os.environ, "dialogue", "--help").stdout
+
+
+def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
+    env = environment(tmp_path / "home", MEDREP_CONFIG=str(ROOT / "medrep.example.toml"))
+    assert medrep(env, "migrate").returncode == 0

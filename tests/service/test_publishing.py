@@ -1,0 +1,141 @@
+"""Files and what is published, both ways; nobody's change is lost unseen."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.clock import real_now
+from bot.dialogue import Dialogue, read_dialogue
+from bot.knowledge import load
+from bot.model import Fault, MedrepError
+from bot.publishing import (
+    CONTENT,
+    ConflictError,
+    export_dialogue,
+    import_dialogue,
+    in_force,
+    publish_content,
+    publish_dialogue,
+    seed_content,
+    seed_dialogue,
+)
+from bot.settings import ROOT
+from bot.store.database import Database
+
+NOW = real_now()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small dialogue in files."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "tests" / "engine" / "fixture", root)
+    shutil.copytree(ROOT / CONTENT, root / CONTENT)
+    return root
+
+
+def append(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+
+
+async def published_as(database: Database, dialogue: Dialogue, by: str = "admin") -> None:
+    async with database.begin() as tx:
+        await publish_dialogue(tx, dialogue, by, NOW)
+
+
+async def text_in_force(database: Database, path: str = "domain.yml") -> str:
+    async with database.begin() as tx:
+        found = await in_force(tx)
+    assert found is not None
+    return found.files[path]
+
+
+async def test_the_seed_follows_the_files_until_somebody_publishes(
+    database: Database, home: Path, folder: Path
+) -> None:
+    states = [(await seed_dialogue(database, home, NOW, folder)).state for _ in range(2)]
+    append(folder / "domain.yml", "# newer seed")
+    states.append((await seed_dialogue(database, home, NOW, folder)).state)
+    await published_as(database, Dialogue({**read_dialogue(folder).files, "domain.yml": "# an admin's\n"}))
+    states.append((await seed_dialogue(database, home, NOW, folder)).state)
+    assert states == ["published", "unchanged", "published", "kept"]
+    assert await text_in_force(database) == "# an admin's\n"
+
+
+async def test_content_is_published_and_followed(database: Database, folder: Path) -> None:
+    states = [(await seed_content(database, NOW, folder)).state for _ in range(2)]
+    path = next((folder / CONTENT).glob("metformin.yaml"))
+    path.write_text(path.read_text(encoding="utf-8").replace("演示版 1.0", "演示版 1.1"), encoding="utf-8")
+    states.append((await seed_content(database, NOW, folder)).state)
+    assert states == ["published", "unchanged", "published"]
+
+
+async def test_content_with_a_claim_is_refused(database: Database) -> None:
+    content = load(ROOT / CONTENT)
+    bad = content.entries[0].model_copy(update={"answer": "本品疗效最好，保证根治，无任何副作用。"})
+    async with database.begin() as tx:
+        with pytest.raises(MedrepError) as refused:
+            await publish_content(tx, content.model_copy(update={"entries": (bad,)}), "admin", NOW)
+    assert refused.value.fault == Fault.REFUSED_TEXT
+    assert bad.id in refused.value.detail
+
+
+async def test_round_trip(database: Database, home: Path, folder: Path, tmp_path: Path) -> None:
+    await import_dialogue(database, home, folder, "a", NOW)
+    elsewhere = tmp_path / "elsewhere"
+    await export_dialogue(database, home, elsewhere)
+    assert read_dialogue(elsewhere) == read_dialogue(folder)
+    append(elsewhere / "domain.yml", "# changed there")
+    (elsewhere / "data" / "rules" / "rules.yml").unlink()
+    assert (await import_dialogue(database, home, elsewhere, "b", NOW)).state == "published"
+    assert (await export_dialogue(database, home, folder)).state == "exported"
+    assert read_dialogue(elsewhere) == read_dialogue(folder)
+    assert not (folder / "data" / "rules" / "rules.yml").exists()
+    assert (await import_dialogue(database, home, folder, "a", NOW)).state == "unchanged"
+
+
+async def test_conflicts_are_shown_and_change_nothing(
+    database: Database, home: Path, folder: Path, tmp_path: Path
+) -> None:
+    await import_dialogue(database, home, folder, "a", NOW)
+    other = Dialogue({**read_dialogue(folder).files, "domain.yml": "# published by b\n", "new.yml": "x"})
+    await published_as(database, other)
+    append(folder / "domain.yml", "# mine")
+    append(folder / "config.yml", "# mine")
+    before = read_dialogue(folder)
+    with pytest.raises(ConflictError) as refused:
+        await import_dialogue(database, home, folder, "a", NOW)
+    assert {(d.path, d.changed) for d in refused.value.differences} == {
+        ("domain.yml", "both"), ("config.yml", "here"), ("new.yml", "published"),
+    }  # fmt: skip
+    with pytest.raises(ConflictError):
+        await export_dialogue(database, home, folder)
+    assert await text_in_force(database) == "# published by b\n"
+    assert read_dialogue(folder) == before
+    assert refused.value.theirs == other.fingerprint[:12]
+    done = await import_dialogue(database, home, folder, "a", NOW, over=refused.value.theirs)
+    assert done.state == "published"
+    assert (await text_in_force(database)).endswith("# mine\n")
+
+
+async def test_old_files_do_not_undo_a_newer_publication(
+    database: Database, home: Path, folder: Path
+) -> None:
+    await import_dialogue(database, home, folder, "a", NOW)
+    await published_as(database, Dialogue({**read_dialogue(folder).files, "domain.yml": "# newer\n"}))
+    with pytest.raises(ConflictError):
+        await import_dialogue(database, home, folder, "a", NOW)
+    await export_dialogue(database, home, folder)
+    assert (folder / "domain.yml").read_text() == "# newer\n"
+
+
+async def test_a_published_path_that_leads_outside_is_refused(
+    database: Database, home: Path, tmp_path: Path
+) -> None:
+    await published_as(database, Dialogue({"domain.yml": "a", "../evil.yml": "b"}))
+    with pytest.raises(MedrepError):
+        await export_dialogue(database, home, tmp_path / "out")
+    assert not (tmp_path / "evil.yml").exists()
