@@ -13,10 +13,10 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
@@ -35,6 +35,7 @@ EXACT_DIGITS = 15  # a spreadsheet's number keeps no more
 _OLE = bytes.fromhex("D0CF11E0A1B11AE1")
 _ZIP = b"PK\x03\x04"
 _CHUNK = 1 << 20
+_TOGETHER = 500  # rows read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +140,17 @@ def _encoding(path: Path) -> str:
 @contextmanager
 def _workbook(path: Path) -> Iterator[Sheet]:
     _check_archive(path)
-    with _quiet(), _readable():
-        # data_only=False: a formula arrives as its text and is refused, never as a stale result.
-        book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
-    try:
-        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    with path.open("rb") as file:  # ours: openpyxl leaves its own open when a workbook is broken
+        with _lenient():
+            # data_only=False: a formula arrives as its text and is refused, never as a stale result.
+            book = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
+            visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if not visible:
             raise MedrepError(Fault.BAD_INPUT, "文件里没有工作表")
         first, *others = visible
         first.reset_dimensions()  # what the file claims of its size is not to be trusted
-        rows = _numbered(first.iter_rows(values_only=True))
-        yield Sheet(_bounded(rows), tuple(sheet.title for sheet in others))
-    finally:
-        book.close()
+        with closing(first.iter_rows(values_only=True)) as rows:
+            yield Sheet(_bounded(_numbered(rows)), tuple(sheet.title for sheet in others))
 
 
 def _check_archive(path: Path) -> None:
@@ -172,43 +171,41 @@ def _check_archive(path: Path) -> None:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
-    """What openpyxl raises on a broken workbook is one thing to the caller."""
-    try:
-        yield
-    except (
-        InvalidFileException,
-        DefusedXmlException,
-        ParseError,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        OSError,
-    ):
-        raise MedrepError(Fault.BAD_INPUT, "xlsx 内容无法解析，可能已损坏；请重新导出") from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """openpyxl warns of styles and extensions it drops; they mean nothing here."""
+def _lenient() -> Iterator[None]:
+    """Whatever openpyxl raises on a broken workbook is one thing to the caller; what it warns of (styles
+    and extensions it drops) means nothing here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openpyxl")
-        yield
+        try:
+            yield
+        except _BROKEN:
+            raise MedrepError(Fault.BAD_INPUT, "xlsx 内容无法解析，可能已损坏；请重新导出") from None
+
+
+_BROKEN = (
+    InvalidFileException,
+    DefusedXmlException,
+    ParseError,
+    zipfile.BadZipFile,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OSError,
+)
 
 
 def _numbered(rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, tuple[Cell, ...]]]:
-    for number in range(1, MAX_SHEET_ROW + 2):
-        with _quiet(), _readable():
-            values = next(rows, None)
-        if values is None:
-            return
-        if number > MAX_SHEET_ROW:
+    for first in count(1, _TOGETHER):
+        if first > MAX_SHEET_ROW:
             raise MedrepError(Fault.BAD_INPUT, "行号超出表格上限，文件可能已损坏；请重新导出")
-        if values:
-            yield number, tuple(_cell(value) for value in values)
+        with _lenient():
+            some = list(islice(rows, _TOGETHER))
+        if not some:
+            return
+        for number, values in enumerate(some, start=first):
+            if values:
+                yield number, tuple(_cell(value) for value in values)
 
 
 def _cell(value: object) -> Cell:

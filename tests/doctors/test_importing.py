@@ -1,0 +1,526 @@
+"""Importing the list of doctors into a real database, from good files, bad rows and broken files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from sqlalchemy import func, select
+
+from bot.clock import Clock
+from bot.doctors import Report, import_doctors, issue_codes, write_codes
+from bot.doctors import importing as importing_module
+from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.privacy import export_person
+from bot.settings import Accounts, WebChatAccount
+from bot.store import contacts, doctors
+from bot.store.database import Database
+from bot.store.keys import Vault
+from bot.store.tables import contact, doctor, evidence, invitation_code, person, rep
+
+HEADER = [
+    *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
+    *("负责代表", "渠道", "渠道账号", "外部编号"),
+]
+ACCOUNTS = Accounts(
+    webchat={
+        "demo": WebChatAccount(audience=Audience.DOCTOR),
+        "home": WebChatAccount(audience=Audience.PATIENT),
+    }
+)
+DEMO = Account(Channel.WEBCHAT, "demo")
+Load = Callable[[Path], Any]
+
+
+def row(number: int, **changes: object) -> list[object]:
+    values: dict[str, object] = {
+        "姓名": "张三",
+        "医院": "示例县人民医院",
+        "医院等级": "二级甲等",
+        "科室": "心内科",
+        "职称": "主治医师",
+        "城市": "示例市",
+        "手机": f"138{number:08d}",
+        "关注领域": "高血压、糖尿病",
+        "负责代表": "王代表",
+        "渠道": "",
+        "渠道账号": "",
+        "外部编号": f"D{number}",
+    }
+    assert set(changes) <= set(values)
+    return list({**values, **changes}.values())
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(
+        *rows: list[object], header: list[str] = HEADER, encoding: str = "utf-8", kind: str = "csv"
+    ) -> Path:
+        path = tmp_path / f"doctors.{kind}"
+        if kind == "csv":
+            out = io.StringIO()
+            csv.writer(out).writerows([header, *rows])
+            path.write_bytes(out.getvalue().encode(encoding))
+        else:
+            book = openpyxl.Workbook()
+            assert book.active is not None
+            for cells in [header, *rows]:
+                book.active.append(cells)
+            book.save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load(database: Database, vault: Vault, clock: Clock) -> Load:
+    async def load(path: Path) -> Report:
+        return await import_doctors(database, vault, clock, ACCOUNTS, path, by="test")
+
+    return load
+
+
+async def profile(database: Database, vault: Vault, external_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await export_person(database, vault, external_id=external_id))["profile"]
+    return found
+
+
+async def count(database: Database, table: Any) -> int:
+    async with database.begin() as tx:
+        return int((await tx.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding"), [("csv", "utf-8"), ("csv", "utf-8-sig"), ("csv", "gb18030"), ("xlsx", "")]
+)
+async def test_a_doctor_is_stored_as_described(
+    write: Any, load: Load, database: Database, vault: Vault, kind: str, encoding: str
+) -> None:
+    number = 13800001234 if kind == "xlsx" else "138-0000 1234"
+    report = await load(
+        write(row(1, 手机=number, 关注领域="高血压；糖尿病, 高血压/血脂"), kind=kind, encoding=encoding)
+    )
+    assert (report.added, report.changed, report.unchanged, report.faults) == (1, 0, 0, [])
+    stored = await profile(database, vault, "D1")
+    assert stored.pop("updated_at")
+    assert stored == {
+        "external_id": "D1",
+        "name": "张三",
+        "phone": "13800001234",
+        "hospital": "示例县人民医院",
+        "tier": "二级甲等",
+        "department": "心内科",
+        "title": "主治医师",
+        "city": "示例市",
+        "interests": ["高血压", "糖尿病", "血脂"],
+        "rep": "王代表",
+    }
+    async with database.begin() as tx:
+        assert (await tx.execute(select(rep.c.name, rep.c.login))).all() == [("王代表", None)]
+        assert not (await doctors.standing(tx, await doctors.person_of(tx, "D1"))).verified
+
+
+async def test_an_english_header_and_only_what_is_needed(load: Load, write: Any) -> None:
+    report = await load(
+        write(["E-1", "Zhang San", "示例医院"], header=["External ID", "*Name (required)", "hospital"])
+    )
+    assert (report.added, report.faults, report.ignored_columns) == (1, [], ())
+
+
+async def test_again_changes_nothing_and_a_changed_row_only_itself(
+    load: Load, write: Any, database: Database, vault: Vault
+) -> None:
+    await load(write(row(1), row(2)))
+    async with database.begin() as tx:
+        before = (await tx.execute(select(doctor).order_by(doctor.c.external_id))).all()
+    again = await load(write(row(1), row(2)))
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
+    async with database.begin() as tx:
+        assert (await tx.execute(select(doctor).order_by(doctor.c.external_id))).all() == before
+    changed = await load(write(row(1), row(2, 姓名="李四", 负责代表="")))
+    assert (changed.added, changed.changed, changed.unchanged) == (0, 1, 1)
+    stored = await profile(database, vault, "D2")
+    assert (stored["name"], stored["rep"]) == ("李四", None)
+    assert await count(database, person) == 2
+
+
+BAD = [
+    ({"姓名": ""}, "姓名为空"),
+    ({"医院": "   "}, "医院为空"),
+    ({"外部编号": ""}, "外部编号为空"),
+    ({"手机": "12345"}, "手机不是有效"),
+    ({"手机": "1.38E+10"}, "科学计数法"),
+    ({"姓名": "=cmd|' /C calc'!A0"}, "像是公式"),
+    ({"科室": "＝1+1"}, "像是公式"),
+    ({"城市": "@SUM(1)"}, "像是公式"),
+    ({"外部编号": "-1"}, "像是公式"),
+    ({"关注领域": "高血压;=1+1"}, "像是公式"),
+    ({"姓名": "张" * 41}, "姓名超过40个字"),
+    ({"医院": "院" * 5000}, "医院超过80个字"),
+    ({"姓名": "张\x00三"}, "控制字符"),
+    ({"姓名": "张\n三"}, "换行"),
+    ({"姓名": "13800001234"}, "不像人名"),
+    ({"姓名": "#N/A"}, "错误值"),
+    ({"外部编号": "D 9"}, "空格"),
+    ({"渠道": "webchat:nowhere", "渠道账号": "o1"}, "渠道不是配置里"),
+    ({"渠道": "nowhere", "渠道账号": "o1"}, "渠道不是配置里"),
+    ({"渠道": "webchat:home", "渠道账号": "o1"}, "面向患者"),
+    ({"渠道账号": "o1"}, "没有渠道"),
+    ({"关注领域": "、".join(f"领域{n}" for n in range(31))}, "关注领域过多"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), BAD)
+async def test_a_bad_row_is_named_and_the_others_load(
+    load: Load, write: Any, changes: dict[str, str], reason: str
+) -> None:
+    report = await load(write(row(1), row(2, **changes), row(3)))
+    assert report.added == 2
+    assert [fault.row for fault in report.faults] == [3]
+    assert reason in report.faults[0].reason
+    for value in changes.values():
+        assert not value.strip() or value not in report.faults[0].reason
+
+
+async def test_rows_that_repeat_an_earlier_one(load: Load, write: Any) -> None:
+    mine = {"渠道": "webchat:demo", "渠道账号": "o1"}
+    report = await load(write(row(1), row(1, 姓名="李四"), row(2, **mine), row(3, **mine)))
+    assert [(fault.row, fault.reason) for fault in report.faults] == [
+        (3, "外部编号与第 2 行重复"),
+        (5, "渠道账号与第 4 行重复"),
+    ]
+
+
+async def test_blank_rows_keep_the_numbers_of_the_sheet(load: Load, write: Any) -> None:
+    for kind in ("csv", "xlsx"):
+        report = await load(write(row(1), [""] * 12, [], row(2, 手机="1"), kind=kind))
+        assert [fault.row for fault in report.faults] == [5], kind
+        assert report.rows == 2
+
+
+async def test_a_row_longer_than_the_header(load: Load, write: Any) -> None:
+    report = await load(write([*row(1), "错列"], row(2)))
+    assert [(fault.row, "错列" in fault.reason) for fault in report.faults] == [(2, True)]
+
+
+async def test_numbers_dates_and_formulas_of_a_spreadsheet(
+    load: Load, write: Any, database: Database, vault: Vault
+) -> None:
+    report = await load(
+        write(
+            row(1, 外部编号=1001.0, 手机=13800001234.0),
+            row(2, 职称=date(2026, 1, 2)),
+            row(3, 姓名='=HYPERLINK("http://example.invalid")'),
+            row(4, 外部编号=123456789012345678),
+            row(5, 科室=True),
+            kind="xlsx",
+        )
+    )
+    assert (await profile(database, vault, "1001"))["phone"] == "13800001234"
+    assert [(f.row, f.reason.split("：")[0]) for f in report.faults] == [
+        (3, "职称"),
+        (4, "姓名以 = + - @ 开头，像是公式"),
+        (5, "外部编号"),
+        (6, "科室"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            "处方量",
+            "月处方量（盒）",
+            "處方量",
+            "处 方 量",
+            "开方数",
+            "开药量",
+            "销量",
+            "用量统计",
+            "统方数据",
+            "二甲双胍盒数",
+        ),
+        *(
+            "Prescription Volume",
+            "rx count",
+            "TRx",
+            "ＲＸ",
+            "nbrx_2026",
+            "Scripts",
+            "sales volume",
+            "用药金额",
+        ),
+    ],
+)
+async def test_prescription_figures_refuse_the_whole_file(
+    load: Load, write: Any, database: Database, column: str
+) -> None:
+    with pytest.raises(MedrepError) as refused:
+        await load(write([*row(1), "12"], header=[*HEADER, column]))
+    assert refused.value.fault == Fault.BAD_INPUT
+    assert "统方" in refused.value.detail and "禁止" in refused.value.detail
+    assert await count(database, doctor) == 0
+
+
+@pytest.mark.parametrize("column", ["处方权", "销售代表", "备注", "sales rep", "description"])
+async def test_an_unknown_column_is_reported(load: Load, write: Any, column: str) -> None:
+    report = await load(write([*row(1), "x"], header=[*HEADER, column]))
+    assert (report.added, report.ignored_columns) == (1, (column,))
+
+
+async def test_a_file_without_a_header_quotes_nobody(load: Load, write: Any) -> None:
+    with pytest.raises(MedrepError, match="缺少必需的列") as refused:
+        await load(write(row(2), header=[str(cell) for cell in row(1)]))
+    assert "张三" not in refused.value.detail and "138" not in refused.value.detail
+
+
+async def test_the_same_column_twice(load: Load, write: Any) -> None:
+    with pytest.raises(MedrepError, match="有两列都是「姓名」"):
+        await load(write([*row(1), "李四"], header=[*HEADER, "Name"]))
+
+
+# ---------------------------------------------------------------- files that cannot be used
+
+
+def _zip(path: Path, **parts: bytes) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in parts.items():
+            archive.writestr(name.replace("__", "/").replace("_xml", ".xml"), body)
+
+
+def _whole(path: Path) -> bytes:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for cells in [HEADER, *(row(n) for n in range(50))]:
+        book.active.append(cells)
+    book.save(path)
+    return path.read_bytes()
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(_whole(path)[:-400])
+
+
+def _bit_flipped(path: Path) -> None:
+    body = bytearray(_whole(path))
+    body[len(body) // 3] ^= 0xFF
+    path.write_bytes(body)
+
+
+def _replaced_sheet(path: Path, sheet: bytes) -> None:
+    _whole(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = sheet
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in parts.items():
+            archive.writestr(name, body)
+
+
+_SHEET = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">%b</worksheet>'
+
+
+def _entities(path: Path) -> None:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    _replaced_sheet(path, bomb + _SHEET % b"<sheetData>&b;</sheetData>")
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "not_a_zip": lambda path: path.write_bytes(b"this is no workbook"),
+    "password": lambda path: path.write_bytes(bytes.fromhex("D0CF11E0A1B11AE1") + bytes(4096)),
+    "truncated": _truncated,
+    "bit_flipped": _bit_flipped,
+    "no_workbook": lambda path: _zip(path, hello_xml=b"<a/>"),
+    "bomb": lambda path: _zip(path, xl__sharedStrings_xml=bytes(101 << 20)),
+    "half_a_sheet": lambda path: _replaced_sheet(path, b"<worksheet><sheetData><row"),
+    "entities": _entities,
+    "row_two_billion": lambda path: _replaced_sheet(
+        path, _SHEET % b'<sheetData><row r="2000000000"><c r="A2000000000"><v>1</v></c></row></sheetData>'
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+async def test_a_broken_workbook_is_one_clear_error(
+    load: Load, tmp_path: Path, database: Database, how: str
+) -> None:
+    path = tmp_path / "broken.xlsx"
+    BROKEN[how](path)
+    with pytest.raises(MedrepError) as refused:
+        await load(path)
+    assert refused.value.fault in {Fault.BAD_INPUT, Fault.TOO_LARGE}
+    assert refused.value.detail
+    assert await count(database, doctor) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\ufeff姓名,医院\n".encode("utf-16"),
+        b"\xff\xfe\x00\xd8junk",
+        bytes(range(256)) * 20,
+        '姓名,医院,外部编号\n"张三,示例医院,D1\n李四,示例医院,D2\n'.encode(),
+        ("姓名,医院,外部编号\n" + "张" * 200_000 + ",示例医院,D1\n").encode(),
+        b"\n\n  \n,,\n",
+    ],
+    ids=["utf16", "surrogate", "bytes", "open_quote", "huge_cell", "blank"],
+)
+async def test_a_broken_csv_is_one_clear_error(
+    load: Load, tmp_path: Path, database: Database, body: bytes
+) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_bytes(body)
+    with pytest.raises(MedrepError) as refused:
+        await load(path)
+    assert refused.value.fault == Fault.BAD_INPUT
+    assert await count(database, doctor) == 0
+
+
+async def test_no_file(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(MedrepError) as refused:
+        await load(tmp_path / "none.csv")
+    assert refused.value.fault == Fault.NOT_FOUND
+
+
+async def test_a_sheet_that_claims_ten_million_rows(load: Load, tmp_path: Path, database: Database) -> None:
+    """What a workbook says of its size is not believed, neither too much nor too little."""
+    for claimed, path in (("A1:L10000000", tmp_path / "much.xlsx"), ("A1:A1", tmp_path / "little.xlsx")):
+        _whole(path)
+        with zipfile.ZipFile(path) as archive:
+            sheet = archive.read("xl/worksheets/sheet1.xml")
+        _replaced_sheet(
+            path, sheet.replace(b'<dimension ref="A1:L51"', f'<dimension ref="{claimed}"'.encode())
+        )
+        assert (await load(path)).rows == 50
+    assert await count(database, doctor) == 50
+
+
+# ---------------------------------------------------------------- accounts
+
+
+async def test_a_doctor_with_an_account_is_verified(
+    load: Load, write: Any, database: Database, vault: Vault
+) -> None:
+    mine = {"渠道": "webchat:demo", "渠道账号": "oABC"}
+    await load(write(row(1, **mine)))
+    async with database.begin() as tx:
+        whose = await contacts.by_address(tx, vault, DEMO, "oABC")
+        assert whose is not None and whose.person_id == await doctors.person_of(tx, "D1")
+        assert await contacts.address(tx, vault, whose.id) == "oABC"
+        standing = await doctors.standing(tx, whose.person_id)
+        assert (standing.verified, standing.rep) == (True, "王代表")
+        assert (await tx.execute(select(doctor.c.verified_by))).scalar_one() == "import"
+
+
+async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
+    load: Load, write: Any, database: Database, vault: Vault, clock: Clock
+) -> None:
+    async with database.begin() as tx:
+        newcomer = await contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
+        await contacts.stop(tx, newcomer.person_id, clock.now())
+    await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
+    async with database.begin() as tx:
+        whose = await contacts.by_address(tx, vault, DEMO, "oABC")
+        assert whose is not None and whose.id == newcomer.id
+        assert whose.person_id == await doctors.person_of(tx, "D1")
+        assert whose.stopped_at is not None
+        merged = select(person.c.merged_into).where(person.c.id == newcomer.person_id)
+        assert (await tx.execute(merged)).scalar_one() == whose.person_id
+        assert await contacts.address(tx, vault, whose.id) == "oABC"
+    assert await count(database, contact) == 1
+
+
+async def test_an_account_of_another_doctor_is_refused(
+    load: Load, write: Any, database: Database, vault: Vault
+) -> None:
+    mine = {"渠道": "webchat:demo", "渠道账号": "oABC"}
+    await load(write(row(1, **mine)))
+    report = await load(write(row(2, **mine), row(3)))
+    assert [(f.row, f.reason) for f in report.faults] == [(2, "渠道账号已属于另一位医生")]
+    assert report.loaded == ["D3"]
+
+
+async def test_a_corrected_account_detaches_the_wrong_one(
+    load: Load, write: Any, database: Database, vault: Vault
+) -> None:
+    await load(write(row(1, 渠道="webchat:demo", 渠道账号="oWRONG")))
+    await load(write(row(1, 渠道="webchat:demo", 渠道账号="oRIGHT")))
+    await load(write(row(1, 渠道="webchat:demo", 渠道账号="oRIGHT", 职称="主任医师")))
+    async with database.begin() as tx:
+        right = await contacts.by_address(tx, vault, DEMO, "oRIGHT")
+        wrong = await contacts.by_address(tx, vault, DEMO, "oWRONG")
+        assert right is not None and wrong is not None
+        assert right.person_id == await doctors.person_of(tx, "D1")
+        assert not (await doctors.standing(tx, wrong.person_id)).verified
+        assert await contacts.address(tx, vault, wrong.id) == "oWRONG"
+
+
+# ---------------------------------------------------------------- runs
+
+
+async def test_a_run_that_was_cut_off_is_simply_run_again(
+    load: Load, write: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing_module, "BATCH", 10)
+    path = write(*(row(n) for n in range(35)))
+    seen = 0
+
+    def die(_: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing_module, "reached", die)
+    with pytest.raises(KeyboardInterrupt):
+        await load(path)
+    assert await count(database, doctor) == 20
+    monkeypatch.setattr(importing_module, "reached", lambda _: None)
+    report = await load(path)
+    assert (report.added, report.unchanged) == (15, 20)
+
+
+async def test_an_import_leaves_evidence_with_counts_and_nothing_personal(
+    load: Load, write: Any, database: Database
+) -> None:
+    report = await load(write(row(1), row(2, 手机="1")))
+    async with database.begin() as tx:
+        rows = (await tx.execute(select(evidence).order_by(evidence.c.id))).all()
+    assert [r.kind for r in rows] == ["doctors.batch", "doctors.imported"]
+    assert rows[1].subject == f"file:{report.file}"
+    assert rows[1].facts == {"by": "test", "rows": 2, "added": 1, "changed": 0, "unchanged": 0, "refused": 1}
+
+
+# ---------------------------------------------------------------- codes
+
+
+async def test_codes_go_to_those_they_help_and_rest_as_digests(
+    load: Load, write: Any, database: Database, vault: Vault, clock: Clock, tmp_path: Path
+) -> None:
+    report = await load(write(row(1), row(2, 渠道="webchat:demo", 渠道账号="o2"), row(3, 手机=""), row(4)))
+    out = tmp_path / "codes.csv"
+    assert await write_codes(database, vault.keyring, clock, report.loaded, out) == 2
+    assert out.stat().st_mode & 0o777 == 0o600
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        header, *codes = list(csv.reader(file))
+    assert header == ["external_id", "code"] and [who for who, _ in codes] == ["D1", "D4"]
+    async with database.begin() as tx:
+        rested = str((await tx.execute(select(invitation_code))).all())
+    assert all(code not in rested and code.replace("-", "") not in rested for _, code in codes)
+    with pytest.raises(MedrepError) as refused:
+        await write_codes(database, vault.keyring, clock, report.loaded, out)
+    assert refused.value.fault == Fault.CONFLICT
+    # Who holds a good code keeps it; after its 30 days, or when renewed, there is a new one.
+    assert await issue_codes(database, vault.keyring, clock, report.loaded) == []
+    assert len(await issue_codes(database, vault.keyring, clock, report.loaded, renew=True)) == 2
+    assert await count(database, invitation_code) == 2
+    clock.move_to(clock.now() + timedelta(days=31))
+    assert len(await issue_codes(database, vault.keyring, clock, report.loaded)) == 2

@@ -1,0 +1,145 @@
+"""What doctors write about themselves, as they really write it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bot.doctors.codes import new_code
+from bot.doctors.parts import parse
+from bot.doctors.surnames import SURNAMES
+
+HOSPITAL, PHONE, CODE = "示例县人民医院", "13800001234", "K7MNQ2RTXY9W"
+ALL = {"name": "张三", "hospital": HOSPITAL, "phone": PHONE, "code": CODE}
+NONE = {**ALL, "code": "none"}
+WHO = {"name": "张三", "hospital": HOSPITAL}
+
+ONE_MESSAGE = [
+    ("姓名：张三\n医院：示例县人民医院\n手机：13800001234\n邀请码：K7MN-Q2RT-XY9W", ALL),
+    ("姓名:张三,医院:示例县人民医院,手机:13800001234,邀请码:K7MNQ2RTXY9W", ALL),
+    ("姓名 张三 医院 示例县人民医院 手机 13800001234 邀请码 K7MN Q2RT XY9W", ALL),
+    ("姓名张三医院示例县人民医院电话13800001234邀请码无", NONE),
+    ("张三，示例县人民医院，13800001234，K7MN-Q2RT-XY9W", ALL),
+    ("张三、示例县人民医院、13800001234、无", NONE),
+    ("张三/示例县人民医院/13800001234/k7mn-q2rt-xy9w", ALL),
+    ("张三 示例县人民医院 138-0000-1234 没有邀请码", NONE),
+    ("13800001234 K7MN-Q2RT-XY9W 张三 示例县人民医院", ALL),
+    ("邀请码是k7mnq2rtxy9w，我是张三，示例县人民医院的，手机13800001234", ALL),
+    ("我是示例县人民医院的张三，电话138 0000 1234，邀请码K7MN-Q2RT-XY9W", ALL),
+    ("您好，我是示例县人民医院心内科张三医生，手机13800001234，没收到邀请码", NONE),
+    ("我叫张三在示例县人民医院上班，电话是+86 138-0000-1234，邀请码丢了", NONE),
+    ("我在示例县人民医院工作，我叫张三，手机13800001234，没码", NONE),
+    ("示例县人民医院内科主任医师张三，13800001234，邀请码暂无", NONE),
+    ("示例县人民医院张三13800001234K7MN-Q2RT-XY9W", ALL),
+    ("张三（示例县人民医院）13800001234 邀请码没有", NONE),
+    ("示例县人民医院（张三） 13800001234 无", NONE),
+    ("张三 男 示例县人民医院 内科 主治医师 13800001234 没有", NONE),
+    ("医院：示例县人民医院；科室：内科；姓名：张三；电话：13800001234；邀请码：无", NONE),
+    (
+        "姓名：张三　医院：示例县人民医院 手机：１３８００００１２３４ 邀请码：Ｋ７ＭＮ－Ｑ２ＲＴ－ＸＹ９Ｗ",
+        ALL,
+    ),
+    ("大家好 我是示例县人民医院的张三 电话 13800001234 邀请码 没有", NONE),
+    ("我的名字是张三，医院是示例县人民医院，手机号是13800001234，邀请码是K7MN-Q2RT-XY9W", ALL),
+    ("本人张三，单位示例县人民医院，联系电话13800001234，暂时没有邀请码", NONE),
+    ("name: 张三, hospital: 示例县人民医院, phone: 13800001234, code: none", NONE),
+    ("我是张三，在示例县人民医院工作，008613800001234，我没有邀请码", NONE),
+    ("\u202d138 0000 1234\u202c，张三，示例县人民医院，\u200b无", NONE),
+]
+
+SOME = [
+    ("张三", {"name": "张三"}),
+    ("我是张三", {"name": "张三"}),
+    ("张三医生", {"name": "张三"}),
+    ("我叫李四", {"name": "李四"}),
+    ("欧阳明月", {"name": "欧阳明月"}),
+    ("阿依古丽·买买提", {"name": "阿依古丽·买买提"}),
+    ("姓名：John Smith", {"name": "John Smith"}),
+    ("在示例县人民医院", {"hospital": HOSPITAL}),
+    ("示例县人民医院心内科主任医师张三", WHO),
+    ("我是示例县妇幼保健院儿科的欧阳明月护士", {"hospital": "示例县妇幼保健院", "name": "欧阳明月"}),
+    ("示例村卫生室 村医 赵六", {"hospital": "示例村卫生室", "name": "赵六"}),
+    ("示例镇中心卫生院全科", {"hospital": "示例镇中心卫生院"}),
+    ("来自于都县示例医院", {"hospital": "于都县示例医院"}),
+    ("李四（示例市第一人民医院（东院区））", {"hospital": "示例市第一人民医院(东院区)", "name": "李四"}),
+    ("示例大学附属医院（示例医院）的李四", {"hospital": "示例大学附属医院(示例医院)", "name": "李四"}),
+    ("单位：协和", {"hospital": "协和"}),
+    ("刘医生，示例县人民医院", {"hospital": HOSPITAL}),
+    ("手机号13800001234", {"phone": PHONE}),
+    ("010-6234 5678", {"phone": "01062345678"}),
+    ("k7mn q2rt xy9w", {"code": CODE}),
+    ("我的邀请码是 ABCD-EFGH", {"code": "ABCDEFGH"}),
+    ("没有", {"code": "none"}),
+    ("无", {"code": "none"}),
+    ("我这边没有邀请码", {"code": "none"}),
+    ("邀请码我没收到，可以人工核对吗", {"code": "none"}),
+    ("忘记邀请码了", {"code": "none"}),
+]
+
+NOTHING = [
+    *("你好", "我是医生", "张医生", "我不是医生", "高血压", "白蛋白", "二甲双胍肾功能不全能用吗", "二甲双胍"),
+    *(
+        "我们医院能用吗",
+        "邀请码是什么",
+        "什么是邀请码",
+        "安全吗",
+        "500mg",
+        "2026-11-21",
+        "110",
+        "",
+        "，，，",
+        "😀",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), [*ONE_MESSAGE, *SOME])
+def test_what_is_said_is_found(text: str, found: dict[str, str]) -> None:
+    assert parse(text, {}) == found
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_is_not_said_is_not_guessed(text: str) -> None:
+    assert parse(text, {}) == {}
+
+
+def test_several_messages_in_any_order() -> None:
+    known: dict[str, str] = {}
+    for text in ("无", "13800001234", "示例县人民医院", "我是内科的张三"):
+        known |= parse(text, known)
+    assert known == NONE
+
+
+def test_a_later_word_corrects_an_earlier_one_only_when_it_is_sure() -> None:
+    known = {"name": "张三", "hospital": HOSPITAL, "phone": PHONE}
+    assert parse("姓名：李四", known) == {"name": "李四"}
+    assert parse("李四", known) == {}
+    assert parse("不对，是示例县中医院", known) == {"hospital": "示例县中医院"}
+    assert parse("没有。哦找到了，邀请码K7MN-Q2RT-XY9W", known) == {"code": CODE}
+
+
+def test_the_last_missing_part_may_be_bare() -> None:
+    assert parse("X9Y8Z7", {"name": "张三", "hospital": HOSPITAL, "phone": PHONE}) == {"code": "X9Y8Z7"}
+    rare = "偶一"
+    assert rare[0] not in SURNAMES and parse(rare, {}) == {}
+    assert parse(rare, {"hospital": HOSPITAL, "phone": PHONE, "code": "none"}) == {"name": rare}
+
+
+def test_every_code_we_issue_is_recognised_bare() -> None:
+    codes = [new_code() for _ in range(200)]
+    assert len(set(codes)) == 200
+    for code in codes:
+        bare = code.replace("-", "")
+        for written in (code, code.lower(), bare, code.replace("-", " ")):
+            assert parse(written, {}) == {"code": bare}, written
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["示", "姓名", "我是", "13", "邀请码", "没有", "(示例", "A-", "张 ", "在示例", "·张", "医院", "\n"],
+)
+def test_a_hostile_text_costs_little(piece: str) -> None:
+    started = time.process_time()
+    parse(piece * 50_000, {})
+    assert time.process_time() - started < 0.5
