@@ -150,7 +150,7 @@ _PAIRS = (
         rf"(?:高压.{{0,2}}低压|血压|(?<![a-z])bp(?![a-z])){_GAP}(?P<high>{FIGURES})\s?(?:mmhg)?{_PAIR}(?P<low>{FIGURES})"
     ),
     re.compile(
-        rf"(?:血压|高压|(?<![a-z])bp(?![a-z])){_GAP}(?P<high>{HAN})(?:[/比和,、]|低压|下压)?(?P<low>{HAN}|{FIGURES})"
+        rf"(?:血压|高压|(?<![a-z])bp(?![a-z])){_GAP}(?P<high>(?>{HAN}))(?:[/比和,、]|低压|下压)?(?P<low>{HAN}|{FIGURES})"
     ),
     re.compile(r"血压(?P<high>[12]\d\d)(?P<low>[5-9]\d|1[0-3]\d)(?!\d)"),  # as voice recognition writes it
 )

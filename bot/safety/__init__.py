@@ -11,7 +11,7 @@ from functools import cache
 
 from bot.folding import Folded, fold
 from bot.model import Audience
-from bot.safety import adverse_events, red_flags
+from bot.safety import adverse_events, mentions, red_flags
 from bot.safety.lexicon import read_rules
 from bot.safety.stop import read_request
 
@@ -41,9 +41,10 @@ class Screening:
 def screen(text: str, audience: Audience) -> Screening:
     """Screen what somebody wrote on an account for this audience."""
     folded = fold(text, _pictures())
-    red_flag = red_flags.find(folded, audience)
-    event = adverse_events.find(folded, audience)
-    request = read_request(folded.text)
+    found = mentions.find(folded)
+    red_flag = red_flags.find(folded, found["red_flag"], audience)
+    event = adverse_events.find(found["adverse_event"], audience)
+    request = read_request(folded)
     signs = []
     if red_flag:
         signs.append(_sign(folded, red_flag.category, red_flag.start, red_flag.end))

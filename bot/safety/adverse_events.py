@@ -1,8 +1,8 @@
 """Adverse events: somebody used a medicine, and something undesired is told of them.
 
 Also what a company reports alike: no effect, overdose, medication error, exposure in pregnancy or while
-nursing, use off label. Told by anybody, about anybody, at any time; a question about a case counts, a question
-about a medicine does not. Lists: `data/safety/adverse_events.yaml`.
+nursing, use off label. Told by anybody, about anybody, at any time; a question about a case counts, a
+question about a medicine does not. Lists: `data/safety/adverse_events.yaml`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from bot.folding import Folded
 from bot.model import Audience
 from bot.safety import context
 from bot.safety.context import Window
-from bot.safety.lexicon import Scanner, compile_patterns, read_rules
+from bot.safety.lexicon import compile_patterns, read_rules
+from bot.safety.mentions import Mention
 
 _EXPOSED_WITHIN = 48  # characters between taking the medicine and what came of it
 
@@ -49,21 +49,11 @@ def _patterns() -> _Patterns:
     return _Patterns(drug=compile_patterns(["{drug}"], rules["words"]), **compiled)
 
 
-@cache
-def _scanner() -> Scanner:
-    rules = read_rules("safety", "adverse_events")
-    groups = {"event": rules["events"], "no_effect": rules["no_effect"]}
-    groups |= {f"special/{kind}": patterns for kind, patterns in rules["special"].items()}
-    return Scanner(groups, rules["words"])
-
-
-def find(folded: Folded, audience: Audience) -> AdverseEvent | None:
+def find(mentions: list[Mention], audience: Audience) -> AdverseEvent | None:
     """The first mention that counts."""
-    for hit in _scanner().scan(folded.text):
-        at = context.window(folded, hit.start, hit.end)
-        kind = hit.label.removeprefix("special/")
-        if _counts(at, kind, audience, special=kind != hit.label):
-            return AdverseEvent(kind, hit.start, hit.end)
+    for mention in mentions:
+        if _counts(mention.at, mention.what, audience, special=mention.kind == "special"):
+            return AdverseEvent(mention.what, mention.start, mention.end)
     return None
 
 
@@ -71,17 +61,23 @@ def find(folded: Folded, audience: Audience) -> AdverseEvent | None:
 def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:
     if special:
         unreal = context.supposed(at) or context.denied(at) or context.asked(at)
-        return not (unreal or _patterns().intended.search(at.before))
-    if kind == "event" and (context.denied(at) or _patterns().better.match(at.text[at.end :])):
+        unreal = unreal or bool(_EFFECT_ASKED.match(at.after))
+        if unreal or _patterns().intended.search(at.before):
+            return False
+        told = kind == "report" or context.happening(at) or not context.questioned(at)
+        return told or audience is Audience.PATIENT
+    if kind != "no_effect" and (context.denied(at) or _patterns().better.match(at.text[at.end :])):
         return False
     if context.supposed(at) or _patterns().treated.search(at.before) or _asked(at):
         return False
     exposure = _exposure(at)
     if exposure == "":
-        return kind == "event" and _blamed(at, audience)
+        return kind != "no_effect" and _blamed(at, audience)
+    if kind == "feeling" and exposure == "named":
+        return False
     if audience is Audience.DOCTOR and context.in_general(at) and not context.happening(at):
         return False
-    return _of_a_case(at, exposure, audience)
+    return _of_a_case(at, kind, exposure, audience)
 
 
 _ASKED_TAIL = re.compile(r"^[^,。;!?]{0,8}(?:吗|么|嘛|不\?|\?)")
@@ -95,12 +91,16 @@ def _asked(at: Window) -> bool:
     return not told or bool(_ASKED_TAIL.match(at.after))
 
 
-_MODAL = re.compile(r"(?:会不会|会|能不能|是否会?|可能会?|容易|可以)[^,。;!?]{0,4}$")
-_TOLD = re.compile(r"(?:出现|导致|引起|诱发|发生|产生)了$|(?:患者|病人|我).{0,12}(?:出现|发生|引起|导致)$")
+_EFFECT_ASKED = re.compile(r"^[^,。;!?]{0,2}(?:会|上瘾|有|伤|能|对)[^,。;!?]{0,8}(?:吗|么|\?)")
+_MODAL = re.compile(r"(?:会不会|会|能不能|是否会?|可能会?|容易|可以)[^,。;!?]{0,4}$|(?<!没)有(?:什么|点)?$")
+_TOLD = re.compile(
+    r"(?:出现|导致|引起|诱发|发生|产生)了[^,。;!?]{0,4}$|(?:患者|病人|我).{0,14}(?:出现|发生|引起|导致)[^,。;!?]{0,4}$|怀疑[^,。;!?]{0,10}$"
+    r"|(?:\d|[一两几])(?:例|个|位|名)[^,。;!?]{0,14}(?:引起|导致|所致|诱发)的?[^,。;!?]{0,4}$"
+)
 
 
 def _exposure(at: Window) -> str:
-    """"taken", "named" (only a medicine is named) or "" before the event."""
+    """ "taken", "named" (only a medicine is named) or "" before the event."""
     rules = _patterns()
     before = at.text[max(0, at.start - _EXPOSED_WITHIN) : at.start]
     if "\n\n" in before:
@@ -114,16 +114,16 @@ def _exposure(at: Window) -> str:
     return "named" if rules.drug.search(before) else ""
 
 
-def _of_a_case(at: Window, exposure: str, audience: Audience) -> bool:
+def _of_a_case(at: Window, kind: str, exposure: str, audience: Audience) -> bool:
     """Whether it is told of somebody; a doctor's question about a medicine in general is not."""
     happening = context.happening(at) or bool(_STATED.match(at.text[at.end :]))
     if exposure == "named":
         help_asked = audience is Audience.PATIENT and context.patterns().asks_help.search(at.sentence)
-        plain = audience is Audience.PATIENT and not context.questioned(at)
+        plain = audience is Audience.PATIENT and kind == "no_effect" and not context.questioned(at)
         return happening or bool(help_asked) or plain
     if audience is Audience.PATIENT or happening:
         return True
-    return exposure == "colloquially" or not context.questioned(at)
+    return (exposure == "colloquially" and kind != "no_effect") or not context.questioned(at)
 
 
 _STATED = re.compile(r"^(?:了|得|的?(?:厉害|很|不行))")

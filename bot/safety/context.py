@@ -14,14 +14,13 @@ from bot.folding import Folded
 from bot.safety.lexicon import compile_patterns, read_rules
 
 BEFORE, AFTER = 90, 60  # characters of the text that may make a difference
-_CLAUSE = re.compile(r"[,。;!?:\n、]")
 _SENTENCE = re.compile(r"[。;!?\n]")
 _CLAUSE_END = re.compile(r"[,。;!?:\n]")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A mention `text[start:end]` in its surroundings; `gap`: where a space or symbol last stood before it."""
+    """A mention `text[start:end]` in its surroundings; `gap`: where a space last stood before it, or -1."""
 
     text: str
     start: int
@@ -83,26 +82,24 @@ def patterns() -> _Patterns:
 
 @lru_cache(maxsize=4096)
 def denied(at: Window) -> bool:
-    """没有胸痛, 无头晕、胸痛, 胸痛没有. A denial does not reach over a space: 没有发烧 胸痛."""
+    """没有胸痛, 无头晕、胸痛, 胸痛没有. A denial of one thing ends at a space: 没有发烧 胸痛."""
     rules = patterns()
-    before = at.text[: at.start]
-    clause = before[-40:]
-    match = rules.negated.search(clause)
-    if match and not rules.not_negated.search(clause[: match.start()]):
-        reaches_over = at.gap >= 0 and at.gap > at.start - len(clause) + match.start() + 1
-        adjacent = match.end() - match.start() <= 6
-        if not reaches_over or adjacent and at.gap <= at.start:
-            return not (reaches_over and _holds_symptom(match[0]))
+    low = max(0, at.start - _DENIAL_REACH)
+    before = at.text[low : at.start]
+    match = rules.negated.search(before)
+    if match and not rules.not_negated.search(before[: match.start()]):
+        ended = at.gap > low + match.start() and _symptoms().search(match[0])
+        if not ended:
+            return True
     return bool(rules.absent.match(at.text[at.end :]))
+
+
+_DENIAL_REACH = 40
 
 
 @cache
 def _symptoms() -> re.Pattern[str]:
     return compile_patterns(["{symptom}"], read_rules("safety", "context")["words"])
-
-
-def _holds_symptom(text: str) -> bool:
-    return bool(_symptoms().search(text))
 
 
 @lru_cache(maxsize=4096)

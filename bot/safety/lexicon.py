@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from re import _constants as ops  # type: ignore[attr-defined]
@@ -24,6 +23,7 @@ from bot.model import Fault, MedrepError
 from bot.settings import ROOT
 
 Words = Mapping[str, Iterable[str]]
+Matcher = Callable[[str, int], re.Match[str] | None]
 
 _NAME = re.compile(r"\{([a-z_]+)\}")
 _CLAUSE_GAP = "[^,。;!?:\n]{0,6}?"
@@ -42,13 +42,6 @@ def read_rules(folder: str, name: str) -> Any:
         raise MedrepError(Fault.CONFIGURATION, f"{folder}/{path.name}: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    label: str
-    start: int
-    end: int
-
-
 class Scanner:
     """Finds where patterns of several labels match, overlapping ones included."""
 
@@ -57,23 +50,33 @@ class Scanner:
         for label, group in patterns.items():
             for pattern in group:
                 plain = expand(pattern, words)
-                for char in _first(_tree(plain), plain):
-                    by_first[char][label].append(plain)
-        self._by_first = {
-            char: [(label, _either(group).match) for label, group in groups.items()]
-            for char, groups in by_first.items()
-        }
+                _tree(plain)
+                for branch in _branches(plain):
+                    for char in _first(parser.parse(branch), branch):
+                        by_first[char][label].append(branch)
+        self._by_first = {char: dict(groups) for char, groups in by_first.items()}
+        self._compiled: dict[str, tuple[Matcher, tuple[tuple[str, Matcher], ...]]] = {}
         self._candidates = re.compile("[" + "".join(map(re.escape, by_first)) + "]" if by_first else "(?!)")
 
-    def scan(self, text: str) -> Iterator[Hit]:
-        """Every match, by where it begins; per label the longest alternative that stands first."""
-        by_first = self._by_first
+    def scan(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """Every match (label, start, end), by where it begins; per label the first alternative that fits."""
+        compiled = self._compiled
         for candidate in self._candidates.finditer(text):
             start = candidate.start()
-            for label, matches in by_first[text[start]]:
+            any_of, each = compiled.get(text[start]) or self._compile(text[start])
+            if not any_of(text, start):  # one look decides for nearly all
+                continue
+            for label, matches in each:
                 match = matches(text, start)
                 if match:
-                    yield Hit(label, start, match.end())
+                    yield label, start, match.end()
+
+    def _compile(self, char: str) -> tuple[Matcher, tuple[tuple[str, Matcher], ...]]:
+        groups = self._by_first[char]
+        each = tuple((label, _either(branches).match) for label, branches in groups.items())
+        any_of = _either([branch for branches in groups.values() for branch in branches]).match
+        self._compiled[char] = any_of, each
+        return self._compiled[char]
 
 
 def compile_patterns(patterns: Iterable[str], words: Words) -> re.Pattern[str]:
@@ -86,6 +89,47 @@ def compile_patterns(patterns: Iterable[str], words: Words) -> re.Pattern[str]:
 
 def _either(patterns: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
+
+
+def _branches(pattern: str, depth: int = 0) -> list[str]:
+    """The pattern as alternatives that each begin differently: (?:a|b)c -> ac, bc."""
+    pieces = _split(pattern)
+    if len(pieces) > 1:
+        return [branch for piece in pieces for branch in _branches(piece, depth)]
+    group = _leading_group(pattern)
+    if group is None or depth > 2:
+        return [pattern]
+    inner, rest = group
+    return [branch for piece in _split(inner) for branch in _branches(f"{piece}{rest}", depth + 1)]
+
+
+_PART = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|[()|]|[^\\\[()|]+", re.DOTALL)
+
+
+def _split(pattern: str) -> list[str]:
+    """Cut at the `|` that stand in no group."""
+    pieces, level = [""], 0
+    for part in _PART.findall(pattern):
+        level += (part == "(") - (part == ")")
+        if part == "|" and level == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += part
+    return pieces
+
+
+def _leading_group(pattern: str) -> tuple[str, str] | None:
+    """(inner, rest) of a pattern that begins with a plain group without a quantifier."""
+    if not pattern.startswith("(?:"):
+        return None
+    level = position = 0
+    for part in _PART.findall(pattern):
+        level += (part == "(") - (part == ")")
+        position += len(part)
+        if level == 0:
+            break
+    rest = pattern[position:]
+    return None if rest[:1] in {"?", "{", "*", "+"} else (pattern[3 : position - 1], rest)
 
 
 def expand(pattern: str, words: Words) -> str:

@@ -8,10 +8,19 @@ from functools import cache, lru_cache
 
 from bot.folding import Folded
 from bot.model import Audience
-from bot.patients.measurements import DIASTOLIC, FASTING_GLUCOSE, GLUCOSE, GLUCOSE_MASS, OXYGEN, SYSTOLIC, readings
+from bot.patients.measurements import (
+    DIASTOLIC,
+    FASTING_GLUCOSE,
+    GLUCOSE,
+    GLUCOSE_MASS,
+    OXYGEN,
+    SYSTOLIC,
+    readings,
+)
 from bot.safety import context
 from bot.safety.context import Window
-from bot.safety.lexicon import Scanner, read_rules
+from bot.safety.lexicon import read_rules
+from bot.safety.mentions import Mention
 
 _MG_PER_MMOL = 18.0  # glucose
 
@@ -30,38 +39,16 @@ def _categories() -> dict[str, dict[str, object]]:
     return dict(read_rules("safety", "red_flags")["categories"])
 
 
-@cache
-def _scanner() -> Scanner:
-    rules = read_rules("safety", "red_flags")
-    groups = {
-        f"{category}/{kind}": entry[kind]
-        for category, entry in rules["categories"].items()
-        for kind in ("said", "named")
-        if kind in entry
-    }
-    return Scanner(groups, rules["words"])
-
-
-def find(folded: Folded, audience: Audience) -> RedFlag | None:
+def find(folded: Folded, mentions: list[Mention], audience: Audience) -> RedFlag | None:
     """The confirmed sign of the first category that has one."""
-    order = list(_categories())
+    order = {category: rank for rank, category in enumerate(_categories())}
     best: RedFlag | None = None
     best_rank = len(order)
-    for category, start, end, kind in _mentions(folded):
-        rank = order.index(category)
-        if rank < best_rank and _real(context.window(folded, start, end), kind, audience, category):
-            best, best_rank = RedFlag(category, start, end), rank
-            if rank == 0:
-                break
+    for mention in [*mentions, *_figures(folded)]:
+        rank = order[mention.what]
+        if rank < best_rank and _real(mention.at, mention.kind, audience, mention.what):
+            best, best_rank = RedFlag(mention.what, mention.start, mention.end), rank
     return best
-
-
-def _mentions(folded: Folded) -> list[tuple[str, int, int, str]]:
-    found = []
-    for hit in _scanner().scan(folded.text):
-        category, _, kind = hit.label.partition("/")
-        found.append((category, hit.start, hit.end, kind))
-    return found + _figures(folded.text)
 
 
 @lru_cache(maxsize=4096)
@@ -76,6 +63,8 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         return _real_for_patient(at, kind)
     if context.happening(at):
         return not context.in_general(at)
+    if _categories()[category].get("doctor_needs_case"):
+        return False
     return kind == "said" and not context.questioned(at) and not context.in_general(at)
 
 
@@ -99,16 +88,17 @@ _DANGEROUS = re.compile(
 _AROUND = 45
 
 
-def _figures(text: str) -> list[tuple[str, int, int, str]]:
+def _figures(folded: Folded) -> list[Mention]:
     found = []
     done = -1
-    for match in _DANGEROUS.finditer(text):
+    for match in _DANGEROUS.finditer(folded.text):
         if match.start() < done:
             continue
         low = max(0, match.start() - 12)
         done = match.end() + _AROUND
-        for category, start, end in _dangers(text[low:done]):
-            found.append((category, low + start, low + end, "said"))
+        for category, start, end in _dangers(folded.text[low:done]):
+            at = context.window(folded, low + start, low + end)
+            found.append(Mention(category, "said", low + start, low + end, at))
     return found
 
 

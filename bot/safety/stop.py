@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cache
 
+from bot.folding import Folded
 from bot.safety.lexicon import compile_patterns, read_rules
 
 _LONGEST = 200  # a request to stop is short; in a longer text the word has another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、….~\"'“”‘’()\[\]【】<>《》 ]")
+_CLAUSES = re.compile(r"[,。;!?:\n、….~\"“”‘’()\[\]【】<>《》 ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,30 @@ def _requests() -> _Requests:
     return _Requests(**{name: compile_patterns(rules[name], rules["words"]) for name in names})
 
 
-def read_request(folded: str) -> str:
-    """"stop", "resume" or "" for folded text: a clause that is nothing but the request."""
-    if len(folded) > _LONGEST:
+def read_request(folded: Folded) -> str:
+    """ "stop", "resume" or "": a clause of the text that is nothing but the request."""
+    if len(folded.text) > _LONGEST:
         return ""
     rules = _requests()
-    if rules.other.search(folded):
+    whole = folded.text.strip().replace(" ", "")
+    clauses = [clause for clause in (whole, *_clauses(folded)) if clause]
+    if any(rules.resume.fullmatch(clause) for clause in clauses):
+        return "resume"
+    if rules.other.search(folded.text):
         return ""
-    whole = folded.strip().replace(" ", "")
-    clauses = [whole, *_CLAUSES.split(folded)]
-    plain = [_plain(clause) for clause in clauses if clause]
+    plain = [_plain(clause) for clause in clauses]
     if any(rules.stop.fullmatch(clause) for clause in plain):
         return "stop"
     if any(rules.resume.fullmatch(clause) for clause in plain):
         return "resume"
     return ""
+
+
+def _clauses(folded: Folded) -> list[str]:
+    """The text cut at punctuation and where a space stood: 不收了 退订."""
+    cuts = [0, *sorted(folded.breaks), len(folded.text)]
+    pieces = [folded.text[a:b] for a, b in itertools.pairwise(cuts)]
+    return [clause for piece in pieces for clause in _CLAUSES.split(piece)]
 
 
 def _plain(clause: str) -> str:
