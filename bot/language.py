@@ -35,7 +35,7 @@ WORDS_ONLY = "word"  # terms of word.txt are kept whole but are no entities
 NEVER_WORDS = "never"  # words of never.txt are jieba's own that cut our sentences wrongly
 
 EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u2060\u20e3\ufeff\U000e0000-\U000e007f]"
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u2060\u20e3\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
     r"|\[(?:微笑|撇嘴|色|发呆|得意|流泪|害羞|闭嘴|睡|大哭|尴尬|发怒|调皮|呲牙|惊讶|难过|囧|抓狂|吐|偷笑|愉快|白眼|傲慢|困|惊恐|憨笑|悠闲"
     r"|咒骂|疑问|嘘|晕|衰|骷髅|敲打|再见|擦汗|抠鼻|鼓掌|坏笑|右哼哼|鄙视|委屈|快哭了|阴险|亲亲|可怜|笑脸|生病|脸红|破涕为笑|恐惧|失望"
     r"|无语|嘿哈|捂脸|奸笑|机智|皱眉|耶|吃瓜|加油|汗|天啊|社会社会|旺柴|好的|打脸|哇|翻白眼|让我看看|叹气|苦涩|裂开|嘴唇|爱心|心碎|拥抱"
@@ -70,7 +70,7 @@ MEASURES = re.compile(
     rf"|早晚各?{TIMES}|每{NUMBER}个?小时{TIMES}|每{DAY})"
     rf"|(?P<measure>(?<![\d./])\d{{2,3}}/\d{{2,3}}(?![\d/])(?:\s?mmhg{END})?|{NUMBER}\s?(?:{MEASURE_UNIT}))"
     rf"|(?P<dose>{NUMBER}(?:\s?(?:{DOSE_UNIT}))(?:/(?:kg|d|h|次|日|天)(?![A-Za-z]))*)"
-    rf"|(?P<duration>{NUMBER}(?:个?(?:星期|小时|月)|天|周|年|分钟)(?:半)?)",
+    rf"|(?P<duration>(?!一天){NUMBER}(?:个?(?:星期|小时|月)|天|周|年|分钟)(?:半)?)",
     re.IGNORECASE,
 )
 CHINESE_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4}
@@ -107,7 +107,7 @@ class Reading:
 
 
 def normalise(text: str) -> str:
-    """Full-width to half-width (NFKC), emoji and invisible characters to nothing.
+    """Full-width to half-width (NFKC); emoji, invisible characters and halves of surrogates to nothing.
 
     A text of nothing but emoji becomes what the first of them says: 👍 is an answer.
     """

@@ -117,4 +117,5 @@ def _reply(event: BotUttered) -> dict[str, Any]:
 
 
 def dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """JSON in UTF-8; half a surrogate, which JSON can carry and UTF-8 cannot, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -181,7 +181,7 @@ async def test_a_hundred_thousand_characters(engine: Engine, actions: ActionServ
     assert len(json.dumps(body["conversation"], ensure_ascii=False)) < 30_000
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\u200b", "\x00", "😂", "，。！"])
+@pytest.mark.parametrize("text", ["", "   ", "\u200b", "\x00", "\ud800", "😂", "，。！"])
 async def test_hardly_any_text_is_answered(engine: Engine, actions: ActionServer, text: str) -> None:
     body = await answered(engine, text)
     assert body["replies"]
