@@ -89,12 +89,11 @@ class Index:
         form, names = self._reader.names(text)
         offered = self._offered(audience, now)
         talked = (last_product,) if last_product in self.content.product else ()
-        subject = names.products[:_MOST_PRODUCTS] or talked or self._reader.of_class(names.drugs)
+        about = names.products[:_MOST_PRODUCTS] or talked or self._reader.of_class(names.drugs)
         # Nobody is told anything about a product on which nothing is approved for them.
-        reach = (subject or tuple(self._spaces)) if form and (offered or audience is Audience.DOCTOR) else ()
+        reach = (about or tuple(self._spaces)) if form and (offered or audience is Audience.DOCTOR) else ()
         readings = self._readings(form, names, [key for key in reach if key in self._spaces], offered)
-        sure = bool(names.products or talked)
-        return Question(form, names, audience, subject, sure, readings, tuple(offered.values()))
+        return Question(form, names, audience, about, talked, readings, tuple(offered.values()))
 
     def _offered(self, audience: Audience, now: datetime) -> dict[str, Entry]:
         """Entries whose document is for this audience and has not expired on the business day of `now`."""

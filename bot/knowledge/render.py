@@ -24,7 +24,7 @@ def answer_text(entry: Entry, content: Content, now: datetime) -> str:
         note = entry.differs.note.rstrip("。；;. ")
         rule = "" if "以说明书为准" in note else "；以说明书为准"
         full = f"与《{other.title}》表述不同：{note}{rule}。{_OFFER}"
-        short = f"与《{other.title}》表述不同，以说明书为准。{_OFFER}"
+        short = f"指南表述与此不同，以说明书为准。{_OFFER}"
         # Never cut a sentence of approved text: a long note gives way as a whole.
         lines.append(full if len("\n".join([*lines, full])) <= LONGEST else short)
     return "\n".join(lines)

@@ -106,6 +106,16 @@ def test_comparisons_are_handed_over(index: Index, text: str) -> None:
     assert (decision.route, decision.comparison) == (Route.MEDICAL_INFORMATION, True)
 
 
+def test_a_comparison_with_the_product_talked_about_is_handed_over(index: Index) -> None:
+    assert ask(index, "跟氯沙坦比哪个更好", last="valsartan").comparison
+
+
+def test_an_off_label_question_about_the_product_talked_about(index: Index) -> None:
+    decision = ask(index, "那能减肥吗", last="metformin")
+    assert decision.off_label
+    assert decision.products == ("metformin",)
+
+
 @pytest.mark.parametrize("text", ["氨氯地平早上吃好还是晚上吃好", "二甲双胍缓释片和普通片怎么换"])
 def test_a_choice_of_hour_or_form_is_no_comparison(index: Index, text: str) -> None:
     assert not ask(index, text).comparison

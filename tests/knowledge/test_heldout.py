@@ -1,7 +1,7 @@
 """Held-out questions: how often it is right, asks back with the right choice, or is wrong.
 
 `tests/content/questions_*.yml` were written by the authors of the content apart from its wordings, and were
-looked at while the features were chosen; `fresh.yml` was written afterwards and measured once.
+looked at while features and thresholds were chosen, so they measure kindly; `fresh.yml` was written afterwards.
 """
 
 from __future__ import annotations
@@ -81,3 +81,10 @@ def test_fresh_questions(index: Index) -> None:
     assert all(one.entry is None for one in unseen)
     safety = [decide(index, text) for text in fresh["safety"]]
     assert not any(one.off_label or one.entry for one in safety)
+
+
+def test_what_nobody_approved_an_answer_for_is_hardly_ever_answered(index: Index) -> None:
+    fresh = yaml.safe_load((Path(__file__).parent / "fresh.yml").read_text(encoding="utf-8"))
+    answered = [text for text in fresh["unanswered"] if decide(index, text).entry]
+    assert len(fresh["unanswered"]) >= 40
+    assert len(answered) <= 1, answered
