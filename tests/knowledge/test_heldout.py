@@ -1,7 +1,8 @@
 """Held-out questions: how often it is right, asks back with the right choice, or is wrong.
 
 `tests/content/questions_*.yml` were written by the authors of the content apart from its wordings, and were
-looked at while features and thresholds were chosen, so they measure kindly; `fresh.yml` was written afterwards.
+looked at while features and thresholds were chosen, so they measure kindly; `fresh.yml`
+was written afterwards.
 """
 
 from __future__ import annotations
