@@ -114,7 +114,6 @@ async def _run(
     wakeups = Wakeups(base, inbox, outbox, gateway)
     loops = [
         wakeups.run(),
-        inbox.run(),
         outbox.run(),
         Sealer(base.db, base.clock, base.home).run(),
         watch(base.db, base.clock, http, secrets.task_webhook),
@@ -124,10 +123,18 @@ async def _run(
         stack.push_async_callback(_cancel, tasks)
         ticker.start()
         stack.callback(ticker.stop)
-        await _listen(stack, actions.routes(base, secrets.actions_token), "127.0.0.1", settings.actions_port)
         await _listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())
+
+        async def answer() -> None:
+            # Nobody may be sent here for an answer, and no turn begins here, before we have the answers.
+            await base.published.indexed()
+            listener = actions.routes(base, secrets.actions_token)
+            await _listen(stack, listener, "127.0.0.1", settings.actions_port)
+            await inbox.run()
+
+        tasks.append(asyncio.create_task(answer()))
         done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stop}:
             task.result()  # a loop that ends has failed: die loudly, the supervisor starts us again

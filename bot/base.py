@@ -21,14 +21,21 @@ log = structlog.get_logger()
 
 
 class Published:
-    """The dialogue and the content in force, kept in memory and renewed when a new version is published."""
+    """The dialogue and the content in force, kept in memory and renewed when a new version is published.
+
+    Building an index takes seconds of computing, so it happens aside: messages are accepted, and what
+    is already queued leaves, before the first one is ready; a later one replaces its predecessor when done.
+    """
 
     def __init__(self, db: Database, encoder: Encoder) -> None:
         self._db = db
         self._encoder = encoder
         self._dialogues: dict[str, Dialogue] = {}
         self._dialogue: Dialogue | None = None
+        self._content: Content | None = None
         self._index: Index | None = None
+        self._indexed = asyncio.Event()
+        self._building: asyncio.Task[None] | None = None
 
     @property
     def dialogue(self) -> Dialogue:
@@ -37,34 +44,52 @@ class Published:
         return self._dialogue
 
     @property
-    def index(self) -> Index:
-        if self._index is None:
+    def content(self) -> Content:
+        if self._content is None:
             raise MedrepError(Fault.CONFIGURATION, "no content is published")
+        return self._content
+
+    @property
+    def index(self) -> Index:
+        """The newest index that is built; `indexed` waits for the first."""
+        if self._index is None:
+            raise MedrepError(Fault.CONFIGURATION, "the index is not built yet")
         return self._index
 
     @property
-    def content(self) -> Content:
-        return self.index.content
+    def ready(self) -> bool:
+        """Whether questions can be answered."""
+        return self._index is not None
+
+    async def indexed(self) -> None:
+        """Return once questions can be answered."""
+        await self._indexed.wait()
 
     def spoken(self, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one it has just replaced."""
         return self._dialogues.get(version)
 
     async def load(self) -> None:
-        """Read what is in force; the index is built only when the content changed."""
+        """Read what is in force; a changed content is indexed aside."""
+        known = self._content.fingerprint if self._content else None
         async with self._db.begin() as tx:
             dialogue = await published.current(tx, dialogue_version)
             fingerprint = await published.fingerprint(tx, content_version)
-            content = None
-            if fingerprint is not None and (self._index is None or self.content.fingerprint != fingerprint):
-                content = await published.current(tx, content_version)
+            changed = fingerprint is not None and fingerprint != known
+            content = await published.current(tx, content_version) if changed else None
         if dialogue is not None:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
         if content is not None:
-            parsed = Content.from_json(content.body)
-            self._index = await asyncio.to_thread(Index, parsed, self._encoder)
-            log.info("content.loaded", version=parsed.fingerprint[:12], entries=len(parsed.entries))
+            self._content = Content.from_json(content.body)
+            if self._building is not None:
+                self._building.cancel()
+            self._building = asyncio.create_task(self._build(self._content))
+
+    async def _build(self, content: Content) -> None:
+        self._index = await asyncio.to_thread(Index, content, self._encoder)
+        self._indexed.set()
+        log.info("content.indexed", version=content.fingerprint[:12], entries=len(content.entries))
 
 
 @dataclass(frozen=True, slots=True)

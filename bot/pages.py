@@ -63,8 +63,13 @@ class Pages:
     async def readyz(self, request: web.Request) -> web.Response:
         """Database and engine model are ready; 503 names what is not."""
         database, model = await asyncio.gather(self._database(), self._engine.ready())
-        said = {"database": database, "engine": model is not None, "model": (model or "")[:12]}
-        return web.json_response(said, status=200 if database and model else 503)
+        said = {
+            "database": database,
+            "engine": model is not None,
+            "model": (model or "")[:12],
+            "content": self._base.published.ready,
+        }
+        return web.json_response(said, status=200 if all(said.values()) else 503)
 
     async def _database(self) -> bool:
         try:
