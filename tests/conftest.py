@@ -15,11 +15,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from bot.base import Base, Published
 from bot.clock import Clock
+from bot.dialogue import read_dialogue
+from bot.knowledge import Encoder
+from bot.settings import ROOT
 from bot.store.cluster import Cluster
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.migrate import migrate
+from bot.store.published import Version, publish
+from bot.store.tables import dialogue_version
 
 TEMPLATE = "medrep"
 
@@ -72,3 +78,20 @@ def vault(keyring: Keyring) -> Vault:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture
+async def base(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Base:
+    """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
+    dialogue = read_dialogue(ROOT)
+    async with database.begin() as tx:
+        version = Version(dialogue.fingerprint, dict(dialogue.files), "test")
+        await publish(tx, dialogue_version, version, clock.now())
+    published = Published(database, encoder)
+    await published.load()
+    return Base(database, vault, clock, published, home)

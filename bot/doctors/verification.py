@@ -87,8 +87,8 @@ async def confirm(tx: Tx, base: Base, task_id: int, external_id: str | None, by:
         if external_id is not None
         else (await _only_match(tx, base.vault.keyring, task)).person_id
     )
-    await bind(tx, base.vault, _contact_id(task), person_id, by, now)
     await tasks.close(tx, task_id, now, by, "confirmed")
+    await bind(tx, base.vault, _contact_id(task), person_id, by, now)
     await _tell(tx, base, task, "utter_verify_done", now)
 
 
