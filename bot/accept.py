@@ -17,7 +17,7 @@ from bot.evidence import Evidence
 from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
 from bot.points import reached
 from bot.safety import Screening, screen
-from bot.store import arrivals, contacts, messages, outgoing, platform, turns
+from bot.store import arrivals, contacts, messages, outcomes, outgoing, platform, turns
 from bot.store.arrivals import Arrival
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -74,7 +74,7 @@ class Door:
     async def _gone(self, tx: Tx, whose: Contact, now: datetime) -> None:
         """They unfollowed. The platform asks that their data be deleted; safety records must be kept."""
         await contacts.mark(tx, whose.id, unreachable_at=now)
-        await outgoing.cancel_open(tx, whose.id)
+        await outcomes.cancel_open(tx, whose.id)
         erased = await turns.forget(tx, whose.id)
         await Evidence(
             kind="contact.unfollowed",
@@ -89,7 +89,7 @@ class Door:
         """The platform's later word on something we sent."""
         state = OutboxState.DELIVERED if inbound.detail.get("delivered") else OutboxState.FAILED
         platform_id = str(inbound.detail.get("platform_id", ""))
-        row = await outgoing.delivered(tx, inbound.account, platform_id, state) if platform_id else None
+        row = await outcomes.delivered(tx, inbound.account, platform_id, state) if platform_id else None
         if row is not None:
             await Evidence("message.receipt", now, f"outbox:{row}", {"state": state.value}).record(tx)
 
@@ -161,7 +161,6 @@ def _arrival(
         ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
         passive_until=passive_until,
         grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
-        grant_replaces=words,
         present=words or clicked,
         hurry=inbound.kind == InboundKind.TEXT and not waits,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.evidence import Evidence
-from bot.store import contacts, outgoing
+from bot.store import contacts, outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 
@@ -14,7 +14,7 @@ async def stop(tx: Tx, whose: Contact, now: datetime) -> None:
     """Stop means stop: every channel of this person, every queued proactive message."""
     await contacts.stop(tx, whose.person_id, now)
     everywhere = [contact.id for contact in await contacts.of_person(tx, whose.person_id)]
-    cancelled = await outgoing.cancel_proactive(tx, everywhere)
+    cancelled = await outcomes.cancel_proactive(tx, everywhere)
     await _record(tx, whose, now, "person.stopped", {"cancelled": cancelled})
 
 

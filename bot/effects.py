@@ -38,13 +38,15 @@ async def once(
 ) -> dict[str, Any]:
     """The result of this call: `run`'s the first time, the stored one after that.
 
-    What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal).
+    What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal); a
+    repeat that comes while the first still runs waits for it.
     Raises MedrepError(NOT_FOUND) for a turn that is not ours.
     """
     async with base.db.begin() as tx:
         contact_id = await messages.contact_of(tx, turn_id)
         if contact_id is None:
             raise MedrepError(Fault.NOT_FOUND, "no such turn")
+        await turns.lock_effect(tx, turn_id, action, ordinal)
         known = await turns.read_effect(tx, base.vault, turn_id, action, ordinal)
         if known is not None:
             return known

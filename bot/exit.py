@@ -52,8 +52,9 @@ async def _entitled(tx: Tx, base: Base, whose: Contact, part: Part) -> None:
     if basis is None:
         raise MedrepError(Fault.NO_BASIS, "no basis")
     if basis.kind == BasisKind.RESPONSE:
-        spoken = base.published.spoken(basis.version)
-        if spoken is None or not spoken.says(basis.ref, part.text):
+        # A version replaced since (and perhaps before our start) counts only if its successor says the same.
+        spoken = base.published.spoken(basis.version) or base.published.dialogue
+        if not spoken.says(basis.ref, part.text):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.CONTENT:
         if whose.audience == Audience.DOCTOR and not (await doctors.standing(tx, whose.person_id)).verified:

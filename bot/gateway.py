@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot import metrics
@@ -17,7 +19,6 @@ from bot.accept import Door
 from bot.base import Base
 from bot.clock import real_now
 from bot.dialogue import Engine
-from bot.evidence import Evidence
 from bot.exit import release
 from bot.model import (
     Accepted,
@@ -33,13 +34,21 @@ from bot.model import (
 )
 from bot.outbox import record_sent
 from bot.points import reached
-from bot.store import messages, outgoing
+from bot.store import messages, outcomes, outgoing
+from bot.store.database import surely
 from bot.store.outgoing import Outgoing
 
 PASSIVE_WAIT = timedelta(seconds=3)
 RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
 WAITERS = 40  # connections of one process that may wait at once
 ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, InboundKind.EVENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(PassiveReply):
+    """What a connection carries, and the row as it was taken for just this connection."""
+
+    row: Outgoing
 
 
 class Gateway:
@@ -51,14 +60,18 @@ class Gateway:
         engine: Engine,
         audiences: Mapping[Account, Audience],
         fits: Callable[[Account, Message], bool],
+        *,
+        passive_wait: timedelta = PASSIVE_WAIT,
+        retry_wait: timedelta = RETRY_WAIT,
     ) -> None:
         self._base = base
         self._engine = engine
         self._audiences = audiences
         self._fits = fits
         self._door = Door(base)
+        self._passive_wait = passive_wait
+        self._retry_wait = retry_wait
         self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
-        self._offered: dict[int, tuple[Outgoing, datetime]] = {}
 
     async def accept(self, inbound: Inbound, *, passive: bool) -> Accepted:
         """Durable when this returns."""
@@ -66,30 +79,28 @@ class Gateway:
         if audience is None:
             raise MedrepError(Fault.NOT_FOUND, f"no account {inbound.account}")
         carries = passive and inbound.kind in ANSWERED
-        until = real_now() + PASSIVE_WAIT if carries else None
+        until = real_now() + self._passive_wait if carries else None
         accepted = await self._door.accept(inbound, audience, passive_until=until)
         if not accepted.duplicate:
             metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
         return accepted
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
-        """The reply of this message, if it comes within about 3 s."""
+        """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""
         arrived = real_now()
         ready = asyncio.Event()
         self._waiting[accepted.inbox_id].add(ready)
         try:
             while True:
                 ready.clear()
-                reply = await self._take(accepted, arrived)
-                remaining = (arrived + PASSIVE_WAIT - real_now()).total_seconds()
+                reply = await self._taken(accepted, arrived)
+                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
                 if reply is not None or remaining <= 0 or not self._patient():
                     return reply
                 if await self._over(accepted):
-                    return await self._take(accepted, arrived)
-                try:
+                    return await self._taken(accepted, arrived)
+                with suppress(TimeoutError):
                     await asyncio.wait_for(ready.wait(), remaining)
-                except TimeoutError:
-                    return await self._take(accepted, arrived)
         finally:
             waiting = self._waiting[accepted.inbox_id]
             waiting.discard(ready)
@@ -103,15 +114,18 @@ class Gateway:
 
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:
         """The connection took the reply, or broke: then a platform retry may, or it is pushed."""
-        row, _ = self._offered.pop(reply.outbox_id)
+        assert isinstance(reply, Offer)  # noqa: S101 - for the type checker; we made it
+        row = reply.row
+        await surely(lambda: self._written(row, written=written), self._retry_wait.total_seconds() / 2)
+
+    async def _written(self, row: Outgoing, *, written: bool) -> None:
         async with self._base.db.begin() as tx:
             if not written:
-                await outgoing.settle(
-                    tx, row, OutboxState.WAITING, fault="connection", passive_until=real_now() + RETRY_WAIT
-                )
+                until = real_now() + self._retry_wait
+                await outcomes.settle(tx, row, OutboxState.WAITING, fault="connection", passive_until=until)
                 return
             now = self._base.clock.now()
-            if await outgoing.settle(tx, row, OutboxState.SENT, sent_at=now):
+            if await outcomes.settle(tx, row, OutboxState.SENT, sent_at=now):
                 await record_sent(tx, row, now, via="passive")
                 metrics.SENT.labels(str(row.account), "passive").inc()
             reached("passive.before_commit")
@@ -124,26 +138,35 @@ class Gateway:
         """Whether waiting makes sense: the engine is well and the backlog fits."""
         return self._engine.available and len(self._waiting) <= WAITERS
 
+    async def _taken(self, accepted: Accepted, arrived: datetime) -> PassiveReply | None:
+        """As `_take`, but never half: the platform is told `success` when this wait is cancelled."""
+        taking = asyncio.ensure_future(self._take(accepted, arrived))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            if (reply := await taking) is not None:
+                async with self._base.db.begin() as tx:
+                    await outgoing.push_instead(tx, reply.outbox_id)
+            raise
+
     async def _take(self, accepted: Accepted, arrived: datetime) -> PassiveReply | None:
-        base = self._base
+        base, lease = self._base, self._retry_wait
         async with base.db.begin() as tx:
             again = arrived if accepted.duplicate else None
-            outbox_id = await outgoing.claim_passive(tx, accepted.inbox_id, real_now(), RETRY_WAIT, again)
-            if outbox_id is None:
+            found = await outgoing.find_passive(tx, accepted.inbox_id, again, lease)
+            if found is None:
                 return None
+            outbox_id, fresh = found
             try:
                 row = await outgoing.read(tx, base.vault, outbox_id)
                 message = await release(tx, base, row)
-            except MedrepError as error:
-                # The loop meets the same refusal and does what follows from it.
-                await outgoing.push_instead(tx, outbox_id)
-                await Evidence(
-                    "message.refused", base.clock.now(), f"outbox:{outbox_id}", {"fault": str(error.fault)}
-                ).record(tx)
+            except MedrepError:
+                message = None
+            if message is None or not self._fits(row.account, message):
+                # The loop pushes it, or meets the same refusal and does what follows from that.
+                if fresh:
+                    await outgoing.push_instead(tx, outbox_id)
                 return None
-            if not self._fits(row.account, message):
-                await outgoing.push_instead(tx, outbox_id)
-                return None
+            row = await outgoing.take_passive(tx, row, real_now(), lease)
         reached("passive.claimed")
-        self._offered[outbox_id] = (row, arrived)
-        return PassiveReply(outbox_id, message)
+        return Offer(outbox_id, message, row)

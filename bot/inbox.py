@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from bot import metrics
 from bot.base import Base
@@ -25,7 +24,7 @@ from bot.model import Audience, Fault, InboxState, MedrepError, Purpose, Reply, 
 from bot.points import reached
 from bot.store import contacts, doctors, messages, outgoing, turns
 from bot.store.contacts import Contact
-from bot.store.database import Tx
+from bot.store.database import UNAVAILABLE, Tx
 from bot.store.doctors import Standing
 from bot.store.messages import Claim, Waiting
 from bot.store.outgoing import Draft, Part
@@ -33,9 +32,10 @@ from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=15)  # longer than a turn of the engine and its commit
 POLL = 1.0
-ATTEMPTS = 3  # of a turn that the engine itself fails
+ATTEMPTS = 4  # of a turn that the engine itself fails, over some 12 s
+LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
 LONGEST_MESSAGE = 620  # characters that several replies may have together in one message
 
@@ -58,6 +58,7 @@ class Inbox:
         self._base = base
         self._engine = engine
         self._workers = workers
+        self._probe = asyncio.Lock()
         self.wake = asyncio.Condition()
 
     async def run(self) -> None:
@@ -69,11 +70,23 @@ class Inbox:
     async def _work(self) -> None:
         while True:
             try:
-                if await self.turn():
+                if self._engine.available:
+                    if await self.turn():
+                        continue
+                elif not self._probe.locked():
+                    # One worker of the process looks whether the engine is back; messages go on waiting as
+                    # messages, so that those that belong together still form one turn.
+                    async with self._probe:
+                        await asyncio.sleep(POLL)
+                        await self.turn()
                     continue
-            except DBAPIError:
+            except UNAVAILABLE:
                 log.warning("inbox.failed", reason="database")
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(POLL)
+            except Exception:
+                # A bug of ours must not stop the loop; the turn is tried again when its lease ends.
+                log.exception("inbox.bug")
+                await asyncio.sleep(POLL)
             async with self.wake:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.wake.wait(), POLL)
@@ -86,6 +99,9 @@ class Inbox:
         if mine is None:
             return False
         reached("inbox.claimed")
+        if mine.attempts > LIVES:
+            await self._failed(mine, MedrepError(Fault.ENGINE_FAILED, "its workers died"))
+            return True
         try:
             async with base.db.begin() as tx:
                 scene = await self._scene(tx, mine)
@@ -108,7 +124,7 @@ class Inbox:
             reached("inbox.committed")
         except MedrepError as error:
             await self._failed(mine, error)
-        except DBAPIError:
+        except UNAVAILABLE:
             raise
         except Exception:
             # A bug of ours must not stop the loop: the turn counts as failed, the trace has no texts.
@@ -207,12 +223,16 @@ class Inbox:
             await messages.finish(tx, mine, InboxState.DONE, self._base.clock.now())
 
     async def _failed(self, mine: Claim, error: MedrepError) -> None:
-        """The engine is down: wait for it. It failed this turn: try again, then say so."""
+        """The engine is down: wait for it. It failed this turn: try again, then say so.
+
+        Raises MedrepError(LEASE_LOST | ERASED): then another worker has it, or finds nobody to answer.
+        """
         metrics.TURNS.labels(str(error.fault)).inc()
         log.warning("turn.failed", turn=str(mine.turn_id), fault=str(error.fault), detail=error.detail)
         if error.fault == Fault.LEASE_LOST:
             return
-        counts = error.fault != Fault.ENGINE_DOWN
+        # Somebody erased while the engine thought is found by the next look, which ends the turn.
+        counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
         base, now = self._base, self._base.clock.now()
         async with base.db.begin() as tx:
             if not counts or mine.attempts < ATTEMPTS:
@@ -223,6 +243,14 @@ class Inbox:
             await messages.finish(tx, mine, InboxState.FAILED, now, fault=str(error.fault))
             reply = base.published.dialogue.reply("utter_failed", whose.audience, Purpose.REPLY)
             await self._queue(tx, mine, whose, [Draft.of(reply)])
+            await Evidence(
+                kind="turn.failed",
+                at=now,
+                subject=f"turn:{mine.turn_id}",
+                facts={"fault": str(error.fault), "detail": error.detail, "attempts": mine.attempts},
+                person_id=whose.person_id,
+                contact_id=whose.id,
+            ).record(tx)
             await open_task(
                 tx,
                 base.vault,

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from bot import metrics
 from bot.base import Base
 from bot.clock import CHINA, real_now
 from bot.evidence import Evidence
 from bot.exit import release
-from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
+from bot.model import PROACTIVE, Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
 from bot.points import reached
-from bot.store import contacts, outgoing, platform, schedules
-from bot.store.database import Tx
+from bot.store import contacts, outcomes, outgoing, platform
+from bot.store.database import UNAVAILABLE, Tx, surely
 from bot.store.outgoing import Draft, Outgoing
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
-TOGETHER = 20
+TOGETHER = 40  # sends of one process at a time
 POLL = 0.5
+STOPPING = 4.0  # seconds for the sends under way when the process ends
 TRIES = 3
 KEPT_FOR_SAFETY = 1  # pushes that only emergency and hand-over text may use
 
@@ -64,33 +65,76 @@ _ALARMS = {
 class Outbox:
     """The sender. Any number of processes may run it: rows are claimed, in order per contact."""
 
-    def __init__(self, base: Base, channels: Mapping[Account, Channel]) -> None:
+    def __init__(self, base: Base, channels: Mapping[Account, Channel], *, lease: timedelta = LEASE) -> None:
         self._base = base
         self._channels = channels
+        self._lease = lease
+        self._under_way: set[asyncio.Task[None]] = set()
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Push until cancelled."""
-        while True:
-            try:
-                pushed = await self.push()
-                await self._tidy()
-            except OperationalError:
-                log.warning("outbox.failed", reason="database")
-                await asyncio.sleep(1.0)
-                continue
-            if not pushed:
+        """Push until cancelled, then finish what is with the platform.
+
+        A slow send holds up nobody but its own contact.
+        """
+        tidied = 0.0
+        try:
+            while True:
                 self.wake.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), POLL)
+                try:
+                    if time.monotonic() - tidied >= POLL:
+                        await self.tidy()
+                        tidied = time.monotonic()
+                    idle = await self._start() == 0
+                except UNAVAILABLE:
+                    log.warning("outbox.failed", reason="database")
+                    await asyncio.sleep(1.0)
+                    continue
+                if idle:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), POLL)
+        finally:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=STOPPING)
+
+    async def _start(self) -> int:
+        """Begin to send what may leave now; how many rows that was."""
+        rows = await self._claim(TOGETHER - len(self._under_way))
+        for row in rows:
+            task = asyncio.create_task(self._guarded(row))
+            self._under_way.add(task)
+            task.add_done_callback(self._ended)
+        return len(rows)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self.wake.set()
 
     async def push(self) -> int:
         """Claim and send one batch; how many rows that was."""
-        async with self._base.db.begin() as tx:
-            rows = await outgoing.claim(tx, real_now(), LEASE, TOGETHER)
-        reached("outbox.claimed")
-        await asyncio.gather(*(self._push_one(row) for row in rows))
+        rows = await self._claim(TOGETHER)
+        await asyncio.gather(*(self._guarded(row) for row in rows))
         return len(rows)
+
+    async def _claim(self, limit: int) -> tuple[int, ...]:
+        base = self._base
+        if limit <= 0:
+            return ()
+        async with base.db.begin() as tx:
+            rows = await outgoing.claim(tx, real_now(), base.clock.now(), self._lease, limit)
+        reached("outbox.claimed")
+        return rows
+
+    async def _guarded(self, outbox_id: int) -> None:
+        """What goes wrong here leaves the row to its lease: it waits again, or counts as uncertain."""
+        try:
+            await self._push_one(outbox_id)
+        except UNAVAILABLE:
+            log.warning("outbox.failed", row=outbox_id, reason="database")
+        except MedrepError as error:
+            log.warning("outbox.failed", row=outbox_id, reason=str(error.fault))
+        except Exception:
+            log.exception("outbox.bug", row=outbox_id)
 
     async def _push_one(self, outbox_id: int) -> None:
         base = self._base
@@ -109,32 +153,33 @@ class Outbox:
             except MedrepError as error:
                 await self._failed(tx, row, error)
                 return
+            await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=row.pieces_sent)
         reached("outbox.before_send")
+        receipt, sent = Receipt(), row.pieces_sent
         try:
-            receipt = await self._send(channel, address, row, pieces)
+            for piece in pieces:
+                if sent > row.pieces_sent:
+                    async with base.db.begin() as tx:
+                        await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
+                receipt = await channel.send(address, piece, key=f"{row.id}-{sent + 1}")
+                sent += 1
         except MedrepError as error:
             async with base.db.begin() as tx:
+                if error.fault != Fault.AMBIGUOUS:
+                    left = row.pieces_sent + len(pieces) - sent
+                    await platform.refund(tx, row.contact_id, base.clock.now(), left)
+                    await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
                 await self._failed(tx, row, error)
             return
         reached("outbox.sent")
-        async with base.db.begin() as tx:
-            now = base.clock.now()
-            await outgoing.settle(
-                tx, row, OutboxState.SENT, sent_at=now, platform_id=receipt.platform_id or None
-            )
-            await record_sent(tx, row, now, via="active")
+        await surely(lambda: self._sent(row, receipt), self._lease.total_seconds() / 2)
         metrics.SENT.labels(str(row.account), "active").inc()
 
-    async def _send(
-        self, channel: Channel, address: str, row: Outgoing, pieces: tuple[Message, ...]
-    ) -> Receipt:
-        receipt = Receipt()
-        for number, piece in enumerate(pieces, start=row.pieces_sent + 1):
-            receipt = await channel.send(address, piece, key=f"{row.id}-{number}")
-            if len(pieces) > 1:
-                async with self._base.db.begin() as tx:
-                    await outgoing.piece_sent(tx, row, number)
-        return receipt
+    async def _sent(self, row: Outgoing, receipt: Receipt) -> None:
+        async with self._base.db.begin() as tx:
+            now, platform_id = self._base.clock.now(), receipt.platform_id or None
+            if await outcomes.settle(tx, row, OutboxState.SENT, sent_at=now, platform_id=platform_id):
+                await record_sent(tx, row, now, via="active")
 
     async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
         """Take from the platform's allowance; safety may use the slot that is kept back."""
@@ -149,7 +194,7 @@ class Outbox:
         try:
             return await outgoing.read(tx, self._base.vault, outbox_id)
         except MedrepError:
-            await outgoing.cancel_erased(tx, outbox_id)
+            await outcomes.cancel_erased(tx, outbox_id)
             return None
 
     async def _failed(self, tx: Tx, row: Outgoing, error: MedrepError) -> None:
@@ -160,7 +205,8 @@ class Outbox:
         elif fault in _QUOTAS:
             state, retry_at = OutboxState.WAITING, _quota_ends(fault)
             await platform.open_circuit(tx, row.account, retry_at, fault)
-        if not await outgoing.settle(tx, row, state, fault=str(fault), retry_at=retry_at):
+        counts = fault not in _QUOTAS
+        if not await outcomes.settle(tx, row, state, fault=str(fault), retry_at=retry_at, counts=counts):
             return
         metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
         log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
@@ -194,7 +240,7 @@ class Outbox:
             await platform.close_window(tx, row.contact_id, now)
         elif error.fault == Fault.UNREACHABLE and whose.unreachable_at is None:
             await contacts.mark(tx, whose.id, unreachable_at=now)
-            await outgoing.cancel_open(tx, whose.id)
+            await outcomes.cancel_open(tx, whose.id)
         kind = {
             OutboxState.UNKNOWN: Kind.UNCERTAIN_SEND,
             OutboxState.BLOCKED: Kind.BLOCKED_MESSAGE,
@@ -204,19 +250,19 @@ class Outbox:
             await open_task(
                 tx, base.vault, kind, now=now, whose=whose, key=f"{kind}:outbox:{row.id}", detail=str(error)
             )
-        if state == OutboxState.BLOCKED and row.basis and "utter_failed" not in row.basis:
+        waits = row.purpose not in PROACTIVE  # for an answer
+        if state == OutboxState.BLOCKED and waits and "utter_failed" not in (row.basis or ""):
             await _say_so(tx, base, row, now)
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
         """What expired, and what a dead sender left behind."""
         base, now = self._base, self._base.clock.now()
         async with base.db.begin() as tx:
-            late = await outgoing.expired(tx, now, 100)
+            late, missed = await outcomes.expired(tx, now, 100)
             if late:
-                missed = await schedules.expire(tx, list(late))
                 facts = {"count": len(late), "reminders": missed}
                 await Evidence("messages.expired", now, f"outbox:{late[0]}", facts).record(tx)
-            for outbox_id in await outgoing.abandoned(tx, real_now(), 100):
+            for outbox_id in await outcomes.abandoned(tx, real_now(), 100):
                 row = await self._read(tx, outbox_id)
                 if row is not None:
                     await self._failed(tx, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))

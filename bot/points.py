@@ -1,18 +1,24 @@
 """Named points at which a test may kill this process, to prove that nothing is lost there.
 
-Only with MEDREP_TEST=1, and MEDREP_KILL_AT naming a point: the process ends as by kill -9 when it
-gets there, so the proofs in tests/ do not depend on luck.
+Only with MEDREP_TEST=1, and MEDREP_KILL_AT naming a folder: whichever process first gets to a point for
+which a file of that name lies there takes the file away and ends as by kill -9. So the proofs in
+tests/ do not depend on luck.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 
-_POINT = os.environ.get("MEDREP_KILL_AT") if os.environ.get("MEDREP_TEST") == "1" else None
+_FOLDER = os.environ.get("MEDREP_KILL_AT") if os.environ.get("MEDREP_TEST") == "1" else None
 
 
 def reached(name: str) -> None:
     """Nothing, except in a test that asked for death at this point."""
-    if name == _POINT:
+    if _FOLDER is None:
+        return
+    with suppress(FileNotFoundError):
+        (Path(_FOLDER) / name).unlink()  # atomic: one process dies of one file
         os.kill(os.getpid(), signal.SIGKILL)

@@ -5,24 +5,26 @@ APScheduler is only the clock that calls us. Truth is rows: any number of ticker
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from dateutil.rrule import rrule, rruleset, rrulestr
-from sqlalchemy.exc import DBAPIError
 
 from bot.base import Base
 from bot.clock import CHINA, real_now
 from bot.evidence import Evidence
 from bot.store import schedules
+from bot.store.database import UNAVAILABLE
 from bot.store.schedules import Due, Step
 
 log = structlog.get_logger()
 BATCH = 1000
 EVERY = 1.0  # seconds
-MOST_UNHEARD = 1000  # occurrences of one plan recorded at once after a downtime
+MOST_UNHEARD = 1000  # occurrences of one plan recorded at once after a downtime: the newest
 
 
 class Ticker:
@@ -47,7 +49,7 @@ class Ticker:
                 total += queued
                 if claimed < BATCH:
                     return total
-        except DBAPIError:
+        except UNAVAILABLE:
             log.warning("ticker.failed", reason="database")
             return total
 
@@ -57,11 +59,20 @@ class Ticker:
             due = await schedules.claim(tx, now, BATCH)
             if not due:
                 return 0, 0
-            queued, missed = await schedules.advance(tx, [step(one, now) for one in due], now, real_now())
+            queued, missed = await schedules.advance(tx, [_step(one, now) for one in due], now, real_now())
             if missed:
                 # One outage is one incident, not one per reminder.
                 await Evidence("reminders.missed", now, "ticker", {"count": missed}).record(tx)
         return len(due), queued
+
+
+def _step(due: Due, now: datetime) -> Step:
+    try:
+        return step(due, now)
+    except (ValueError, TypeError, OverflowError):
+        # One plan that cannot be read must not hold up all others: it ends, and says so.
+        log.error("ticker.unreadable_rule", plan=due.id)
+        return Step(due, None, due.due_at, "unreadable rule")
 
 
 def step(due: Due, now: datetime) -> Step:
@@ -70,13 +81,13 @@ def step(due: Due, now: datetime) -> Step:
     expires_at = due.due_at + timedelta(seconds=due.grace)
     latest = unheard[-1] if unheard else due.due_at
     late = now > latest + timedelta(seconds=due.grace)
-    missed = "stopped" if due.stopped else "downtime" if late else None
+    missed = due.silent or ("downtime" if late else None)
     if not unheard:
         return Step(due, upcoming, expires_at, missed)
     # Several passed: only the newest may still leave, the others are missed.
-    newest = Due(**{**{f: getattr(due, f) for f in due.__slots__}, "due_at": latest})
     earlier = (due.due_at, *unheard[:-1])
-    return Step(newest, upcoming, latest + timedelta(seconds=due.grace), missed, earlier)
+    expires_at = latest + timedelta(seconds=due.grace)
+    return Step(replace(due, due_at=latest), upcoming, expires_at, missed, earlier)
 
 
 def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ...]]:
@@ -84,16 +95,12 @@ def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ..
     local_now = now.astimezone(CHINA).replace(tzinfo=None)
     moment = due.due_at.astimezone(CHINA).replace(tzinfo=None)
     rule = _rule(due.rrule, due.starts_at.astimezone(CHINA).replace(tzinfo=None), moment)
-    unheard: list[datetime] = []
-    while True:
-        moment_or_none = rule.after(moment)
-        if moment_or_none is None:
-            return None, tuple(unheard)
-        moment = moment_or_none
-        if moment > local_now:
-            return moment.replace(tzinfo=CHINA), tuple(unheard)
-        if len(unheard) < MOST_UNHEARD:
-            unheard.append(moment.replace(tzinfo=CHINA))
+    unheard: deque[datetime] = deque(maxlen=MOST_UNHEARD)
+    for occurrence in rule.xafter(moment):
+        if occurrence > local_now:
+            return occurrence.replace(tzinfo=CHINA), tuple(unheard)
+        unheard.append(occurrence.replace(tzinfo=CHINA))
+    return None, tuple(unheard)
 
 
 def _rule(text: str, starts_at: datetime, due_at: datetime) -> rrule | rruleset:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from bot.clock import real_now
-from bot.model import Account, TokenFetch
+from bot.model import Account, Fault, MedrepError, TokenFetch
 from bot.store import platform
-from bot.store.database import Database, Tx
+from bot.store.database import UNAVAILABLE, Database, Tx
 from bot.store.keys import Keyring
 
 EARLY = timedelta(minutes=5)  # renew this long before it ends
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    try:
+        yield
+    except UNAVAILABLE:
+        raise MedrepError(Fault.TRANSIENT, "the token store is away") from None
 
 
 class SharedTokens:
@@ -21,7 +31,22 @@ class SharedTokens:
         self._keyring = keyring
 
     async def get(self, account: Account, fetch: TokenFetch) -> str:
-        """The token, fetched by one process only when there is none that is good for 5 minutes."""
+        """The token, fetched by one process only when there is none that is good for 5 minutes.
+
+        Raises what `fetch` raises, and MedrepError(TRANSIENT) when the database is away: nothing was sent.
+        """
+        with _harmless():
+            return await self._get(account, fetch)
+
+    async def refused(self, account: Account, token: str, fetch: TokenFetch) -> str:
+        """The platform refused `token`: whoever comes first renews, the others get the new one.
+
+        Raises as `get`.
+        """
+        with _harmless():
+            return await self._replaced(account, token, fetch)
+
+    async def _get(self, account: Account, fetch: TokenFetch) -> str:
         async with self._db.begin() as tx:
             token = await platform.token(tx, self._keyring, account, real_now() + EARLY)
         if token is not None:
@@ -31,8 +56,7 @@ class SharedTokens:
             token = await platform.token(tx, self._keyring, account, real_now() + EARLY)
             return token or await self._renew(tx, account, fetch)
 
-    async def refused(self, account: Account, token: str, fetch: TokenFetch) -> str:
-        """The platform refused `token`: whoever comes first renews, the others get the new one."""
+    async def _replaced(self, account: Account, token: str, fetch: TokenFetch) -> str:
         async with self._db.begin() as tx:
             await platform.lock_token(tx, account)
             kept = await platform.token(tx, self._keyring, account, real_now())

@@ -1,4 +1,8 @@
-"""NOTIFY from the database to the loops of this process. Losing one only costs a poll interval."""
+"""NOTIFY from the database to the loops of this process.
+
+Losing a wake-up only costs a poll interval. What else is told (a version published, the clock moved, a
+person erased) is read again whenever the connection is new.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from bot.gateway import Gateway
 from bot.inbox import Inbox
 from bot.outbox import Outbox
 from bot.store import business_clock, keys, messages, outgoing, published
+from bot.store.database import UNAVAILABLE
 
 log = structlog.get_logger()
 
@@ -24,15 +29,18 @@ class Wakeups:
         self._inbox = inbox
         self._outbox = outbox
         self._gateway = gateway
+        self._published = asyncio.Event()
 
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is opened again."""
-        while True:
-            try:
-                await self._listen()
-            except psycopg.OperationalError:
-                log.warning("wakeups.lost", reason="database")
-                await asyncio.sleep(1.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            while True:
+                try:
+                    await self._listen()
+                except (psycopg.Error, *UNAVAILABLE):
+                    log.warning("wakeups.lost", reason="database")
+                    await asyncio.sleep(1.0)
 
     async def _listen(self) -> None:
         connection = await self._base.db.listen(
@@ -44,6 +52,10 @@ class Wakeups:
             keys.ERASED_CHANNEL,
         )
         async with connection:
+            async with self._base.db.begin() as tx:
+                self._base.clock.offset = timedelta(seconds=await business_clock.offset(tx))
+            self._base.vault.forget_all()
+            self._published.set()
             async for notice in connection.notifies():
                 await self._heard(notice.channel, notice.payload)
 
@@ -56,8 +68,19 @@ class Wakeups:
         elif channel == outgoing.SEND_CHANNEL:
             self._outbox.wake.set()
         elif channel == published.CHANNEL:
-            await self._base.published.load()
+            self._published.set()
         elif channel == business_clock.CHANNEL:
             self._base.clock.offset = timedelta(seconds=int(payload))
         elif channel == keys.ERASED_CHANNEL:
             self._base.vault.forget(UUID(payload))
+
+    async def _follow(self) -> None:
+        """Load what is published, beside the listening: building an index takes seconds."""
+        while True:
+            await self._published.wait()
+            self._published.clear()
+            try:
+                await self._base.published.load()
+            except UNAVAILABLE:
+                self._published.set()
+                await asyncio.sleep(1.0)

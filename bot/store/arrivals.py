@@ -34,7 +34,6 @@ class Arrival:
     ready_at: datetime
     passive_until: datetime | None
     grant: Grant | None  # what the act lets us push; None: nothing (a trigger, a receipt)
-    grant_replaces: bool  # also a window that is still open: a message does, a click does not
     present: bool  # the person is there: what was held for them may leave
     hurry: bool  # nothing of this contact waits any longer for a continuation
 
@@ -54,13 +53,12 @@ _STORE = text(
         INSERT INTO evidence (at, kind, person_id, contact_id, subject, facts, body_enc, digest)
         SELECT :received_at, :e_kind, :person, :contact, :e_subject, :e_facts, :sealed, :e_digest FROM stored
     ), granted AS (
-        INSERT INTO send_window (contact_id, closes_at, allowance, used)
-        SELECT :contact, :closes_at, :allowance, 0 FROM stored WHERE :allowance > 0
-        ON CONFLICT (contact_id) DO UPDATE
+        INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
+        SELECT :contact, :act, :closes_at, :allowance, 0 FROM stored WHERE :allowance > 0
+        ON CONFLICT (contact_id, act) DO UPDATE
         SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0
-        WHERE :replaces OR send_window.closes_at <= :received_at
     ), released AS (
-        UPDATE outbox SET state = 'waiting', retry_at = :ready_at, fault = NULL
+        UPDATE outbox SET state = 'waiting', retry_at = :ready_at, attempts = 0, fault = NULL
         FROM stored WHERE contact_id = :contact AND outbox.state = 'held' AND :present
         RETURNING outbox.id
     ), followed AS (
@@ -107,9 +105,9 @@ async def store(tx: Tx, arrival: Arrival, evidence: EvidenceRow) -> int | None:
                 "e_subject": evidence.subject,
                 "e_facts": evidence.facts,
                 "e_digest": evidence.digest,
+                "act": grant.act if grant else "",
                 "closes_at": arrival.received_at + grant.span if grant else arrival.received_at,
                 "allowance": grant.count if grant else 0,
-                "replaces": arrival.grant_replaces,
                 "present": arrival.present,
                 "hurry": arrival.hurry,
             },

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +12,8 @@ import psycopg
 from sqlalchemy import LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeEngine
 
@@ -17,6 +21,9 @@ Tx = AsyncConnection
 
 WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
+
+# What a loop outlives: the database gone, restarting or refusing, or no connection free in time.
+UNAVAILABLE = (DBAPIError, PoolTimeoutError)
 
 
 def psycopg_url(url: str) -> str:
@@ -93,6 +100,21 @@ _COPY_TYPES: dict[type[TypeEngine[Any]], str] = {
     TIMESTAMP: "timestamptz",
     ARRAY: "text[]",
 }
+
+
+async def surely(write: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Do `write`, again and again for so long while the database is away: what happened must be recorded.
+
+    `write` must be whole in one transaction and harmless when repeated. Raises what it raised last.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await write()
+        except UNAVAILABLE:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(0.5)
 
 
 async def notify(tx: Tx, channel: str, payload: str = "") -> None:

@@ -177,6 +177,10 @@ class Vault:
     def forget(self, person_id: UUID) -> None:
         self._cache.pop(person_id, None)
 
+    def forget_all(self) -> None:
+        """We may have missed that somebody was erased."""
+        self._cache.clear()
+
     async def rewrap(self, tx: Tx, limit: int = 1000) -> int:
         """Bring keys under the current master key; returns how many were moved this time."""
         rows = await tx.execute(

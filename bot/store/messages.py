@@ -117,11 +117,23 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
             .where(inbox.c.state == "waiting", inbox.c.ready_at <= now, ~busy)
             .order_by(inbox.c.id)
             .limit(1)
-            .with_for_update(of=contact, skip_locked=True)
+            # NO KEY: storing a further message of this contact must not wait for us.
+            .with_for_update(of=contact, skip_locked=True, key_share=True)
         )
     ).scalar()
     if candidate is None:
         return None
+    # Our snapshot may be older than the lock: what we saw waiting can be done by now.
+    rows = (
+        await tx.execute(
+            select(inbox.c.id, inbox.c.kind, inbox.c.ready_at)
+            .where(inbox.c.contact_id == candidate, inbox.c.state == "waiting")
+            .order_by(inbox.c.id)
+            .limit(TOGETHER)
+        )
+    ).all()
+    if not rows:
+        return CONTENDED
     turn_id = uuid4()
     opened = await tx.execute(
         insert(turn)
@@ -138,18 +150,10 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     )
     if opened.first() is None:
         return CONTENDED
-    rows = (
-        await tx.execute(
-            select(inbox.c.id, inbox.c.kind)
-            .where(inbox.c.contact_id == candidate, inbox.c.state == "waiting")
-            .order_by(inbox.c.id)
-            .limit(TOGETHER)
-        )
-    ).all()
     together = [rows[0].id]
     if rows[0].kind == InboundKind.TEXT:
         for row in rows[1:]:
-            if row.kind != InboundKind.TEXT:
+            if row.kind != InboundKind.TEXT or row.ready_at > now:
                 break
             together.append(row.id)
     await tx.execute(

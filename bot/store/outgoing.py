@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,17 @@ from uuid import UUID
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Account, Basis, Channel, Choice, OutboxState, Purpose, Reply
+from bot.model import (
+    Account,
+    Basis,
+    Channel,
+    Choice,
+    Fault,
+    MedrepError,
+    OutboxState,
+    Purpose,
+    Reply,
+)
 from bot.store.contacts import Contact
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
@@ -129,8 +139,14 @@ async def waits_before(tx: Tx, contact_id: int) -> bool:
     )
 
 
-async def claim(tx: Tx, now: datetime, lease: timedelta, limit: int) -> tuple[int, ...]:
-    """Take rows that may be pushed now, the oldest of each contact; the ids, in state `sending`."""
+async def claim(
+    tx: Tx, now: datetime, business_now: datetime, lease: timedelta, limit: int
+) -> tuple[int, ...]:
+    """Take rows that may be pushed now, the oldest of each contact; the ids, in state `sending`.
+
+    `written_at` stays empty until the row is handed to the platform: whose sender dies before that has
+    certainly not left.
+    """
     earlier = outbox.alias()
     first_in_line = or_(
         outbox.c.unordered,
@@ -152,6 +168,7 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, limit: int) -> tuple[in
                 outbox.c.state == OutboxState.WAITING.value,
                 outbox.c.retry_at <= now,
                 or_(outbox.c.passive_until.is_(None), outbox.c.passive_until < now),
+                or_(outbox.c.expires_at.is_(None), outbox.c.expires_at >= business_now),
                 first_in_line,
                 ~quiet,
             )
@@ -167,6 +184,7 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, limit: int) -> tuple[in
             state=OutboxState.SENDING.value,
             via="active",
             lease_until=now + lease,
+            written_at=None,
             fence=outbox.c.fence + 1,
             attempts=outbox.c.attempts + 1,
         )
@@ -175,10 +193,29 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, limit: int) -> tuple[in
     return tuple(sorted(taken.scalars()))
 
 
-async def claim_passive(
-    tx: Tx, inbox_id: int, now: datetime, lease: timedelta, retry_arrived: datetime | None
-) -> int | None:
-    """Take the row offered to this message's connection; its id.
+async def hand_over(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta, *, pieces: int) -> None:
+    """From the commit on it may be with the platform; `pieces` of it certainly are.
+
+    Raises MedrepError(LEASE_LOST) when it is no longer ours.
+    """
+    done = await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.id == mine.id,
+            outbox.c.fence == mine.fence,
+            outbox.c.state == OutboxState.SENDING.value,
+        )
+        .values(written_at=now, lease_until=now + lease, pieces_sent=pieces)
+        .returning(outbox.c.id)
+    )
+    if done.first() is None:
+        raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
+
+
+async def find_passive(
+    tx: Tx, inbox_id: int, retry_arrived: datetime | None, lease: timedelta
+) -> tuple[int, bool] | None:
+    """The row offered to this message's connection, locked: its id, and whether it is still waiting.
 
     `retry_arrived`: this connection is a platform retry that came then. What was written to an earlier
     connection before that is offered once more: the platform shows it once.
@@ -192,19 +229,24 @@ async def claim_passive(
             outbox.c.written_at > retry_arrived - lease,
         )
         offered = or_(offered, written_before)
-    row: int | None = (
+    row = (
         await tx.execute(
-            select(outbox.c.id)
+            select(outbox.c.id, outbox.c.state)
             .where(outbox.c.passive_inbox_id == inbox_id, offered)
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
-    ).scalar()
-    if row is not None:
+    ).first()
+    return None if row is None else (row.id, row.state == OutboxState.WAITING.value)
+
+
+async def take_passive(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta) -> Outgoing:
+    """The connection carries it; the row as it is now ours."""
+    fence: int = (
         await tx.execute(
             update(outbox)
-            .where(outbox.c.id == row)
+            .where(outbox.c.id == mine.id)
             .values(
                 state=OutboxState.SENDING.value,
                 via="passive",
@@ -212,8 +254,10 @@ async def claim_passive(
                 written_at=now,
                 fence=outbox.c.fence + 1,
             )
+            .returning(outbox.c.fence)
         )
-    return row
+    ).scalar_one()
+    return replace(mine, fence=fence)
 
 
 async def push_instead(tx: Tx, outbox_id: int) -> None:
@@ -229,15 +273,6 @@ async def push_instead(tx: Tx, outbox_id: int) -> None:
         )
     )
     await notify(tx, SEND_CHANNEL)
-
-
-async def cancel_erased(tx: Tx, outbox_id: int) -> None:
-    """Its body can no longer be read by anyone."""
-    await tx.execute(
-        update(outbox)
-        .where(outbox.c.id == outbox_id)
-        .values(state=OutboxState.CANCELLED.value, fault="erased")
-    )
 
 
 async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
@@ -274,125 +309,6 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
         pieces_sent=row.pieces_sent,
         expires_at=row.expires_at,
     )
-
-
-async def settle(
-    tx: Tx,
-    mine: Outgoing,
-    state: OutboxState,
-    *,
-    fault: str | None = None,
-    sent_at: datetime | None = None,
-    platform_id: str | None = None,
-    retry_at: datetime | None = None,
-    passive_until: datetime | None = None,
-) -> bool:
-    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
-    values: dict[str, Any] = {"state": state.value, "fault": fault, "passive_until": passive_until}
-    if sent_at is not None:
-        values["sent_at"] = sent_at
-    if platform_id is not None:
-        values["platform_id"] = platform_id
-    if retry_at is not None:
-        values["retry_at"] = retry_at
-    done = await tx.execute(
-        update(outbox)
-        .where(outbox.c.id == mine.id, outbox.c.fence == mine.fence)
-        .values(**values)
-        .returning(outbox.c.id)
-    )
-    if done.first() is None:
-        return False
-    await notify(tx, SEND_CHANNEL)  # the next in line may leave
-    return True
-
-
-async def piece_sent(tx: Tx, mine: Outgoing, count: int) -> None:
-    await tx.execute(
-        update(outbox).where(outbox.c.id == mine.id, outbox.c.fence == mine.fence).values(pieces_sent=count)
-    )
-
-
-async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
-    """Rows whose sender died between claim and outcome: nobody knows whether they left."""
-    rows = (
-        await tx.execute(
-            select(outbox.c.id)
-            .where(outbox.c.state == OutboxState.SENDING.value, outbox.c.lease_until < now)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    return tuple(rows)
-
-
-async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[int, ...]:
-    """Waiting or held rows past their expiry, now in state `expired`."""
-    rows = (
-        await tx.execute(
-            select(outbox.c.id)
-            .where(
-                outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
-                outbox.c.expires_at < business_now,
-            )
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(list(rows)))
-        .values(state=OutboxState.EXPIRED.value)
-        .returning(outbox.c.id)
-    )
-    return tuple(done.scalars())
-
-
-async def cancel_proactive(tx: Tx, contact_ids: list[int]) -> int:
-    """Stop means stop: every queued proactive message of these contacts is cancelled."""
-    done = await tx.execute(
-        update(outbox)
-        .where(
-            outbox.c.contact_id.in_(contact_ids),
-            outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
-            outbox.c.purpose.in_([Purpose.MEDICATION.value, Purpose.SERVICE.value, Purpose.PROMOTION.value]),
-        )
-        .values(state=OutboxState.CANCELLED.value, fault="stopped")
-        .returning(outbox.c.id)
-    )
-    return len(done.all())
-
-
-async def cancel_open(tx: Tx, contact_id: int) -> None:
-    """They cannot be reached any more: nothing queued for them leaves."""
-    await tx.execute(
-        update(outbox)
-        .where(
-            outbox.c.contact_id == contact_id,
-            outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]),
-        )
-        .values(state=OutboxState.CANCELLED.value, fault="unreachable")
-    )
-
-
-async def delivered(tx: Tx, account: Account, platform_id: str, state: OutboxState) -> int | None:
-    """The platform's later word on a message it had taken; the row's id, if we know it."""
-    row: int | None = (
-        await tx.execute(
-            update(outbox)
-            .where(
-                outbox.c.platform_id == platform_id,
-                outbox.c.contact_id.in_(
-                    select(contact.c.id).where(
-                        contact.c.channel == account.channel.value, contact.c.account == account.name
-                    )
-                ),
-            )
-            .values(state=state.value)
-            .returning(outbox.c.id)
-        )
-    ).scalar()
-    return row
 
 
 async def depth(tx: Tx) -> dict[str, int]:

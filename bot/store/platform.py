@@ -16,31 +16,66 @@ from bot.store.tables import circuit, platform_token, send_window
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an act of the person allows us: `count` pushed messages within `span`."""
+    """What an act of the person allows us: `count` pushed messages within `span`, anew with each act."""
 
+    act: str
     span: timedelta
     count: int
 
 
-MESSAGE = Grant(timedelta(hours=48), 5)
-CLICK = Grant(timedelta(minutes=1), 3)
+MESSAGE = Grant("message", timedelta(hours=48), 5)
+CLICK = Grant("click", timedelta(minutes=1), 3)
 
 
 async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> bool | None:
-    """Take `count` pushes, leaving `keep` for safety. None: the window is closed; False: used up."""
-    row = (
-        await tx.execute(select(send_window).where(send_window.c.contact_id == contact_id).with_for_update())
-    ).first()
-    if row is None or row.closes_at <= now:
+    """Take `count` pushes, leaving `keep` for safety. None: no window is open; False: used up.
+
+    The windows of messages and of clicks stand side by side; the one that closes sooner is used first.
+    """
+    windows = (
+        await tx.execute(
+            select(send_window)
+            .where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)
+            .order_by(send_window.c.closes_at)
+            .with_for_update()
+        )
+    ).all()
+    if not windows:
         return None
-    if row.used + count > row.allowance - keep:
+    if sum(window.allowance - window.used for window in windows) - keep < count:
         return False
+    for window in windows:
+        taken = min(count, window.allowance - window.used)
+        await _use(tx, contact_id, window.act, taken)
+        count -= taken
+    return True
+
+
+async def refund(tx: Tx, contact_id: int, now: datetime, count: int) -> None:
+    """So many certainly did not leave."""
+    window = (
+        await tx.execute(
+            select(send_window)
+            .where(
+                send_window.c.contact_id == contact_id,
+                send_window.c.closes_at > now,
+                send_window.c.used >= count,
+            )
+            .order_by(send_window.c.closes_at)
+            .limit(1)
+            .with_for_update()
+        )
+    ).first()
+    if window is not None:
+        await _use(tx, contact_id, window.act, -count)
+
+
+async def _use(tx: Tx, contact_id: int, act: str, count: int) -> None:
     await tx.execute(
         update(send_window)
-        .where(send_window.c.contact_id == contact_id)
+        .where(send_window.c.contact_id == contact_id, send_window.c.act == act)
         .values(used=send_window.c.used + count)
     )
-    return True
 
 
 async def exhaust(tx: Tx, contact_id: int) -> None:
@@ -51,6 +86,7 @@ async def exhaust(tx: Tx, contact_id: int) -> None:
 
 
 async def close_window(tx: Tx, contact_id: int, now: datetime) -> None:
+    """The platform says that nothing may be pushed, whatever our ledger says."""
     await tx.execute(
         update(send_window)
         .where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)

@@ -30,7 +30,7 @@ class Due:
     refs: dict[str, Any]
     basis: str
     purpose: str
-    stopped: bool
+    silent: str | None  # why they are not to be, or cannot be, reminded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
             refs=row.refs,
             basis=row.basis,
             purpose=row.purpose,
-            stopped=row.stopped_at is not None or row.unreachable_at is not None,
+            silent="stopped" if row.stopped_at else "unreachable" if row.unreachable_at else None,
         )
         for row in await tx.execute(query)
     ]
@@ -136,21 +136,3 @@ async def next_due(tx: Tx) -> datetime | None:
         )
     ).scalar()
     return found
-
-
-async def expire(tx: Tx, outbox_ids: list[int]) -> int:
-    """Reminders that could not leave in time are missed, and say so; how many."""
-    done = await tx.execute(
-        text(
-            """
-            UPDATE occurrence SET state = 'missed', reason = 'expired in the outbox'
-            FROM outbox
-            WHERE outbox.id = ANY(:ids) AND outbox.refs ? 'plan'
-              AND occurrence.plan_id = (outbox.refs ->> 'plan')::bigint
-              AND occurrence.due_at = (outbox.refs ->> 'due')::timestamptz
-            RETURNING occurrence.plan_id
-            """
-        ),
-        {"ids": outbox_ids},
-    )
-    return len(done.all())

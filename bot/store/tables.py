@@ -239,11 +239,17 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("pieces_sent", Integer, nullable=False, server_default=text("0")),
     Column("sent_at", Moment),
-    Column("written_at", Moment),  # real time a passive reply was handed to a connection
+    Column("written_at", Moment),  # real time it was handed to a connection; null: certainly not sent
     Column("via", Text),  # passive | active
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_open", "contact_id", "id", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
+    Index(
+        "ix_outbox_expires_at",
+        "expires_at",
+        postgresql_where=text("state IN ('waiting', 'held') AND expires_at IS NOT NULL"),
+    ),
     Index("ix_outbox_ready", "retry_at", postgresql_where=text("state IN ('waiting', 'sending')")),
     Index("ix_outbox_turn_id", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
     Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
@@ -256,6 +262,7 @@ send_window = Table(  # what the platform still lets us push to a contact
     "send_window",
     metadata,
     Column("contact_id", BigInteger, ForeignKey("contact.id"), primary_key=True),
+    Column("act", Text, primary_key=True),  # what opened it: message | click
     Column("closes_at", Moment, nullable=False),
     Column("allowance", Integer, nullable=False),
     Column("used", Integer, nullable=False, server_default=text("0")),

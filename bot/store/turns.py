@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
@@ -78,6 +78,12 @@ async def write_offer(
     )
 
 
+async def lock_effect(tx: Tx, turn_id: UUID, action: str, ordinal: int) -> None:
+    """Wait until nobody else runs this action call; released with the transaction."""
+    name = f"effect:{turn_id}:{action}:{ordinal}"
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
 async def read_effect(
     tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
 ) -> dict[str, Any] | None:
@@ -107,7 +113,7 @@ async def write_effect(
     result: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Keep the result, in the transaction of what the action did. A concurrent repeat fails here."""
+    """Keep the result, in the transaction of what the action did."""
     sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
     await tx.execute(
         insert(effect).values(

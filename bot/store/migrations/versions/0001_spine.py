@@ -299,6 +299,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
     op.create_index(
+        "ix_outbox_expires_at",
+        "outbox",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting', 'held') AND expires_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_outbox_held", "outbox", ["contact_id"], unique=False, postgresql_where=sa.text("state = 'held'")
+    )
+    op.create_index(
         "ix_outbox_open",
         "outbox",
         ["contact_id", "id"],
@@ -365,11 +375,12 @@ def upgrade() -> None:
     op.create_table(
         "send_window",
         sa.Column("contact_id", sa.BigInteger(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
         sa.Column("closes_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("allowance", sa.Integer(), nullable=False),
         sa.Column("used", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_send_window_contact_id")),
-        sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_send_window")),
+        sa.PrimaryKeyConstraint("contact_id", "act", name=op.f("pk_send_window")),
     )
     op.create_table(
         "task",
