@@ -29,18 +29,15 @@ class Wakeups:
         self._inbox = inbox
         self._outbox = outbox
         self._gateway = gateway
-        self._published = asyncio.Event()
 
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is opened again."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
-            while True:
-                try:
-                    await self._listen()
-                except (psycopg.Error, *UNAVAILABLE):
-                    log.warning("wakeups.lost", reason="database")
-                    await asyncio.sleep(1.0)
+        while True:
+            try:
+                await self._listen()
+            except (psycopg.Error, *UNAVAILABLE):
+                log.warning("wakeups.lost", reason="database")
+                await asyncio.sleep(1.0)
 
     async def _listen(self) -> None:
         connection = await self._base.db.listen(
@@ -55,7 +52,7 @@ class Wakeups:
             async with self._base.db.begin() as tx:
                 self._base.clock.offset = timedelta(seconds=await business_clock.offset(tx))
             self._base.vault.forget_all()
-            self._published.set()
+            await self._base.published.load()
             async for notice in connection.notifies():
                 await self._heard(notice.channel, notice.payload)
 
@@ -68,19 +65,8 @@ class Wakeups:
         elif channel == outgoing.SEND_CHANNEL:
             self._outbox.wake.set()
         elif channel == published.CHANNEL:
-            self._published.set()
+            await self._base.published.load()
         elif channel == business_clock.CHANNEL:
             self._base.clock.offset = timedelta(seconds=int(payload))
         elif channel == keys.ERASED_CHANNEL:
             self._base.vault.forget(UUID(payload))
-
-    async def _follow(self) -> None:
-        """Load what is published, beside the listening: building an index takes seconds."""
-        while True:
-            await self._published.wait()
-            self._published.clear()
-            try:
-                await self._base.published.load()
-            except UNAVAILABLE:
-                self._published.set()
-                await asyncio.sleep(1.0)
