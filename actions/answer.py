@@ -103,7 +103,7 @@ def decide(call: Call, tracker: Any) -> Decision:
     """What approved content says to the person's words; a follow-up is about the product last spoken of."""
     last = entry_of(call, str(tracker.get_slot("last_entry") or ""))
     return call.base.published.index.decide(
-        said(tracker), call.whose.audience, call.now, last_product=last.product if last else None
+        said(tracker), call.whose.audience, call.now, last_product=last.product if last else ""
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
@@ -13,7 +15,7 @@ import structlog
 def configure(stream: TextIO | None = None) -> None:
     """Our own events as JSON on standard output (or `stream`); libraries only from WARNING on.
 
-    HTTP clients log URLs at INFO and DEBUG, and platform tokens ride in URLs: they stay silent.
+    HTTP clients log URLs at INFO and DEBUG, and platform tokens ride in URLs: they stay silent there.
     """
     stream = stream or sys.stdout
     structlog.configure(
@@ -28,18 +30,27 @@ def configure(stream: TextIO | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s")
-    for name in (
-        "aiohttp",
-        "httpx",
-        "httpcore",
-        "urllib3",
-        "apscheduler",
-        "rasa_sdk",
-        "asyncio",
-        "sqlalchemy",
-    ):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Line())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("connectors").setLevel(logging.INFO)
+
+
+class _Line(logging.Formatter):
+    """What is logged the standard way. Our connectors write what may be read; a library's words may quote
+    an address, a statement or a text, so of those only who and where is kept."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        ours = record.name.startswith("connectors.")
+        said = {
+            "event": record.getMessage() if ours else "library",
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        if record.exc_info and record.exc_info[0] is not None and record.exc_info[1] is not None:
+            said["exception"] = _trace((record.exc_info[0], record.exc_info[1], record.exc_info[2]))
+        return json.dumps(said, ensure_ascii=False)
 
 
 def _trace(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:
