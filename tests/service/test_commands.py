@@ -160,7 +160,11 @@ def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(env: dict[str, str
 @pytest.mark.parametrize(
     ("config", "more", "said"),
     [
-        ('[wechat.a]\napp_secret = "s3cret-value"\nnonsense = 1\n', {}, "medrep.toml: wechat.a.nonsense: "),
+        (
+            '[wechat.a]\napp_secret = "s3cret-value"\nnonsense = 1\n',
+            {},
+            "wechat.a.nonsense: Extra inputs are not permitted",
+        ),
         ("app_secret = s3cret-value\n", {}, "medrep.toml is not TOML"),
         ("", {"MEDREP_PORT": "http"}, "MEDREP_PORT is not a number"),
         ("", {"MEDREP_PORT": "70000"}, "MEDREP_PORT is not a port"),
