@@ -14,25 +14,26 @@ from rasa.shared.core.events import (
     SessionStarted,
     SlotSet,
     UserUttered,
-    deserialise_events,
 )
 from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.shared.utils.common import all_subclasses
 
 from engine.errors import Code, EngineError
 
-MOST_EVENTS = 120  # beyond it the oldest turns are folded into the slots and the form they left behind
-KEPT_TURNS = 8  # more than the policies look back
+MOST_EVENTS = 60  # beyond it the oldest turns are folded into the slots and the form they left behind
+KEPT_TURNS = 4  # the policies look no further back, and every prediction replays all that is kept
 MOST_CHARACTERS = 1000  # of one message or reply that is remembered
+
+# By name, once: Rasa looks through all subclasses for every event it reads.
+EVENTS: dict[str, type[Event]] = {event.type_name: event for event in all_subclasses(Event)}
 
 
 def restore(domain: Domain, contact: str, events: list[dict[str, Any]]) -> DialogueStateTracker:
     """The tracker these events lead to. Raises EngineError(BAD_REQUEST)."""
     try:
-        known = deserialise_events(events)
+        known = [EVENTS[event["event"]]._from_parameters(event) for event in events]
     except Exception:
         raise EngineError(Code.BAD_REQUEST, "conversation: unreadable events") from None
-    if len(known) != len(events):
-        raise EngineError(Code.BAD_REQUEST, "conversation: unknown events")
     return DialogueStateTracker.from_events(contact, known, slots=domain.slots, domain=domain)
 
 
