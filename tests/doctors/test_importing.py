@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import os
+import signal
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -16,7 +20,6 @@ from sqlalchemy import func, select
 
 from bot.clock import Clock
 from bot.doctors import Report, import_doctors, issue_codes, write_codes
-from bot.doctors import importing as importing_module
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
@@ -39,8 +42,8 @@ DEMO = Account(Channel.WEBCHAT, "demo")
 Load = Callable[[Path], Any]
 
 
-def row(number: int, **changes: object) -> list[object]:
-    values: dict[str, object] = {
+def row(number: int, **changes: Any) -> list[Any]:
+    values: dict[str, Any] = {
         "姓名": "张三",
         "医院": "示例县人民医院",
         "医院等级": "二级甲等",
@@ -61,7 +64,7 @@ def row(number: int, **changes: object) -> list[object]:
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write(
-        *rows: list[object], header: list[str] = HEADER, encoding: str = "utf-8", kind: str = "csv"
+        *rows: list[Any], header: list[str] = HEADER, encoding: str = "utf-8", kind: str = "csv"
     ) -> Path:
         path = tmp_path / f"doctors.{kind}"
         if kind == "csv":
@@ -466,26 +469,35 @@ async def test_a_corrected_account_detaches_the_wrong_one(
 # ---------------------------------------------------------------- runs
 
 
-async def test_a_run_that_was_cut_off_is_simply_run_again(
-    load: Load, write: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+IMPORT = """
+import asyncio, sys
+from pathlib import Path
+from bot.clock import Clock
+from bot.doctors import import_doctors
+from bot.settings import Accounts
+from bot.store.database import Database
+from bot.store.keys import Keyring, Vault
+url, keys, file = sys.argv[1:]
+asyncio.run(import_doctors(Database(url), Vault(Keyring(Path(keys))), Clock(), Accounts(), Path(file)))
+"""
+
+
+async def test_a_run_that_was_killed_is_simply_run_again(
+    load: Load, write: Any, database: Database, vault: Vault, home: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(importing_module, "BATCH", 10)
-    path = write(*(row(n) for n in range(35)))
-    seen = 0
-
-    def die(_: str) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(importing_module, "reached", die)
-    with pytest.raises(KeyboardInterrupt):
-        await load(path)
-    assert await count(database, doctor) == 20
-    monkeypatch.setattr(importing_module, "reached", lambda _: None)
+    path = write(*(row(n) for n in range(2500)))
+    points = tmp_path / "points"
+    points.mkdir()
+    (points / "import.batch").touch()
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", IMPORT, database.url, str(home / "keys"), str(path)),
+        env={**os.environ, "MEDREP_TEST": "1", "MEDREP_KILL_AT": str(points)},
+    )
+    assert await killed.wait() == -signal.SIGKILL
+    assert await count(database, doctor) == 2000
     report = await load(path)
-    assert (report.added, report.unchanged) == (15, 20)
+    assert (report.added, report.unchanged) == (500, 2000)
+    assert (await profile(database, vault, "D0"))["name"] == "张三"
 
 
 async def test_an_import_leaves_evidence_with_counts_and_nothing_personal(

@@ -28,6 +28,7 @@ from bot.model import (
     Fault,
     Inbound,
     InboundKind,
+    InboxState,
     MedrepError,
     OutboxState,
     Purpose,
@@ -322,7 +323,7 @@ async def test_a_worker_that_was_at_it_commits_nothing(life: Life) -> None:
     await erase_person(base, external_id="D1", by="管理员")
     with pytest.raises(MedrepError) as refused:
         async with base.db.begin() as tx:
-            await messages.finish(tx, claim, messages.InboxState.DONE, base.clock.now(), intent="greet")
+            await messages.finish(tx, claim, InboxState.DONE, base.clock.now(), intent="greet")
     assert refused.value.fault == Fault.LEASE_LOST
     async with base.db.begin() as tx:
         assert await messages.claim(tx, real_now() + timedelta(hours=1), timedelta(minutes=1)) is None
@@ -380,10 +381,10 @@ async def test_twice_nobody_and_both(life: Life) -> None:
         ({"external_id": "D2", "person_id": life.doctor}, Fault.BAD_INPUT),
     ):
         with pytest.raises(MedrepError) as refused:
-            await erase_person(base, **named, by="管理员")  # type: ignore[arg-type]
+            await erase_person(base, **named, by="管理员")
         assert refused.value.fault == fault
         with pytest.raises(MedrepError) as refused:
-            await export_person(base.db, base.vault, **named)  # type: ignore[arg-type]
+            await export_person(base.db, base.vault, **named)
         assert refused.value.fault == fault
 
 
