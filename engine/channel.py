@@ -62,7 +62,7 @@ class TurnChannel(InputChannel):  # type: ignore[misc]
                 raise EngineError(Code.BAD_REQUEST, "path is a string")
             return _json(wire.dump({"model": await self._engine.load(Path(path))}))
 
-        routes.on_request(authorise)
+        routes.on_request(authorise)  # type: ignore[no-untyped-call]
         routes.add_route(turn, "/turn", methods=["POST"])
         routes.add_route(understand, "/understand", methods=["POST"])
         routes.add_route(ready, "/ready", methods=["GET"])

@@ -117,8 +117,9 @@ class IntentRegression(IntentClassifier, GraphComponent):  # type: ignore[misc]
         encoded = _encoded(message)
         first = len(self._rarity)
         scores = grams @ self._weights[places] + encoded @ self._weights[first:] + self._bias
-        chances: Numbers = np.exp(scores - scores.max())
-        return chances / chances.sum()
+        raised = np.exp(scores - scores.max())
+        chances: Numbers = raised / raised.sum()
+        return chances
 
     def _grams(self, message: Message) -> tuple[npt.NDArray[np.int32], Numbers]:
         """The message's n-grams: their places and TF-IDF weights, together of length 1.
@@ -153,4 +154,5 @@ def _encoded(message: Message) -> Numbers:
 def _rarity(counts: list[scipy.sparse.csr_matrix]) -> Numbers:
     """Inverse document frequency, smoothed as in scikit-learn's TfidfTransformer."""
     found = np.bincount(np.concatenate([row.indices for row in counts]), minlength=counts[0].shape[1])
-    return (np.log((1 + len(counts)) / (1 + found)) + 1).astype(np.float32)
+    rarity: Numbers = (np.log((1 + len(counts)) / (1 + found)) + 1).astype(np.float32)
+    return rarity

@@ -33,20 +33,20 @@ def serve(*, host: str, port: int, token: str, actions_url: str, actions_token: 
     register([TurnChannel(engine, token)], app, route=None)
     failed = False
 
-    async def load(_: Sanic) -> None:
+    async def load() -> None:
         nonlocal failed
         try:
             await engine.load(model)
         except EngineError as error:
             log.error("cannot start", extra={"detail": error.detail})
             failed = True
-            app.stop()
+            app.stop()  # type: ignore[no-untyped-call]
 
     async def close(*_: object) -> None:
         await engine.close()
 
     async def start(*_: object) -> None:
-        app.add_task(load)
+        app.add_task(load())
 
     app.register_listener(start, "after_server_start")
     app.register_listener(close, "before_server_stop")
