@@ -1,195 +1,123 @@
-"""Run the real thing: `medrep serve` in a home of its own, on ports of its own, with a trained model.
-
-Training takes a minute or more, so one model per dialogue is kept in the checkout's `var/` and copied.
-"""
+"""The real thing under test: `medrep serve --demo` with a home of its own, as a user would start it."""
 
 from __future__ import annotations
 
-import asyncio
-import json
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.dialogue import read_dialogue
-from bot.settings import ROOT
-from bot.store.cluster import free_port
-from bot.training import model_path, train
+import psutil
 
-MEDREP = ROOT / ".venv" / "bin" / "medrep"
-READY_SECONDS = 150.0
+from bot.store.cluster import free_port as free_port  # tests/loops takes it from here
 
-
-def lend_model(home: Path, root: Path = ROOT) -> Path:
-    """Put the model of the dialogue below `root` into `home`; trained at most once per checkout."""
-    dialogue = read_dialogue(root)
-    kept = asyncio.run(train(ROOT / "var", dialogue, print))
-    lent = model_path(home, dialogue.fingerprint)
-    lent.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(kept, lent)
-    return lent
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "var" / "models"  # a model is keyed by its dialogue: trained once, good for every test home
+READY_SECONDS = 400.0
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """For a service in `home` that disturbs no other: free ports, no medrep.toml of somebody's."""
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("MEDREP_")}
-    return {
-        **ours,
-        "MEDREP_HOME": str(home),
-        "MEDREP_CONFIG": str(home / "medrep.toml"),
-        "MEDREP_HOST": "127.0.0.1",
-        "MEDREP_PORT": str(free_port()),
-        "MEDREP_ENGINE_PORT": str(free_port()),
-        "MEDREP_ACTIONS_PORT": str(free_port()),
-        **more,
-    }
-
-
-def medrep(
-    env: Mapping[str, str], *arguments: str | Path, stdin: str | bytes = "", seconds: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """One command, to its end; its output as text."""
-    said = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        [str(part) for part in (MEDREP, *arguments)],
-        input=said,
-        capture_output=True,
-        timeout=seconds,
-        check=False,
-        env=dict(env),
-    )
-    out, err = done.stdout.decode(), done.stderr.decode()
-    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now, all different."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
 
 
 @dataclass
-class Running:
-    """A service that runs. `base` is its address; `output` the file its terminal lines go to."""
+class Service:
+    """A supervisor process and its children. `env` is what a shell would have set."""
 
-    env: dict[str, str]
-    process: subprocess.Popen[bytes]
-    output: Path
-    started: float  # seconds until it said it was ready
+    home: Path
+    workers: int = 1
+    extra: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.port, self.engine_port, self.actions_port = free_ports(3)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = self.home.parent / f"{self.home.name}.output"
 
     @property
-    def home(self) -> Path:
-        return Path(self.env["MEDREP_HOME"])
+    def env(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MEDREP_")}
+        return {
+            **kept,
+            "MEDREP_HOME": str(self.home),
+            "MEDREP_CONFIG": str(self.home.parent / "no-medrep.toml"),
+            "MEDREP_PORT": str(self.port),
+            "MEDREP_ENGINE_PORT": str(self.engine_port),
+            "MEDREP_ACTIONS_PORT": str(self.actions_port),
+            "MEDREP_SANDBOX": "1",
+            "MEDREP_TEST": "1",
+            **self.extra,
+        }
 
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.env['MEDREP_PORT']}"
-
-    def said(self) -> str:
-        return self.output.read_text(encoding="utf-8")
-
-    def status(self, path: str) -> int:
-        """The status of GET `path`; 0 when nobody answers."""
-        return status(self.base + path)
-
-    def await_ready(self, seconds: float = READY_SECONDS) -> float:
-        """Wait for /readyz; how long that took. Raises AssertionError."""
-        began = time.monotonic()
-        while self.status("/readyz") != 200:
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() - began < seconds, f"not ready:\n{self.said()}\n{self.logs()}"
+    def start(self) -> None:
+        """Start it; returns when it says that it is ready."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if MODELS.exists() and not (self.home / "models").exists():
+            shutil.copytree(MODELS, self.home / "models", ignore=shutil.ignore_patterns(".*"))
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [ROOT / ".venv/bin/medrep", "serve", "--demo", "--workers", str(self.workers)],
+                cwd=ROOT,
+                env=self.env,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while "stop with Ctrl-C" not in self.output.read_text(encoding="utf-8"):
+            assert self.process.poll() is None, self.output.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, self.output.read_text(encoding="utf-8")
             time.sleep(0.1)
-        return time.monotonic() - began
+        MODELS.mkdir(parents=True, exist_ok=True)
+        for model in (self.home / "models").glob("*.tar.gz"):
+            if not (MODELS / model.name).exists():
+                shutil.copy2(model, MODELS / model.name)
 
-    def logs(self) -> str:
-        """The last lines of every log, for a failing test's message."""
-        tails = (f"== {path.name}\n{path.read_text()[-1500:]}" for path in self.home.glob("logs/*.log"))
-        return "\n".join(tails)
-
-    def stop(self, seconds: float = 30) -> float:
-        """SIGTERM; how long it took to end. Raises subprocess.TimeoutExpired."""
-        began = time.monotonic()
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(seconds)
-        return time.monotonic() - began
+            self.process.wait(30)
 
-
-def status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - an address of ours
-            code: int = answer.status
-            return code
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return 0
-
-
-def get_json(url: str, token: str) -> dict[str, str]:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        found: dict[str, str] = json.load(answer)
+    def children(self, part: str) -> list[psutil.Process]:
+        """Our child processes whose command line has `part` in it."""
+        assert self.process is not None
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=False):
+            with contextlib.suppress(psutil.Error):
+                if part in " ".join(child.cmdline()):
+                    found.append(child)
         return found
 
+    def log(self, name: str) -> str:
+        path = self.home / "logs" / f"{name}.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
-@contextmanager
-def serving(env: dict[str, str], *arguments: str, ready: str = "medrep: ready") -> Iterator[Running]:
-    """`medrep serve` (or other `arguments`) until the block ends, from the moment it says it is ready."""
-    output = Path(env["MEDREP_HOME"]) / f"terminal-{time.monotonic_ns()}.txt"
-    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    began = time.monotonic()
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [str(MEDREP), *(arguments or ("serve",))],
-            stdout=file,
-            stderr=file,
-            env=env,
-            start_new_session=True,
+    def medrep(self, *arguments: str, said: str = "", check: bool = True) -> str:
+        """Run the command in this home; its standard output."""
+        done = subprocess.run(
+            [ROOT / ".venv/bin/medrep", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
-    running = Running(env, process, output, 0.0)
-    try:
-        while ready not in running.said():
-            assert process.poll() is None, running.said()
-            assert time.monotonic() - began < READY_SECONDS, running.said() + running.logs()
-            time.sleep(0.1)
-        running.started = time.monotonic() - began
-        yield running
-    finally:
-        try:
-            running.stop()
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Every process below `pid`: its id and its command line."""
-    found: dict[int, str] = {}
-    waiting = [pid]
-    while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            try:
-                children = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            for child in children:
-                found[child] = command_line(child)
-                waiting.append(child)
-    return found
-
-
-def command_line(pid: int) -> str:
-    """Empty when the process is gone, or only waits to be buried."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def left(processes: Mapping[int, str]) -> list[str]:
-    """Those of `processes` that still run."""
-    return [line for pid, line in processes.items() if line and command_line(pid) == line]
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout

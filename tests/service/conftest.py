@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, environment, lend_model, serving
+from tests.service.running import Running, environment, lend_model, serving
 
 
 @pytest.fixture(scope="session")

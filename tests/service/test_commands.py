@@ -13,7 +13,7 @@ import pytest
 
 from bot.settings import ROOT
 from bot.store.cluster import Cluster
-from tests.running import MEDREP, environment, medrep
+from tests.service.running import MEDREP, environment, medrep
 
 HEADER = "外部编号,姓名,医院,手机,负责代表\n"
 LIST = HEADER + "D-1,张测,虚构县医院,13900000001,吴代表\nD-2,李测,虚构镇卫生院,13900000002,吴代表\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, descendants, medrep, serving, status
+from tests.service.running import Running, descendants, medrep, serving, status
 
 
 def child(service: Running, pattern: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import ROOT
-from tests.running import MEDREP, descendants, environment, left, medrep, serving
+from tests.service.running import MEDREP, descendants, environment, left, medrep, serving
 
 STOP_SECONDS = 15.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.dialogue import read_dialogue
 from bot.settings import ROOT
 from bot.training import model_path
-from tests.running import Running, descendants, environment, get_json, medrep, serving
+from tests.service.running import Running, descendants, environment, get_json, medrep, serving
 
 SECONDS = 240
 
