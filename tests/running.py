@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bot.store.cluster import free_port as free_port  # tests/loops takes it from here
+from bot.store.cluster import free_port  # noqa: F401 - tests/loops takes it from here
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "var" / "models"  # a model is keyed by its dialogue: trained once, good for every test home
