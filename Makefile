@@ -1,6 +1,6 @@
 # What a newcomer needs: `make run`, `make test`, `make bench`. See README.md.
 .DEFAULT_GOAL := run
-.PHONY: run test bench setup browser lint requirements
+.PHONY: run test bench setup browser lint dialogue requirements
 
 PY := .venv/bin/python
 RASA := PYTHONPATH=. RASA_TELEMETRY_ENABLED=false .venv-engine/bin/python
@@ -14,7 +14,7 @@ run: setup
 	@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo
 
 # pytest stands last: its closing line is what is read first.
-test: setup browser lint
+test: setup browser lint dialogue
 	$(RASA) -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider tests/test_language.py
 	$(PY) -m pytest
 
@@ -39,6 +39,12 @@ lint: setup
 	$(PY) -m mypy
 	$(RASA) -m mypy --python-version 3.10 $(OLD)
 	.venv/bin/lint-imports
+
+# Rasa's own check of the seed: intents, slots, stories, rules. It talks much; told only when it fails.
+dialogue: setup
+	@mkdir -p artifacts && $(RASA) -W ignore -m rasa data validate --domain domain.yml --config config.yml \
+		--data data/nlu data/rules data/stories >artifacts/data-validate.log 2>&1 \
+		&& echo "rasa data validate: passed" || { cat artifacts/data-validate.log; exit 1; }
 
 # The pins: run after a change of requirements/*.in, then `make setup`.
 requirements: setup
