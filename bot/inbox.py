@@ -138,7 +138,7 @@ class Inbox:
         try:
             said = await messages.of_turn(tx, base.vault, mine.turn_id)
             offered = await turns.read_offer(tx, base.vault, mine.contact_id)
-            conversation = await turns.read_conversation(tx, base.vault, mine.contact_id)
+            conversation = await turns.read_conversation(tx, base.vault, whose)
         except MedrepError as error:
             if error.fault != Fault.ERASED:
                 raise

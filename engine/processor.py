@@ -6,7 +6,6 @@ store does; here each of these ends the turn with an error, and the caller tries
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,7 +63,8 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
             max_number_of_predictions=MOST_PREDICTIONS,
         )
         self.nlg.responses = self.domain.responses
-        self.fingerprint = hashlib.sha256(model.read_bytes()).hexdigest()[:16]
+        # Models are named by the fingerprint of the dialogue they were trained from.
+        self.fingerprint = model.name.partition(".")[0]
         self._nlu_target = self._before_the_regex_handler()
         self._extract_slots = action_for_name_or_text(ACTION_EXTRACT_SLOTS, self.domain, actions)
 

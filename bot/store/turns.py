@@ -18,12 +18,13 @@ from bot.store.keys import Vault
 from bot.store.tables import conversation, effect, inbox, offer, outbox, turn
 
 
-async def read_conversation(tx: Tx, vault: Vault, contact_id: int) -> bytes | None:
-    """The stored conversation; None before the first turn."""
+async def read_conversation(tx: Tx, vault: Vault, whose: Contact) -> bytes | None:
+    """The stored conversation; None before the first turn, and after the contact turned out to be
+    somebody (a colleague confirmed it): what was begun with a stranger does not go on with a doctor."""
     row = (
         await tx.execute(
             select(conversation.c.person_id, conversation.c.body_enc).where(
-                conversation.c.contact_id == contact_id
+                conversation.c.contact_id == whose.id, conversation.c.person_id == whose.person_id
             )
         )
     ).first()
