@@ -20,22 +20,32 @@ NEEDED = ("domain.yml", "config.yml", "data/nlu", "data/lexicon")
 SOURCES = ("data/nlu", "data/rules", "data/stories")
 
 
+class TrainingFailed(Exception):  # noqa: N818 - it is what happened
+    """Why there is no model, in Rasa's words: a rule that contradicts another, a file it cannot read."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="engine.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
     quiet.prepare()
-    return train(given.data.resolve(), given.out.resolve())
+    began = time.monotonic()
+    out = given.out.resolve()
+    try:
+        train(given.data.resolve(), out)
+    except TrainingFailed as error:
+        _say(f"training failed: {error}")
+        return 1
+    _say(f"trained in {time.monotonic() - began:.0f} s: {out.name}, {out.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
-def train(data: Path, out: Path) -> int:
-    """Train on the files below `data` and put the archive at `out`. Returns the exit code."""
+def train(data: Path, out: Path) -> None:
+    """Train on the files below `data` and put the archive at `out`. Raises TrainingFailed."""
     missing = [name for name in NEEDED if not (data / name).exists()]
     if missing:
-        _say(f"missing below {data.name}: {', '.join(missing)}")
-        return 2
-    began = time.monotonic()
+        raise TrainingFailed(f"missing below {data.name}: {', '.join(missing)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside its destination, so that the last step is a rename within one file system.
     with TemporaryDirectory(dir=out.parent, prefix=".training-") as folder:
@@ -46,21 +56,26 @@ def train(data: Path, out: Path) -> int:
 
         _say("training")
         told = io.StringIO()  # Rasa's own report is told only when it matters
-        with contextlib.redirect_stdout(told):
-            result = model_training.train(
-                domain="domain.yml",
-                config="config.yml",
-                training_files=[name for name in SOURCES if Path(name).exists()],
-                output=folder,
-                force_training=True,
-                fixed_model_name="model",
-            )
+        try:
+            with contextlib.redirect_stdout(told):
+                result = model_training.train(
+                    domain="domain.yml",
+                    config="config.yml",
+                    training_files=[name for name in SOURCES if Path(name).exists()],
+                    output=folder,
+                    force_training=True,
+                    fixed_model_name="model",
+                )
+        except Exception as error:
+            raise TrainingFailed(f"{_root(error)} {told.getvalue()}".strip()) from error
         if result.code != 0 or not result.model:
-            _say(f"training failed: {told.getvalue()}")
-            return 1
+            raise TrainingFailed(told.getvalue().strip())
         Path(result.model).replace(out)
-    _say(f"trained in {time.monotonic() - began:.0f} s: {out.name}, {out.stat().st_size / 1e6:.1f} MB")
-    return 0
+
+
+def _root(error: BaseException) -> BaseException:
+    """What a graph component said, below the wrappers that only say which one it was."""
+    return _root(error.__cause__) if error.__cause__ else error
 
 
 def _say(line: str) -> None:

@@ -92,7 +92,7 @@ async def test_a_form_survives_a_long_conversation(engine: Engine, actions: Acti
     for _ in range(20):  # asked again and again, until what is kept no longer reaches back to its beginning
         body = await answered(engine, "哪天呢", conversation=body["conversation"])
         assert [reply["text"] for reply in body["replies"]] == ["哪一天？"]
-        assert len(body["conversation"]["events"]) <= 130
+        assert len(body["conversation"]["events"]) <= 80
     assert "我想约个时间" not in json.dumps(body["conversation"], ensure_ascii=False)
     actions.answers.clear()
     assert len(json.dumps(body["conversation"])) < 60_000
