@@ -1,0 +1,117 @@
+"""The same ten doctor turns through one process of our engine and one of stock Rasa 3.6.21, turn about."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import aiohttp
+import yaml
+
+from bench.sides import Ours, Side, Stock, ours, stock
+from bench.stock_model import EPOCHS, trained
+from bench.table import Figure, at_least, at_most
+from bench.turns import ACTIONS_PER_TALK, Timing, block
+from bot import training
+from bot.dialogue import read_dialogue
+from bot.settings import ROOT
+from bot.store.cluster import Cluster
+from bot.store.migrate import migrate
+
+HELD_OUT = ROOT / "tests" / "dialogue" / "held_out.yml"
+CLIENTS = (1, 4)
+ANNOTATION = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
+
+
+async def main(*, quick: bool, epochs: int = EPOCHS) -> list[Figure]:
+    """Both sides in one run: speed, memory, start-up, and what they understand."""
+    blocks, talks = (1, 4) if quick else (4, 12)  # each block holds `talks` conversations of ten turns
+    model = await training.train(ROOT / "var", read_dialogue(ROOT), lambda line: print(line, flush=True))
+    archive = await asyncio.to_thread(trained, epochs)
+    needed = (blocks * talks + talks) * len(CLIENTS)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        cluster = Cluster(home)
+        await cluster.start()
+        try:
+            migrate(cluster.url("medrep_owner"))
+            timeout = aiohttp.ClientTimeout(total=120)
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http,
+                ours(cluster, home, model, needed, http) as mine,
+                stock(cluster, home, archive, http) as theirs,
+            ):
+                return await _compare(mine, theirs, blocks, talks)
+        finally:
+            await cluster.stop()
+
+
+async def _compare(mine: Ours, theirs: Stock, blocks: int, talks: int) -> list[Figure]:
+    sides: dict[str, Side] = {"ours": mine, "stock": theirs}
+    timings = {(name, clients): Timing() for name in sides for clients in CLIENTS}
+    numbers = {name: count() for name in sides}
+
+    async def run(name: str, clients: int, held: int, timing: Timing) -> None:
+        """One block, and every action wrote its one row."""
+        before = sides[name].rows()
+        await block(sides[name].say, clients, [next(numbers[name]) for _ in range(held)], timing)
+        written = sides[name].rows() - before
+        assert written == held * ACTIONS_PER_TALK, (name, written, held)
+
+    for name in sides:  # what is slow only once
+        await run(name, max(CLIENTS), talks, Timing())
+    for _ in range(blocks):
+        for clients in CLIENTS:
+            for name in sides:
+                await run(name, clients, talks, timings[name, clients])
+    figures = []
+    for clients in CLIENTS:
+        us, they = timings["ours", clients], timings["stock", clients]
+        at = f"{clients} client{'s' if clients > 1 else ''}"
+        figures += [
+            Figure(f"ours, {at}", str(us)),
+            Figure(f"stock, {at}", str(they)),
+            at_least(f"turns/s, ours to stock, {at}", us.rate / they.rate, 4),
+            at_most(f"p95, ours to stock, {at}", us.quantile(0.95) / they.quantile(0.95), 0.25),
+        ]
+    for name, side in sides.items():
+        figures += [
+            Figure(
+                f"{name}: memory",
+                f"{side.brain.megabytes():.0f} MB; action host {side.host.megabytes():.0f} MB",
+            ),
+            Figure(f"{name}: start-up", f"{side.brain.ready:.1f} s; action host {side.host.ready:.1f} s"),
+        ]
+    return figures + await _accuracy(mine, theirs)
+
+
+async def _accuracy(mine: Ours, theirs: Stock) -> list[Figure]:
+    """Whose first intent is right on phrasings that neither was trained on."""
+    cases = held_out()
+    texts = [text for text, _ in cases]
+    right = {}
+    for name, answers in (("ours", await mine.intents(texts)), ("stock", await theirs.intents(texts))):
+        right[name] = sum(got == meant for got, (_, meant) in zip(answers, cases, strict=True)) / len(cases)
+    return [
+        Figure("intents held out, stock", f"{right['stock']:.1%} of {len(cases)}"),
+        Figure(
+            "intents held out, ours",
+            f"{right['ours']:.1%} of {len(cases)}",
+            ">= stock",
+            right["ours"] >= right["stock"],
+        ),
+    ]
+
+
+def held_out() -> list[tuple[str, str]]:
+    """(text, intent) of the split that is kept out of training."""
+    found = []
+    for group in yaml.safe_load(HELD_OUT.read_text(encoding="utf-8"))["nlu"]:
+        for line in group["examples"].splitlines():
+            text = ANNOTATION.sub(r"\1", line.strip().removeprefix("-").strip())
+            if text:
+                found.append((text, group["intent"]))
+    return found
