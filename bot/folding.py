@@ -69,6 +69,8 @@ def _fold_character(char: str) -> str:
     if char.isspace() or char in "\u200b\u2028\u2029":
         return _INVISIBLE if char == "\u200b" else " "
     category = unicodedata.category(char)
+    if char in "…⋯":
+        return _ORNAMENT
     if category in {"Cf", "Cc", "Mn", "Me", "Cs"} or char in _FILLERS:
         return _INVISIBLE
     plain = unicodedata.normalize("NFKC", char).lower()
@@ -108,10 +110,11 @@ def _expansions() -> dict[str, str]:
 
 
 @cache
-def _special(pictures: tuple[str, ...]) -> re.Pattern[str]:
+def _special(pictures: tuple[str, ...], also: str) -> re.Pattern[str]:
     # One leading class, so that the regex engine skips ordinary text at the speed of a character search.
     wide = "".join(re.escape(char) for char in (*_expansions(), *pictures))
-    return re.compile(f"([{_SYMBOLS}{wide}][{_SYMBOLS}]*+)")
+    symbols = _SYMBOLS + re.escape(also)
+    return re.compile(f"([{symbols}{wide}][{symbols}]*+)")
 
 
 _HAN = "\u3040"  # folded, a character beyond this is Chinese (or kana): punctuation lies before it
@@ -140,11 +143,15 @@ def _table(pictures: Mapping[str, str]) -> _Characters:
 _NO_PICTURES: Mapping[str, str] = {}
 
 
-def fold(text: str, pictures: Mapping[str, str] = _NO_PICTURES) -> Folded:
-    """Fold `text`. `pictures`: single characters (emoji) that mean a word, 🤮 -> 呕吐."""
+def fold(text: str, pictures: Mapping[str, str] = _NO_PICTURES, also: str = "") -> Folded:
+    """Fold `text`.
+
+    `pictures`: single characters (emoji) that mean a word, 🤮 -> 呕吐. `also`: more characters, as folded, to
+    drop between two Chinese characters: brackets, for somebody who would write 最（好）.
+    """
     plain = text.translate(_table(pictures))
     words = {**_expansions(), **pictures} if pictures else _expansions()
-    written = _special(tuple(sorted(pictures))).split(plain)  # ordinary text and special runs in turn
+    written = _special(tuple(sorted(pictures)), also).split(plain)  # ordinary text and special runs in turn
     kept = written.copy()
     spaced: list[int] = []
     for i in range(1, len(written), 2):

@@ -11,8 +11,8 @@ from functools import cache
 
 from bot.folding import Folded, fold
 from bot.model import Audience
+from bot.patterns import read_rules
 from bot.safety import adverse_events, mentions, red_flags
-from bot.safety.lexicon import read_rules
 from bot.safety.stop import read_request
 
 __all__ = ["Screening", "Sign", "categories", "screen"]

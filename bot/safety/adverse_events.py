@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from bot.model import Audience
+from bot.patterns import compile_patterns, read_rules
 from bot.safety import context
 from bot.safety.context import Window
-from bot.safety.lexicon import compile_patterns, read_rules
 from bot.safety.mentions import Mention
 
 _EXPOSED_WITHIN = 48  # characters between taking the medicine and what came of it

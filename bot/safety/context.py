@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from bot.folding import Folded
-from bot.safety.lexicon import compile_patterns, read_rules
+from bot.patterns import compile_patterns, read_rules
 
 BEFORE, AFTER = 90, 60  # characters of the text that may make a difference
 _SENTENCE = re.compile(r"[。;!?\n]")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.folding import Folded
+from bot.patterns import Scanner, read_rules
 from bot.safety.context import AFTER, BEFORE, Window, window
-from bot.safety.lexicon import Scanner, read_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from bot.patients.measurements import (
     SYSTOLIC,
     readings,
 )
+from bot.patterns import read_rules
 from bot.safety import context
 from bot.safety.context import Window
-from bot.safety.lexicon import read_rules
 from bot.safety.mentions import Mention
 
 _MG_PER_MMOL = 18.0  # glucose

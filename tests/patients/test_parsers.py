@@ -42,10 +42,7 @@ def test_measurements_carry_ucum_units() -> None:
 
 def at(tree: Any, path: str) -> Any:
     for key in path.split("."):
-        if isinstance(tree, list):
-            tree = tree[int(key)]
-        else:
-            tree = tree.get(key) if tree is not None else None
+        tree = tree[int(key)] if isinstance(tree, list) else tree.get(key) if tree is not None else None
     return tree
 
 
@@ -80,8 +77,6 @@ def test_dosages_keep_the_invariants_of_fhir(case: dict[str, Any]) -> None:
         ("百八", 180),
         ("十一点二", 11.2),
         ("一四五", 145),
-    ]
-    + [
         ("半", 0.5),
         ("两", 2),
         ("二十", 20),

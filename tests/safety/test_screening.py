@@ -12,8 +12,8 @@ import yaml
 
 from bot.folding import fold
 from bot.model import Audience, MedrepError
+from bot.patterns import Scanner, compile_patterns
 from bot.safety import Screening, categories, screen
-from bot.safety.lexicon import Scanner, compile_patterns
 
 HERE = Path(__file__).parent
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}
@@ -98,8 +98,6 @@ def test_a_sign_is_found_however_much_stands_around_it() -> None:
         "\u200b",
         "(",
         "二甲双胍会引起腹泻吗？",
-    ]
-    + [
         "血压控制在180/120以下",
         "今天天气很好，我按时吃了药，血压一百三八十，没有不舒服。",
         "药片头晕吗",
@@ -125,7 +123,7 @@ def test_linear_in_the_text(unit: str) -> None:
 
 def test_any_text_is_screened() -> None:
     chance = random.Random(11)
-    letters = "没不无胸痛闷吃了药头晕血压糖高低100/二甲双胍会引起吗？，。、 退订TD恢复别再发我爸病人昨天\u200b😀\n\ud800"
+    letters = "没不无胸痛闷吃了药头晕血压糖高低100/二甲双胍会引起吗？，。、 退订TD恢复别再发我爸病人昨天\u200b\n\ud800"
     for _ in range(3000):
         text = "".join(chance.choices(letters, k=chance.randint(0, 40)))
         for audience in Audience:
