@@ -52,7 +52,8 @@ SPOKEN = {
 }
 FACE = "表情"
 
-NUMBER = r"(?:\d+(?:\.\d+)?|[一二两三四五六七八九十百半]+)"
+# Bounded, and never begun inside a number: else a thousand digits would take a million steps.
+NUMBER = r"(?<![\d.])(?:\d{1,7}(?:\.\d{1,4})?(?!\d)|[一二两三四五六七八九十百半]{1,6})"
 END = r"(?![A-Za-z])"
 DOSE_UNIT = (
     rf"(?:mg|ug|μg|mcg|g|iu|u|ml){END}|毫克|微克|克|万单位|国际单位|单位|毫升|片|粒|颗|丸|袋|支|滴|喷|揿|吸"

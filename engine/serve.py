@@ -49,7 +49,7 @@ def serve(*, host: str, port: int, token: str, actions_url: str, actions_token: 
         app.add_task(load())
 
     app.register_listener(start, "after_server_start")
-    app.register_listener(close, "before_server_stop")
+    app.register_listener(close, "after_server_stop")  # turns under way still call actions
     log.info("listening", extra={"host": host, "port": port})
     app.run(host=host, port=port, workers=1, debug=False, access_log=False, motd=False)
     return 1 if failed else 0

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from tests.engine import engine_process
 from tests.engine.engine_process import ActionServer, Call, Engine
 
 
@@ -51,10 +52,8 @@ async def test_the_same_turn_at_once_runs_once(engine: Engine, actions: ActionSe
 async def test_a_swap_under_load_fails_no_turn(
     engine: Engine, actions: ActionServer, model: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other.tar.gz"
+    other = tmp_path / "other.tar.gz"  # a model is known by its name
     shutil.copy(model, other)
-    with other.open("ab") as file:  # another file, and so another fingerprint, with the same content
-        file.write(b"\0" * 512)
     _, before = await engine.call("GET", "/ready")
     served: list[str] = []
     done = asyncio.Event()
@@ -79,3 +78,23 @@ async def test_a_swap_under_load_fails_no_turn(
     assert served[0] == before["model"]
     assert served[-1] == swapped["model"]
     assert len(served) > 20
+
+
+async def test_a_turn_under_way_is_answered_before_the_engine_stops(
+    actions: ActionServer, model: Path, tmp_path: Path
+) -> None:
+    called = asyncio.Event()
+
+    async def slow(_: Call) -> web.StreamResponse:
+        called.set()
+        await asyncio.sleep(0.5)
+        return web.json_response({"events": [], "responses": [{"text": "还来得及"}]})
+
+    actions.answers["action_answer"] = slow
+    async with engine_process.engine(model, actions.port, tmp_path) as leaving:
+        turn = asyncio.create_task(leaving.turn(text="二甲双胍怎么吃"))
+        await called.wait()
+        leaving.process.terminate()
+        code, body = await turn
+    assert code == 200
+    assert body["replies"][0]["text"] == "还来得及"
