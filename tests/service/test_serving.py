@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.running import Running, descendants, medrep, serving, status
+from tests.service.running import Running, descendants, medrep, status
 
 
 def child(service: Running, pattern: str) -> int:
@@ -120,9 +120,3 @@ def test_a_port_in_use_is_named_at_once(service: Running, tmp_path: Path) -> Non
     for name in ("MEDREP_PORT", "MEDREP_ENGINE_PORT", "MEDREP_ACTIONS_PORT"):
         assert f"port {taken[name]} is in use or not allowed; choose another with {name}" in refused.stderr
     assert not (tmp_path / "other" / "database").exists()
-
-
-def test_serving_is_what_is_tested(service: Running) -> None:
-    """The fixture's word is the service's: nobody answers where none was started."""
-    with pytest.raises(AssertionError), serving({**service.env}, "serve"):
-        raise RuntimeError("a second one became ready")

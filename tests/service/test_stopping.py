@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -35,7 +34,7 @@ def test_a_second_start_does_nothing_again_and_a_stop_leaves_nothing(new_home: C
         assert left(processes) == []
         assert "training" not in said
         assert ("published" in said) == (start == 1)
-        assert socket.socket().connect_ex(("127.0.0.1", int(env["MEDREP_PORT"]))) != 0
+        assert running.status("/healthz") == 0
     assert codes[0] == codes[1] != []
 
 
