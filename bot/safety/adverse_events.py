@@ -80,27 +80,23 @@ def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool
     return _of_a_case(at, kind, exposure, audience)
 
 
-_ASKED_TAIL = re.compile(r"^[^,。;!?]{0,8}(?:吗|么|嘛|不\?|\?)")
-
-
 def _asked(at: Window) -> bool:
-    """吃了会拉肚子吗 asks; 吃了就会拉肚子 and 会拉肚子，怎么办 tell."""
+    """吃了会拉肚子吗 asks; 吃了就会拉肚子 and 患者出现腹泻，怎么办 tell."""
     if not context.asked(at):
-        return bool(_MODAL.search(at.before)) and bool(_ASKED_TAIL.match(at.after))
-    told = _TOLD.search(at.before)
-    return not told or bool(_ASKED_TAIL.match(at.after))
+        return False
+    return not _TOLD.search(at.before) or context.ends_in_question(at)
 
 
 _EFFECT_ASKED = re.compile(r"^[^,。;!?]{0,2}(?:会|上瘾|有|伤|能|对)[^,。;!?]{0,8}(?:吗|么|\?)")
-_MODAL = re.compile(r"(?:会不会|会|能不能|是否会?|可能会?|容易|可以)[^,。;!?]{0,4}$|(?<!没)有(?:什么|点)?$")
 _TOLD = re.compile(
-    r"(?:出现|导致|引起|诱发|发生|产生)了[^,。;!?]{0,4}$|(?:患者|病人|我).{0,14}(?:出现|发生|引起|导致)[^,。;!?]{0,4}$|怀疑[^,。;!?]{0,10}$"
+    r"(?:出现|导致|引起|诱发|发生|产生)了[^,。;!?]{0,4}$|怀疑[^,。;!?]{0,10}$"
+    r"|(?:患者|病人|我).{0,14}(?:出现|发生|引起|导致)[^,。;!?]{0,4}$"
     r"|(?:\d|[一两几])(?:例|个|位|名)[^,。;!?]{0,14}(?:引起|导致|所致|诱发)的?[^,。;!?]{0,4}$"
 )
 
 
 def _exposure(at: Window) -> str:
-    """ "taken", "named" (only a medicine is named) or "" before the event."""
+    """How a medicine comes before the event: taken, colloquially (taken), named, or not at all ("")."""
     rules = _patterns()
     before = at.text[max(0, at.start - _EXPOSED_WITHIN) : at.start]
     if "\n\n" in before:

@@ -67,6 +67,8 @@ class _Patterns:
     supposed: re.Pattern[str]
     asked_before: re.Pattern[str]
     asked_after: re.Pattern[str]
+    may: re.Pattern[str]
+    ends_in_question: re.Pattern[str]
     in_general: re.Pattern[str]
     question: re.Pattern[str]
     asks_help: re.Pattern[str]
@@ -119,7 +121,14 @@ def supposed(at: Window) -> bool:
 def asked(at: Window) -> bool:
     """Asked about or told as knowledge: 会引起胸痛吗, 胸痛的鉴别诊断, 心梗有哪些症状."""
     rules = patterns()
-    return bool(rules.asked_before.search(at.before) or rules.asked_after.match(at.text[at.end :]))
+    if rules.asked_before.search(at.before) or rules.asked_after.match(at.text[at.end :]):
+        return True
+    return bool(rules.may.search(at.before)) and ends_in_question(at)
+
+
+@lru_cache(maxsize=4096)
+def ends_in_question(at: Window) -> bool:
+    return bool(patterns().ends_in_question.match(at.after))
 
 
 @lru_cache(maxsize=4096)
