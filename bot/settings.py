@@ -150,7 +150,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         config=config,
-        host=env.get("MEDREP_HOST") or "0.0.0.0",  # noqa: S104 - webhooks come from the internet
+        # Webhooks come from the internet; a demo with its sandbox is nobody's but this machine's.
+        host=env.get("MEDREP_HOST") or ("127.0.0.1" if sandbox else "0.0.0.0"),  # noqa: S104
         port=port,
         engine_port=engine_port,
         actions_port=number("MEDREP_ACTIONS_PORT", engine_port + 50),
