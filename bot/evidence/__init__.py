@@ -5,6 +5,6 @@ Rows hold ciphertext and digests, so erasing a person leaves the chain whole.
 
 from bot.evidence.chain import Evidence
 from bot.evidence.sealer import Sealer
-from bot.evidence.verify import Verdict, verify
+from bot.evidence.verification import Verdict, verify
 
 __all__ = ["Evidence", "Sealer", "Verdict", "verify"]

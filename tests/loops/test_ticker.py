@@ -35,12 +35,12 @@ def base(database: Database, vault: Vault, clock: Clock, home: Path) -> Base:
 async def patient(base: Base) -> Contact:
     async with base.db.begin() as tx:
         account = Account(Channel.WECHAT, "p")
-        return await contacts.find_or_add(
-            tx, base.vault, account, Audience.PATIENT, "o1", base.clock.now()
-        )
+        return await contacts.find_or_add(tx, base.vault, account, Audience.PATIENT, "o1", base.clock.now())
 
 
-async def add_plan(base: Base, whose: Contact, due: datetime, rule: str = "FREQ=DAILY", count: int = 1) -> None:
+async def add_plan(
+    base: Base, whose: Contact, due: datetime, rule: str = "FREQ=DAILY", count: int = 1
+) -> None:
     row = {
         "contact_id": whose.id,
         "person_id": whose.person_id,
@@ -93,7 +93,9 @@ async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(base: Base,
 async def test_past_its_grace_it_is_missed(base: Base, patient: Contact) -> None:
     await add_plan(base, patient, EIGHT - timedelta(hours=2))
     assert await Ticker(base).tick() == 0
-    assert [tuple(r) for r in await rows(base, "SELECT state, reason FROM occurrence")] == [("missed", "downtime")]
+    assert [tuple(r) for r in await rows(base, "SELECT state, reason FROM occurrence")] == [
+        ("missed", "downtime")
+    ]
     assert not await rows(base, "SELECT 1 FROM outbox")
 
 

@@ -14,7 +14,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 ARTIFACTS = ROOT / "artifacts"
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium and fonts-noto-cjk (apt-get install)")
+@pytest.mark.skipif(
+    not CHROMIUM.exists(), reason="needs Debian's chromium and fonts-noto-cjk (apt-get install)"
+)
 async def test_a_newcomer_to_medrep_sees_a_sourced_answer(service: Service) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
