@@ -99,8 +99,10 @@ class Gateway:
                     return reply
                 if await self._over(accepted):
                     return await self._taken(accepted, arrived)
+                # Not wait_for, which in Python 3.11 can swallow a cancellation.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(ready.wait(), remaining)
+                    async with asyncio.timeout(remaining):
+                        await ready.wait()
         finally:
             waiting = self._waiting[accepted.inbox_id]
             waiting.discard(ready)

@@ -89,7 +89,8 @@ class Inbox:
                 await asyncio.sleep(POLL)
             async with self.wake:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), POLL)
+                    async with asyncio.timeout(POLL):
+                        await self.wake.wait()
 
     async def turn(self) -> bool:
         """One turn, if anything waits; whether there was one."""

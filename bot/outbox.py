@@ -92,7 +92,8 @@ class Outbox:
                     continue
                 if idle:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), POLL)
+                        async with asyncio.timeout(POLL):
+                            await self.wake.wait()
         finally:
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOPPING)

@@ -1,0 +1,99 @@
+"""Accepting: durable, once by key, whatever comes at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.model import Inbound, InboundKind
+from tests.loops.conftest import DOCTORS, Stage
+
+
+def text_of(openid: str, key: str, content: str) -> Inbound:
+    return Inbound(DOCTORS, openid, key, InboundKind.TEXT, datetime.now(UTC), content)
+
+
+async def count(stage: Stage, table: str) -> int:
+    return int((await stage.rows(f"SELECT count(*) FROM {table}"))[0][0])  # noqa: S608
+
+
+@pytest.mark.parametrize("content", ["二甲双胍怎么吃", "我现在胸口疼得厉害，喘不上气", "退订"])
+async def test_the_same_key_at_once_is_stored_and_acted_on_once(stage: Stage, content: str) -> None:
+    same = text_of("oNew1", "m:1", content)
+    accepted = await asyncio.gather(*(stage.gateway.accept(same, passive=True) for _ in range(12)))
+    assert len({one.inbox_id for one in accepted}) == 1
+    assert sum(not one.duplicate for one in accepted) == 1
+    assert await count(stage, "inbox") == await count(stage, "contact") == await count(stage, "person") == 1
+    assert await count(stage, "evidence WHERE kind = 'message.received'") == 1
+    assert await count(stage, "outbox") == (content != "二甲双胍怎么吃")
+    assert await count(stage, "task") == ("胸口" in content)
+
+
+async def test_a_newcomers_first_messages_at_once_are_one_persons(stage: Stage) -> None:
+    await asyncio.gather(
+        *(stage.gateway.accept(text_of("oNew2", f"m:{n}", "你好"), passive=False) for n in range(12))
+    )
+    assert await count(stage, "inbox") == 12
+    assert await count(stage, "contact") == await count(stage, "person") == 1
+
+
+async def test_the_same_id_on_two_accounts_is_two_messages(stage: Stage) -> None:
+    from dataclasses import replace
+
+    from bot.model import Account, Audience, Channel
+
+    stage.gateway._audiences[Account(Channel.WECHAT, "other")] = Audience.DOCTOR  # type: ignore[index]
+    first = text_of("oNew3", "m:1", "你好")
+    other = replace(first, account=Account(Channel.WECHAT, "other"))
+    ids = {(await stage.gateway.accept(one, passive=False)).inbox_id for one in (first, other)}
+    assert len(ids) == 2 and await count(stage, "person") == 2
+
+
+async def test_a_repeat_changes_nothing_of_what_the_first_one_set_off(stage: Stage) -> None:
+    await stage.gateway.accept(text_of("oNew4", "m:1", "退订"), passive=False)
+    await stage.gateway.accept(text_of("oNew4", "m:2", "恢复接收"), passive=False)
+    await stage.gateway.accept(text_of("oNew4", "m:1", "退订"), passive=False)
+    assert (await stage.whose("oNew4")).stopped_at is None, "a replayed stop stops nobody again"
+    await stage.write("UPDATE send_window SET used = 3")
+    await stage.gateway.accept(text_of("oNew4", "m:2", "恢复接收"), passive=False)
+    assert await stage.used() == 3, "nor does a replay open the window anew"
+
+
+async def test_a_receipt_settles_what_it_is_about_and_nothing_else(open_window: Stage) -> None:
+    stage = open_window
+    one, other = await stage.queue(), await stage.queue()
+    await stage.write("UPDATE outbox SET state = 'sent', platform_id = id::text")
+
+    def receipt(row: int, status: str) -> Inbound:
+        detail = {"platform_id": str(row), "status": status, "delivered": status == "success"}
+        return Inbound(
+            DOCTORS,
+            stage.phone.openid,
+            f"e:{row}",
+            InboundKind.RECEIPT,
+            datetime.now(UTC),
+            event="templatesendjobfinish",
+            detail=detail,
+        )
+
+    await stage.gateway.accept(receipt(one, "success"), passive=False)
+    await stage.gateway.accept(receipt(other, "failed:user block"), passive=False)
+    await stage.gateway.accept(receipt(999, "success"), passive=False)
+    assert [(await stage.row(row)).state for row in (one, other)] == ["delivered", "failed"]
+    assert not await stage.inbox.turn() or await count(stage, "turn") == 1, "a receipt is no turn"
+
+
+async def test_unfollowing_erases_what_may_be_erased(open_window: Stage) -> None:
+    stage = open_window
+    while await stage.inbox.turn():
+        pass
+    await stage.outbox.push()
+    await stage.phone.send(type="event", event="unsubscribe", wait=True)
+    while await stage.inbox.turn():
+        pass
+    assert await count(stage, "inbox WHERE kind = 'media' AND body_enc <> ''") == 0
+    assert await count(stage, "outbox WHERE state = 'sent' AND body_enc <> ''") == 0
+    ((facts,),) = await stage.rows("SELECT facts FROM evidence WHERE kind = 'contact.unfollowed'")
+    assert facts["erased"] and facts["kept"]

@@ -1,0 +1,189 @@
+"""What may be pushed: windows, allowances, expiry, stop; and what was held leaves in order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.model import Channel, OutboxState, Purpose
+from tests.loops.conftest import Stage
+
+EMERGENCY = Purpose.EMERGENCY
+
+
+async def push_all(stage: Stage) -> None:
+    while await stage.outbox.push():
+        pass
+
+
+async def states(stage: Stage) -> list[str]:
+    return [state for (state,) in await stage.rows("SELECT state FROM outbox ORDER BY id")]
+
+
+async def test_five_in_48_hours_and_one_is_kept_for_safety(open_window: Stage) -> None:
+    stage = open_window
+    for _ in range(5):
+        await stage.queue()
+    await push_all(stage)
+    assert await states(stage) == ["sent"] * 4 + ["held"]
+    await stage.queue("utter_emergency", EMERGENCY)
+    await push_all(stage)
+    assert await states(stage) == ["sent"] * 4 + ["held", "sent"]
+    await stage.queue("utter_emergency", EMERGENCY)
+    await push_all(stage)
+    assert (await states(stage))[-1] == "held"
+    assert len(await stage.heard()) == 5, "and the platform never had to refuse one"
+    assert all(call["errcode"] == 0 for call in await stage.calls("message/custom/send"))
+
+
+async def test_what_was_held_leaves_in_order_when_they_write(open_window: Stage) -> None:
+    stage = open_window
+    responses = [
+        "utter_media",
+        "utter_too_fast",
+        "utter_source_none",
+        "utter_failed",
+        "utter_emergency",
+        "utter_media",
+    ]
+    for response in responses:
+        await stage.queue(response)
+    await push_all(stage)
+    assert (await states(stage)).count("held") == 2
+    # Without the inbox loop, what they write now is answered by nobody; this one stands for the answer.
+    await stage.phone.send(type="image", wait=True)
+    await stage.queue("utter_too_fast")
+    await push_all(stage)
+    assert set(await states(stage)) == {"sent"}
+    said = [stage.base.published.dialogue.text(response) for response in [*responses, "utter_too_fast"]]
+    assert await stage.heard() == said
+
+
+async def test_the_window_closes_after_48_hours(open_window: Stage) -> None:
+    stage = open_window
+    await stage.move(stage.base.clock.now() + timedelta(hours=48, seconds=1))
+    row = await stage.queue()
+    await push_all(stage)
+    found = await stage.row(row)
+    assert (found.state, found.fault) == (OutboxState.HELD, "window_closed")
+    assert not await stage.calls("message/custom/send"), "the platform need not be asked"
+    await stage.phone.send(type="image", wait=True)
+    await push_all(stage)
+    assert (await stage.row(row)).state == OutboxState.SENT
+
+
+async def test_a_click_opens_a_minute_for_three(open_window: Stage) -> None:
+    stage = open_window
+    await stage.move(stage.base.clock.now() + timedelta(hours=49))
+    await stage.phone.send(type="event", event="CLICK", event_key="menu", wait=True)
+    for _ in range(3):
+        await stage.queue()
+    await push_all(stage)
+    assert await states(stage) == ["sent", "sent", "held"]
+    await stage.queue(purpose=EMERGENCY)
+    await push_all(stage)
+    assert len(await stage.heard()) == 3
+    await stage.phone.send(type="event", event="CLICK", event_key="menu", wait=True)
+    await push_all(stage)
+    assert set(await states(stage)) == {"sent"}, "each click opens it anew"
+    await stage.move(stage.base.clock.now() + timedelta(seconds=61))
+    row = await stage.queue()
+    await push_all(stage)
+    assert (await stage.row(row)).state == OutboxState.HELD
+    assert all(call["errcode"] == 0 for call in await stage.calls("message/custom/send"))
+
+
+async def test_a_click_adds_to_an_open_window(open_window: Stage) -> None:
+    stage = open_window
+    for _ in range(4):
+        await stage.queue()
+    await push_all(stage)
+    await stage.phone.send(type="event", event="CLICK", event_key="menu", wait=True)
+    for _ in range(4):
+        await stage.queue()
+    await push_all(stage)
+    assert await states(stage) == ["sent"] * 7 + ["held"], "3 of the click, 1 of 5 is kept"
+    await stage.queue(purpose=EMERGENCY)
+    await push_all(stage)
+    assert len(await stage.heard()) == 8
+    assert all(call["errcode"] == 0 for call in await stage.calls("message/custom/send"))
+
+
+async def test_what_expires_never_leaves(open_window: Stage) -> None:
+    stage = open_window
+    now = stage.base.clock.now()
+    waiting = await stage.queue(purpose=Purpose.SERVICE, expires_at=now + timedelta(hours=1))
+    await stage.write("UPDATE send_window SET used = allowance")
+    await push_all(stage)
+    assert (await stage.row(waiting)).state == OutboxState.HELD
+    late = await stage.queue(purpose=Purpose.SERVICE, expires_at=now + timedelta(hours=1))
+    await stage.move(now + timedelta(hours=2))
+    assert await stage.outbox.push() == 0, "not even before it is tidied up"
+    await stage.outbox.tidy()
+    assert {(await stage.row(row)).state for row in (waiting, late)} == {OutboxState.EXPIRED}
+    await stage.phone.send(type="image", wait=True)
+    await push_all(stage)
+    assert await stage.heard() == []
+    assert await stage.rows("SELECT facts FROM evidence WHERE kind = 'messages.expired'") == [
+        ({"count": 2, "reminders": 0},)
+    ]
+
+
+async def test_stop_cancels_everything_proactive_and_lets_answers_through(open_window: Stage) -> None:
+    stage = open_window
+    proactive = [
+        await stage.queue(purpose=purpose)
+        for purpose in (Purpose.MEDICATION, Purpose.SERVICE, Purpose.PROMOTION)
+    ]
+    await stage.write("UPDATE outbox SET state = 'held' WHERE id = :id", id=proactive[0])
+    await stage.phone.send(type="text", content="退订", wait=True)
+    assert {(await stage.row(row)).state for row in proactive} == {OutboxState.CANCELLED}
+    later = await stage.queue(purpose=Purpose.SERVICE)
+    answer = await stage.queue()
+    await push_all(stage)
+    assert (await stage.row(later)).state == OutboxState.CANCELLED
+    assert (await stage.row(answer)).state == OutboxState.SENT
+    heard = await stage.heard()
+    assert len(heard) == 2 and "退订" in heard[0]
+
+
+async def test_unfollowing_cancels_everything(open_window: Stage) -> None:
+    stage = open_window
+    held, waiting = await stage.queue(), await stage.queue()
+    await stage.write("UPDATE outbox SET state = 'held' WHERE id = :id", id=held)
+    await stage.phone.send(type="event", event="unsubscribe", wait=True)
+    assert {(await stage.row(row)).state for row in (held, waiting)} == {OutboxState.CANCELLED}
+    after = await stage.queue()
+    await push_all(stage)
+    assert (await stage.row(after)).state == OutboxState.CANCELLED
+    assert not await stage.calls("message/custom/send")
+
+
+async def test_a_contact_that_never_wrote_is_never_pushed_to(stage: Stage) -> None:
+    from bot.model import Account, Audience
+    from bot.store import contacts
+
+    async with stage.base.db.begin() as tx:
+        account = Account(Channel.WECHAT, "sandbox")
+        await contacts.find_or_add(
+            tx, stage.base.vault, account, Audience.DOCTOR, stage.phone.openid, stage.base.clock.now()
+        )
+    row = await stage.queue(purpose=Purpose.SERVICE)
+    await push_all(stage)
+    assert (await stage.row(row)).state == OutboxState.HELD
+    assert not await stage.calls("message/custom/send")
+
+
+async def test_a_slow_send_holds_up_only_its_own_contact(open_window: Stage) -> None:
+    stage = open_window
+    await stage.fault("slow", seconds=0.9)
+    slow, behind = await stage.queue(), await stage.queue()
+    other = await stage.phone.newcomer(stage.http, stage.double, "别人")
+    await other.send(type="image", wait=True)
+    async with stage.running():
+        whose = await stage.whose(other.openid)
+        async with stage.base.db.begin() as tx:
+            await stage.queue_in(tx, whose, stage.draft("utter_emergency"))
+        await other.next(1, 3)
+        await stage.phone.next(2, 5)
+    first, second = await stage.row(slow), await stage.row(behind)
+    assert first.sent_at < second.sent_at
