@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from bot.folding import fold
@@ -56,24 +56,26 @@ def check_text(text: str, audience: Audience) -> tuple[Finding, ...]:
     rules = _rules(audience)
     folded = fold(text, also=_BRACKETS)
     findings: list[Finding] = []
+    judged: dict[tuple[str, str, int, int], bool] = {}  # a repetitive text costs no more than a short one
     ends: dict[str, int] = {}
     for rule, start, end in rules.scanner.scan(folded.text):
         if start < ends.get(rule, 0):
             continue  # within what this rule already found
         low = max(0, start - _AROUND)
-        if _allowed(audience, rule, folded.text[low : end + _AROUND], start - low, end - low):
+        key = (rule, folded.text[low : end + _AROUND], start - low, end - low)
+        if key not in judged:
+            judged[key] = _allowed(rules.by_id[rule], *key[1:])
+        if judged[key]:
             continue
         ends[rule] = end
         findings.append(Finding(rule, folded.span(start, end), rules.by_id[rule].why))
     return tuple(findings)
 
 
-@lru_cache(maxsize=8192)
-def _allowed(audience: Audience, rule: str, around: str, start: int, end: int) -> bool:
+def _allowed(rule: _Rule, around: str, start: int, end: int) -> bool:
     """Whether allowed wording shares a character with what was found."""
-    allowed = _rules(audience).by_id[rule].allowed
     position = 0
-    while match := allowed.search(around, position):
+    while match := rule.allowed.search(around, position):
         if match.start() >= end:
             return False
         if match.end() > start:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from bot.model import Audience
 from bot.patterns import compile_patterns, read_rules
@@ -57,7 +57,6 @@ def find(mentions: list[Mention], audience: Audience) -> AdverseEvent | None:
     return None
 
 
-@lru_cache(maxsize=8192)
 def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:
     if special:
         unreal = context.supposed(at) or context.denied(at) or context.asked(at)

@@ -1,14 +1,13 @@
 """Whether a mention is real: said of somebody, now, and not denied, supposed, past or asked about.
 
-Judged on a window around the mention, as far as its clause and its sentence reach. Pure and remembered:
-the same window is judged once, which keeps long repetitive texts cheap.
+Judged on a window around the mention, as far as its clause and its sentence reach.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from bot.folding import Folded
 from bot.patterns import compile_patterns, read_rules
@@ -44,16 +43,13 @@ class Window:
         return _SENTENCE.split(self.text[: self.start])[-1] + self.text[self.start : self.end] + self.after
 
 
-def window(folded: Folded, start: int, end: int) -> Window:
+def surroundings(folded: Folded, start: int, end: int) -> tuple[str, int, int, int]:
+    """The parts of the window around a mention: (text, start, end, gap)."""
     low = max(0, start - BEFORE)
-    text = folded.text[low : end + AFTER]
     gap = -1
     if folded.breaks:
-        for position in range(start, max(low, start - 16), -1):
-            if position in folded.breaks:
-                gap = position - low
-                break
-    return Window(text, start - low, end - low, gap)
+        gap = next((at - low for at in range(start, max(low, start - 16), -1) if at in folded.breaks), -1)
+    return folded.text[low : end + AFTER], start - low, end - low, gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,6 @@ def patterns() -> _Patterns:
     return _Patterns(**{name: compile_patterns(rules[name], rules["words"]) for name in names})
 
 
-@lru_cache(maxsize=4096)
 def denied(at: Window) -> bool:
     """没有胸痛, 无头晕、胸痛, 胸痛没有. A denial of one thing ends at a space: 没有发烧 胸痛."""
     rules = patterns()
@@ -104,7 +99,6 @@ def _symptoms() -> re.Pattern[str]:
     return compile_patterns(["{symptom}"], read_rules("safety", "context")["words"])
 
 
-@lru_cache(maxsize=4096)
 def past(at: Window) -> bool:
     rules = patterns()
     if not (rules.past.search(at.before) or rules.past_after.match(at.text[at.end :])):
@@ -112,12 +106,10 @@ def past(at: Window) -> bool:
     return not rules.again.search(at.sentence)
 
 
-@lru_cache(maxsize=4096)
 def supposed(at: Window) -> bool:
     return bool(patterns().supposed.search(at.before))
 
 
-@lru_cache(maxsize=4096)
 def asked(at: Window) -> bool:
     """Asked about or told as knowledge: 会引起胸痛吗, 胸痛的鉴别诊断, 心梗有哪些症状."""
     rules = patterns()
@@ -126,22 +118,18 @@ def asked(at: Window) -> bool:
     return bool(rules.may.search(at.before)) and ends_in_question(at)
 
 
-@lru_cache(maxsize=4096)
 def ends_in_question(at: Window) -> bool:
     return bool(patterns().ends_in_question.match(at.after))
 
 
-@lru_cache(maxsize=4096)
 def in_general(at: Window) -> bool:
     return bool(patterns().in_general.match(at.text[at.end :]))
 
 
-@lru_cache(maxsize=4096)
 def questioned(at: Window) -> bool:
     return bool(patterns().question.search(at.sentence))
 
 
-@lru_cache(maxsize=4096)
 def happening(at: Window) -> bool:
     """Something says of whom, or when: a case, not a topic."""
     return bool(patterns().happening.search(at.text))

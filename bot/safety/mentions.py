@@ -7,7 +7,7 @@ from functools import cache
 
 from bot.folding import Folded
 from bot.patterns import Scanner, read_rules
-from bot.safety.context import AFTER, BEFORE, Window, window
+from bot.safety.context import Window, surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,13 @@ def find(folded: Folded) -> dict[str, list[Mention]]:
     """Mentions by family (red_flag, adverse_event), in order. What stands in the same surroundings as an
     earlier one is judged alike and left out: so a long repetitive text costs no more than a short one."""
     found: dict[str, list[Mention]] = {"red_flag": [], "adverse_event": []}
-    text, spaced = folded.text, bool(folded.breaks)
-    seen: set[tuple[str, int, str]] = set()
-    for label, start, end in _scanner().scan(text):
-        low = max(0, start - BEFORE)
-        surroundings = (label, start - low, text[low : end + AFTER])
-        if surroundings in seen and not spaced:
+    # Nothing outlives the call: what people write is not kept in a cache.
+    seen: set[tuple[str, tuple[str, int, int, int]]] = set()
+    for label, start, end in _scanner().scan(folded.text):
+        around = surroundings(folded, start, end)
+        if (label, around) in seen:
             continue
-        seen.add(surroundings)
+        seen.add((label, around))
         family, what, kind = label.split(":")
-        found[family].append(Mention(what, kind, start, end, window(folded, start, end)))
+        found[family].append(Mention(what, kind, start, end, Window(*around)))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from bot.folding import Folded
 from bot.model import Audience
@@ -51,7 +51,6 @@ def find(folded: Folded, mentions: list[Mention], audience: Audience) -> RedFlag
     return best
 
 
-@lru_cache(maxsize=4096)
 def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
     if context.denied(at):
         return False
@@ -91,18 +90,22 @@ _AROUND = 45
 def _figures(folded: Folded) -> list[Mention]:
     found = []
     done = -1
+    seen: set[str] = set()
     for match in _DANGEROUS.finditer(folded.text):
         if match.start() < done:
             continue
         low = max(0, match.start() - 12)
         done = match.end() + _AROUND
-        for category, start, end in _dangers(folded.text[low:done]):
-            at = context.window(folded, low + start, low + end)
+        around = folded.text[low:done]
+        if around in seen:
+            continue
+        seen.add(around)
+        for category, start, end in _dangers(around):
+            at = Window(*context.surroundings(folded, low + start, low + end))
             found.append(Mention(category, "said", low + start, low + end, at))
     return found
 
 
-@lru_cache(maxsize=1024)
 def _dangers(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(
         (category, reading.start, reading.end)

@@ -124,7 +124,7 @@ def test_linear_in_the_text(unit: str) -> None:
 def test_any_text_is_screened() -> None:
     chance = random.Random(11)
     letters = (
-        "没不无胸痛闷吃了药头晕血压糖高低100二甲双胍会引起吗？，。 退订TD恢复别再发我爸病人昨天\u200b\n\ud800"
+        "没不无胸痛闷吃了药头晕血压糖高低100二甲双胍会引起吗？，。 退订TD恢复别再发我爸昨天\u200b\n\ud800"
     )
     for _ in range(3000):
         text = "".join(chance.choices(letters, k=chance.randint(0, 40)))
