@@ -56,13 +56,16 @@ def address_digest(vault: Vault, account: Account, address: str) -> bytes:
 
 
 async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Contact | None:
+    """The contact with this address; it cannot be erased before this transaction ends."""
     row = (
         await tx.execute(
-            select(*_COLUMNS).where(
+            select(*_COLUMNS)
+            .where(
                 contact.c.channel == account.channel.value,
                 contact.c.account == account.name,
                 contact.c.address_hmac == address_digest(vault, account, address),
             )
+            .with_for_update(read=True, key_share=True)
         )
     ).first()
     return _contact(row) if row else None
