@@ -21,6 +21,7 @@ import actions
 from bot import logs
 from bot.base import Base, Published
 from bot.clock import Clock
+from bot.compliance import check_text
 from bot.dialogue import Engine
 from bot.evidence import Sealer
 from bot.gateway import Gateway
@@ -29,6 +30,7 @@ from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbox import Outbox
 from bot.pages import Pages
+from bot.safety import screen
 from bot.settings import Settings, read_settings
 from bot.store import business_clock
 from bot.store.database import Database
@@ -82,6 +84,10 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
         published = Published(db, Encoder())
         await published.load()
+        for audience in Audience:
+            # Their rules are compiled at the first call: no message is to pay for that.
+            screen("", audience)
+            check_text("", audience)
         base = Base(db, vault, clock, published, settings.home)
         engine = Engine(http, secrets.engine_url, secrets.engine_token)
         await _run(settings, secrets, base, engine, http, stopping)

@@ -8,7 +8,7 @@ from functools import cache
 
 from bot.folding import Folded
 from bot.model import Audience
-from bot.patients.measurements import (
+from bot.patients import (
     DIASTOLIC,
     FASTING_GLUCOSE,
     GLUCOSE,
