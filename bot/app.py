@@ -82,7 +82,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
-        published = Published(db, Encoder())
+        published = Published(db, Encoder(), settings.home / "index")
         await published.load()
         for audience in Audience:
             # Their rules are compiled at the first call: no message is to pay for that.

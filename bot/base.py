@@ -10,7 +10,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.dialogue import Dialogue
-from bot.knowledge import Content, Encoder, Index
+from bot.knowledge import Content, Encoder, Index, kept_index
 from bot.model import Fault, MedrepError
 from bot.store import published
 from bot.store.database import Database
@@ -27,8 +27,10 @@ class Published:
     is already queued leaves, before the first one is ready; a later one replaces its predecessor when done.
     """
 
-    def __init__(self, db: Database, encoder: Encoder) -> None:
+    def __init__(self, db: Database, encoder: Encoder, folder: Path | None = None) -> None:
+        """`folder` keeps built indexes for the next start."""
         self._db = db
+        self._folder = folder
         self._encoder = encoder
         self._dialogues: dict[str, Dialogue] = {}
         self._dialogue: Dialogue | None = None
@@ -87,7 +89,7 @@ class Published:
             self._building = asyncio.create_task(self._build(self._content))
 
     async def _build(self, content: Content) -> None:
-        self._index = await asyncio.to_thread(Index, content, self._encoder)
+        self._index = await asyncio.to_thread(kept_index, content, self._encoder, self._folder)
         self._indexed.set()
         log.info("content.indexed", version=content.fingerprint[:12], entries=len(content.entries))
 

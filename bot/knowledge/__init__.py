@@ -9,6 +9,7 @@ from bot.knowledge.content import Content, Document, Entry, OffLabelUse, Product
 from bot.knowledge.decide import Decision, Match, Route
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
+from bot.knowledge.kept import kept_index
 from bot.knowledge.render import answer_text, source_text
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Route",
     "Topic",
     "answer_text",
+    "kept_index",
     "load",
     "parse",
     "source_text",

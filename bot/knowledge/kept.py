@@ -1,0 +1,65 @@
+"""A built index kept in a file, so that a process that starts again answers in a second, not in ten.
+
+The file is keyed by the content and by the code that builds the index; it lies in MEDREP_HOME, which is
+ours alone (0700), as a pickle must.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bot.knowledge.content import Content
+from bot.knowledge.encoder import Encoder
+from bot.knowledge.index import Index
+
+_HERE = Path(__file__).resolve().parent
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, thing: Any) -> str | None:
+        return "encoder" if isinstance(thing, Encoder) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: Any, encoder: Encoder) -> None:
+        super().__init__(file)
+        self._encoder = encoder
+
+    def persistent_load(self, name: Any) -> Encoder:
+        return self._encoder
+
+
+def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index:
+    """The index of this content, from `folder` if it lies there, else built and left there."""
+    if folder is None:
+        return Index(content, encoder)
+    path = folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
+    try:
+        with path.open("rb") as file:
+            found: Index = _Unpickler(file, encoder).load()
+            return found
+    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError):
+        built = Index(content, encoder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    with part.open("wb") as file:
+        _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+    part.replace(path)
+    for old in folder.glob("*.pickle"):
+        if old != path:
+            old.unlink(missing_ok=True)
+    return built
+
+
+@cache
+def _code() -> str:
+    """What builds an index: this package, and what it folds text with."""
+    digest = hashlib.sha256()
+    for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("*.yaml"), _HERE.parent / "folding.py"]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
