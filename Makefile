@@ -6,7 +6,7 @@ PY := .venv/bin/python
 RASA := PYTHONPATH=. RASA_TELEMETRY_ENABLED=false .venv-engine/bin/python
 # What runs in the engine's Python 3.10.
 OLD := engine bot/language.py
-COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+COMPILE := $(PY) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make requirements"
 
 # The last line must be an exec, or SIGTERM to make would leave the service alive.
@@ -48,7 +48,7 @@ dialogue: setup
 
 # The pins: run after a change of requirements/*.in, then `make setup`.
 requirements: setup
-	$(COMPILE) --python-version 3.11 requirements/app.in -o requirements/app.txt
-	$(COMPILE) --python-version 3.11 -c requirements/app.txt requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) --universal --python-version 3.11 requirements/app.in -o requirements/app.txt
+	$(COMPILE) --universal --python-version 3.11 -c requirements/app.txt requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) --python "$$($(PY) deploy/environments.py python310)" --python-version 3.10 \
 		--override requirements/engine-overrides.txt requirements/engine.in -o requirements/engine.txt
