@@ -30,7 +30,7 @@ COMMANDS = {
     "tasks": "records:list_tasks",
     "understand": "texts:understand_lines",
     "check-text": "texts:check_lines",
-    "evidence": "records:evidence",
+    "evidence": "records:evidence_app",
     "export-person": "people:export",
     "erase-person": "people:erase",
     "backup": "records:write_backup",

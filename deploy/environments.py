@@ -54,7 +54,7 @@ def _environment() -> dict[str, str]:
 
 
 def digest(python: str, sources: Sequence[bytes]) -> str:
-    """What an environment is filled from: its Python, the sources, and where it stands (it cannot be moved)."""
+    """What an environment is filled from: its Python, the sources, its place (it cannot be moved)."""
     said = hashlib.sha256(f"{python}\0{ROOT}\0".encode())
     for source in sources:
         said.update(hashlib.sha256(source).digest())

@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from bot import backup as backups
+from bot import evidence
 from bot.clock import Clock, real_now
 from bot.commands.opened import opened, reach, run, say, say_json
-from bot.evidence import Sealer, Verdict, verify
 from bot.model import Fault, MedrepError
 from bot.settings import Settings, read_settings
 from bot.store import tasks
@@ -25,12 +25,12 @@ from bot.store.migrate import migrate
 
 MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOME
 
-evidence = typer.Typer(
+evidence_app = typer.Typer(
     help="The record of what happened.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
 
 
-@evidence.callback()
+@evidence_app.callback()
 def _evidence() -> None:
     """The record of what happened."""  # with a callback a single command keeps its name
 
@@ -55,7 +55,7 @@ async def _tasks(state: str | None) -> None:
             say_json(said)
 
 
-@evidence.command("verify")
+@evidence_app.command("verify")
 def verify_evidence() -> None:
     """Print `OK N rows`, or the first row that does not hold (exit code 1)."""
     verdict = run(_verify())
@@ -64,12 +64,12 @@ def verify_evidence() -> None:
         raise typer.Exit(1)
 
 
-async def _verify() -> Verdict:
+async def _verify() -> evidence.Verdict:
     async with opened() as home:
         # Where no service runs, nobody has sealed what the last command recorded. Sealing links new rows
         # only, so it cannot hide a change; while a service seals, this does nothing.
-        await Sealer(home.db, home.clock, home.settings.home).seal()
-        return await verify(home.db, home.settings.home)
+        await evidence.Sealer(home.db, home.clock, home.settings.home).seal()
+        return await evidence.verify(home.db, home.settings.home)
 
 
 def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
@@ -91,7 +91,7 @@ def restore_backup(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fa
         raise typer.Exit(1)
 
 
-async def _restore(file: Path) -> Verdict:
+async def _restore(file: Path) -> evidence.Verdict:
     settings = read_settings()
     _refuse_used(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ async def _restore(file: Path) -> Verdict:
             raise
 
 
-async def _restore_from(folder: Path, settings: Settings) -> Verdict:
+async def _restore_from(folder: Path, settings: Settings) -> evidence.Verdict:
     backups.place(folder, settings.home)
     async with AsyncExitStack() as stack:
         work, owner, _ = await reach(stack, settings, empty=True)
@@ -113,8 +113,8 @@ async def _restore_from(folder: Path, settings: Settings) -> Verdict:
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
         db = Database(work, size=2)
         stack.push_async_callback(db.close)
-        await Sealer(db, Clock(), settings.home).seal()
-        return await verify(db, settings.home)
+        await evidence.Sealer(db, Clock(), settings.home).seal()
+        return await evidence.verify(db, settings.home)
 
 
 def _refuse_used(settings: Settings) -> None:
