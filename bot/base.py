@@ -35,6 +35,7 @@ class Published:
         self._dialogues: dict[str, Dialogue] = {}
         self._dialogue: Dialogue | None = None
         self._content: Content | None = None
+        self._newest: Content | None = None  # what the index is being built for
         self._index: Index | None = None
         self._indexed = asyncio.Event()
         self._building: asyncio.Task[None] | None = None
@@ -73,7 +74,7 @@ class Published:
 
     async def load(self) -> None:
         """Read what is in force; a changed content is indexed aside."""
-        known = self._content.fingerprint if self._content else None
+        known = self._newest.fingerprint if self._newest else None
         async with self._db.begin() as tx:
             dialogue = await published.current(tx, dialogue_version)
             fingerprint = await published.fingerprint(tx, content_version)
@@ -83,13 +84,22 @@ class Published:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
         if content is not None:
-            self._content = Content.from_json(content.body)
-            if self._building is not None:
-                self._building.cancel()
-            self._building = asyncio.create_task(self._build(self._content))
+            parsed = self._newest = Content.from_json(content.body)
+            # The first is there at once, for what is queued; a later one comes into force with its index,
+            # so that what is found and what may leave are of one version.
+            self._content = self._content or parsed
+            self._building = asyncio.create_task(self._build(parsed))
 
     async def _build(self, content: Content) -> None:
-        self._index = await asyncio.to_thread(kept_index, content, self._encoder, self._folder)
+        try:
+            index = await asyncio.to_thread(kept_index, content, self._encoder, self._folder)
+        except Exception:
+            # The old one goes on answering; without any, /readyz says so.
+            log.exception("content.index_failed", version=content.fingerprint[:12])
+            return
+        if content is not self._newest:
+            return  # a newer one was published while this was built
+        self._content, self._index = content, index
         self._indexed.set()
         log.info("content.indexed", version=content.fingerprint[:12], entries=len(content.entries))
 

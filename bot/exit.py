@@ -56,6 +56,9 @@ async def _entitled(tx: Tx, base: Base, whose: Contact, part: Part) -> None:
         spoken = base.published.spoken(basis.version) or base.published.dialogue
         if not spoken.says(basis.ref, part.text):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
+    elif basis.kind == BasisKind.PERSON:
+        # Nobody types texts yet; the room that lets colleagues do so will say who may.
+        raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
     elif basis.kind == BasisKind.CONTENT:
         if whose.audience == Audience.DOCTOR and not (await doctors.standing(tx, whose.person_id)).verified:
             raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")

@@ -18,13 +18,13 @@ from bot.settings import Settings
 from bot.store import business_clock
 
 _HOP_BY_HOP = {
-    hdrs.CONNECTION,
-    hdrs.KEEP_ALIVE,
-    hdrs.TRANSFER_ENCODING,
-    hdrs.CONTENT_LENGTH,
-    hdrs.CONTENT_ENCODING,
-    hdrs.HOST,
-    hdrs.UPGRADE,
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-length",
+    "content-encoding",
+    "host",
+    "upgrade",
 }
 
 
@@ -100,7 +100,7 @@ class Pages:
 
     async def sandbox(self, request: web.Request) -> web.StreamResponse:
         """Hand the request to the sandbox's own server, and stream its answer (events included)."""
-        headers = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         try:
             async with self._http.request(
                 request.method,
@@ -110,7 +110,7 @@ class Pages:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
             ) as answer:
-                kept = {n: v for n, v in answer.headers.items() if n not in _HOP_BY_HOP}
+                kept = {n: v for n, v in answer.headers.items() if n.lower() not in _HOP_BY_HOP}
                 response = web.StreamResponse(status=answer.status, headers=kept)
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,6 +31,9 @@ class SharedTokens:
     def __init__(self, db: Database, keyring: Keyring) -> None:
         self._db = db
         self._keyring = keyring
+        # At most one sender of this process holds a connection while the platform is asked: a platform
+        # that hangs must not take the pool, which accepting messages needs.
+        self._alone: defaultdict[Account, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(self, account: Account, fetch: TokenFetch) -> str:
         """The token, fetched by one process only when there is none that is good for 5 minutes.
@@ -51,13 +56,13 @@ class SharedTokens:
             token = await platform.token(tx, self._keyring, account, real_now() + EARLY)
         if token is not None:
             return token
-        async with self._db.begin() as tx:
+        async with self._alone[account], self._db.begin() as tx:
             await platform.lock_token(tx, account)
             token = await platform.token(tx, self._keyring, account, real_now() + EARLY)
             return token or await self._renew(tx, account, fetch)
 
     async def _replaced(self, account: Account, token: str, fetch: TokenFetch) -> str:
-        async with self._db.begin() as tx:
+        async with self._alone[account], self._db.begin() as tx:
             await platform.lock_token(tx, account)
             kept = await platform.token(tx, self._keyring, account, real_now())
             if kept is not None and kept != token:

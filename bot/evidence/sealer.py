@@ -8,22 +8,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
+from collections import deque
 from pathlib import Path
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy.exc import OperationalError
 
 from bot.clock import Clock
 from bot.evidence.chain import link, signed_text
 from bot.store import records
-from bot.store.database import Database
+from bot.store.database import UNAVAILABLE, Database, Tx
 from bot.store.keys import secret_file
 from bot.store.records import Head
 
 log = structlog.get_logger()
 EVERY = 0.5  # seconds; the promise is "within a second"
 BATCH = 5000
+SETTLED = 120.0  # seconds
 
 
 def signing_key(folder: Path) -> Ed25519PrivateKey:
@@ -39,6 +41,7 @@ class Sealer:
         self._key = signing_key(home / "keys")
         self._heads = home / "evidence" / "heads.jsonl"
         self._heads.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sealed: deque[tuple[float, int]] = deque()  # when, and up to which evidence id
 
     async def run(self) -> None:
         """Seal until cancelled."""
@@ -46,8 +49,9 @@ class Sealer:
             try:
                 while await self.seal() == BATCH:
                     pass
-            except OperationalError:
-                log.warning("evidence.seal_failed", reason="database")
+            except (*UNAVAILABLE, OSError) as error:
+                # The rows stay and are sealed later; a full disk keeps the outside heads from being written.
+                log.warning("evidence.seal_failed", reason=type(error).__name__)
             await asyncio.sleep(EVERY)
 
     async def seal(self) -> int:
@@ -55,7 +59,7 @@ class Sealer:
         async with self._db.begin() as tx:
             if not await records.become_sealer(tx):
                 return 0
-            rows = await records.unsealed(tx, BATCH)
+            rows = await records.unsealed(tx, await self._settled(tx), BATCH)
             if not rows:
                 return 0
             seq, newest = await records.last_seal(tx)
@@ -70,6 +74,18 @@ class Sealer:
         # After the commit: a head kept outside never runs ahead of the database.
         await asyncio.to_thread(self._keep, head)
         return len(rows)
+
+    async def _settled(self, tx: Tx) -> int:
+        """Below this id nothing can appear any more: it was sealed past longer ago than any transaction
+        of ours can be open (`Database` ends statements and idle transactions at 30 s)."""
+        now, newest = time.monotonic(), await records.newest_sealed(tx)
+        if not self._sealed:
+            self._sealed.append((now - SETTLED, newest - records.LOOK_BACK))
+        if self._sealed[-1][1] < newest:
+            self._sealed.append((now, newest))
+        while len(self._sealed) > 1 and self._sealed[1][0] <= now - SETTLED:
+            self._sealed.popleft()
+        return self._sealed[0][1]
 
     def _keep(self, head: Head) -> None:
         said = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import text
 
 from bot.evidence.chain import digest, link, signed_text
 from bot.evidence.sealer import signing_key
@@ -37,6 +38,8 @@ async def verify(db: Database, home: Path) -> Verdict:
     public = signing_key(home / "keys").public_key()
     kept = await asyncio.to_thread(read_kept, home / "evidence" / "heads.jsonl")
     async with db.begin() as tx:
+        # One snapshot for rows, links and heads: the sealer goes on while we look.
+        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         verdict, links = await _walk(tx)
         if not verdict.ok:
             return verdict

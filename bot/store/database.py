@@ -52,6 +52,7 @@ class Database:
                 # The login may own more (one URL for everything); the work never does.
                 connection.execute(f"SET ROLE {role}")
                 connection.execute("SET statement_timeout = '30s'")
+                connection.execute("SET idle_in_transaction_session_timeout = '30s'")
                 connection.commit()
 
     @asynccontextmanager

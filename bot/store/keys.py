@@ -34,6 +34,8 @@ def _seal(key: bytes, plain: bytes, context: bytes) -> bytes:
 
 
 def _open(key: bytes, sealed: bytes, context: bytes) -> bytes:
+    if not sealed:
+        raise MedrepError(Fault.ERASED, "this text was erased")
     try:
         return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], context)
     except InvalidTag:

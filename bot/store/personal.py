@@ -51,13 +51,15 @@ async def everyone(tx: Tx, person_id: UUID) -> list[UUID]:
 
 async def lock(tx: Tx, people: Sequence[UUID]) -> list[int]:
     """Nobody else changes or adds anything of theirs until the transaction ends; their contacts."""
-    await tx.execute(
-        select(person.c.id).where(person.c.id.in_(people)).order_by(person.c.id).with_for_update()
-    )
+    # Contacts before people: the order in which the foreign keys of an arriving message lock them.
     rows = await tx.execute(
         select(contact.c.id).where(contact.c.person_id.in_(people)).order_by(contact.c.id).with_for_update()
     )
-    return list(rows.scalars())
+    ids = list(rows.scalars())
+    await tx.execute(
+        select(person.c.id).where(person.c.id.in_(people)).order_by(person.c.id).with_for_update()
+    )
+    return ids
 
 
 async def _count(tx: Tx, statement: Update | Delete) -> int:

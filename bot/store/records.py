@@ -14,8 +14,8 @@ from bot.store.database import Tx
 from bot.store.tables import evidence, head, seal
 
 SEALER_LOCK = 7_263_502
-# A row whose transaction is still open can have a lower id than rows already sealed. No transaction of
-# ours is open for longer than a statement timeout, in which far fewer rows than this are written.
+# A row whose transaction is still open has a lower id than rows already sealed, so a look back is needed;
+# at the start, before the sealer knows what was sealed when, it is this many rows.
 LOOK_BACK = 100_000
 
 
@@ -69,13 +69,17 @@ async def last_seal(tx: Tx) -> tuple[int, bytes]:
     return (0, b"") if row is None else (row.seq, bytes(row.link))
 
 
-async def unsealed(tx: Tx, limit: int) -> list[tuple[int, bytes]]:
-    """Evidence rows without a seal, in order: (id, digest)."""
-    newest = select(func.coalesce(func.max(seal.c.evidence_id), 0) - LOOK_BACK).scalar_subquery()
+async def newest_sealed(tx: Tx) -> int:
+    """The highest evidence id that has a seal; 0 before the first."""
+    return int((await tx.execute(select(func.coalesce(func.max(seal.c.evidence_id), 0)))).scalar_one())
+
+
+async def unsealed(tx: Tx, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """Evidence rows with a higher id than `after` and without a seal, in order: (id, digest)."""
     rows = await tx.execute(
         select(evidence.c.id, evidence.c.digest)
         .outerjoin(seal, seal.c.evidence_id == evidence.c.id)
-        .where(seal.c.seq.is_(None), evidence.c.id > newest)
+        .where(seal.c.seq.is_(None), evidence.c.id > after)
         .order_by(evidence.c.id)
         .limit(limit)
     )

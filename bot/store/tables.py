@@ -157,6 +157,7 @@ inbox = Table(
     Column("passive_until", Moment),  # real time; a connection that can carry the reply is open
     Column("turn_id", UUID),
     UniqueConstraint("channel", "account", "key"),
+    Index("ix_inbox_contact_id", "contact_id"),
     Index("ix_inbox_waiting", "contact_id", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_inbox_turn_id", "turn_id"),
@@ -183,6 +184,7 @@ turn = Table(
         unique=True,
         postgresql_where=text("state IN ('running', 'retry')"),
     ),
+    Index("ix_turn_contact_id", "contact_id"),
     Index("ix_turn_lease_until", "lease_until", postgresql_where=text("state IN ('running', 'retry')")),
 )
 
@@ -243,6 +245,13 @@ outbox = Table(
     Column("via", Text),  # passive | active
     Column("platform_id", Text),
     Column("fault", Text),
+    Index("ix_outbox_contact_id", "contact_id"),
+    Index("ix_outbox_next", text("unordered DESC"), "id", postgresql_where=text("state = 'waiting'")),
+    Index(
+        "ix_outbox_stuck",
+        "state",
+        postgresql_where=text("state IN ('waiting', 'sending', 'held', 'unknown')"),
+    ),
     Index("ix_outbox_open", "contact_id", "id", postgresql_where=text("state IN ('waiting', 'sending')")),
     Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
     Index(
@@ -356,11 +365,13 @@ task = Table(
     Column("acknowledged_at", Moment),
     Column("acknowledged_by", Text),
     Column("escalated_at", Moment),
+    Column("notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")),  # real time
     Column("notified_at", Moment),
     Column("closed_at", Moment),
     Column("outcome", Text),
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
     Index("ix_task_person_id", "person_id"),
+    Index("ix_task_unnotified", "id", postgresql_where=text("notified_at IS NULL")),
 )
 
 # ------------------------------------------------------------ evidence
@@ -377,6 +388,7 @@ evidence = Table(  # append-only, by privilege and by trigger
     Column("facts", JSONB, nullable=False),  # nothing personal
     Column("body_enc", LargeBinary),
     Column("digest", LargeBinary, nullable=False),
+    Index("ix_evidence_person_id", "person_id"),
 )
 
 seal = Table(  # one sealer links the rows; append-only too

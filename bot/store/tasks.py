@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -144,12 +144,12 @@ async def escalate_overdue(tx: Tx, now: datetime) -> list[tuple[int, str]]:
     return [(row.id, row.kind) for row in done]
 
 
-async def unnotified(tx: Tx, now: datetime, limit: int) -> list[tuple[int, str, datetime]]:
-    """Claim tasks nobody was told of yet: (id, kind, due)."""
+async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[tuple[int, str, datetime]]:
+    """Claim tasks nobody was told of yet, for a while of real time: (id, kind, due)."""
     rows = (
         await tx.execute(
             select(task.c.id)
-            .where(task.c.notified_at.is_(None))
+            .where(task.c.notified_at.is_(None), task.c.notify_after < now)
             .order_by(task.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -158,10 +158,15 @@ async def unnotified(tx: Tx, now: datetime, limit: int) -> list[tuple[int, str, 
     done = await tx.execute(
         update(task)
         .where(task.c.id.in_(list(rows)))
-        .values(notified_at=now)
+        .values(notify_after=now + lease)
         .returning(task.c.id, task.c.kind, task.c.due_at)
     )
     return [(row.id, row.kind, row.due_at) for row in done]
+
+
+async def notified(tx: Tx, task_id: int, now: datetime) -> None:
+    """Somebody was told."""
+    await tx.execute(update(task).where(task.c.id == task_id).values(notified_at=now))
 
 
 async def open_counts(tx: Tx) -> dict[str, int]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import aiohttp
 import structlog
-from sqlalchemy.exc import OperationalError
 
-from bot.clock import Clock
+from bot.clock import Clock, real_now
 from bot.evidence import Evidence
 from bot.store import tasks
-from bot.store.database import Database
+from bot.store.database import UNAVAILABLE, Database
 
 log = structlog.get_logger()
 EVERY = 5.0
@@ -22,8 +22,8 @@ async def watch(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook
     while True:
         try:
             await look(db, clock, http, webhook)
-        except OperationalError:
-            log.warning("tasks.watch_failed", reason="database")
+        except (*UNAVAILABLE, OSError) as error:
+            log.warning("tasks.watch_failed", reason=type(error).__name__)
         await asyncio.sleep(EVERY)
 
 
@@ -31,23 +31,30 @@ async def look(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
     """One round: notify, then escalate."""
     now = clock.now()
     async with db.begin() as tx:
-        new = await tasks.unnotified(tx, now, 100)
+        # Claimed for a minute: who dies, or is not heard, leaves it to the next round after that.
+        new = await tasks.unnotified(tx, real_now(), timedelta(minutes=1), 50)
         late = await tasks.escalate_overdue(tx, now)
         for task_id, kind in late:
             await Evidence("task.escalated", now, f"task:{task_id}", {"kind": kind}).record(tx)
     for task_id, kind, due in new:
         log.info("task.opened", task=task_id, kind=kind, due=due.isoformat())
-        await _tell(http, webhook, {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()})
+        said = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}
+        if await _tell(http, webhook, said):
+            async with db.begin() as tx:
+                await tasks.notified(tx, task_id, now)
     for task_id, kind in late:
         log.warning("task.overdue", task=task_id, kind=kind)
         await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind})
 
 
-async def _tell(http: aiohttp.ClientSession, webhook: str | None, said: dict[str, object]) -> None:
+async def _tell(http: aiohttp.ClientSession, webhook: str | None, said: dict[str, object]) -> bool:
+    """Whether they were told; without a webhook the log and the list of tasks are all there is."""
     if webhook is None:
-        return
+        return True
     try:
         async with http.post(webhook, json=said, timeout=aiohttp.ClientTimeout(total=10)) as answer:
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError):
         log.warning("task.notification_failed", task=said["task"])
+        return False
+    return True

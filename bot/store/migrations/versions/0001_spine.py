@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
     )
+    op.create_index("ix_evidence_person_id", "evidence", ["person_id"], unique=False)
     op.create_table(
         "head",
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -241,6 +242,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("channel", "account", "key", name=op.f("uq_inbox_channel_account_key")),
     )
+    op.create_index("ix_inbox_contact_id", "inbox", ["contact_id"], unique=False)
     op.create_index(
         "ix_inbox_next", "inbox", ["id"], unique=False, postgresql_where=sa.text("state = 'waiting'")
     )
@@ -298,6 +300,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_outbox_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
+    op.create_index("ix_outbox_contact_id", "outbox", ["contact_id"], unique=False)
     op.create_index(
         "ix_outbox_expires_at",
         "outbox",
@@ -307,6 +310,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_outbox_held", "outbox", ["contact_id"], unique=False, postgresql_where=sa.text("state = 'held'")
+    )
+    op.create_index(
+        "ix_outbox_next",
+        "outbox",
+        [sa.literal_column("unordered DESC"), "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
     )
     op.create_index(
         "ix_outbox_open",
@@ -336,6 +346,13 @@ def upgrade() -> None:
         ["retry_at"],
         unique=False,
         postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+    )
+    op.create_index(
+        "ix_outbox_stuck",
+        "outbox",
+        ["state"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting', 'sending', 'held', 'unknown')"),
     )
     op.create_index(
         "ix_outbox_turn_id",
@@ -398,6 +415,12 @@ def upgrade() -> None:
         sa.Column("acknowledged_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("escalated_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column(
+            "notify_after",
+            postgresql.TIMESTAMP(timezone=True),
+            server_default=sa.text("'1970-01-01 00:00:00+00'"),
+            nullable=False,
+        ),
         sa.Column("notified_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("closed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
@@ -412,6 +435,9 @@ def upgrade() -> None:
         "ix_task_open", "task", ["due_at"], unique=False, postgresql_where=sa.text("state <> 'done'")
     )
     op.create_index("ix_task_person_id", "task", ["person_id"], unique=False)
+    op.create_index(
+        "ix_task_unnotified", "task", ["id"], unique=False, postgresql_where=sa.text("notified_at IS NULL")
+    )
     op.create_table(
         "turn",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -427,6 +453,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_turn_contact_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_turn")),
     )
+    op.create_index("ix_turn_contact_id", "turn", ["contact_id"], unique=False)
     op.create_index(
         "ix_turn_lease_until",
         "turn",
