@@ -24,7 +24,7 @@ from bench.processes import resident
 from bench.wechat import Platform
 from bot import training
 from bot.dialogue import read_dialogue
-from bot.process import plain_environment
+from bot.process import bound_to_us, plain_environment
 from bot.settings import ROOT
 from bot.store.cluster import Cluster, free_port
 
@@ -65,7 +65,7 @@ class Service:
         began = time.perf_counter()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [MEDREP, "serve"],
+                [*bound_to_us("TERM"), str(MEDREP), "serve"],
                 cwd=ROOT,
                 env=self._env,
                 stdout=output,
