@@ -63,16 +63,19 @@ async def _walk(tx: Tx) -> tuple[Verdict, list[bytes]]:
     links: list[bytes] = []
     previous = b""
     async for seq, found, evidence_id, row in records.chain(tx):
-        place = f"seal {seq}, evidence {evidence_id}"
+        if row is not None:
+            previous = link(previous, seq, evidence_id, row.digest)
+        fault = None
         if seq != len(links) + 1:
-            return Verdict(len(links), f"{place}: seal {len(links) + 1} is missing"), links
-        if row is None:
-            return Verdict(len(links), f"{place}: the row is gone"), links
-        if digest(row) != row.digest:
-            return Verdict(len(links), f"{place}: the row does not match its digest"), links
-        previous = link(previous, seq, evidence_id, row.digest)
-        if previous != found:
-            return Verdict(len(links), f"{place}: the link does not match"), links
+            fault = f"seal {len(links) + 1} is missing"
+        elif row is None:
+            fault = "the row is gone"
+        elif digest(row) != row.digest:
+            fault = "the row does not match its digest"
+        elif previous != found:
+            fault = "the link does not match"
+        if fault is not None:
+            return Verdict(len(links), f"seal {seq}, evidence {evidence_id}: {fault}"), links
         links.append(previous)
     return Verdict(len(links), None), links
 

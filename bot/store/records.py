@@ -17,6 +17,7 @@ SEALER_LOCK = 7_263_502
 # A row whose transaction is still open has a lower id than rows already sealed, so a look back is needed;
 # at the start, before the sealer knows what was sealed when, it is this many rows.
 LOOK_BACK = 100_000
+PAGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +101,29 @@ async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], newest: Head) ->
 
 async def chain(tx: Tx) -> AsyncIterator[tuple[int, bytes, int, EvidenceRow | None]]:
     """Every seal in order with its evidence row: (seq, link, evidence id, row or None when it is gone)."""
-    result = await tx.stream(
-        select(seal, evidence)
-        .outerjoin(evidence, evidence.c.id == seal.c.evidence_id)
-        .order_by(seal.c.seq)
-        .execution_options(yield_per=1000)
+    query = select(seal, evidence).outerjoin(evidence, evidence.c.id == seal.c.evidence_id)
+    last = 0
+    while True:
+        page = (await tx.execute(query.where(seal.c.seq > last).order_by(seal.c.seq).limit(PAGE))).all()
+        for row in page:
+            yield row.seq, bytes(row.link), row.evidence_id, None if row.id is None else _row(row)
+        if len(page) < PAGE:
+            return
+        last = page[-1].seq
+
+
+def _row(row: Any) -> EvidenceRow:
+    return EvidenceRow(
+        row.id,
+        row.at,
+        row.kind,
+        row.person_id,
+        row.contact_id,
+        row.subject,
+        row.facts,
+        None if row.body_enc is None else bytes(row.body_enc),
+        bytes(row.digest),
     )
-    async for row in result:
-        found = None
-        if row.id is not None:
-            found = EvidenceRow(
-                row.id,
-                row.at,
-                row.kind,
-                row.person_id,
-                row.contact_id,
-                row.subject,
-                row.facts,
-                None if row.body_enc is None else bytes(row.body_enc),
-                bytes(row.digest),
-            )
-        yield row.seq, bytes(row.link), row.evidence_id, found
 
 
 async def unsealed_count(tx: Tx) -> int:

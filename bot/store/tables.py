@@ -365,7 +365,9 @@ task = Table(
     Column("acknowledged_at", Moment),
     Column("acknowledged_by", Text),
     Column("escalated_at", Moment),
-    Column("notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")),  # real time
+    Column(
+        "notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")
+    ),  # real time
     Column("notified_at", Moment),
     Column("closed_at", Moment),
     Column("outcome", Text),
