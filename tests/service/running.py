@@ -136,7 +136,7 @@ def get_json(url: str, token: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(env: dict[str, str], *arguments: str, ready: str = "medrep: ready") -> Iterator[Running]:
+def serving(env: dict[str, str], *arguments: str, ready: str = "stop with Ctrl-C") -> Iterator[Running]:
     """`medrep serve` (or other `arguments`) until the block ends, from the moment it says it is ready."""
     output = Path(env["MEDREP_HOME"]) / f"terminal-{time.monotonic_ns()}.txt"
     output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ def test_sigterm_to_make_stops_the_service(new_home: Callable[[], Path]) -> None
         make.stdin.close()
         try:
             deadline = time.monotonic() + 120
-            while "medrep: ready" not in output.read_text():
+            while "stop with Ctrl-C" not in output.read_text():
                 assert make.poll() is None and time.monotonic() < deadline, output.read_text()
                 time.sleep(0.1)
             processes = descendants(make.pid)
