@@ -69,7 +69,7 @@ class Door:
                 await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
         reached("accept.committed")
-        return Accepted(inbox_id, duplicate=False)
+        return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
 
     async def _gone(self, tx: Tx, whose: Contact, now: datetime) -> None:
         """They unfollowed. The platform asks that their data be deleted; safety records must be kept."""

@@ -45,6 +45,13 @@ ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, I
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived(Accepted):
+    """An accepted message on the connection that brought it, which waits until then (real time)."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer(PassiveReply):
     """What a connection carries, and the row as it was taken for just this connection."""
 
@@ -83,10 +90,12 @@ class Gateway:
         accepted = await self._door.accept(inbound, audience, passive_until=until)
         if not accepted.duplicate:
             metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
-        return accepted
+        return Arrived(accepted.inbox_id, accepted.duplicate, until)
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""
+        if not (accepted.answered or accepted.duplicate or self._patient()):
+            return None  # nothing can be there yet, and nothing will be in time
         arrived = real_now()
         ready = asyncio.Event()
         self._waiting[accepted.inbox_id].add(ready)
@@ -140,7 +149,7 @@ class Gateway:
         """Whether waiting makes sense: the engine is well and the backlog fits."""
         return self._engine.available and len(self._waiting) <= WAITERS
 
-    async def _taken(self, accepted: Accepted, arrived: datetime) -> PassiveReply | None:
+    async def _taken(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
         """As `_take`, but never half: the platform is told `success` when this wait is cancelled."""
         taking = asyncio.ensure_future(self._take(accepted, arrived))
         try:
@@ -151,11 +160,12 @@ class Gateway:
                     await outgoing.push_instead(tx, reply.outbox_id)
             raise
 
-    async def _take(self, accepted: Accepted, arrived: datetime) -> PassiveReply | None:
+    async def _take(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
         base, lease = self._base, self._retry_wait
         async with base.db.begin() as tx:
             again = arrived if accepted.duplicate else None
-            found = await outgoing.find_passive(tx, accepted.inbox_id, again, lease)
+            until = accepted.until or arrived
+            found = await outgoing.find_passive(tx, accepted.inbox_id, until, again, lease)
             if found is None:
                 return None
             outbox_id, fresh = found

@@ -143,10 +143,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An inbound message that is now durable. `duplicate`: it was already there before."""
+    """An inbound message that is now durable.
+
+    `duplicate`: it was already there before. `answered`: a reply is queued already, engine or not.
+    """
 
     inbox_id: int
     duplicate: bool
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
