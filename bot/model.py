@@ -150,7 +150,7 @@ class Accepted:
 
     inbox_id: int
     duplicate: bool
-    answered: bool = False
+    answered: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
