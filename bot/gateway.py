@@ -48,7 +48,7 @@ ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, I
 class Arrived(Accepted):
     """An accepted message on the connection that brought it, which waits until then (real time)."""
 
-    until: datetime | None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,11 @@ class Gateway:
         accepted = await self._door.accept(inbound, audience, passive_until=until)
         if not accepted.duplicate:
             metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
-        return Arrived(accepted.inbox_id, accepted.duplicate, until)
+        return Arrived(accepted.inbox_id, accepted.duplicate, accepted.answered, until)
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""
+        assert isinstance(accepted, Arrived)  # noqa: S101 - for the type checker; we made it
         if not (accepted.answered or accepted.duplicate or self._patient()):
             return None  # nothing can be there yet, and nothing will be in time
         arrived = real_now()

@@ -26,7 +26,7 @@ from bot.tasks import Kind, open_task
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
-TOGETHER = 40  # sends of one process at a time
+TOGETHER = 16  # sends of one process at a time; as many become uncertain when it dies
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 TRIES = 3

@@ -17,6 +17,7 @@ from dateutil.rrule import rrule, rruleset, rrulestr
 from bot.base import Base
 from bot.clock import CHINA, real_now
 from bot.evidence import Evidence
+from bot.points import reached
 from bot.store import schedules
 from bot.store.database import UNAVAILABLE
 from bot.store.schedules import Due, Step
@@ -63,6 +64,7 @@ class Ticker:
             if missed:
                 # One outage is one incident, not one per reminder.
                 await Evidence("reminders.missed", now, "ticker", {"count": missed}).record(tx)
+            reached("ticker.before_commit")
         return len(due), queued
 
 

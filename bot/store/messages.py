@@ -66,7 +66,7 @@ async def known(tx: Tx, inbound: Inbound, passive_until: datetime | None) -> int
                 inbox.c.account == inbound.account.name,
                 inbox.c.key == inbound.key,
             )
-            .values(passive_until=func.coalesce(passive_until, inbox.c.passive_until))
+            .values(passive_until=func.greatest(passive_until, inbox.c.passive_until))
             .returning(inbox.c.id)
         )
     ).scalar_one()

@@ -26,7 +26,7 @@ from bot.store.contacts import Contact
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.messages import PASSIVE_CHANNEL
-from bot.store.tables import circuit, contact, outbox
+from bot.store.tables import circuit, contact, inbox, outbox
 
 SEND_CHANNEL = "medrep_outbox"
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
@@ -213,13 +213,23 @@ async def hand_over(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta, *, 
 
 
 async def find_passive(
-    tx: Tx, inbox_id: int, retry_arrived: datetime | None, lease: timedelta
+    tx: Tx, inbox_id: int, until: datetime, retry_arrived: datetime | None, lease: timedelta
 ) -> tuple[int, bool] | None:
     """The row offered to this message's connection, locked: its id, and whether it is still waiting.
 
-    `retry_arrived`: this connection is a platform retry that came then. What was written to an earlier
-    connection before that is offered once more: the platform shows it once.
+    `until` is what this connection gave as its own end: only the newest connection of a message gets its
+    reply, for a platform that tries again has hung up on the others. `retry_arrived`: this connection is
+    such a try and came then. What was written to an earlier one before that is offered once more: the
+    platform shows it once.
     """
+    newest = (
+        # Locked: a retry that comes just now waits, and is then offered what we write.
+        await tx.execute(
+            select(inbox.c.passive_until).where(inbox.c.id == inbox_id).with_for_update(read=True)
+        )
+    ).scalar_one()
+    if newest is not None and newest > until:
+        return None
     offered = outbox.c.state == OutboxState.WAITING.value
     if retry_arrived is not None:
         written_before = and_(

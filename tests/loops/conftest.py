@@ -29,6 +29,7 @@ from bot.outbox import Outbox
 from bot.publishing import seed_dialogue
 from bot.settings import read_accounts
 from bot.store import contacts, outgoing
+from bot.store.cluster import free_port
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
 from bot.store.keys import Keyring, Vault
@@ -40,7 +41,6 @@ from sandbox.accounts import read_accounts as read_double
 from sandbox.accounts import write_demo_accounts
 from sandbox.server import build
 from tests.phone import Phone
-from tests.running import free_port
 
 DOCTORS = Account(Channel.WECHAT, "sandbox")
 IN_VAIN = timedelta(seconds=0.3)  # what a connection waits while no loop runs that could answer
