@@ -13,7 +13,7 @@ from bot.dialogue import Dialogue
 from bot.knowledge import Content, Encoder, Index, kept_index
 from bot.model import Fault, MedrepError
 from bot.store import published
-from bot.store.database import Database
+from bot.store.database import Database, Tx
 from bot.store.keys import Vault
 from bot.store.tables import content_version, dialogue_version
 
@@ -68,8 +68,13 @@ class Published:
         """Return once questions can be answered."""
         await self._indexed.wait()
 
-    def spoken(self, version: str) -> Dialogue | None:
-        """The dialogue a reply was made with: the one in force, or one it has just replaced."""
+    async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
+        """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""
+        if version not in self._dialogues and version:
+            found = await published.by_prefix(tx, dialogue_version, version)
+            if found is None:
+                return None
+            self._dialogues[version] = Dialogue(found.body)
         return self._dialogues.get(version)
 
     async def load(self) -> None:

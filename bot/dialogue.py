@@ -44,6 +44,18 @@ SEED = (
     "data/stories",
 )
 LEXICON = "data/lexicon"
+# What the app itself says, with the engine or without: a version that lacks one of these is not published.
+FIXED = (
+    "utter_introduce",
+    "utter_emergency",
+    "utter_adverse_event",
+    "utter_stop",
+    "utter_resume",
+    "utter_media",
+    "utter_failed",
+    "utter_verify_done",
+    "utter_verify_again",
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,18 @@ class Dialogue:
         domain = yaml.safe_load(self.files["domain.yml"])
         found: dict[str, list[dict[str, Any]]] = domain["responses"]
         return found
+
+    def check(self) -> None:
+        """Raise MedrepError(BAD_INPUT) unless this can be put in force: it parses and has the fixed texts."""
+        try:
+            domain = yaml.safe_load(self.files["domain.yml"])
+            missing = [name for name in FIXED if not domain["responses"][name][0]["text"].strip()]
+        except yaml.YAMLError as error:
+            raise MedrepError(Fault.BAD_INPUT, f"domain.yml is not YAML: {str(error)[:200]}") from None
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise MedrepError(Fault.BAD_INPUT, f"domain.yml lacks a response: {error}") from None
+        if missing:
+            raise MedrepError(Fault.BAD_INPUT, f"domain.yml has no text for {', '.join(missing)}")
 
     def has(self, name: str) -> bool:
         """Whether there is a response of this name."""

@@ -52,9 +52,8 @@ async def _entitled(tx: Tx, base: Base, whose: Contact, part: Part) -> None:
     if basis is None:
         raise MedrepError(Fault.NO_BASIS, "no basis")
     if basis.kind == BasisKind.RESPONSE:
-        # A version replaced since (and perhaps before our start) counts only if its successor says the same.
-        spoken = base.published.spoken(basis.version) or base.published.dialogue
-        if not spoken.says(basis.ref, part.text):
+        spoken = await base.published.spoken(tx, basis.version)
+        if spoken is None or not spoken.says(basis.ref, part.text):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.PERSON:
         # Nobody types texts yet; the room that lets colleagues do so will say who may.

@@ -90,7 +90,7 @@ class Gateway:
         accepted = await self._door.accept(inbound, audience, passive_until=until)
         if not accepted.duplicate:
             metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
-        return Arrived(accepted.inbox_id, accepted.duplicate, accepted.answered, until)
+        return Arrived(accepted.inbox_id, accepted.duplicate, until, answered=accepted.answered)
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""

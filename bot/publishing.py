@@ -112,7 +112,8 @@ async def publish_content(tx: Tx, content: Content, by: str, now: datetime) -> N
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
-    """Put a dialogue in force; it speaks once its model is trained."""
+    """Put a dialogue in force; it speaks once its model is trained. Raises MedrepError(BAD_INPUT)."""
+    dialogue.check()
     version = Version(dialogue.fingerprint, dict(dialogue.files), by)
     await published.publish(tx, dialogue_version, version, now)
     await _evidence("dialogue", version, now).record(tx)

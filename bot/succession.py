@@ -21,6 +21,7 @@ from bot.publishing import in_force
 from bot.store import published
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
+from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
 from bot.training import train
 
@@ -49,8 +50,28 @@ class Succession:
         dialogue = await self._published()
         if dialogue is None:
             raise MedrepError(Fault.CONFIGURATION, "no dialogue is published")
-        self._model = await train(self._home, dialogue, self._say)
-        self._speaks = dialogue.fingerprint
+        try:
+            self._model = await train(self._home, dialogue, self._say)
+            self._speaks = dialogue.fingerprint
+        except MedrepError as error:
+            # As while running: the last one that could be trained goes on speaking.
+            self._model = await self._predecessor()
+            if self._model is None:
+                raise
+            self._speaks = self._model.name.partition(".")[0]
+            self._failed.add(dialogue.fingerprint)
+            self._say(f"dialogue {dialogue.fingerprint[:12]} cannot be used, {self._speaks[:12]} speaks on")
+            await self._tell(dialogue, error)
+
+    async def _predecessor(self) -> Path | None:
+        """The newest model here whose dialogue was published."""
+        models = sorted((self._home / "models").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
+        async with self._db.begin() as tx:
+            for model in models:
+                fingerprint = model.name.partition(".")[0]
+                if await published.by_fingerprint(tx, dialogue_version, fingerprint) is not None:
+                    return model
+        return None
 
     async def follow(self) -> None:
         """Watch for new versions until cancelled."""

@@ -44,7 +44,8 @@ def engine() -> None:
 
 def _supervise(options: Options) -> None:
     settings = read_settings()
-    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.home, settings.log_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.log_dir / "supervisor.log").open("a", encoding="utf-8") as file:
         logs.configure(file)
         run(Supervisor(settings, options, lambda text: say(f"medrep: {text}")).run())

@@ -37,6 +37,11 @@ async def by_fingerprint(tx: Tx, table: Table, fingerprint: str) -> Version | No
     return await _read(tx, table, table.c.fingerprint == fingerprint)
 
 
+async def by_prefix(tx: Tx, table: Table, prefix: str) -> Version | None:
+    """The version whose fingerprint starts so."""
+    return await _read(tx, table, table.c.fingerprint.startswith(prefix, autoescape=True))
+
+
 async def _read(tx: Tx, table: Table, which: Any) -> Version | None:
     query = select(table.c.fingerprint, _body(table).label("body"), table.c.published_by).where(which)
     row = (await tx.execute(query)).first()

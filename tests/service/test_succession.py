@@ -43,7 +43,18 @@ def test_a_new_version_speaks_without_a_restart_and_a_bad_one_never_does(tmp_pat
         second = get_json(url, token)["model"]
         assert model_path(home, read_dialogue(files).fingerprint).exists()
 
-        domain.write_text("intents: [[[\n")
+        good = domain.read_text()
+        for broken in ("intents: [[[\n", good.replace("utter_stop:", "utter_halt:")):
+            domain.write_text(broken)
+            refused = medrep(env, "dialogue", "import", files)
+            assert refused.returncode == 2, "what the app could not speak with is never put in force"
+            assert "domain.yml" in refused.stderr
+
+        domain.write_text(good)
+        config = files / "config.yml"
+        config.write_text(
+            config.read_text().replace("engine.intents.IntentRegression", "engine.intents.Nothing")
+        )
         assert medrep(env, "dialogue", "import", files).returncode == 0
         until(running, lambda: "cannot be used, the old one stays" in running.said())
         assert get_json(url, token)["model"] == second
