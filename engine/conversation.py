@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rasa.shared.core.constants import ACTION_LISTEN_NAME
-from rasa.shared.core.domain import Domain
+from rasa.shared.core.domain import Domain, State
 from rasa.shared.core.events import (
     ActionExecuted,
     ActiveLoop,
@@ -20,12 +20,32 @@ from rasa.shared.utils.common import all_subclasses
 
 from engine.errors import Code, EngineError
 
-MOST_EVENTS = 60  # beyond it the oldest turns are folded into the slots and the form they left behind
-KEPT_TURNS = 4  # the policies look no further back, and every prediction replays all that is kept
+MOST_EVENTS = 36  # beyond it the oldest turns are folded into the slots and the form they left behind
+KEPT_TURNS = 3  # the policies look no further back, and every prediction replays all that is kept
 MOST_CHARACTERS = 1000  # of one message or reply that is remembered
 
 # By name, once: Rasa looks through all subclasses for every event it reads.
 EVENTS: dict[str, type[Event]] = {event.type_name: event for event in all_subclasses(Event)}
+
+
+class Tracker(DialogueStateTracker):  # type: ignore[misc]
+    """Remembers its past states: the policies ask for the same ones several times per prediction, and each
+    time Rasa replays the whole conversation for them."""
+
+    def past_states(
+        self,
+        domain: Domain,
+        omit_unset_slots: bool = False,
+        ignore_rule_only_turns: bool = False,
+        rule_only_data: dict[str, Any] | None = None,
+    ) -> list[State]:
+        known: dict[Any, list[State]] = self.__dict__.setdefault("_past_states", {})
+        # Events are only ever appended; a follow-up action alone changes what is hidden, without an event.
+        key = len(self.events), self.followup_action, omit_unset_slots, ignore_rule_only_turns
+        if key not in known:
+            known[key] = super().past_states(domain, omit_unset_slots, ignore_rule_only_turns, rule_only_data)
+        # Featurizers take things out of the states they are given.
+        return [{name: dict(sub) for name, sub in state.items()} for state in known[key]]
 
 
 def restore(domain: Domain, contact: str, events: list[dict[str, Any]]) -> DialogueStateTracker:
@@ -34,7 +54,7 @@ def restore(domain: Domain, contact: str, events: list[dict[str, Any]]) -> Dialo
         known = [EVENTS[event["event"]]._from_parameters(event) for event in events]
     except Exception:
         raise EngineError(Code.BAD_REQUEST, "conversation: unreadable events") from None
-    return DialogueStateTracker.from_events(contact, known, slots=domain.slots, domain=domain)
+    return Tracker.from_events(contact, known, slots=domain.slots, domain=domain)
 
 
 def store(domain: Domain, tracker: DialogueStateTracker) -> list[dict[str, Any]]:
