@@ -137,7 +137,7 @@ async def _run(
             # Nobody may be sent here for an answer, and no turn begins here, before we have the answers.
             await base.published.indexed()
             listener = actions.routes(base, secrets.actions_token)
-            await _listen(stack, listener, "127.0.0.1", settings.actions_port)
+            await _listen(stack, listener, settings.actions_host, settings.actions_port)
             await inbox.run()
 
         tasks.append(asyncio.create_task(answer()))

@@ -84,6 +84,7 @@ class Settings(Frozen):
     host: str
     port: int
     engine_port: int
+    actions_host: str
     actions_port: int
     database_url: str | None
     public_url: str
@@ -154,6 +155,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         host=env.get("MEDREP_HOST") or ("127.0.0.1" if sandbox else "0.0.0.0"),  # noqa: S104
         port=port,
         engine_port=engine_port,
+        actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
         actions_port=number("MEDREP_ACTIONS_PORT", engine_port + 50),
         database_url=env.get("MEDREP_DATABASE_URL") or None,
         public_url=env.get("MEDREP_PUBLIC_URL") or f"http://127.0.0.1:{port}",
