@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import current, intent, quote, said, say, spoken_time
+from actions.call import current, entry_of, intent, quote, said, say
+from actions.cases import follows, supplement
+from actions.colleagues import find_colleague, hand_over
 from bot.effects import Call
-from bot.knowledge import Decision, Entry, Route, source_text
+from bot.knowledge import Decision, Entry, Route, weighs
 from bot.model import Audience
-from bot.tasks import Kind, open_task
 
-HAND_OVER = "medical_information"
+HAND_OVER = "medical_information"  # choice id, and `pending` after an offer
+CHOICES = "choices"  # `pending` after asking back
+
+_NONE_OF_THEM = re.compile(r"[不没]是|没有|不对|[非无]")
 
 
 class Answer(Action):  # type: ignore[misc]
@@ -25,18 +30,12 @@ class Answer(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
+        if told := await supplement(dispatcher, call, tracker):
+            return told
         if call.whose.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
-            return []
-        decision = decide(call, tracker)
-        if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER:
-            return []  # safety has answered; asking back would talk over it
-        if intent(tracker) == "ask_comparison" or decision.comparison:
-            say(dispatcher, "utter_no_comparison")
-            return [SlotSet("pending", HAND_OVER)]
-        if intent(tracker) == "ask_dose_change_advice":
-            say(dispatcher, "utter_no_individual_advice")
-        return await reply(dispatcher, call, decision, said(tracker))
+            return follows(tracker)
+        return await consult(dispatcher, call, tracker)
 
 
 class Fallback(Action):  # type: ignore[misc]
@@ -46,65 +45,98 @@ class Fallback(Action):  # type: ignore[misc]
         return "action_fallback"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        if tracker.get_slot("adverse_event"):
-            return []
-        if call.whose.audience == Audience.DOCTOR:
-            decision = decide(call, tracker)
-            if decision.route in (Route.ANSWER, Route.CLARIFY) or decision.off_label:
-                return await reply(dispatcher, call, decision, said(tracker))
-            if decision.route == Route.MEDICAL_INFORMATION:
-                say(dispatcher, "utter_medical_information_offer")
-                return [SlotSet("pending", HAND_OVER)]
-        say(dispatcher, "utter_out_of_scope" if intent(tracker) == "out_of_scope" else "utter_fallback")
-        return [SlotSet("pending", None)]
+        return await fall_back(dispatcher, current(), tracker)
 
 
 class Choose(Action):  # type: ignore[misc]
-    """A picked choice: an entry, the hand-over, or a colleague."""
+    """A picked choice: an entry, the hand-over, or a colleague; in words: 好的, 对, 都不是."""
 
     def name(self) -> str:
         return "action_choose"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        # A plain "好的" picks what was just offered.
         picked = next(tracker.get_latest_entity_values("choice"), None) or tracker.get_slot("pending") or ""
-        events = [SlotSet("pending", None), SlotSet("choice", None)]
+        options = list(tracker.get_slot("options") or [])
+        events = [SlotSet("pending", None), SlotSet("choice", None), SlotSet("options", None)]
+        if picked == CHOICES:
+            picked = _in_words(tracker, options)
         entry = entry_of(call, picked.removeprefix("entry:")) if picked.startswith("entry:") else None
         if entry is not None:
             return [*show(dispatcher, call, entry), *events]
-        if picked == HAND_OVER:
-            await hand_over(dispatcher, call, _question(tracker))
+        question = str(tracker.get_slot("asked") or "")
+        if picked == HAND_OVER and question:
+            product = str(tracker.get_slot("product") or "")
+            await hand_over(dispatcher, call, question, "utter_medical_information_passed", product=product)
+        elif picked == HAND_OVER:
+            say(dispatcher, "utter_medical_information_which")
         elif picked == "human":
-            await find_colleague(dispatcher, call, _question(tracker))
+            await find_colleague(dispatcher, call, question or said(tracker))
+        elif picked == CHOICES:
+            offer(dispatcher, [found for key in options if (found := entry_of(call, key))])
         else:
-            say(dispatcher, "utter_fallback")
+            say(dispatcher, "utter_ok" if options else "utter_fallback")
         return events
 
 
-class Source(Action):  # type: ignore[misc]
-    """Where the last answer stands."""
-
-    def name(self) -> str:
-        return "action_source"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        entry = entry_of(call, str(tracker.get_slot("last_entry") or ""))
-        if entry is None:
-            say(dispatcher, "utter_source_none")
-        else:
-            say(dispatcher, "utter_source", source=source_text(entry, call.base.published.content, call.now))
-        return []
+def _in_words(tracker: Any, options: list[str]) -> str:
+    """What an answer to choices picks. A bare no picks nothing; a bare yes picks the only one there is."""
+    if intent(tracker) == "affirm":
+        return f"entry:{options[0]}" if len(options) == 1 else CHOICES
+    return HAND_OVER if _NONE_OF_THEM.search(said(tracker)) else ""
 
 
-def decide(call: Call, tracker: Any) -> Decision:
-    """What approved content says to the person's words; a follow-up is about the product last spoken of."""
-    last = entry_of(call, str(tracker.get_slot("last_entry") or ""))
-    return call.base.published.index.decide(
-        said(tracker), call.whose.audience, call.now, last_product=last.product if last else ""
-    )
+async def consult(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
+    """A doctor's question: what approved material says to it."""
+    question, decision = decide(call, tracker)
+    if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER:
+        return follows(tracker)  # safety has answered; asking back would talk over it
+    if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
+        say(dispatcher, "utter_no_comparison")
+        return [*remember(decision, question), SlotSet("pending", HAND_OVER)]
+    if intent(tracker) == "ask_dose_change_advice" and not decision.off_label:
+        quotes = decision.route in (Route.ANSWER, Route.CLARIFY)
+        say(dispatcher, "utter_no_individual_advice" if quotes else "utter_no_decision")
+    return [
+        *remember(decision, question),
+        *follows(tracker),
+        *await reply(dispatcher, call, decision, question),
+    ]
+
+
+async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
+    """Words without a place. A doctor's are looked up, and nothing is handed over without a yes."""
+    if tracker.get_slot("adverse_event"):
+        return follows(tracker)
+    if told := await supplement(dispatcher, call, tracker):
+        return told
+    known: list[EventType] = []
+    if call.whose.audience == Audience.DOCTOR:
+        question, decision = decide(call, tracker)
+        known = remember(decision, question)
+        if decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
+            return [*known, *propose(dispatcher, decision)]
+        if decision.route != Route.NONE or decision.drugs:
+            return [*known, *await reply(dispatcher, call, decision, question)]
+    elif next(tracker.get_latest_entity_values("symptom"), None):
+        say(dispatcher, "utter_patient_unwell")
+        return [SlotSet("pending", None)]
+    say(dispatcher, "utter_out_of_scope" if intent(tracker) == "out_of_scope" else "utter_fallback")
+    return [*known, SlotSet("pending", None)]
+
+
+def decide(call: Call, tracker: Any) -> tuple[str, Decision]:
+    """The question as understood and what approved content says to it; a follow-up is about the product last
+    spoken of, or asks of another what was asked before."""
+    index, product = call.base.published.index, str(tracker.get_slot("product") or "")
+    question = index.resumed(said(tracker), str(tracker.get_slot("asked") or ""))
+    return question, index.decide(question, call.whose.audience, call.now, last_product=product)
+
+
+def remember(decision: Decision, question: str) -> list[EventType]:
+    """What later words refer to."""
+    product = decision.entry.product if decision.entry else next(iter(decision.products), None)
+    return [SlotSet("asked", question), *([SlotSet("product", product)] if product else [])]
 
 
 async def reply(
@@ -113,62 +145,30 @@ async def reply(
     if decision.route == Route.ANSWER and decision.entry is not None:
         return show(dispatcher, call, decision.entry)
     if decision.route == Route.CLARIFY:
-        buttons = [{"title": o.question, "payload": f"entry:{o.id}"} for o in decision.options]
-        buttons.append({"title": "都不是，转医学信息部", "payload": HAND_OVER})
-        say(dispatcher, "utter_clarify", buttons=buttons)
-        return [SlotSet("pending", None)]
+        offer(dispatcher, decision.options)
+        return [SlotSet("pending", CHOICES), SlotSet("options", [option.id for option in decision.options])]
     if decision.route == Route.MEDICAL_INFORMATION:
-        await hand_over(dispatcher, call, question, off_label=decision.off_label)
+        response = "utter_off_label" if decision.off_label else "utter_medical_information"
+        await hand_over(dispatcher, call, question, response, product=next(iter(decision.products), ""))
         return [SlotSet("pending", None)]
-    say(dispatcher, "utter_medical_information_offer")
+    return propose(dispatcher, decision)
+
+
+def propose(dispatcher: CollectingDispatcher, decision: Decision) -> list[EventType]:
+    """Nothing approved to quote: medical information is offered."""
+    other = decision.drugs and not decision.products
+    say(dispatcher, "utter_other_drug" if other else "utter_medical_information_offer")
     return [SlotSet("pending", HAND_OVER)]
 
 
+def offer(dispatcher: CollectingDispatcher, options: Any) -> None:
+    """The likely questions as choices, and the way out."""
+    buttons = [{"title": option.question, "payload": f"entry:{option.id}"} for option in options]
+    buttons.append({"title": "都不是，转医学信息部", "payload": HAND_OVER})
+    say(dispatcher, "utter_clarify", buttons=buttons)
+
+
 def show(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> list[EventType]:
-    """The approved answer; where the guideline differs, it says so and offers medical information."""
+    """The approved answer. A 「好的」 after it is an acknowledgement, so nothing is pending."""
     quote(dispatcher, call, entry)
-    return [SlotSet("last_entry", entry.id), SlotSet("pending", HAND_OVER if entry.differs else None)]
-
-
-async def hand_over(
-    dispatcher: CollectingDispatcher, call: Call, question: str, *, off_label: bool = False
-) -> None:
-    """A medical-information request with its due time; the doctor is told so."""
-    _, due = await open_task(
-        call.tx,
-        call.base.vault,
-        Kind.MEDICAL_INFORMATION,
-        now=call.now,
-        whose=call.whose,
-        key=f"{Kind.MEDICAL_INFORMATION}:{call.turn_id}",
-        detail=("[超说明书] " if off_label else "") + question[:4000],
-    )
-    name = "utter_off_label" if off_label else "utter_medical_information"
-    say(dispatcher, name, due=spoken_time(due))
-
-
-async def find_colleague(
-    dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
-) -> None:
-    """A task for the person's rep, or for whoever is on duty."""
-    _, due = await open_task(
-        call.tx,
-        call.base.vault,
-        Kind.HAND_OVER,
-        now=call.now,
-        whose=call.whose,
-        key=f"{Kind.HAND_OVER}:{call.turn_id}",
-        detail=detail[:4000],
-    )
-    say(dispatcher, response, rep=call.standing.rep or "值班同事", due=spoken_time(due))
-
-
-def entry_of(call: Call, entry_id: str) -> Entry | None:
-    return call.base.published.content.entry.get(entry_id)
-
-
-def _question(tracker: Any) -> str:
-    """What they had asked before they picked: the last words that were not the pick itself."""
-    words = [event for event in tracker.events if event.get("event") == "user"]
-    earlier = [event.get("text") or "" for event in words[:-1]]
-    return earlier[-1] if earlier else said(tracker)
+    return [SlotSet("last_entry", entry.id), SlotSet("product", entry.product), SlotSet("pending", None)]

@@ -47,6 +47,10 @@ def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
     dispatcher.utter_message(response=response, **values)
 
 
+def entry_of(call: Call, entry_id: str) -> Entry | None:
+    return call.base.published.content.entry.get(entry_id)
+
+
 def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
     """An approved answer with its source; its basis is the entry and its document's version."""
     content = call.base.published.content

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import find_colleague, hand_over
+from actions.answer import decide, fall_back, remember, show
 from actions.call import current, intent, said, say
+from actions.cases import ASKS, follows, record, supplement
+from actions.colleagues import find_colleague, hand_over
+from bot.knowledge import Route
+from bot.model import Audience
 from bot.tasks import Kind, open_task
+
+# What remains of a bare 「转医学信息部」 when this is taken away is nothing; of a question, the question.
+_REQUEST = re.compile(
+    r"医学(?:信息|事务|部)?(?:部门?|专员)?|转[给到交接]?|提交|联系|需要|答复|回复|说明|进一步|帮忙?|麻烦"
+    r"|[请找问想要我你您们把给去下一这个题的了吧啊呢行好嗯谢说，。,. ！!]"
+)
+
+OWN_REPORTS = {
+    "took_dose": "utter_dose_noted",
+    "missed_dose_report": "utter_missed_dose",
+    "report_measurement": "utter_measurement",
+}
 
 
 class MedicalInformation(Action):  # type: ignore[misc]
-    """They ask for medical information outright."""
+    """They ask for medical information outright; a bare request is about what they asked before."""
 
     def name(self) -> str:
         return "action_medical_information"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        await hand_over(dispatcher, current(), said(tracker))
+        call, question = current(), said(tracker)
+        if call.whose.audience == Audience.PATIENT:
+            say(dispatcher, "utter_patient_no_product")
+            return []
+        if not _REQUEST.sub("", question):
+            question = str(tracker.get_slot("asked") or "")
+        if not question:
+            say(dispatcher, "utter_medical_information_which")
+            return [SlotSet("pending", None)]
+        product = str(tracker.get_slot("product") or "")
+        await hand_over(dispatcher, call, question, "utter_medical_information_passed", product=product)
         return [SlotSet("pending", None)]
 
 
@@ -37,26 +64,40 @@ class HandOver(Action):  # type: ignore[misc]
 
 
 class AdverseEvent(Action):  # type: ignore[misc]
-    """The NLU heard an adverse event that the screening at accept did not: the case is opened here."""
+    """The NLU heard an adverse event: the case is opened here unless the screening at accept has done so. A
+    doctor who asks something about it as well reads what the label says."""
 
     def name(self) -> str:
         return "action_adverse_event"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if tracker.get_slot("adverse_event"):
-            return []
-        await open_task(
-            call.tx,
-            call.base.vault,
-            Kind.ADVERSE_EVENT,
-            now=call.now,
-            whose=call.whose,
-            key=f"{Kind.ADVERSE_EVENT}:{call.turn_id}",
-            detail=said(tracker)[:4000],
-        )
-        say(dispatcher, "utter_adverse_event")
-        return []
+        if not tracker.get_slot("adverse_event"):
+            await record(call, said(tracker))
+            say(dispatcher, "utter_adverse_event")
+        if call.whose.audience != Audience.DOCTOR or not ASKS.search(said(tracker)):
+            return [SlotSet("case", True)]
+        question, decision = decide(call, tracker)
+        if decision.route != Route.ANSWER or decision.entry is None:
+            return [SlotSet("case", True)]
+        known = [SlotSet("case", True), *remember(decision, question)]
+        return [*known, *show(dispatcher, call, decision.entry)]
+
+
+class OwnReport(Action):  # type: ignore[misc]
+    """A dose taken or missed, a measurement: a patient's report; from a doctor, a question."""
+
+    def name(self) -> str:
+        return "action_own_report"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        if call.whose.audience == Audience.DOCTOR:
+            return await fall_back(dispatcher, call, tracker)
+        if told := await supplement(dispatcher, call, tracker):
+            return told
+        say(dispatcher, OWN_REPORTS[intent(tracker)])
+        return follows(tracker)
 
 
 class Feedback(Action):  # type: ignore[misc]

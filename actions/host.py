@@ -16,10 +16,11 @@ from aiohttp import web
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
 
-from actions.answer import Answer, Choose, Fallback, Source
+from actions.answer import Answer, Choose, Fallback
 from actions.call import calling
-from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation
+from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Privacy, Resume, Stop
+from actions.looking import More, Products, Repeat, Source
 from actions.verification import ValidateVerifyForm, Verify
 from bot.base import Base
 from bot.effects import Call, once
@@ -31,7 +32,11 @@ ACTIONS = (
     Choose,
     Fallback,
     Source,
+    Repeat,
+    More,
+    Products,
     MedicalInformation,
+    OwnReport,
     HandOver,
     AdverseEvent,
     Feedback,

@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from bot.dialogue import Engine
-from bot.knowledge import Index
+from bot.knowledge import Decision, Index, Route, weighs
 from bot.model import Audience
 from bot.patients import parse_dosage, parse_measurements
 from bot.safety import screen
 
-# Intents whose text is looked up in the approved material.
-PRODUCT_QUESTIONS = frozenset(
+# Intents after which a doctor's words are looked up in the approved material, as the actions do.
+LOOKED_UP = frozenset(
     {"ask_product", "patient_ask_product", "ask_comparison", "ask_dose_change_advice", "nlu_fallback"}
+    | {"out_of_scope", "took_dose", "missed_dose_report", "report_measurement"}
 )
+# Those of them after which medical information is at least offered when nothing approved answers.
+QUESTIONS = frozenset({"ask_product", "ask_comparison", "ask_dose_change_advice"})
 WANTS_A_PERSON = frozenset({"ask_human", "ask_rep", "complain"})
 SHOWN = 5  # nearest entries
 UNHEARD: Mapping[str, Any] = {"intent": "nlu_fallback", "confidence": 0.0, "entities": []}
@@ -29,12 +32,6 @@ async def understand(
     heard = (await engine.understand([text]))[0] if text.strip() else UNHEARD
     screening = screen(text, audience)
     decision = index.decide(text, audience, now)
-    if screening.red_flag:
-        route = "emergency"
-    elif heard["intent"] in PRODUCT_QUESTIONS and text.strip():
-        route = str(decision.route)
-    else:
-        route = "human" if heard["intent"] in WANTS_A_PERSON else "dialogue"
     return {
         "text": text,
         "intent": heard["intent"],
@@ -44,8 +41,9 @@ async def understand(
             for e in heard["entities"]
         ],
         "red_flag": bool(screening.red_flag),
-        "adverse_event": screening.adverse_event,
-        "stop": screening.stop,
+        # What the screening does not hear, the dialogue acts on: it opens the case, it ends the messages.
+        "adverse_event": screening.adverse_event or heard["intent"] == "report_adverse_event",
+        "stop": screening.stop or heard["intent"] == "stop_contact",
         "off_label": decision.off_label,
         "dosage": parse_dosage(text),
         "measurements": list(parse_measurements(text)),
@@ -53,5 +51,23 @@ async def understand(
             {"id": match.entry_id, "score": round(float(match.score), 4)}
             for match in index.search(text, audience, now)[:SHOWN]
         ],
-        "route": route,
+        "route": "emergency" if screening.red_flag else _route(text, heard["intent"], decision, audience),
     }
+
+
+def _route(text: str, intent: str, decision: Decision, audience: Audience) -> str:
+    """Where the text goes, as the actions would send it."""
+    if intent in WANTS_A_PERSON:
+        return "human"
+    if audience == Audience.PATIENT:
+        return "dialogue"  # patients get no product text, and their questions go to their doctor
+    if intent == "ask_medical_information":
+        return str(Route.MEDICAL_INFORMATION)
+    if intent not in LOOKED_UP:
+        return "dialogue"
+    if intent == "ask_comparison" and weighs(text):
+        return str(Route.MEDICAL_INFORMATION)
+    if decision.route != Route.NONE:
+        return str(decision.route)
+    offered = intent in QUESTIONS or bool(decision.drugs)
+    return str(Route.MEDICAL_INFORMATION) if offered else "dialogue"

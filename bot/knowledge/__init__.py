@@ -1,12 +1,12 @@
 """Approved answers: content in, decision out. No database, no web.
 
 content = load(Path("data/content"))        # or Content.from_json(published)
-index = Index(content, Encoder())           # a few seconds; one Encoder a process
+index = kept_index(content, Encoder(), home / "index")  # seconds once, then one; one Encoder a process
 decision = index.decide(text, audience, now, last_product="metformin")
 """
 
 from bot.knowledge.content import Content, Document, Entry, OffLabelUse, Product, Topic, load, parse
-from bot.knowledge.decide import Decision, Match, Route
+from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import kept_index
@@ -29,4 +29,5 @@ __all__ = [
     "load",
     "parse",
     "source_text",
+    "weighs",
 ]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from bot.knowledge.content import Content, Entry, OffLabelUse, Product, Topic
 from bot.knowledge.products import Catalogue, Names, without
 from bot.knowledge.space import Candidate
-from bot.knowledge.terms import Subject, heard, main_conditions, subject, terms
+from bot.knowledge.terms import Subject, conditions_in, heard, main_conditions, subject, terms
 from bot.knowledge.text import plain
 
 KINDS = (*Topic, "use", "outside")  # what the topic scores tell apart
+# Medicines named by what they are for, and the first word of that condition in terms.yaml.
+_KINDS = (
+    (re.compile("(?:降压|高血压|血压|降血压)的?药"), "高血压"),
+    (re.compile("(?:降糖|糖尿病|血糖|降血糖)的?药"), "2型糖尿病"),
+    (re.compile("(?:降脂|调脂|血脂|降血脂|高血脂)的?药"), "高胆固醇血症"),
+)
 USE, OUTSIDE = KINDS.index("use"), KINDS.index("outside")
 
 
@@ -21,6 +28,12 @@ class Reader:
         self._content = content
         self._catalogue = Catalogue(content.products)
         self.approved = {product.id: main_conditions(product.indications) for product in content.products}
+        self.indications = {
+            product.id: frozenset(
+                frozenset(key for key, _ in conditions_in(plain(text))) for text in product.indications
+            )
+            for product in content.products
+        }
 
     def names(self, text: str) -> tuple[str, Names]:
         """The plain text, slips put right, and the products and drugs it names."""
@@ -40,6 +53,11 @@ class Reader:
             product.id: terms().drug_class.get(plain(product.generic)) for product in self._content.products
         }
         return tuple(key for key, word in classes.items() if word in words)
+
+    def of_kind(self, form: str) -> tuple[str, ...]:
+        """Our products of a kind that is named by what it is for (降压药, 血脂药)."""
+        wanted = {key for pattern, key in _KINDS if pattern.search(form)}
+        return tuple(product for product, approved in self.approved.items() if approved & wanted)
 
     def candidates(self, product: Product) -> Iterator[Candidate]:
         """Entries first, then off-label uses."""

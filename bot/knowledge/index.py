@@ -6,6 +6,7 @@ place of the old one. Safe to share between threads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,18 +21,20 @@ from bot.knowledge import offlabel
 from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
 from bot.knowledge.candidates import KINDS, OUTSIDE, Reader
 from bot.knowledge.content import Content, Entry
-from bot.knowledge.decide import Decision, Match, Question, Reading, decide
+from bot.knowledge.decide import Decision, Match, Question, Reading, decide, said
 from bot.knowledge.encoder import Encoder, Vectors
 from bot.knowledge.grams import Grams, Weighed
-from bot.knowledge.products import Names
+from bot.knowledge.products import Names, elsewhere, nameless
 from bot.knowledge.ridge import Floats, Ridge, Views, fused
 from bot.knowledge.space import Asked, Space
-from bot.knowledge.terms import Subject, subject
+from bot.knowledge.terms import Subject, subject, terms
 from bot.knowledge.text import plain
-from bot.knowledge.uses import approved_purpose
+from bot.knowledge.uses import aims, approved_purpose, indicated
 from bot.model import Audience
 
 _MOST_PRODUCTS = 3  # of those a question names
+_RESUMED = re.compile(r"呢|那|要是|如果|换成|换作")
+_TOGETHER = re.compile(r"[和跟与同加配]|合用|一起|联")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ class Index:
             start = self._span[key].stop
         if self._spaces:
             self._fit(len(texts))
+        self._topics.settle()
+        for space in self._spaces.values():
+            space.settle()
 
     def search(
         self, text: str, audience: Audience, now: datetime, limit: int = 5, *, last_product: str = ""
@@ -83,13 +89,29 @@ class Index:
         names none (那肝功能不好呢)."""
         return decide(self.content, self._question(text, audience, now, last_product))
 
+    def resumed(self, text: str, before: str) -> str:
+        """「那氨氯地平呢」 asks of another product what was asked `before`; any other text is itself."""
+        form, names = self._reader.names(text)
+        if not names.products or not _RESUMED.search(form) or said(nameless(form, names)):
+            return text
+        earlier = nameless(*self._reader.names(before))
+        product = self.content.product[names.products[0]]
+        return f"{product.generic}{earlier}" if said(earlier) else text
+
     # ---------------------------------------------------------------- reading
 
     def _question(self, text: str, audience: Audience, now: datetime, last_product: str) -> Question:
         form, names = self._reader.names(text)
         offered = self._offered(audience, now)
         talked = (last_product,) if last_product in self.content.product else ()
-        about = names.products[:_MOST_PRODUCTS] or talked or self._reader.of_class(names.drugs)
+        of_class = self._reader.of_class(names.drugs) or self._reader.of_kind(form)
+        if (
+            talked
+            and not _TOGETHER.search(terms().drugs.without(form))
+            and (of_class or elsewhere(form, names.drugs))
+        ):
+            talked = talked if talked[0] in of_class else ()  # another medicine is the subject now
+        about = names.products[:_MOST_PRODUCTS] or talked or of_class
         # Nobody is told anything about a product on which nothing is approved for them.
         reach = (about or tuple(self._spaces)) if form and (offered or audience is Audience.DOCTOR) else ()
         readings = self._readings(form, names, [key for key in reach if key in self._spaces], offered)
@@ -131,7 +153,9 @@ class Index:
             uses=tuple(match for candidate, match in ranked if candidate.use),
             withheld=max((match.score for match in entries if match.entry_id not in offered), default=0.0),
             off_label=float(self._use(row[None, :])[0]),
+            aims=aims(rest, self._reader.approved[product]),
             approved=approved_purpose(rest, self._reader.approved[product]),
+            indicated=indicated(rest, self._reader.indications[product]),
             outside=int(look.topic.argmax()) == OUTSIDE,
             medical=bool(about.topics or about.conditions or about.drugs),
             beyond=space.beyond(best, about),

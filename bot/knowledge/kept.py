@@ -42,7 +42,8 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
     try:
         with path.open("rb") as file:
             found: Index = _Unpickler(file, encoder).load()
-            return found
+        encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+        return found
     except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError):
         built = Index(content, encoder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

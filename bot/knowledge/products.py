@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.knowledge.content import Product
-from bot.knowledge.terms import DRUG_ENDINGS, GRAMMAR, Words, inside_latin, terms
+from bot.knowledge.terms import DRUG_ENDINGS, GRAMMAR, Words, hints, inside_latin, terms
 from bot.knowledge.text import plain
 
 _SALT = re.compile(r"^(?:盐酸|苯磺酸|马来酸|甲磺酸|富马酸|酒石酸|琥珀酸|门冬氨酸)")
 _FORM = re.compile(
     r"(?:钙|钠|钾)?(?:肠溶|缓释|控释|分散|咀嚼|口腔崩解|薄膜衣)?(?:片|胶囊|颗粒|口服液)(?:剂)?$"
+)
+
+_AS_WELL = frozenset(
+    {"together", "stop", "switch", "reduce", "alcohol", "grapefruit", "surgery", "potassium"}
 )
 
 
@@ -89,6 +93,18 @@ class Catalogue:
 def without(text: str, names: Names, product: str) -> str:
     """The text with the names of one product taken out: what is asked about it."""
     edges = [0, *(edge for owner, *span in names.spans if owner == product for edge in span), len(text)]
+    return "".join(text[start:end] for start, end in list(pairwise(edges))[::2])
+
+
+def elsewhere(text: str, drugs: Iterable[str]) -> bool:
+    """Whether a plain text asks something of another medicine, apart from taking it as well or instead."""
+    named = any(drug in terms().drug_class or DRUG_ENDINGS.fullmatch(drug) for drug in drugs)
+    return named and bool(set(hints(text)) - _AS_WELL)
+
+
+def nameless(text: str, names: Names) -> str:
+    """The text with the names of all products taken out."""
+    edges = [0, *(edge for _, *span in names.spans for edge in span), len(text)]
     return "".join(text[start:end] for start, end in list(pairwise(edges))[::2])
 
 

@@ -58,6 +58,10 @@ class Ridge:
         self._inverse = np.linalg.inv(kernel + PENALTY * np.eye(len(kernel)))
         self._weights = self._inverse @ self._target
 
+    def settle(self) -> None:
+        """Give back what only `scores_without` needs (29 MB for the seed's topics)."""
+        del self._inverse, self._target
+
     def scores(self, alike: Floats) -> Floats:
         """`alike` (labelled texts,) -> (classes,)."""
         scores: Floats = alike @ self._weights

@@ -74,6 +74,11 @@ class Space:
         self.spoken = self.spoken_without(np.zeros(len(self.owner), dtype=bool))
         self.ridge = Ridge(fused(chars, self.sense), self.owner, len(candidates))
 
+    def settle(self) -> None:
+        """Give back what only the fitting needs."""
+        self.ridge.settle()
+        del self.sense
+
     def spoken_without(self, hidden: Mask) -> Spoken:
         """What each candidate speaks of: in its wordings but the hidden ones, and there or in its answer."""
         found = []

@@ -83,6 +83,10 @@ class Words:
         """Matches; a latin word is found whole only, `ed` not in `need`."""
         return (match for match in self._pattern.finditer(text) if not inside_latin(text, *match.span()))
 
+    def without(self, text: str) -> str:
+        """The text with all of them taken out."""
+        return self._pattern.sub("", text)
+
     def replaced(self, text: str) -> str:
         return self._pattern.sub(lambda match: self.keys[match.group()], text)
 

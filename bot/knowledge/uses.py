@@ -28,7 +28,7 @@ SIGNALS = (
 )
 
 _PURPOSE = wording(
-    r"治疗?(?!疗)|预防|防(?!护|治指)|改善|缓解|辅助|消(?!化|失|炎药|胆)|逆转|延缓|抗(?!凝|血小板|抑郁药|生素|真菌|结核药|癫痫药|精神病药|炎药)|"
+    r"治疗?(?!疗)|预防|防(?!护|治指)|改善|缓解|辅助|消(?!化|失|炎药|胆)|逆转|延缓|(?<!单)抗(?!凝|血小板|抑郁药|生素|真菌|结核药|癫痫药|精神病药|炎药)|"
     r"促(?!进剂)|助(?!手)|抑制(?!剂)|保护|松弛|祛|增强(?!ct|mri|扫|磁|核|造影)|增加(?=骨|免疫)|修复|稳定(?=斑块)|降(?=尿蛋白|尿酸|肺|门脉|雄|蛋白|眼压|体重)|"
     r"减(?=肥|重|脂|少.{0,4}蛋白|蛋白)|控制(?=体重|癌)|\bfor\b|prevent|treat"
 )
@@ -53,6 +53,19 @@ def approved_purpose(text: str, approved: frozenset[str]) -> bool:
     found = conditions_in(text)
     treats = any(_TREATS.search(text[: match.start()]) for _, match in found)
     return treats and all(key in approved for key, _ in found) and not _LACKING.search(text)
+
+
+def indicated(text: str, indications: frozenset[frozenset[str]]) -> bool:
+    """Whether the text names together what one indication does: 肥胖的2型糖尿病 is one, 肥胖 alone is none.
+    `indications` has the conditions of each."""
+    found = frozenset(key for key, _ in conditions_in(text))
+    return len(found) > 1 and found in indications and not _LACKING.search(text)
+
+
+def aims(text: str, approved: frozenset[str]) -> bool:
+    """Whether the words hold anything of a use: a purpose, an effect, another disease, a disease lacking."""
+    other = any(key not in approved for key, _ in conditions_in(text))
+    return other or any(sign.search(text) for sign in (_PURPOSE, _EFFECT, _LACKING))
 
 
 def signals(text: str, approved: frozenset[str]) -> Floats:

@@ -1,0 +1,46 @@
+"""What is passed on to a person: a task with its due time, which the person is told."""
+
+from __future__ import annotations
+
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.call import say, spoken_time
+from bot.effects import Call
+from bot.tasks import Kind, open_task
+
+LONGEST = 4000  # characters of their words that a colleague reads
+
+
+async def hand_over(
+    dispatcher: CollectingDispatcher, call: Call, question: str, response: str, *, product: str = ""
+) -> None:
+    """A medical-information request. `product` is the id of what it is about, if the words do not name it."""
+    generic = call.base.published.content.product[product].generic if product else ""
+    mark = "[超说明书] " if response == "utter_off_label" else ""
+    about = f"[{generic}] " if generic and generic not in question else ""
+    _, due = await open_task(
+        call.tx,
+        call.base.vault,
+        Kind.MEDICAL_INFORMATION,
+        now=call.now,
+        whose=call.whose,
+        key=f"{Kind.MEDICAL_INFORMATION}:{call.turn_id}",
+        detail=f"{mark}{about}{question[:LONGEST]}",
+    )
+    say(dispatcher, response, due=spoken_time(due))
+
+
+async def find_colleague(
+    dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
+) -> None:
+    """A task for the person's rep, or for whoever is on duty."""
+    _, due = await open_task(
+        call.tx,
+        call.base.vault,
+        Kind.HAND_OVER,
+        now=call.now,
+        whose=call.whose,
+        key=f"{Kind.HAND_OVER}:{call.turn_id}",
+        detail=detail[:LONGEST],
+    )
+    say(dispatcher, response, rep=call.standing.rep or "值班同事", due=spoken_time(due))
