@@ -1,4 +1,5 @@
-"""What the tests of rooms with a database share: one real PostgreSQL a session, one database a test.
+"""What tests share: one running service a session; for rooms with a database one real PostgreSQL a
+session and one database a test.
 
 Start-up takes a second and a database made from the migrated template some 50 ms, so no test needs to
 clean up after another, and none sees what another wrote.
@@ -7,10 +8,11 @@ clean up after another, and none sees what another wrote.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import aiohttp
 import psycopg
 import pytest
 from psycopg import sql
@@ -26,8 +28,24 @@ from bot.store.keys import Keyring, Vault
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
+from tests.running import Service
 
 TEMPLATE = "medrep"
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`medrep serve --demo`, for all tests that only talk to it."""
+    running = Service(tmp_path_factory.mktemp("service") / "home")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from bot.commands.opened import Opened, lines, opened, progress, run, say_json
 from bot.compliance import check_text
 from bot.dialogue import Engine
 from bot.home import Tokens, tokens
-from bot.knowledge import Content, Encoder, Index
+from bot.knowledge import Content, Encoder, kept_index
 from bot.model import Audience, Fault, MedrepError
 from bot.publishing import in_force, seed_content, seed_dialogue
 from bot.settings import Settings
@@ -42,7 +42,8 @@ async def _understand(audience: Audience) -> None:
             version = await published.current(tx, content_version)
         if version is None:
             raise MedrepError(Fault.CONFIGURATION, "no content is published")
-        index = await asyncio.to_thread(Index, Content.from_json(version.body), Encoder())
+        content, folder = Content.from_json(version.body), home.settings.home / "index"
+        index = await asyncio.to_thread(kept_index, content, Encoder(), folder)
         for text in lines():
             say_json(await understand(engine, index, text, audience, home.clock.now()))
 

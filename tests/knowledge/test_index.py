@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
 
-from bot.knowledge import Content, Encoder, Index, Route
+from bot.knowledge import Content, Decision, Encoder, Index, Route, kept_index
 from bot.model import Audience
 
 from .conftest import NOW
@@ -90,4 +93,55 @@ def test_threads_share_an_index(index: Index) -> None:
     alone = [index.decide(text, DOCTOR, NOW) for text in texts]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda text: index.decide(text, DOCTOR, NOW), texts))
-    assert together == alone
+    for one, other in zip(alone, together, strict=True):
+        assert same(one, other)
+
+
+TEXTS = [
+    *("二甲双胍肾功能不全能用吗", "格华止一天撑死能给多少", "孕妇能不能吃缬沙坦", "二甲双胍能减肥吗", "他汀"),
+    *("立普妥和西柚", "络活喜和拜新同哪个好", "今天天气怎么样", "氨氯地平治耳鸣", "血压药忘吃了咋整", ""),
+]
+
+
+def same(one: Decision, other: Decision) -> bool:
+    """The same decision; scores may differ in their last digits, as sums over threads do."""
+    matches = zip(one.matches, other.matches, strict=True)
+    alike = all(a.entry_id == b.entry_id and a.score == pytest.approx(b.score, abs=1e-6) for a, b in matches)
+    return alike and replace(one, matches=()) == replace(other, matches=())
+
+
+def test_a_kept_index_decides_as_the_one_it_was_built_as(
+    index: Index, content: Content, encoder: Encoder, tmp_path: Path
+) -> None:
+    kept_index(content, encoder, tmp_path)
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    found = kept_index(content, encoder, tmp_path)
+    assert file.stat().st_mtime_ns == written, "it was built again"
+    for text in TEXTS:
+        for last in ("", "valsartan"):
+            one = index.decide(text, DOCTOR, NOW, last_product=last)
+            assert same(one, found.decide(text, DOCTOR, NOW, last_product=last)), text
+
+
+def test_a_kept_index_is_read_in_a_second_of_computing(
+    content: Content, encoder: Encoder, tmp_path: Path
+) -> None:
+    kept_index(content, encoder, tmp_path)
+    started = process_time()
+    kept_index(content, encoder, tmp_path)
+    assert process_time() - started < 1.5
+
+
+def test_a_broken_file_is_built_again_and_a_change_replaces_it(encoder: Encoder, tmp_path: Path) -> None:
+    small = Content.from_json(raw())
+    kept_index(small, encoder, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    again = kept_index(small, encoder, tmp_path)
+    assert [match.entry_id for match in again.search("演示素肾衰病人能用吗", DOCTOR, NOW)] == ["demo-renal"]
+    value = raw()
+    value["entries"][0]["question"] += "？"
+    kept_index(Content.from_json(value), encoder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] != [file.name]
+    assert len(list(tmp_path.iterdir())) == 1
