@@ -30,6 +30,9 @@ TOGETHER = 16  # sends of one process at a time; as many become uncertain when i
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 TRIES = 3
+TRIES_UNHEARD = 60  # with the longest pause between them, about half an hour
+LONGEST_PAUSE = 30  # seconds
+MOST_CLAIMS = TRIES_UNHEARD + 20  # a row that ends no try is a bug of ours: others must get past it
 KEPT_FOR_SAFETY = 1  # pushes that only emergency and hand-over text may use
 
 
@@ -194,15 +197,20 @@ class Outbox:
     async def _read(self, tx: Tx, outbox_id: int) -> Outgoing | None:
         try:
             return await outgoing.read(tx, self._base.vault, outbox_id)
-        except MedrepError:
+        except MedrepError as error:
+            if error.fault != Fault.ERASED:
+                raise  # a missing master key, say: the row waits for who mends it
             await outcomes.cancel_erased(tx, outbox_id)
             return None
 
     async def _failed(self, tx: Tx, row: Outgoing, error: MedrepError) -> None:
         base, fault, now = self._base, error.fault, self._base.clock.now()
         state, retry_at = _STATES.get(fault, OutboxState.FAILED), None
-        if fault == Fault.TRANSIENT and row.attempts < TRIES:
-            state, retry_at = OutboxState.WAITING, real_now() + timedelta(seconds=2**row.attempts)
+        # Without an errcode nothing has reached the platform: an outage is waited out.
+        tries = TRIES if error.code is not None else TRIES_UNHEARD
+        if fault == Fault.TRANSIENT and row.attempts < tries:
+            pause = min(2**row.attempts, LONGEST_PAUSE)
+            state, retry_at = OutboxState.WAITING, real_now() + timedelta(seconds=pause)
         elif fault in _QUOTAS:
             state, retry_at = OutboxState.WAITING, _quota_ends(fault)
             await platform.open_circuit(tx, row.account, retry_at, fault)
@@ -263,6 +271,10 @@ class Outbox:
             if late:
                 facts = {"count": len(late), "reminders": missed}
                 await Evidence("messages.expired", now, f"outbox:{late[0]}", facts).record(tx)
+            for outbox_id in await outcomes.give_up(tx, real_now(), MOST_CLAIMS):
+                log.error("outbox.given_up", row=outbox_id)
+                key = f"{Kind.PLATFORM}:outbox:{outbox_id}"
+                await open_task(tx, base.vault, Kind.PLATFORM, now=now, key=key, detail=f"outbox {outbox_id}")
             for outbox_id in await outcomes.abandoned(tx, real_now(), 100):
                 row = await self._read(tx, outbox_id)
                 if row is not None:

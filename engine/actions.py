@@ -18,7 +18,7 @@ from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 
 from engine.errors import Code, EngineError
 
-TIMEOUT = 10.0  # seconds for one action; the app answers in milliseconds or not at all
+TIMEOUT = 6.0  # seconds for one action, less than the app waits for the turn; it answers in milliseconds
 REJECTED = 400  # Rasa's protocol: the action refused to run and another may be predicted
 
 # The turn whose actions are being called: its id and the running number of its calls.

@@ -72,6 +72,17 @@ async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
     return tuple(rows)
 
 
+async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
+    """Rows that were claimed this often and never came to an end; their ids."""
+    stuck = and_(
+        outbox.c.state == OutboxState.SENDING.value,
+        outbox.c.lease_until < now,
+        outbox.c.written_at.is_(None),
+        outbox.c.attempts >= claims,
+    )
+    return (await _end(tx, stuck, OutboxState.FAILED, "given up"))[0]
+
+
 async def cancel_erased(tx: Tx, outbox_id: int) -> None:
     """Its body can no longer be read by anyone."""
     await _end(tx, outbox.c.id == outbox_id, OutboxState.CANCELLED, "erased")

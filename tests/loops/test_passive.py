@@ -25,10 +25,12 @@ async def test_it_costs_nothing(stage: Stage) -> None:
     assert receipt["outcome"] == "replied"
     assert await via(stage) == ["passive"]
     assert await stage.used() == 0
+    sent = "SELECT facts ->> 'via' FROM evidence WHERE kind = 'message.sent'"
+    async with asyncio.timeout(10):
+        # Recorded after it was written to the connection, and so after the platform had it.
+        while await stage.rows(sent) != [("passive",)]:
+            await asyncio.sleep(0.05)
     assert await stage.rows("SELECT state, via FROM outbox") == [("sent", "passive")]
-    assert await stage.rows("SELECT facts ->> 'via' FROM evidence WHERE kind = 'message.sent'") == [
-        ("passive",)
-    ]
 
 
 async def test_a_red_flag_is_answered_on_its_connection_with_no_worker_and_no_engine(stage: Stage) -> None:
