@@ -1,0 +1,233 @@
+"""What processes share: platform tokens, the business clock, what is published, the results of actions."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from bot.base import Base
+from bot.clock import real_now
+from bot.dialogue import Dialogue
+from bot.effects import Call, once
+from bot.model import Fault, MedrepError
+from bot.outbox import Outbox
+from bot.publishing import publish_dialogue
+from bot.settings import read_accounts
+from bot.store import business_clock, messages
+from bot.tasks import Kind, open_task
+from bot.tokens import SharedTokens
+from bot.wakeups import Wakeups
+from connectors.wechat import WeChat
+from tests.loops.conftest import DOCTORS, Stage, opened
+
+
+@pytest.fixture
+async def other(stage: Stage) -> Any:
+    """Another process's base on the same database and home."""
+    async with AsyncExitStack() as stack:
+        yield await opened(stack, stage.base.home, stage.base.db.url)
+
+
+def wechat_of(stage: Stage, base: Base) -> WeChat:
+    settings = read_accounts(base.home / "sandbox.toml").wechat["sandbox"]
+    tokens = SharedTokens(base.db, base.vault.keyring)
+    return WeChat(DOCTORS, settings, stage.gateway, tokens, stage.http)
+
+
+# ---------------------------------------------------------------- tokens
+
+
+async def test_one_process_fetches_the_token_for_all(stage: Stage, other: Base) -> None:
+    people = [await stage.phone.newcomer(stage.http, stage.double, f"甲{number}") for number in range(12)]
+    for person in people:
+        await person.send(type="image", wait=True)
+        whose = await stage.whose(person.openid)
+        async with stage.base.db.begin() as tx:
+            await stage.queue_in(tx, whose, stage.draft())
+    second = Outbox(other, {DOCTORS: wechat_of(stage, other)})
+    await asyncio.gather(*(outbox.push() for outbox in (stage.outbox, second) for _ in range(3)))
+    assert len(await stage.calls("message/custom/send")) == 12
+    assert len(await stage.calls("stable_token")) == 1
+
+
+async def test_a_refused_token_is_renewed_once_for_all(open_window: Stage, other: Base) -> None:
+    stage = open_window
+    await stage.queue()
+    await stage.outbox.push()
+    await stage.control("tokens", {"account": "sandbox", "revoke": True})
+    accounts = [
+        WeChat(
+            DOCTORS,
+            read_accounts(base.home / "sandbox.toml").wechat["sandbox"],
+            stage.gateway,
+            tokens,
+            stage.http,
+        )
+        for base in (stage.base, other)
+        for tokens in [SharedTokens(base.db, base.vault.keyring)]
+    ]
+    await asyncio.gather(
+        *(wechat.typing(stage.phone.openid) for wechat in accounts * 3), return_exceptions=True
+    )
+    assert len(await stage.calls("stable_token")) == 2, "one for each token"
+
+
+async def test_a_token_that_cannot_be_had_sends_nothing_and_leaves_nothing_uncertain(
+    open_window: Stage,
+) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("hang", api="stable_token", seconds=3)
+    await stage.outbox.push()
+    found = await stage.row(row)
+    assert (found.state, found.fault) == ("waiting", "transient")
+    assert not await stage.calls("message/custom/send")
+    await stage.at_once()
+    await stage.outbox.push()
+    assert (await stage.row(row)).state == "sent"
+
+
+async def test_the_token_is_not_readable_in_the_database(open_window: Stage) -> None:
+    await open_window.queue()
+    await open_window.outbox.push()
+    ((kept,),) = await open_window.rows("SELECT token_enc FROM platform_token")
+    token = await SharedTokens(open_window.base.db, open_window.base.vault.keyring).get(DOCTORS, _never)
+    assert len(token) > 20 and token.encode() not in bytes(kept)
+
+
+async def _never() -> tuple[str, int]:
+    raise AssertionError("there is one")
+
+
+# ---------------------------------------------------------------- clock and versions
+
+
+async def listening(stage: Stage, base: Base) -> asyncio.Task[None]:
+    task = asyncio.create_task(Wakeups(base, stage.inbox, stage.outbox, stage.gateway).run())
+    await asyncio.sleep(0.5)
+    return task
+
+
+async def stopped(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_business_clock_moves_in_every_process(stage: Stage, other: Base) -> None:
+    tasks = [await listening(stage, base) for base in (stage.base, other)]
+    async with stage.base.db.begin() as tx:
+        await business_clock.move(tx, 86_400)
+    await asyncio.sleep(0.5)
+    for base in (stage.base, other):
+        assert timedelta(hours=23) < base.clock.now() - real_now() < timedelta(hours=25)
+    await stopped(*tasks)
+
+
+async def test_what_was_told_while_nobody_listened_is_read_on_return(stage: Stage, other: Base) -> None:
+    task = await listening(stage, other)
+    admin = stage.base.db
+    async with admin.begin() as tx:
+        await business_clock.move(tx, 3_600)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stopped, task)
+        # Its listening connection is cut, and before it is back something is published and moved.
+        await cut_listeners(stage)
+        async with admin.begin() as tx:
+            await business_clock.move(tx, 7_200)
+            files = dict(stage.base.published.dialogue.files) | {"config.yml": "# changed"}
+            await publish_dialogue(tx, Dialogue(files), "test", real_now())
+        await asyncio.sleep(2.5)
+        assert other.clock.offset == timedelta(seconds=7_200)
+        assert other.published.dialogue.files["config.yml"] == "# changed"
+
+
+async def cut_listeners(stage: Stage) -> None:
+    """End every connection that only listens, as a restart of the database would."""
+    query = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+    )
+    async with await psycopg.AsyncConnection.connect(stage.base.db.url, autocommit=True) as connection:
+        row = await (await connection.execute(query)).fetchone()  # type: ignore[arg-type]
+    assert row is not None and row[0] >= 1
+
+
+# ---------------------------------------------------------------- effects
+
+
+@pytest.fixture
+async def turn(open_window: Stage) -> UUID:
+    async with open_window.base.db.begin() as tx:
+        mine = await messages.claim(tx, real_now(), timedelta(seconds=30))
+    assert mine is not None
+    return mine.turn_id
+
+
+class Action:
+    """Opens a task, slowly, and counts how often it ran."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.runs = 0
+        self._fails = fails
+
+    async def __call__(self, call: Call) -> dict[str, Any]:
+        self.runs += 1
+        await open_task(
+            call.tx, call.base.vault, Kind.HAND_OVER, now=call.now, whose=call.whose, detail="找人"
+        )
+        await asyncio.sleep(0.05)
+        if self._fails:
+            raise MedrepError(Fault.BAD_INPUT, "no")
+        return {"events": [], "responses": [{"text": f"第{self.runs}次"}]}
+
+
+async def count(stage: Stage, table: str) -> int:
+    return int((await stage.rows(f"SELECT count(*) FROM {table}"))[0][0])  # noqa: S608
+
+
+async def test_a_repeated_action_call_returns_what_the_first_did(open_window: Stage, turn: UUID) -> None:
+    stage, action = open_window, Action()
+    first = await once(stage.base, turn, "action_hand_over", 0, action)
+    evidence = await count(stage, "evidence")
+    again = await once(stage.base, turn, "action_hand_over", 0, action)
+    assert first == again and action.runs == 1
+    assert await count(stage, "task") == await count(stage, "effect") == 1
+    assert await count(stage, "evidence") == evidence, "a repeat writes nothing"
+    await once(stage.base, turn, "action_hand_over", 1, action)
+    assert action.runs == 2, "the second call of the same action in a turn is another"
+
+
+async def test_concurrent_repeats_over_processes_run_once(
+    open_window: Stage, other: Base, turn: UUID
+) -> None:
+    stage, action = open_window, Action()
+    calls = [
+        once(base, turn, "action_hand_over", 0, action) for base in (stage.base, other) for _ in range(4)
+    ]
+    results = await asyncio.gather(*calls)
+    assert action.runs == 1 and all(result == results[0] for result in results)
+    assert await count(stage, "task") == 1
+
+
+async def test_an_action_that_fails_leaves_nothing(open_window: Stage, turn: UUID) -> None:
+    stage, action = open_window, Action(fails=True)
+    before = await count(stage, "evidence")
+    for _ in range(2):
+        with pytest.raises(MedrepError):
+            await once(stage.base, turn, "action_hand_over", 0, action)
+    assert action.runs == 2
+    assert await count(stage, "task") == await count(stage, "effect") == 0
+    assert await count(stage, "evidence") == before
+
+
+async def test_an_action_of_no_turn_is_refused(stage: Stage) -> None:
+    with pytest.raises(MedrepError) as error:
+        await once(stage.base, UUID(int=1), "action_hand_over", 0, Action())
+    assert error.value.fault == Fault.NOT_FOUND
