@@ -69,7 +69,11 @@ class Service:
             shutil.copytree(MODELS, self.home / "models", ignore=shutil.ignore_patterns(".*"))
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [ROOT / ".venv/bin/medrep", "serve", "--demo", "--workers", str(self.workers)],
+                [
+                    # A test run that is killed takes its service along.
+                    *(["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []),
+                    *(ROOT / ".venv/bin/medrep", "serve", "--demo", "--workers", str(self.workers)),
+                ],
                 cwd=ROOT,
                 env=self.env,
                 stdout=output,
