@@ -46,18 +46,23 @@ class House:
     double: str  # the double's own address: the app's way to it dies with the app
     db: Database
     vault: Vault
+    points: Path  # a file put here, named like a point of bot.points, kills the first process that gets there
+    workers: int
+    known: int = 0
     sent: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     # ------------------------------------------------------------ people
 
     async def doctors(self, count: int) -> list[Phone]:
-        """So many verified doctors, each with a phone."""
-        openids = [f"oProof{number:022d}" for number in range(count)]
+        """So many new verified doctors, each with a phone."""
+        openids = [f"oProof{number:022d}" for number in range(self.known, self.known + count)]
+        self.known += count
         path = self.running.home / "proof.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(DOCTOR_COLUMNS)
-            for number, openid in enumerate(openids):
+            for openid in openids:
+                number = int(openid.removeprefix("oProof"))
                 phone = f"137{number:08d}"
                 rows.writerow(
                     ["甲乙丙", "示例县人民医院", "内科", phone, "wechat:sandbox", openid, f"P-{number}"]
@@ -100,11 +105,33 @@ class House:
         if command_line(pid):
             os.kill(pid, signal.SIGKILL)
 
+    async def back(self, seconds: float = 90.0) -> None:
+        """Until everything runs and is ready."""
+        async with asyncio.timeout(seconds):
+            while not await self._ready():
+                await asyncio.sleep(0.2)
+
+    async def _ready(self) -> bool:
+        if len(self.apps()) < self.workers:
+            return False
+        try:
+            for _ in range(2 * self.workers):  # each connection reaches some process
+                async with self.http.get(f"{self.running.base}/readyz") as answer:
+                    if answer.status != 200:
+                        return False
+        except aiohttp.ClientError:
+            return False
+        return True
+
     # ------------------------------------------------------------ what is in the database
 
     async def rows(self, query: str, **values: Any) -> list[Any]:
         async with self.db.begin() as tx:
             return [tuple(row) for row in await tx.execute(text(query), values)]
+
+    async def write(self, query: str, **values: Any) -> None:
+        async with self.db.begin() as tx:
+            await tx.execute(text(query), values)
 
     async def settled(self, seconds: float, among: str = "") -> None:
         """Until nothing is under way any more: no message waits, no turn is open, nothing is to be sent."""
@@ -154,11 +181,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(home: Path, *, workers: int, **env: str) -> AsyncIterator[House]:
+async def house(home: Path, *, workers: int) -> AsyncIterator[House]:
     """`medrep serve --demo` in a home of its own, with so many app processes."""
     home.mkdir(mode=0o700)
     await asyncio.to_thread(lend_model, home)
-    settings = environment(home, MEDREP_SANDBOX="1", MEDREP_TEST="1", MEDREP_LONGEST_PAUSE="0.5", **env)
+    points = home / "points"
+    points.mkdir()
+    ours = {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1", "MEDREP_LONGEST_PAUSE": "0.5"}
+    settings = environment(home, **ours, MEDREP_KILL_AT=str(points))
     context = serving(settings, "serve", "--demo", "--workers", str(workers))
     running = await asyncio.to_thread(context.__enter__)
     try:
@@ -168,7 +198,7 @@ async def house(home: Path, *, workers: int, **env: str) -> AsyncIterator[House]
         # Each to a connection of its own: what is killed must not break another's.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield House(running, http, double, db, Vault(Keyring(home / "keys")))
+            yield House(running, http, double, db, Vault(Keyring(home / "keys")), points, workers)
         await db.close()
     finally:
         await asyncio.to_thread(context.__exit__, None, None, None)

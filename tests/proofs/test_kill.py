@@ -6,15 +6,19 @@ import asyncio
 import random
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from bot.dialogue import read_dialogue
+from bot.settings import ROOT
 from tests.phone import Phone
-from tests.proofs.house import House, Spoken, house
+from tests.proofs.house import House
+from tests.proofs.judgement import judge
+from tests.service.running import medrep
 
 MESSAGES, CONTACTS, KILLS = 500, 40, 50
 POINTS = (
@@ -44,39 +48,41 @@ QUESTIONS = (
     "缬沙坦会引起高血钾吗",
 )
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"
-REMINDER = "utter_too_fast"  # any approved text without a placeholder
+REMINDER = "utter_too_fast"
+REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without a placeholder
 
 
-async def test_fifty_kills_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
-    points = tmp_path / "points"
-    points.mkdir()
-    async with house(tmp_path / "home", workers=3, MEDREP_KILL_AT=str(points)) as home:
-        phones = await home.doctors(CONTACTS)
-        # A platform that hangs up because this machine is slow is not what is tried here.
-        await home.control("faults", {"webhook": {"timeout_seconds": 20}})
-        began = time.monotonic()
-        plans = await remind(home, phones)
-        killed: Counter[str] = Counter()
-        async with asyncio.TaskGroup() as talking:
-            for number in range(KILLS):
-                killed[await kill_one(home, points, number, talking, phones)] += 1
-        lasted = time.monotonic() - began
-        assert sum(killed.values()) == KILLS and sum(len(said) for said in home.sent.values()) >= MESSAGES
+@pytest.mark.timeout(420)
+async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: House) -> None:
+    phones = await home.doctors(CONTACTS)
+    # A platform that hangs up because this machine is slow is not what is tried here.
+    await home.control("faults", {"webhook": {"timeout_seconds": 20}})
+    began = time.monotonic()
+    for phone in phones:
+        await home.say(phone, type="image", wait=False)
+    await home.settled(60)
+    killed: Counter[str] = Counter()
+    async with asyncio.TaskGroup() as talking:
+        for number in range(KILLS):
+            killed[await kill_one(home, number, talking, phones)] += 1
+    lasted = time.monotonic() - began
+    assert sum(killed.values()) == KILLS and sum(len(said) for said in home.sent.values()) >= MESSAGES
+    await home.settled(90)
+    # What the platform's count held back leaves when the person writes.
+    while held := await home.rows("SELECT 1 FROM outbox WHERE state = 'held'"):
+        assert len(held) < MESSAGES
+        await asyncio.gather(*(home.say(phone, type="image", wait=False) for phone in phones))
         await home.settled(90)
-        # What the platform's count held back leaves when the person writes.
-        for phone in phones:
-            await home.say(phone, type="image", wait=False)
-        await home.settled(90)
-        uncertain = await judge(home, phones, plans)
-        print(  # noqa: T201 - figures for whoever runs it
-            f"\n{KILLS} kills ({killed['at random']} at random) in {lasted:.0f} s, "
-            f"uncertain sends: {uncertain}; all in {time.monotonic() - began:.0f} s"
-        )
+    uncertain = await judge(home, phones, REMINDER_TEXT)
+    await reminders_left_once(home, phones)
+    assert "OK" in (await asyncio.to_thread(medrep, home.running.env, "evidence", "verify")).stdout
+    print(  # noqa: T201 - figures for whoever runs it
+        f"\n{KILLS} kills ({killed['at random']} at random) in {lasted:.0f} s, "
+        f"uncertain sends: {uncertain}; all in {time.monotonic() - began:.0f} s"
+    )
 
 
-async def kill_one(
-    home: House, points: Path, number: int, talking: asyncio.TaskGroup, phones: list[Phone]
-) -> str:
+async def kill_one(home: House, number: int, talking: asyncio.TaskGroup, phones: list[Phone]) -> str:
     """Some messages set out, and an app process dies at a named point, or at a random moment.
 
     Returns where it died.
@@ -85,11 +91,13 @@ async def kill_one(
         while len(home.apps()) < 2:
             await asyncio.sleep(0.1)
     point = POINTS[number % len(POINTS)] if number % 5 else "at random"
-    flag = points / point
+    flag = home.points / point
     if point != "at random":
         flag.touch()
     for phone in random.sample(phones, 6):
         talking.create_task(speak(home, phone, random.choice((1, 1, 2, 3))))
+    if point.startswith(("outbox", "ticker")):
+        await remind(home)
     if point != "at random" and await gone(flag, 5.0):
         return point
     flag.unlink(missing_ok=True)
@@ -119,122 +127,23 @@ async def gone(flag: Path, seconds: float) -> bool:
     return True
 
 
-async def remind(home: House, phones: list[Phone]) -> int:
-    """One reminder for each contact every 10 s, three times; they become contacts by it."""
-    for phone in phones:
-        await home.say(phone, type="image")
-    await home.settled(60)
+async def remind(home: House) -> None:
+    """A few contacts have a reminder due now: pushed, for no connection can carry it."""
     now = datetime.now(UTC)
     query = text(
         "INSERT INTO plan "
         "(contact_id, person_id, rrule, starts_at, next_due, grace, template, basis, purpose) "
-        "SELECT contact.id, person_id, 'FREQ=SECONDLY;INTERVAL=10;COUNT=3', :due, :due, 3600, :template, "
-        "'response:' || :template || '@', 'service' FROM contact WHERE account = 'sandbox'"
+        "SELECT contact.id, person_id, 'FREQ=DAILY;COUNT=1', :due, :due, 3600, :template, "
+        "'response:' || :template || '@', 'service' FROM contact "
+        "JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
     )
     async with home.db.begin() as tx:
-        done = await tx.execute(query, {"due": now + timedelta(seconds=10), "template": REMINDER})
-    return int(done.rowcount)
+        await tx.execute(query, {"due": now, "template": REMINDER})
 
 
-# ---------------------------------------------------------------- judging
-
-
-async def judge(home: House, phones: list[Phone], plans: int) -> dict[str, int]:
-    """Everything promised, from the database and from what the phones show. Returns the uncertain sends."""
-    acknowledged = await acknowledgements(home)
-    stored = await home.rows(
-        "SELECT key, inbox.state, turn.state FROM inbox LEFT JOIN turn ON turn.id = turn_id"
-    )
-    turns = {key: (state, turn) for key, state, turn in stored}
-    for key in acknowledged:
-        assert key in turns, "acknowledged and lost"
-        assert turns[key] in (("done", "done"), ("done", None)), (key, turns[key])
-    double = await home.rows(
-        "SELECT turn_id FROM outbox WHERE turn_id IS NOT NULL GROUP BY turn_id HAVING count(*) > 2"
-    )
-    assert not double, "a turn has its reply, and at most one more message"
-    assert not await home.rows("SELECT 1 FROM turn WHERE state NOT IN ('done')")
-    for phone in phones:
-        await told(home, phone)
-    await tasks_match_turns(home)
-    await reminders_left_once(home, plans)
-    return dict(await home.rows("SELECT via, count(*) FROM outbox WHERE state = 'unknown' GROUP BY via"))
-
-
-async def acknowledgements(home: House) -> set[str]:
-    """The keys of messages whose delivery the gateway acknowledged."""
-    entries = (await home.control("log?kind=delivery", method="GET"))["entries"]
-    good = {entry["msg_id"] for entry in entries if entry.get("outcome") in ("replied", "acknowledged")}
-    return {f"m:{msg_id}" for msg_id in good if msg_id}
-
-
-async def told(home: House, phone: Phone) -> None:
-    """The chat shows each reply once and in order; one whose fate is recorded as uncertain at most once."""
-    rows = [row for row in await home.spoken(phone.openid) if row.turn is not None or row.unordered]
-    assert {row.state for row in rows} <= {"sent", "unknown"}, [(r.state, r.fault) for r in rows]
-    shown = [item["text"] for item in await phone.replies()]
-    reminders = await home.rows(
-        "SELECT count(*) FROM outbox JOIN contact ON contact.id = contact_id "
-        "WHERE template IS NOT NULL AND outbox.state = 'sent' AND address_hmac = :digest",
-        digest=home.vault.keyring.digest("contact.address", f"wechat:sandbox:{phone.openid}"),
-    )
-    in_line = [row for row in rows if not row.unordered]
-    at_once = [row for row in rows if row.unordered]
-    left = aligned(shown, in_line)
-    left = minus(left, at_once)
-    assert len(left) >= reminders[0][0], (left, reminders)
-    assert len(set(left)) <= 1, f"shown more often than said: {left}"
-
-
-def aligned(shown: list[str], rows: list[Spoken]) -> list[str]:
-    """What is shown beside `rows`, which must be there in order; uncertain ones may be missing."""
-    left = []
-    waiting = list(rows)
-    for item in shown:
-        skip = next(
-            (
-                number
-                for number, row in enumerate(waiting)
-                if item.startswith(row.text) and all(r.state == "unknown" for r in waiting[:number])
-            ),
-            None,
-        )
-        if skip is None:
-            left.append(item)
-        else:
-            waiting = waiting[skip + 1 :]
-    assert all(row.state == "unknown" for row in waiting), f"never shown, or out of order: {waiting}\n{shown}"
-    return left
-
-
-def minus(shown: list[str], rows: list[Spoken]) -> list[str]:
-    left = list(shown)
-    for row in rows:
-        found = next((item for item in left if item.startswith(row.text)), None)
-        assert found is not None or row.state == "unknown", row
-        if found is not None:
-            left.remove(found)
-    return left
-
-
-async def tasks_match_turns(home: House) -> None:
-    """Every red flag has its task, and no turn opened the same task twice."""
-    flags = await home.rows("SELECT count(*) FROM inbox WHERE screening ? 'red_flag'")
-    assert await home.rows("SELECT count(*) FROM task WHERE kind = 'emergency'") == flags
-    done = await home.rows(
-        "SELECT count(*), count(DISTINCT turn_id) FROM effect WHERE action = 'action_hand_over'"
-    )
-    opened = await home.rows("SELECT count(*) FROM task WHERE kind = 'hand_over'")
-    assert done[0][0] == done[0][1] == opened[0][0]
-    twice = await home.rows(
-        "SELECT subject FROM evidence WHERE kind = 'turn.done' GROUP BY subject HAVING count(*) > 1"
-    )
-    assert not twice
-
-
-async def reminders_left_once(home: House, plans: int) -> None:
-    found = await home.rows("SELECT count(*), count(DISTINCT (plan_id, due_at)) FROM occurrence")
-    assert found == [(plans * 3, plans * 3)]
+async def reminders_left_once(home: House, phones: list[Phone]) -> None:
+    """Each left once, is recorded as uncertain, or as missed; and no more were shown than left."""
+    assert await home.rows("SELECT count(*) FROM plan") == await home.rows("SELECT count(*) FROM occurrence")
     rows: list[Any] = await home.rows(
         "SELECT occurrence.state, outbox.state, count(outbox.id) FROM occurrence LEFT JOIN outbox "
         "ON (refs ->> 'plan')::bigint = plan_id AND (refs ->> 'due')::timestamptz = due_at "
@@ -243,6 +152,6 @@ async def reminders_left_once(home: House, plans: int) -> None:
     for occurrence, outbox, count in rows:
         assert (occurrence, count) in (("queued", 1), ("missed", 0)), (occurrence, outbox, count)
         assert outbox in ("sent", "unknown", None), outbox
-
-
-pytestmark = pytest.mark.timeout(420)
+    shown = [item["text"] for phone in phones for item in await phone.replies()].count(REMINDER_TEXT)
+    left = Counter(outbox for _, outbox, _ in rows)
+    assert left["sent"] <= shown <= left["sent"] + left["unknown"]
