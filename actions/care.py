@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import decide, fall_back, remember, show
+from actions.answer import consult, decide, fall_back, remember, show
 from actions.call import current, intent, said, say
 from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
@@ -72,10 +72,13 @@ class AdverseEvent(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if not tracker.get_slot("adverse_event"):
+        doctor, screened = call.whose.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
+        if doctor and not screened and decide(call, tracker)[1].off_label:
+            return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
+        if not screened:
             await record(call, said(tracker))
             say(dispatcher, "utter_adverse_event")
-        if call.whose.audience != Audience.DOCTOR or not ASKS.search(said(tracker)):
+        if not doctor or not ASKS.search(said(tracker)):
             return [SlotSet("case", True)]
         question, decision = decide(call, tracker)
         if decision.route != Route.ANSWER or decision.entry is None:

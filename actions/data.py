@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
@@ -17,6 +18,10 @@ RESPONSES = {
     "delete_data": "utter_delete",
     "change_profile": "utter_change_profile",
 }
+
+
+# What a resumption never says.
+_NO = re.compile(r"别|勿|莫|拒|甭|停(?!了)|取消(?!退订|停)|不(?!小心|好意思|退|再退)")
 
 
 class Privacy(Action):  # type: ignore[misc]
@@ -59,6 +64,10 @@ class Resume(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
+        if _NO.search(said(tracker)):  # heard wrongly, it would turn a stop into its opposite
+            await consent.stop(call.tx, call.whose, call.now)
+            say(dispatcher, "utter_stop")
+            return []
         await consent.resume(call.tx, call.whose, call.now)
         say(dispatcher, "utter_resume")
         return []

@@ -42,7 +42,7 @@ async def understand(
         ],
         "red_flag": bool(screening.red_flag),
         # What the screening does not hear, the dialogue acts on: it opens the case, it ends the messages.
-        "adverse_event": screening.adverse_event or heard["intent"] == "report_adverse_event",
+        "adverse_event": screening.adverse_event or _told(heard["intent"], decision, audience),
         "stop": screening.stop or heard["intent"] == "stop_contact",
         "off_label": decision.off_label,
         "dosage": parse_dosage(text),
@@ -55,6 +55,11 @@ async def understand(
     }
 
 
+def _told(intent: str, decision: Decision, audience: Audience) -> bool:
+    """Whether the dialogue opens a case. A doctor's off-label question names a complaint, too."""
+    return intent == "report_adverse_event" and not (audience == Audience.DOCTOR and decision.off_label)
+
+
 def _route(text: str, intent: str, decision: Decision, audience: Audience) -> str:
     """Where the text goes, as the actions would send it."""
     if intent in WANTS_A_PERSON:
@@ -63,7 +68,7 @@ def _route(text: str, intent: str, decision: Decision, audience: Audience) -> st
         return "dialogue"  # patients get no product text, and their questions go to their doctor
     if intent == "ask_medical_information":
         return str(Route.MEDICAL_INFORMATION)
-    if intent not in LOOKED_UP:
+    if intent not in LOOKED_UP and not (intent == "report_adverse_event" and decision.off_label):
         return "dialogue"
     if intent == "ask_comparison" and weighs(text):
         return str(Route.MEDICAL_INFORMATION)
