@@ -48,15 +48,15 @@ class House:
     vault: Vault
     points: Path  # a file put here, named like a point of bot.points, kills the first process that gets there
     workers: int
-    known: int = 0
+    phones: list[Phone] = field(default_factory=list)
     sent: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     # ------------------------------------------------------------ people
 
     async def doctors(self, count: int) -> list[Phone]:
         """So many new verified doctors, each with a phone."""
-        openids = [f"oProof{number:022d}" for number in range(self.known, self.known + count)]
-        self.known += count
+        first = len(self.phones)
+        openids = [f"oProof{number:022d}" for number in range(first, first + count)]
         path = self.running.home / "proof.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
@@ -73,7 +73,8 @@ class House:
             body = {"account": "sandbox", "nickname": "证", "openid": openid}
             async with self.http.post(f"{self.double}/sandbox/api/followers", json=body) as answer:
                 assert answer.status == 200, await answer.text()
-        return [Phone(self.http, self.double, openid) for openid in openids]
+        self.phones += [Phone(self.http, self.double, openid) for openid in openids]
+        return self.phones[first:]
 
     async def say(self, phone: Phone, *, wait: bool = True, **what: Any) -> dict[str, Any]:
         """Send, and remember whether the platform got its acknowledgement."""
