@@ -15,7 +15,7 @@ from bot.base import Base, Published
 from bot.clock import CHINA, Clock
 from bot.knowledge.encoder import Encoder
 from bot.model import Account, Audience, Channel
-from bot.store import contacts
+from bot.store import contacts, outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.keys import Vault
@@ -118,3 +118,30 @@ async def test_twice_a_day_keeps_wall_clock_time(base: Base, patient: Contact) -
     base.clock.move_to(EIGHT + timedelta(seconds=2))
     await Ticker(base).tick()
     assert [r[0] for r in await rows(base, "SELECT next_due FROM plan")] == [EIGHT.replace(hour=20)]
+
+
+async def test_a_rule_nobody_can_read_ends_its_own_plan_and_no_other(base: Base, patient: Contact) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1), "FREQ=SOMETIMES")
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1))
+    assert await Ticker(base).tick() == 1
+    found = await rows(base, "SELECT state, reason FROM occurrence ORDER BY plan_id")
+    assert [tuple(row) for row in found] == [("missed", "unreadable rule"), ("queued", None)]
+    assert (await rows(base, "SELECT next_due IS NULL FROM plan ORDER BY id"))[0][0]
+
+
+@pytest.mark.parametrize("why", ["stopped", "unreachable", "expired"])
+async def test_a_queued_reminder_that_never_leaves_is_missed_with_its_reason(
+    base: Base, patient: Contact, why: str
+) -> None:
+    await add_plan(base, patient, EIGHT - timedelta(minutes=1))
+    assert await Ticker(base).tick() == 1
+    async with base.db.begin() as tx:
+        if why == "stopped":
+            await consent.stop(tx, patient, base.clock.now())
+        elif why == "unreachable":
+            await outcomes.cancel_open(tx, patient.id)
+        else:
+            await outcomes.expired(tx, EIGHT + timedelta(hours=1), 10)
+    found = await rows(base, "SELECT occurrence.state, reason, outbox.state FROM occurrence, outbox")
+    ended = "expired" if why == "expired" else "cancelled"
+    assert [tuple(row) for row in found] == [("missed", why, ended)]
