@@ -85,9 +85,10 @@ def held_out(data: Path) -> dict[str, Any]:
         for name in ("domain.yml", "config.yml"):
             part.mkdir(exist_ok=True)
             shutil.copy(data / name, part)
+        (part / "data" / "nlu").mkdir(parents=True)
         for name in ("rules", "stories", "lexicon"):
-            shutil.copytree(data / "data" / name, part / "data" / name)
-        (part / "data" / "nlu").mkdir()
+            if (data / "data" / name).exists():  # a dialogue need not have stories
+                shutil.copytree(data / "data" / name, part / "data" / name)
         (part / "data" / "nlu" / "known.yml").write_text(known.nlu_as_yaml(), encoding="utf-8")
         model = Path(folder) / "model.tar.gz"
         train(part, model)

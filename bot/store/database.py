@@ -64,8 +64,13 @@ class Database:
     async def listen(self, *channels: str) -> psycopg.AsyncConnection[Any]:
         """A connection of its own that receives NOTIFY on these channels."""
         connection = await psycopg.AsyncConnection.connect(libpq_url(self.url), autocommit=True)
-        for channel in channels:
-            await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+        try:
+            for channel in channels:
+                listen = psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel))
+                await connection.execute(listen)
+        except BaseException:  # cancelled, too: nobody else would close it
+            await connection.close()
+            raise
         return connection
 
     async def ready(self) -> bool:
