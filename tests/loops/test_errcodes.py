@@ -31,7 +31,8 @@ CASES = (
     Case(45047, "held", "count_used_up", used=5),
     Case(48001, "failed", "no_permission", "platform"),
     Case(40008, "failed", "rejected", "failed_turn"),
-    Case(45002, "failed", "too_long", "failed_turn"),  # it was split before: who counts otherwise is looked at
+    # it was split before: that the platform counts otherwise is for a person to look at
+    Case(45002, "failed", "too_long", "failed_turn"),
 )
 
 
