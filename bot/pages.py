@@ -101,6 +101,7 @@ class Pages:
     async def sandbox(self, request: web.Request) -> web.StreamResponse:
         """Hand the request to the sandbox's own server, and stream its answer (events included)."""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        response: web.StreamResponse | None = None
         try:
             async with self._http.request(
                 request.method,
@@ -117,5 +118,7 @@ class Pages:
                     await response.write(chunk)
                 await response.write_eof()
                 return response
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientError, TimeoutError):
+            if response is not None:
+                raise  # it broke in the middle: so does ours
             return web.Response(status=502, text="沙盒还没有启动")

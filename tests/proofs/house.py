@@ -115,14 +115,15 @@ class House:
     async def _ready(self) -> bool:
         if len(self.apps()) < self.workers:
             return False
+        # Each connection reaches some process.
+        return all([await self.one_is_ready() for _ in range(2 * self.workers)])
+
+    async def one_is_ready(self) -> bool:
         try:
-            for _ in range(2 * self.workers):  # each connection reaches some process
-                async with self.http.get(f"{self.running.base}/readyz") as answer:
-                    if answer.status != 200:
-                        return False
+            async with self.http.get(f"{self.running.base}/readyz") as answer:
+                return answer.status == 200
         except aiohttp.ClientError:
             return False
-        return True
 
     # ------------------------------------------------------------ what is in the database
 
