@@ -40,7 +40,7 @@ def test_the_seed_is_understood(tmp_path: Path) -> None:
         ("  - rule: x\n    steps: [{intent: greet}, {action: action_nowhere}]\n", "action_nowhere"),
         (
             "  - rule: x\n    steps: [{intent: thank}, {action: utter_greet}]\n",
-            "contradicting with rule(s)",
+            "contradicting with rule(s) 'x'",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_commands_use_the_running_service(service: Running) -> None:
 def test_what_is_killed_comes_back(service: Running, pattern: str) -> None:
     victim = child(service, pattern)
     os.kill(victim, signal.SIGKILL)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 60
     while True:
         again = [pid for pid, line in descendants(service.process.pid).items() if re.search(pattern, line)]
         if again and victim not in again and service.status("/readyz") == 200:

@@ -31,7 +31,7 @@ async def test_a_newcomer_to_medrep_sees_a_sourced_answer(service: Service) -> N
         await page.get_by_role("textbox").last.fill("二甲双胍肾功能不全能用吗")
         await page.keyboard.press("Enter")
         answer = page.get_by_text(re.compile("来源：盐酸二甲双胍片说明书")).last
-        await expect(answer).to_be_visible(timeout=60_000)
+        await expect(answer).to_be_visible(timeout=20_000)
         await expect(answer).to_contain_text("演示版 1.0")
         await expect(answer).to_contain_text("【禁忌】")
         ARTIFACTS.mkdir(exist_ok=True)
