@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from bench.processes import Running, running
 from bench.stock_model import PYTHON, environment
-from bench.turns import ACTION
+from bench.turns import ACTION, TURNS
 from bot.clock import real_now
 from bot.model import Account, Audience, Channel
 from bot.process import plain_environment
@@ -140,16 +140,21 @@ async def ours(
 
 
 async def _prepare(url: str, home: Path, talks: int) -> list[list[UUID]]:
-    """A contact and its turns for each conversation, as the inbox would have written them."""
+    """The turns of each conversation under way, as the inbox would have written them; a contact has only one
+    at a time, so each is another contact's of the same person."""
     db, vault, now = Database(url), Vault(Keyring(home / "keys")), real_now()
     account = Account(Channel.WECHAT, "bench")
     prepared = []
     async with db.begin() as tx:
         for number in range(talks):
-            whose = await contacts.find_or_add(tx, vault, account, Audience.DOCTOR, f"talk-{number}", now)
-            ids = [uuid4() for _ in range(10)]
-            row = {"contact_id": whose.id, "state": "done", "fence": 1, "lease_until": now, "started_at": now}
-            await tx.execute(insert(turn), [{"id": one, **row} for one in ids])
+            ids = [uuid4() for _ in TURNS]
+            person = await vault.create(tx, "newcomer", now)
+            for place, one in enumerate(ids):
+                address = f"talk-{number}-{place}"
+                whose = await contacts.add(tx, vault, account, Audience.DOCTOR, address, person, now)
+                assert whose is not None
+                row = {"id": one, "contact_id": whose.id, "state": "running", "fence": 1}
+                await tx.execute(insert(turn).values(**row, lease_until=now, started_at=now))
             prepared.append(ids)
     await db.close()
     return prepared

@@ -11,7 +11,7 @@ from uuid import UUID
 from bot.base import Base
 from bot.model import Fault, MedrepError
 from bot.points import reached
-from bot.store import contacts, doctors, messages, turns
+from bot.store import contacts, doctors, turns
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
@@ -39,18 +39,17 @@ async def once(
     """The result of this call: `run`'s the first time, the stored one after that.
 
     What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal); a
-    repeat that comes while the first still runs waits for it.
-    Raises MedrepError(NOT_FOUND) for a turn that is not ours.
+    repeat that comes while the first still runs waits for it. The commit need not reach the disk by itself:
+    the turn's own commit, without which the turn is done again, takes it along.
+    Raises MedrepError(NOT_FOUND) for a turn that is not ours or not under way any more.
     """
     async with base.db.begin() as tx:
-        contact_id = await messages.contact_of(tx, turn_id)
-        if contact_id is None:
-            raise MedrepError(Fault.NOT_FOUND, "no such turn")
-        await turns.lock_effect(tx, turn_id, action, ordinal)
+        whose = await contacts.of_running(tx, turn_id)
+        if whose is None:
+            raise MedrepError(Fault.NOT_FOUND, "no such turn, or it is over")
         known = await turns.read_effect(tx, base.vault, turn_id, action, ordinal)
         if known is not None:
             return known
-        whose = await contacts.by_id(tx, contact_id)
         now = base.clock.now()
         standing = await doctors.standing(tx, whose.person_id)
         result = await run(Call(base, tx, turn_id, whose, standing, now))

@@ -10,10 +10,13 @@ from itertools import count
 from typing import Any
 
 import aiohttp
+import rasa
 import rasa.core.actions.action
 import rasa.core.actions.forms
 from jsonschema import Draft202012Validator
 from rasa.core.actions.action import RemoteAction
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 
 from engine.errors import Code, EngineError
@@ -39,8 +42,7 @@ class ActionServer(EndpointConfig):  # type: ignore[misc]
     """The app's action listener. Raises EngineError(ACTION_FAILED) for whatever is no result."""
 
     def __init__(self, url: str, token: str) -> None:
-        # The domain travels only with actions that ask for it in domain.yml.
-        super().__init__(url, enable_selective_domain=True)
+        super().__init__(url)
         self._token = token
         self._session: aiohttp.ClientSession | None = None
 
@@ -84,9 +86,25 @@ class ActionServer(EndpointConfig):  # type: ignore[misc]
 
 
 class PreparedAction(RemoteAction):  # type: ignore[misc]
-    """Rasa's remote action without checking its own constant schema again for every result."""
+    """Rasa's remote action without checking its own constant schema again for every result, and without
+    sending along what nobody reads."""
 
     _validator = Draft202012Validator(RemoteAction.action_response_format_spec())
+
+    def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> dict[str, Any]:
+        """The call in Rasa's protocol: where the conversation stands, not how it came there.
+
+        The domain travels only with actions that ask for it in domain.yml.
+        """
+        call = {
+            "next_action": self.name(),
+            "sender_id": tracker.sender_id,
+            "tracker": {**tracker.current_state(EventVerbosity.NONE), "events": []},
+            "version": rasa.__version__,
+        }
+        if domain.does_custom_action_explicitly_need_domain(self.name()):
+            call["domain"] = domain.as_dict()
+        return call
 
     def _validate_action_result(self, result: dict[str, Any]) -> bool:
         if not self._validator.is_valid(result):

@@ -32,6 +32,8 @@ class Tracker(DialogueStateTracker):  # type: ignore[misc]
     """Remembers its past states: the policies ask for the same ones several times per prediction, and each
     time Rasa replays the whole conversation for them."""
 
+    ruled_at: int | None = None  # how many events there were when a rule was certain of the next action
+
     def past_states(
         self,
         domain: Domain,

@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import rasa.shared.utils.io
+from rasa.core.policies.memoization import MemoizationPolicy
+from rasa.core.policies.rule_policy import RulePolicy
 from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
 from rasa.engine.graph import GraphSchema
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.engine.storage.local_model_storage import MODEL_ARCHIVE_METADATA_FILE, LocalModelStorage
 from rasa.engine.storage.storage import ModelMetadata
+
+from engine.policies import Memory, Rules
+
+# Which of our classes serve what Rasa's have learnt.
+SERVE = {RulePolicy: Rules, MemoizationPolicy: Memory}
 
 
 class ServingStorage(LocalModelStorage):  # type: ignore[misc]
@@ -19,7 +26,10 @@ class ServingStorage(LocalModelStorage):  # type: ignore[misc]
     @staticmethod
     def _load_metadata(directory: Path) -> ModelMetadata:
         metadata = rasa.shared.utils.io.read_json_file(directory / MODEL_ARCHIVE_METADATA_FILE)
-        return ModelMetadata.from_dict({**metadata, "train_schema": {"nodes": {}}})
+        model = ModelMetadata.from_dict({**metadata, "train_schema": {"nodes": {}}})
+        for node in model.predict_schema.nodes.values():
+            node.uses = SERVE.get(node.uses, node.uses)
+        return model
 
 
 class StraightRunner(DaskGraphRunner):  # type: ignore[misc]

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel
 from bot.store.database import Tx
 from bot.store.keys import Vault
-from bot.store.tables import contact
+from bot.store.tables import contact, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,24 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
 
 async def by_id(tx: Tx, contact_id: int) -> Contact:
     return _contact((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
+
+
+# Built once: it stands in the way of every action's answer.
+_RUNNING = (
+    select(*_COLUMNS, func.set_config("synchronous_commit", "off", True))
+    .join(turn, turn.c.contact_id == contact.c.id)
+    .where(turn.c.id == bindparam("turn"), turn.c.state == "running")
+    .with_for_update(of=turn, key_share=True)
+)
+
+
+async def of_running(tx: Tx, turn_id: UUID) -> Contact | None:
+    """Whose turn this is, if it is under way; nobody else acts in it or ends it before this transaction ends.
+
+    What the transaction writes becomes durable with the next commit of any other.
+    """
+    row = (await tx.execute(_RUNNING, {"turn": turn_id})).first()
+    return _contact(row) if row else None
 
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:

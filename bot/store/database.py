@@ -51,6 +51,8 @@ class Database:
             def act_as(connection: Any, _record: Any) -> None:
                 # The login may own more (one URL for everything); the work never does.
                 connection.execute(f"SET ROLE {role}")
+                # Whatever the server's zone: times come back in the one zone that costs nothing to reckon in.
+                connection.execute("SET TIME ZONE 'UTC'")
                 connection.execute("SET statement_timeout = '30s'")
                 connection.execute("SET idle_in_transaction_session_timeout = '30s'")
                 connection.commit()

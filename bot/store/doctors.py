@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Fault, MedrepError
 from bot.store.database import Tx, copy_in
 from bot.store.keys import Keyring
-from bot.store.tables import contact, doctor, invitation_code, rep, task, tombstone
+from bot.store.tables import contact, doctor, invitation_code, person, rep, task, tombstone
 
 IMPORT_LOCK = 7_263_503
 
@@ -28,18 +28,19 @@ class Standing:
     rep: str | None
 
 
+_WAITING = exists().where(task.c.person_id == person.c.id, task.c.kind == "identity", task.c.state != "done")
+_STANDING = (
+    select(doctor.c.verified_at, rep.c.name, _WAITING.label("waiting"))
+    .select_from(person)
+    .outerjoin(doctor, doctor.c.person_id == person.c.id)
+    .outerjoin(rep, rep.c.id == doctor.c.rep_id)
+    .where(person.c.id == bindparam("person"))
+)
+
+
 async def standing(tx: Tx, person_id: UUID) -> Standing:
     """Whether this person is a verified doctor, and whose."""
-    waiting = exists().where(task.c.person_id == person_id, task.c.kind == "identity", task.c.state != "done")
-    row = (
-        await tx.execute(
-            select(doctor.c.verified_at, rep.c.name, waiting.label("waiting"))
-            .outerjoin(rep, rep.c.id == doctor.c.rep_id)
-            .where(doctor.c.person_id == person_id)
-        )
-    ).first()
-    if row is None:
-        return Standing(False, bool((await tx.execute(select(waiting))).scalar()), None)
+    row = (await tx.execute(_STANDING, {"person": person_id})).one()
     return Standing(row.verified_at is not None, row.waiting, row.name)
 
 

@@ -180,12 +180,6 @@ async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
     )
 
 
-async def contact_of(tx: Tx, turn_id: UUID) -> int | None:
-    """Whose turn this is."""
-    found: int | None = (await tx.execute(select(turn.c.contact_id).where(turn.c.id == turn_id))).scalar()
-    return found
-
-
 async def finish(
     tx: Tx, mine: Claim, state: InboxState, now: datetime, *, intent: str = "", fault: str | None = None
 ) -> None:

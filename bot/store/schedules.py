@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,16 +19,10 @@ class Due:
     """One due plan, claimed."""
 
     id: int
-    contact_id: int
-    person_id: UUID
     rrule: str
     starts_at: datetime
     due_at: datetime
     grace: int
-    template: str
-    refs: dict[str, Any]
-    basis: str
-    purpose: str
     silent: str | None  # why they are not to be, or cannot be, reminded
 
 
@@ -47,7 +40,15 @@ class Step:
 async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
     """Due plans, locked against every other ticker until this transaction ends."""
     query: Select[Any] = (
-        select(plan, contact.c.stopped_at, contact.c.unreachable_at)
+        select(
+            plan.c.id,
+            plan.c.rrule,
+            plan.c.starts_at,
+            plan.c.next_due,
+            plan.c.grace,
+            contact.c.stopped_at,
+            contact.c.unreachable_at,
+        )
         .join(contact, contact.c.id == plan.c.contact_id)
         .where(plan.c.next_due <= now)
         .order_by(plan.c.next_due)
@@ -57,16 +58,10 @@ async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
     return [
         Due(
             id=row.id,
-            contact_id=row.contact_id,
-            person_id=row.person_id,
             rrule=row.rrule,
             starts_at=row.starts_at,
             due_at=row.next_due,
             grace=row.grace,
-            template=row.template,
-            refs=row.refs,
-            basis=row.basis,
-            purpose=row.purpose,
             silent="stopped" if row.stopped_at else "unreachable" if row.unreachable_at else None,
         )
         for row in await tx.execute(query)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
@@ -79,23 +79,18 @@ async def write_offer(
     )
 
 
-async def lock_effect(tx: Tx, turn_id: UUID, action: str, ordinal: int) -> None:
-    """Wait until nobody else runs this action call; released with the transaction."""
-    name = f"effect:{turn_id}:{action}:{ordinal}"
-    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+_EFFECT = select(effect.c.person_id, effect.c.result_enc).where(
+    effect.c.turn_id == bindparam("turn"),
+    effect.c.action == bindparam("action"),
+    effect.c.ordinal == bindparam("ordinal"),
+)
 
 
 async def read_effect(
     tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
 ) -> dict[str, Any] | None:
     """What this action call returned before; None: it has not run."""
-    row = (
-        await tx.execute(
-            select(effect.c.person_id, effect.c.result_enc).where(
-                effect.c.turn_id == turn_id, effect.c.action == action, effect.c.ordinal == ordinal
-            )
-        )
-    ).first()
+    row = (await tx.execute(_EFFECT, {"turn": turn_id, "action": action, "ordinal": ordinal})).first()
     if row is None:
         return None
     found: dict[str, Any] = json.loads(
@@ -116,11 +111,8 @@ async def write_effect(
 ) -> None:
     """Keep the result, in the transaction of what the action did."""
     sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
-    await tx.execute(
-        insert(effect).values(
-            turn_id=turn_id, action=action, ordinal=ordinal, person_id=person_id, result_enc=sealed, at=now
-        )
-    )
+    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id}
+    await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})
 
 
 async def forget(tx: Tx, contact_id: int) -> list[str]:

@@ -227,6 +227,16 @@ async def test_an_action_that_fails_leaves_nothing(open_window: Stage, turn: UUI
     assert await count(stage, "evidence") == before
 
 
+async def test_an_action_of_a_turn_that_is_over_is_refused(open_window: Stage, turn: UUID) -> None:
+    stage, action = open_window, Action()
+    for over in ("done", "failed", "retry"):
+        await stage.write("UPDATE turn SET state = :over WHERE id = :turn", over=over, turn=turn)
+        with pytest.raises(MedrepError) as error:
+            await once(stage.base, turn, "action_hand_over", 0, action)
+        assert error.value.fault == Fault.NOT_FOUND
+    assert action.runs == await count(stage, "task") == 0
+
+
 async def test_an_action_of_no_turn_is_refused(stage: Stage) -> None:
     with pytest.raises(MedrepError) as error:
         await once(stage.base, UUID(int=1), "action_hand_over", 0, Action())
