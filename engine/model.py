@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import rasa.shared.utils.io
-from rasa.core.policies.memoization import MemoizationPolicy
-from rasa.core.policies.rule_policy import RulePolicy
+from rasa.core.policies import memoization, rule_policy
 from rasa.engine.constants import PLACEHOLDER_MESSAGE, PLACEHOLDER_TRACKER
 from rasa.engine.graph import GraphSchema
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.engine.storage.local_model_storage import MODEL_ARCHIVE_METADATA_FILE, LocalModelStorage
 from rasa.engine.storage.storage import ModelMetadata
 
-from engine.policies import Memory, Rules
+from engine import policies
 
 # Which of our classes serve what Rasa's have learnt.
-SERVE = {RulePolicy: Rules, MemoizationPolicy: Memory}
+SERVE = {
+    rule_policy.RulePolicy: policies.RulePolicy,
+    memoization.MemoizationPolicy: policies.MemoizationPolicy,
+}
 
 
 class ServingStorage(LocalModelStorage):  # type: ignore[misc]

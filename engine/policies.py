@@ -1,6 +1,7 @@
 """Rasa's two policies as they are served: the same predictions, without the work that cannot change them.
 
-Models are trained with Rasa's own classes; `engine.model` puts these in their place when it loads one.
+Models are trained with Rasa's own classes; `engine.model` puts these in their place when it loads one. The
+names are the same because events carry them.
 """
 
 from __future__ import annotations
@@ -8,21 +9,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from rasa.core.policies.memoization import MemoizationPolicy
+from rasa.core.policies import memoization, rule_policy
 from rasa.core.policies.policy import PolicyPrediction
-from rasa.core.policies.rule_policy import RULES, RulePolicy
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, ActionExecutionRejected
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.nlu.constants import TEXT
 
 
-class Rules(RulePolicy):  # type: ignore[misc]
+class RulePolicy(rule_policy.RulePolicy):  # type: ignore[misc]
     """Does not look for rules about literal texts where there are none."""
 
     @cached_property
     def _about_texts(self) -> bool:
-        return any(f'"{TEXT}"' in key for key in self.lookup[RULES])
+        return any(f'"{TEXT}"' in key for key in self.lookup[rule_policy.RULES])
 
     def _find_action_from_rules(
         self, tracker: DialogueStateTracker, domain: Domain, use_text_for_last_user_input: bool
@@ -47,7 +47,7 @@ class Rules(RulePolicy):  # type: ignore[misc]
         return prediction
 
 
-class Memory(MemoizationPolicy):  # type: ignore[misc]
+class MemoizationPolicy(memoization.MemoizationPolicy):  # type: ignore[misc]
     """Is not asked where a rule is certain: the ensemble takes the rule, whatever is remembered."""
 
     def predict_action_probabilities(
