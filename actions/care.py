@@ -15,6 +15,7 @@ from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.knowledge import Route
 from bot.model import Audience
+from bot.safety import no_case
 from bot.tasks import Kind, open_task
 
 # What remains of a bare 「转医学信息部」 when this is taken away is nothing; of a question, the question.
@@ -75,6 +76,8 @@ class AdverseEvent(Action):  # type: ignore[misc]
         doctor, screened = call.whose.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
         if doctor and not screened and decide(call, tracker)[1].off_label:
             return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
+        if doctor and not screened and no_case(said(tracker)):
+            return await fall_back(dispatcher, call, tracker)
         if not screened:
             await record(call, said(tracker))
             say(dispatcher, "utter_adverse_event")

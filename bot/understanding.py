@@ -10,7 +10,7 @@ from bot.dialogue import Engine
 from bot.knowledge import Decision, Index, Route, weighs
 from bot.model import Audience
 from bot.patients import parse_dosage, parse_measurements
-from bot.safety import screen
+from bot.safety import no_case, screen
 
 # Intents after which a doctor's words are looked up in the approved material, as the actions do.
 LOOKED_UP = frozenset(
@@ -27,7 +27,7 @@ UNHEARD: Mapping[str, Any] = {"intent": "nlu_fallback", "confidence": 0.0, "enti
 async def understand(
     engine: Engine, index: Index, text: str, audience: Audience, now: datetime
 ) -> dict[str, Any]:
-    """The object of DESIGN section 5. Raises MedrepError(ENGINE_DOWN | ENGINE_FAILED)."""
+    """The object of DESIGN section 5. Raises MedrepError(ENGINE_DOWN | ENGINE_LOST | ENGINE_FAILED)."""
     # Silence is nothing to classify; the engine would only guess.
     heard = (await engine.understand([text]))[0] if text.strip() else UNHEARD
     screening = screen(text, audience)
@@ -42,7 +42,7 @@ async def understand(
         ],
         "red_flag": bool(screening.red_flag),
         # What the screening does not hear, the dialogue acts on: it opens the case, it ends the messages.
-        "adverse_event": screening.adverse_event or _told(heard["intent"], decision, audience),
+        "adverse_event": screening.adverse_event or _told(text, heard["intent"], decision, audience),
         "stop": screening.stop or heard["intent"] == "stop_contact",
         "off_label": decision.off_label,
         "dosage": parse_dosage(text),
@@ -55,9 +55,10 @@ async def understand(
     }
 
 
-def _told(intent: str, decision: Decision, audience: Audience) -> bool:
+def _told(text: str, intent: str, decision: Decision, audience: Audience) -> bool:
     """Whether the dialogue opens a case. A doctor's off-label question names a complaint, too."""
-    return intent == "report_adverse_event" and not (audience == Audience.DOCTOR and decision.off_label)
+    asks = audience == Audience.DOCTOR and (decision.off_label or no_case(text))
+    return intent == "report_adverse_event" and not asks
 
 
 def _route(text: str, intent: str, decision: Decision, audience: Audience) -> str:
@@ -68,7 +69,8 @@ def _route(text: str, intent: str, decision: Decision, audience: Audience) -> st
         return "dialogue"  # patients get no product text, and their questions go to their doctor
     if intent == "ask_medical_information":
         return str(Route.MEDICAL_INFORMATION)
-    if intent not in LOOKED_UP and not (intent == "report_adverse_event" and decision.off_label):
+    asked = intent == "report_adverse_event" and not _told(text, intent, decision, audience)
+    if intent not in LOOKED_UP and not asked:
         return "dialogue"
     if intent == "ask_comparison" and weighs(text):
         return str(Route.MEDICAL_INFORMATION)

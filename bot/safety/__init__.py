@@ -15,7 +15,7 @@ from bot.patterns import read_rules
 from bot.safety import adverse_events, mentions, red_flags
 from bot.safety.stop import read_request
 
-__all__ = ["Screening", "Sign", "categories", "screen"]
+__all__ = ["Screening", "Sign", "categories", "no_case", "screen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ def screen(text: str, audience: Audience) -> Screening:
         resume=request == "resume",
         signs=tuple(signs),
     )
+
+
+def no_case(text: str) -> bool:
+    """Whether a doctor's words that may sound like an adverse event tell of none. For whoever judges what the
+    screening did not find: the screening itself needs no such word."""
+    folded = fold(text, _pictures())
+    return adverse_events.no_case(folded, mentions.find(folded)["adverse_event"])
 
 
 def categories() -> tuple[str, ...]:

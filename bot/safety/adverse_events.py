@@ -11,12 +11,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from bot.folding import Folded
 from bot.model import Audience
 from bot.patterns import compile_patterns, read_rules
 from bot.safety import context
 from bot.safety.context import Window
 from bot.safety.mentions import Mention
 
+_QUESTION = 120  # characters: who merely asks is brief
 _EXPOSED_WITHIN = 48  # characters between taking the medicine and what came of it
 
 
@@ -39,6 +41,7 @@ class _Patterns:
     treated: re.Pattern[str]
     better: re.Pattern[str]
     intended: re.Pattern[str]
+    refused: re.Pattern[str]
 
 
 @cache
@@ -55,6 +58,25 @@ def find(mentions: list[Mention], audience: Audience) -> AdverseEvent | None:
         if _counts(mention.at, mention.what, audience, special=mention.kind == "special"):
             return AdverseEvent(mention.what, mention.start, mention.end)
     return None
+
+
+def no_case(folded: Folded, mentions: list[Mention]) -> bool:
+    """Whether a doctor's words ask something and tell of nobody (吃了腿疼不), deny what they name, or
+    tell only of a medicine that is not taken (病人不肯吃)."""
+    if len(folded.text) > _QUESTION:
+        return False
+    if not mentions and _patterns().refused.search(folded.text):
+        return True
+    if mentions and all(mention.kind != "no_effect" and context.denied(mention.at) for mention in mentions):
+        return True
+    if any(_STATED.match(mention.at.text[mention.at.end :]) for mention in mentions):
+        return False
+    whole = Window(folded.text, 0, len(folded.text))
+    asked = context.questioned(whole) or bool(_OR_NOT.search(folded.text))
+    return asked and not context.happening(whole)
+
+
+_OR_NOT = re.compile(r"([一-龥]{1,2})不\1")
 
 
 def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:
@@ -86,7 +108,7 @@ def _asked(at: Window) -> bool:
     return not _TOLD.search(at.before) or context.ends_in_question(at)
 
 
-_EFFECT_ASKED = re.compile(r"^[^,。;!?]{0,2}(?:会|上瘾|有|伤|能|对)[^,。;!?]{0,8}(?:吗|么|\?)")
+_EFFECT_ASKED = re.compile(r"^[^,。;!?]{0,2}(?:会|上瘾|有|伤|能|对)[^,。;!?]{0,8}(?:吗|么|不$|\?)")
 _TOLD = re.compile(
     r"(?:出现|导致|引起|诱发|发生|产生)了[^,。;!?]{0,4}$|怀疑[^,。;!?]{0,10}$"
     r"|(?:患者|病人|我).{0,14}(?:出现|发生|引起|导致)[^,。;!?]{0,4}$"
@@ -118,9 +140,24 @@ def _of_a_case(at: Window, kind: str, exposure: str, audience: Audience) -> bool
         return happening or bool(help_asked) or plain
     if audience is Audience.PATIENT or happening:
         return True
+    if _whether(at):
+        return False
     return (exposure == "colloquially" and kind != "no_effect") or not context.questioned(at)
 
 
+def _whether(at: Window) -> bool:
+    """吃了咳嗽不, 吃了头晕的多吗, 恶心不恶心: asks whether it does, and of nobody."""
+    words = at.text[at.start : at.end]
+    repeated = at.after.startswith((f"不{words}", f"不{words[-1]}"))
+    return repeated or bool(_WHETHER.match(at.after))
+
+
+_WHETHER = re.compile(
+    r"^[的得]?(?:人|情况)?(?:很|真的?|那么)?(?:多见|多|常见|少见|厉害|频繁|严重|明显)?(?:是真的|有这回事|有这说法)?"
+    r"(?:不多|多不多|不|吗|么|嘛)(?:[?。!,]|$)"
+    r"|^到?(?:多少|多高|几倍)[^,。;!?]{0,3}(?:要|才|该|得|就)"
+    r"|^[^,。;!?]{0,5}的(?:能|可以|该)(?:加|用|吃|服|换|开|上)"
+)
 _STATED = re.compile(r"^(?:了|得|的?(?:厉害|很|不行))")
 
 

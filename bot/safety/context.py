@@ -59,8 +59,10 @@ class _Patterns:
     absent: re.Pattern[str]
     past: re.Pattern[str]
     past_after: re.Pattern[str]
+    treated_after: re.Pattern[str]
     again: re.Pattern[str]
     supposed: re.Pattern[str]
+    supposed_after: re.Pattern[str]
     asked_before: re.Pattern[str]
     asked_after: re.Pattern[str]
     may: re.Pattern[str]
@@ -106,8 +108,14 @@ def past(at: Window) -> bool:
     return not rules.again.search(at.sentence)
 
 
+def treated(at: Window) -> bool:
+    """心梗病人刚溶完栓: the emergency was seen to; what comes of it now is a sign of its own."""
+    return bool(patterns().treated_after.match(at.text[at.end :]))
+
+
 def supposed(at: Window) -> bool:
-    return bool(patterns().supposed.search(at.before))
+    rules = patterns()
+    return bool(rules.supposed.search(at.before) or rules.supposed_after.match(at.after))
 
 
 def asked(at: Window) -> bool:
@@ -128,6 +136,14 @@ def in_general(at: Window) -> bool:
 
 def questioned(at: Window) -> bool:
     return bool(patterns().question.search(at.sentence))
+
+
+def stated(at: Window) -> bool:
+    """晕倒了，咋处理: told first, asked afterwards."""
+    return bool(_STATED.match(at.after))
+
+
+_STATED = re.compile(r"^了(?:[,。;!]|$)")
 
 
 def happening(at: Window) -> bool:

@@ -60,11 +60,14 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         return False
     if audience is Audience.PATIENT:
         return _real_for_patient(at, kind)
+    if kind == "named" and context.treated(at):
+        return False
     if context.happening(at):
         return not context.in_general(at)
     if _categories()[category].get("doctor_needs_case"):
         return False
-    return kind == "said" and not context.questioned(at) and not context.in_general(at)
+    asks = context.questioned(at) and not context.stated(at)
+    return kind == "said" and not asks and not context.in_general(at)
 
 
 def _real_for_patient(at: Window, kind: str) -> bool:

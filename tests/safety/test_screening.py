@@ -13,7 +13,7 @@ import yaml
 from bot.folding import fold
 from bot.model import Audience, MedrepError
 from bot.patterns import Scanner, compile_patterns
-from bot.safety import Screening, categories, screen
+from bot.safety import Screening, categories, no_case, screen
 
 HERE = Path(__file__).parent
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}
@@ -25,7 +25,7 @@ def cases(name: str) -> list[tuple[Audience, set[str], str]]:
     return [(AUDIENCES[audience], set(found.split()), str(text)) for audience, found, text in rows]
 
 
-ALL = cases("cases.yml") + cases("held_out.yml")
+ALL = cases("cases.yml") + cases("held_out.yml") + cases("township.yml")
 
 
 @pytest.mark.parametrize(("audience", "expected", "text"), ALL, ids=lambda value: str(value)[:30])
@@ -36,6 +36,34 @@ def test_labelled(audience: Audience, expected: set[str], text: str) -> None:
     if "~ae" not in expected:
         assert found.adverse_event == ("ae" in expected), found.signs
     assert (found.stop, found.resume) == ("stop" in expected, "resume" in expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "none"),
+    [
+        # the NLU takes each of these for an adverse event
+        ("病人不肯吃", True),
+        ("病人怕吃他汀伤肝不敢吃咋解释", True),
+        ("刚得脑梗的病人立普妥啥时候开始吃", True),
+        ("格华止空腹吃恶心不恶心", True),
+        ("他汀吃了伤肝不", True),
+        ("病人用了都挺好，没什么不良反应", True),
+        ("病人吃了人蔫蔫的，眼皮都抬不动", False),
+        ("病人不肯吃，说吃了胃疼", False),
+        ("吃了络活喜脚肿了，咋办", False),
+        ("我有个病人吃了代文不对劲，你们管不管", False),
+        ("吃了" + "咋办" * 200, False),
+    ],
+)
+def test_what_tells_of_no_case(text: str, none: bool) -> None:
+    assert no_case(text) == none
+
+
+def test_no_report_of_a_doctor_is_taken_for_none() -> None:
+    reports = [text for audience, found, text in ALL if audience == Audience.DOCTOR and "ae" in found]
+    assert len(reports) > 100
+    lost = [text for text in reports if no_case(text)]
+    assert not lost
 
 
 def test_the_set_is_large_and_has_both_classes() -> None:
