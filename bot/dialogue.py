@@ -14,8 +14,6 @@ from uuid import UUID
 
 import aiohttp
 import yaml
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 
 from bot.model import (
     Audience,
@@ -31,8 +29,7 @@ from bot.model import (
 )
 
 TURN_SECONDS = 8.0
-FAILURES_TO_OPEN = 3
-OPEN_SECONDS = 5.0
+READY_SECONDS = 2.0
 # The seed's files: Rasa's project files and everything its training reads.
 SEED = (
     "domain.yml",
@@ -163,18 +160,14 @@ def write_dialogue(dialogue: Dialogue, root: Path) -> None:
 
 
 class Engine:
-    """The engine over HTTP, behind a circuit breaker: when it is down we know at once."""
+    """The engine over HTTP, behind a circuit: once it fails to answer, nothing is sent there until `probe`
+    finds it well again, so we know at once that it is down."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, token: str) -> None:
         self._http = http
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._breakers = AsyncCircuitBreakerFactory(
-            default_threshold=FAILURES_TO_OPEN,
-            default_ttl=OPEN_SECONDS,
-            exclude=[(MedrepError, lambda error: error.fault != Fault.ENGINE_DOWN)],
-        )
-        self.available = True  # False while the circuit is open
+        self.available = True  # the circuit is closed
 
     async def turn(
         self,
@@ -184,7 +177,11 @@ class Engine:
         said: TurnInput,
         slots: Mapping[str, Any],
     ) -> Turn:
-        """One turn. `contact` is a pseudonym. Raises MedrepError(ENGINE_DOWN | ENGINE_FAILED | CONFLICT)."""
+        """One turn. `contact` is a pseudonym.
+
+        Raises MedrepError: ENGINE_DOWN when it did not get there, ENGINE_LOST when no answer came back,
+        ENGINE_FAILED or CONFLICT when that was the answer.
+        """
         payload = {
             "turn_id": str(turn_id),
             "contact": contact,
@@ -219,7 +216,7 @@ class Engine:
     async def ready(self) -> str | None:
         """The fingerprint of the loaded model; None while there is none, or no engine."""
         try:
-            return str((await self._call("GET", "/ready", None, 2.0))["model"])
+            return str((await self._call("GET", "/ready", None, READY_SECONDS))["model"])
         except MedrepError:
             return None
 
@@ -227,20 +224,20 @@ class Engine:
         """Swap the model under load."""
         await self._call("PUT", "/model", {"path": str(model)}, 120.0)
 
+    async def probe(self) -> bool:
+        """Ask whether it is well; the circuit closes or opens accordingly."""
+        self.available = await self.ready() is not None
+        return self.available
+
     async def _guarded(self, method: str, path: str, payload: Any, seconds: float) -> Any:
-        breaker = await self._breakers.get_breaker("engine")
+        if not self.available:
+            raise MedrepError(Fault.ENGINE_DOWN, "the circuit is open")
         try:
-            async with breaker:
-                answer = await self._call(method, path, payload, seconds)
-        except OpenedState:
-            self.available = False
-            raise MedrepError(Fault.ENGINE_DOWN, "the circuit is open") from None
+            return await self._call(method, path, payload, seconds)
         except MedrepError as error:
-            if error.fault == Fault.ENGINE_DOWN:
-                self.available = breaker.context.state == "closed"
+            if error.fault in (Fault.ENGINE_DOWN, Fault.ENGINE_LOST):
+                self.available = False
             raise
-        self.available = True
-        return answer
 
     async def _call(self, method: str, path: str, payload: Any, seconds: float) -> Any:
         try:
@@ -253,8 +250,10 @@ class Engine:
             ) as response:
                 answer = await response.json()
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise MedrepError(Fault.ENGINE_DOWN, type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            raise MedrepError(Fault.ENGINE_LOST, type(error).__name__) from None
         if status == 200:
             return answer
         code = str(answer.get("error", "")) if isinstance(answer, dict) else ""

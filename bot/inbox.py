@@ -11,6 +11,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -20,7 +21,7 @@ from bot.clock import real_now
 from bot.dialogue import Engine
 from bot.evidence import Evidence
 from bot.listening import Heard, hear
-from bot.model import Audience, Fault, InboxState, MedrepError, Purpose, Reply, Turn
+from bot.model import Audience, Fault, InboxState, MedrepError, Purpose, Reply, Turn, TurnInput
 from bot.points import reached
 from bot.store import contacts, doctors, messages, outgoing, turns
 from bot.store.contacts import Contact
@@ -34,7 +35,8 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)  # longer than a turn of the engine and its commit
 POLL = 1.0
-ATTEMPTS = 4  # of a turn that the engine itself fails, over some 12 s
+ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s of a working engine
+AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
 LONGEST_MESSAGE = 620  # characters that several replies may have together in one message
@@ -58,7 +60,8 @@ class Inbox:
         self._base = base
         self._engine = engine
         self._workers = workers
-        self._probe = asyncio.Lock()
+        self._probing = asyncio.Lock()
+        self._again = asyncio.Lock()
         self.wake = asyncio.Condition()
 
     async def run(self) -> None:
@@ -73,13 +76,12 @@ class Inbox:
                 if self._engine.available:
                     if await self.turn():
                         continue
-                elif not self._probe.locked():
+                elif not self._probing.locked():
                     # One worker of the process looks whether the engine is back; messages go on waiting as
                     # messages, so that those that belong together still form one turn.
-                    async with self._probe:
-                        await asyncio.sleep(POLL)
-                        await self.turn()
-                    continue
+                    async with self._probing:
+                        if await self._engine.probe():
+                            continue
             except UNAVAILABLE:
                 log.warning("inbox.failed", reason="database")
                 await asyncio.sleep(POLL)
@@ -112,13 +114,7 @@ class Inbox:
             if scene.heard.fixed:
                 await self._commit(mine, scene, None)
                 return True
-            turn = await self._engine.turn(
-                mine.turn_id,
-                hashlib.sha256(f"contact:{mine.contact_id}".encode()).hexdigest()[:16],
-                scene.conversation,
-                scene.heard.input,
-                _slots(scene),
-            )
+            turn = await self._thought(mine, scene, scene.heard.input)
             reached("inbox.turned")
             await self._commit(mine, scene, turn)
             metrics.TURNS.labels("done").inc()
@@ -132,6 +128,32 @@ class Inbox:
             log.exception("inbox.bug", turn=str(mine.turn_id))
             await self._failed(mine, MedrepError(Fault.ENGINE_FAILED, "internal"))
         return True
+
+    async def _thought(self, mine: Claim, scene: Scene, said: TurnInput) -> Turn:
+        """What the engine makes of it.
+
+        Turns that were tried before go one at a time (in this process), or what the engine does not survive
+        would be counted against its neighbours again and again.
+        """
+        asked = partial(
+            self._engine.turn,
+            mine.turn_id,
+            hashlib.sha256(f"contact:{mine.contact_id}".encode()).hexdigest()[:16],
+            scene.conversation,
+            said,
+            _slots(scene),
+        )
+        if mine.attempts == 1:
+            return await asked()
+        try:
+            async with asyncio.timeout(AGAIN_WAIT):
+                await self._again.acquire()
+        except TimeoutError:
+            raise MedrepError(Fault.ENGINE_DOWN, "busy with another that is tried again") from None
+        try:
+            return await asked()
+        finally:
+            self._again.release()
 
     async def _scene(self, tx: Tx, mine: Claim) -> Scene | None:
         base = self._base

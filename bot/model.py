@@ -269,7 +269,8 @@ class Fault(StrEnum):
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it
     STOPPED = "stopped"  # the person said stop
-    ENGINE_DOWN = "engine_down"  # unreachable, hung, or its circuit is open
+    ENGINE_DOWN = "engine_down"  # unreachable, or its circuit is open
+    ENGINE_LOST = "engine_lost"  # it took the turn and never answered: hung, or died of it
     ENGINE_FAILED = "engine_failed"  # it answered that this turn failed
     LEASE_LOST = "lease_lost"  # another worker owns this row now
     TAMPERED = "tampered"  # the evidence chain is broken

@@ -118,7 +118,7 @@ class Succession:
                     await engine.load(model)
                     break
                 except MedrepError as error:
-                    if error.fault != Fault.ENGINE_DOWN or attempt == TRIES:
+                    if error.fault not in (Fault.ENGINE_DOWN, Fault.ENGINE_LOST) or attempt == TRIES:
                         raise
                 await asyncio.sleep(TRY_SECONDS)
 

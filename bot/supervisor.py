@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 READY_SECONDS = 180.0
 LOG_CHECK_SECONDS = 5.0
+ENGINE_CHECK_SECONDS = 5.0
+HUNG_SECONDS = 60.0  # without a word from an engine that was ready
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
 
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - what an address to try cannot be
@@ -93,8 +95,9 @@ class Supervisor:
             await self._database(stack)
             succession = await self._dialogue(stack)
             sandbox_url = await self._sandbox(stack) if settings.sandbox and options.app else None
-            if options.engine:
-                await self._add(stack, programs.engine(settings, self._shared, succession.model), PATIENCE)
+            engine = programs.engine(settings, self._shared, succession.model) if options.engine else None
+            if engine is not None:
+                await self._add(stack, engine, PATIENCE)
             if options.app:
                 await self._add_apps(stack, sandbox_url)
             try:
@@ -102,8 +105,9 @@ class Supervisor:
                     for process in self._kept:
                         group.create_task(keep(process, self._say))
                     group.create_task(self._cap_logs())
-                    if options.engine:
+                    if engine is not None:
                         group.create_task(succession.follow())
+                        group.create_task(self._end_hung(engine))
                     group.create_task(self._announce())
             except* MedrepError as errors:
                 raise errors.exceptions[0] from None
@@ -206,11 +210,28 @@ class Supervisor:
             self._say(line)
         self._say("stop with Ctrl-C (or SIGTERM)")
 
+    async def _end_hung(self, engine: Child) -> None:
+        """An engine that was ready and says nothing any more is ended; it is then started again."""
+        asked, heard = engine.process, None
+        async with aiohttp.ClientSession() as http:
+            while True:
+                await asyncio.sleep(ENGINE_CHECK_SECONDS)
+                if engine.process is not asked:  # started again meanwhile
+                    asked, heard = engine.process, None
+                if await self._engine(http).ready() is not None:
+                    heard = time.monotonic()
+                elif heard is not None and time.monotonic() - heard > HUNG_SECONDS and asked is not None:
+                    self._say(f"engine hangs since {HUNG_SECONDS:.0f} s, ending it")
+                    with suppress(ProcessLookupError):
+                        asked.kill()
+
+    def _engine(self, http: aiohttp.ClientSession) -> Engine:
+        return Engine(http, f"http://127.0.0.1:{self._settings.engine_port}", self._shared.engine)
+
     async def _ready(self) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
             if not self._options.app:
-                address = f"http://127.0.0.1:{self._settings.engine_port}"
-                return await Engine(http, address, self._shared.engine).ready() is not None
+                return await self._engine(http).ready() is not None
             try:
                 async with http.get(f"{self._base()}/readyz") as answer:
                     return answer.status == 200

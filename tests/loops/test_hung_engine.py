@@ -1,0 +1,62 @@
+"""The supervisor ends an engine that falls silent; one that is only slow to start lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+import bot.dialogue
+import bot.supervisor
+from bot.home import Tokens
+from bot.process import Child
+from bot.settings import read_settings
+from bot.store.cluster import free_port
+from bot.supervisor import Options, Supervisor
+
+READY = """
+import sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+time.sleep(float(sys.argv[2]))
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Type", "application/json"); self.end_headers()
+        self.wfile.write(b'{"model": "m"}')
+    def log_message(self, *_): pass
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
+"""
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot.supervisor, "ENGINE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bot.supervisor, "HUNG_SECONDS", 1.0)
+    monkeypatch.setattr(bot.dialogue, "READY_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("fast")
+async def test_only_an_engine_that_was_ready_counts_as_hung(tmp_path: Path) -> None:
+    said: list[str] = []
+    port = free_port()
+    settings = read_settings({"MEDREP_HOME": str(tmp_path), "MEDREP_ENGINE_PORT": str(port)})
+    supervisor = Supervisor(settings, Options(), said.append)
+    supervisor._shared = Tokens("engine", "actions")
+    command = (sys.executable, "-c", READY, str(port), "2.5")
+    engine = Child("engine", command, lambda: os.environ, tmp_path / "engine.log")
+    await engine.start()
+    assert engine.process is not None
+    watching = asyncio.create_task(supervisor._end_hung(engine))
+    try:
+        await asyncio.sleep(4.0)
+        assert engine.process.returncode is None, "it took longer to start than an engine may hang"
+        engine.process.send_signal(signal.SIGSTOP)
+        assert await asyncio.wait_for(engine.wait(), 10) == -signal.SIGKILL
+        assert said == ["engine hangs since 1 s, ending it"]
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await engine.stop(1.0)
