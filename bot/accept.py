@@ -11,7 +11,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from bot import consent
-from bot.base import Base
+from bot.base import Base, Published
 from bot.clock import real_now
 from bot.evidence import Evidence
 from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
@@ -34,10 +34,12 @@ CLICKS = frozenset({"subscribe", "scan", "click"})
 QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
 
 
-def is_fragment(text: str) -> bool:
-    """Whether a text says nothing by itself and its continuation is worth a short wait."""
+def is_fragment(text: str, published: Published) -> bool:
+    """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
+    clause left open, or the bare name of a product."""
     bare = text.strip().rstrip("，,、…. ")
-    return bare in FRAGMENTS or (len(text) <= 20 and text.rstrip().endswith(("，", ",", "、")))
+    left_open = len(text) <= 20 and text.rstrip().endswith(("，", ",", "、"))
+    return bare in FRAGMENTS or left_open or published.is_name(bare)
 
 
 class Door:
@@ -57,7 +59,7 @@ class Door:
                 tx, base.vault, inbound.account, audience, inbound.address, now
             )
             sealed = await messages.seal(tx, base.vault, whose, inbound)
-            arrival = _arrival(inbound, whose, sealed, screening, now, passive_until)
+            arrival = _arrival(inbound, whose, sealed, screening, now, passive_until, base.published)
             inbox_id = await arrivals.store(tx, arrival, _evidence(arrival).row())
             if inbox_id is None:
                 return Accepted(await messages.known(tx, inbound, passive_until), duplicate=True)
@@ -144,12 +146,13 @@ def _arrival(
     screening: Screening,
     now: datetime,
     passive_until: datetime | None,
+    published: Published,
 ) -> Arrival:
     """What this message means for its contact and its queue."""
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
     answered = bool(screening.stop or screening.resume or screening.red_flag)
-    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text)
+    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
     found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
     return Arrival(
         inbound=inbound,

@@ -10,7 +10,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.dialogue import Dialogue
-from bot.knowledge import Content, Encoder, Index, kept_index
+from bot.knowledge import Content, Encoder, Index, is_name, kept_index
 from bot.model import Fault, MedrepError
 from bot.store import published
 from bot.store.database import Database, Tx
@@ -67,6 +67,10 @@ class Published:
     async def indexed(self) -> None:
         """Return once questions can be answered."""
         await self._indexed.wait()
+
+    def is_name(self, text: str) -> bool:
+        """Whether a text is nothing but the name of a product; False while no content is published."""
+        return self._content is not None and is_name(text, self._content.products)
 
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""

@@ -10,6 +10,7 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import kept_index
+from bot.knowledge.products import is_name
 from bot.knowledge.render import answer_text, source_text
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Route",
     "Topic",
     "answer_text",
+    "is_name",
     "kept_index",
     "load",
     "parse",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from bot.knowledge.content import Product
@@ -16,6 +17,7 @@ _FORM = re.compile(
     r"(?:钙|钠|钾)?(?:肠溶|缓释|控释|分散|咀嚼|口腔崩解|薄膜衣)?(?:片|胶囊|颗粒|口服液)(?:剂)?$"
 )
 
+_LONGEST_NAME = 40  # characters
 _AS_WELL = frozenset(
     {"together", "stop", "switch", "reduce", "alcohol", "grapefruit", "surgery", "potassium"}
 )
@@ -88,6 +90,16 @@ class Catalogue:
                 if all(end <= low or start >= high for low, high in taken):
                     taken.append((start, end))
                     yield self._own[name], start, end
+
+
+def is_name(text: str, products: tuple[Product, ...]) -> bool:
+    """Whether a text is nothing but what one of the products is called; a look into a set."""
+    return len(text) <= _LONGEST_NAME and plain(text) in _called(products)
+
+
+@lru_cache(maxsize=4)
+def _called(products: tuple[Product, ...]) -> frozenset[str]:
+    return frozenset(name for product in products for name in _wordings(product))
 
 
 def without(text: str, names: Names, product: str) -> str:

@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.clock import real_now
+from bot.knowledge import Content, load
 from bot.model import Inbound, InboundKind
+from bot.publishing import publish_content
+from bot.settings import ROOT
+from bot.store import contacts
 from tests.loops.conftest import DOCTORS, Stage
 
 
@@ -29,6 +34,34 @@ async def test_the_same_key_at_once_is_stored_and_acted_on_once(stage: Stage, co
     assert await count(stage, "evidence WHERE kind = 'message.received'") == 1
     assert await count(stage, "outbox") == (content != "二甲双胍怎么吃")
     assert await count(stage, "task") == ("胸口" in content)
+
+
+async def waits(stage: Stage, openid: str, content: str) -> float:
+    """Say it; seconds until all that this contact said may be taken up."""
+    await stage.gateway.accept(text_of(openid, f"{openid}:{content[:9]}", content), passive=False)
+    async with stage.base.db.begin() as tx:
+        whose = await contacts.by_address(tx, stage.base.vault, DOCTORS, openid)
+    assert whose is not None
+    ((until,),) = await stage.rows(
+        "SELECT max(ready_at) FROM inbox WHERE contact_id = :whose", whose=whose.id
+    )
+    return float((until - real_now()).total_seconds())
+
+
+async def test_a_bare_product_name_waits_for_its_question(stage: Stage) -> None:
+    base = stage.base
+    assert await waits(stage, "oName0", "二甲双胍") < 0.1, "nothing is published yet"
+    products = load(ROOT / "data/content").products
+    async with base.db.begin() as tx:
+        await publish_content(tx, Content(products=products), "test", base.clock.now())
+    await base.published.load()
+    for number, name in enumerate(["二甲双胍", " 格华止。", "缬沙坦胶囊", "Norvasc", "立普妥，", "那个"]):
+        openid = f"oName1{number}"
+        assert 1.0 < await waits(stage, openid, name) <= 1.5, name
+        assert await waits(stage, openid, "肾功能不全能用吗") < 0.1, "a whole question hurries it"
+    for number, whole in enumerate(["二甲双胍怎么吃", "阿莫西林", "那二甲双胍呢", "二甲双胍" * 20]):
+        assert await waits(stage, f"oWhole{number}", whole) < 0.1, whole
+    await base.published.indexed()
 
 
 async def test_a_newcomers_first_messages_at_once_are_one_persons(stage: Stage) -> None:
