@@ -7,7 +7,7 @@ import { Lab } from "./lab.js";
 import { People } from "./people.js";
 import { Trace } from "./trace.js";
 
-const page = { accounts: [], followers: [], current: null, account: null, chat: null, epoch: 0, leave: () => {} };
+const page = { accounts: [], followers: [], current: null, account: null, chat: null, epoch: 0, entries: 0, leave: () => {} };
 let noticeTimer = 0;
 let typingTimer = 0;
 
@@ -41,9 +41,11 @@ function choose(follower) {
 }
 
 async function enter() {
+  const entry = ++page.entries;
   page.leave();
   trace.forget();
   await reload();
+  if (entry !== page.entries) return; // somebody else was chosen meanwhile
   const { account, openid, nickname } = page.current;
   const pick = (id, content) => act(id ? { type: "menu", id, content } : { type: "text", content });
   const chat = new Chat({ title: page.account.title, nickname, openid, pick, inspect: (item) => trace.inspect(item) });
@@ -102,7 +104,11 @@ function head() {
   if (!typingTimer) byId("title").textContent = page.account.title;
   byId("subtitle").textContent = `${page.current.nickname} 的手机`;
   const { subscribed } = page.current;
-  byId("dock").hidden = !subscribed;
+  const dock = byId("dock"); // hidden at first: until somebody is chosen there is nobody to speak for
+  if (dock.hidden === subscribed) {
+    dock.hidden = !subscribed;
+    composer.fit(); // what is hidden has no height
+  }
   const profile = byId("profile");
   profile.hidden = subscribed;
   byId("chat").hidden = !subscribed;

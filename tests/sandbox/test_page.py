@@ -10,9 +10,19 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, Request, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    Route,
+    async_playwright,
+    expect,
+)
 
 from sandbox.delivery import FAULT_TEXT
+from sandbox.demo import DOCTORS
 from tests.sandbox.conftest import DOCTOR, Bench
 from tests.sandbox.gateway import Post
 
@@ -258,3 +268,60 @@ async def test_it_catches_up_after_the_double_was_away(desk: Page, bench: Bench)
     await expect(desk.locator(".row")).to_have_count(0)
     await bench.say("重新开始")
     await expect(desk.locator(".row.mine .bubble")).to_have_text(["重新开始"])
+
+
+async def held_up(page: Page, path: str) -> asyncio.Event:
+    """Answers to GETs of this path are taken from the double at once, and reach the page once it is set."""
+    arrive = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        await arrive.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(re.compile(rf"/sandbox/api/{path}\b"), hold)
+    return arrive
+
+
+async def test_nothing_can_be_typed_for_nobody(browser: Browser, bench: Bench) -> None:
+    """A page that still asks whose phone it is has no room for words: they would be lost."""
+    page = await browser.new_page()
+    arrive = await held_up(page, "followers")
+    await page.goto(f"{bench.url}/sandbox/")
+    words = page.get_by_label("输入消息")
+    asyncio.get_running_loop().call_later(1.0, arrive.set)
+    await words.fill("我等不及了")
+    assert arrive.is_set()
+    await page.keyboard.press("Enter")
+    await until(lambda: bench.gateway.posts)
+    assert bench.gateway.posts[0].fields["Content"] == "我等不及了"
+    await page.close()
+
+
+async def test_what_comes_while_the_past_is_asked_for_stands_after_it(browser: Browser, bench: Bench) -> None:
+    await bench.say("从前说的")
+    page = await browser.new_page()
+    arrive = await held_up(page, "messages")
+    async with page.expect_request(re.compile("/api/messages")):
+        await page.goto(f"{bench.url}/sandbox/")
+    await bench.say("刚才说的")
+    asyncio.get_running_loop().call_later(0.5, arrive.set)
+    await expect(page.locator(".row.mine .bubble")).to_have_text(["从前说的", "刚才说的"])
+    assert arrive.is_set()
+    await page.close()
+
+
+async def test_a_late_answer_is_not_shown_in_another_chat(browser: Browser, bench: Bench) -> None:
+    await bench.say("甲说的")
+    page = await browser.new_page()
+    arrive = await held_up(page, f"messages.*{DOCTOR}")
+    async with page.expect_request(re.compile("/api/messages")):
+        await page.goto(f"{bench.url}/sandbox/")
+    await page.get_by_role("button", name=re.compile("李乙")).click()
+    await expect(page.locator("#subtitle")).to_have_text("李乙 的手机")
+    await bench.say("乙说的", openid=DOCTORS[1].openid)
+    await expect(page.locator(".row.mine .bubble")).to_have_text("乙说的")
+    arrive.set()
+    await asyncio.sleep(0.5)
+    await expect(page.locator(".row.mine .bubble")).to_have_text("乙说的")
+    await page.close()
