@@ -92,6 +92,7 @@ class Reading:
     off_label: float
     aims: bool  # the words hold anything of a use at all
     approved: bool  # the purpose asked about is an approved one
+    benefit: bool  # names no disease but approved ones
     indicated: bool  # several conditions that are one indication together
     outside: bool  # nearest to what no product is about
     medical: bool  # speaks of a drug, a disease or another topic of the label
@@ -111,6 +112,7 @@ class Question:
     talked: tuple[str, ...]  # the product talked about before, named now or not
     readings: tuple[Reading, ...]
     offered: tuple[Entry, ...]
+    evidence: bool = False  # literature is asked for; `form` is without that wish
 
     @property
     def named(self) -> bool:
@@ -139,20 +141,27 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
     products = {*question.names.products, *question.talked}
     if products and compares(question.form, len(products) + len(question.names.drugs)):
         return replace(base, route=Route.MEDICAL_INFORMATION, comparison=True)
+    wish = question.evidence and question.sure
     if not question.readings:
-        return replace(base, route=Route.MEDICAL_INFORMATION if question.named else Route.NONE)
+        return replace(base, route=Route.MEDICAL_INFORMATION if question.named or wish else Route.NONE)
     if not question.subject:
         return _ask_which(content, question, base)
-    if not question.named and all(one.outside for one in question.readings):
+    if not question.named and not wish and all(one.outside for one in question.readings):
         return base
-    if not question.named and len(_said(question)) < SHORT and not any(r.medical for r in question.readings):
+    if (
+        not question.named
+        and not wish
+        and len(_said(question)) < SHORT
+        and not any(r.medical for r in question.readings)
+    ):
         return base
-    suspect = max(question.readings, key=_off_label)
-    if _off_label(suspect) >= OFF_LABEL:
+    suspect = max(question.readings, key=lambda one: _off_label(one, question))
+    unapproved = _off_label(suspect, question)
+    if unapproved >= OFF_LABEL:
         return replace(
             base, route=Route.MEDICAL_INFORMATION, off_label=True, use=_known_use(content, suspect)
         )
-    return _about(content, question, base, doubt=_off_label(suspect) >= DOUBT)
+    return _about(content, question, base, doubt=unapproved >= DOUBT)
 
 
 def _about(content: Content, question: Question, base: Decision, *, doubt: bool) -> Decision:
@@ -171,12 +180,21 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
         return _unanswered(question, base)
     if best < (CHOICES if question.named else ELLIPTIC):
         vague = len(words) <= SHORT and not any(one.medical for one in question.readings)
-        if question.named and vague and (chosen := _general(question.offered, question.subject)):
+        if (
+            question.named
+            and vague
+            and not question.evidence
+            and (chosen := _general(question.offered, question.subject))
+        ):
             return replace(base, route=Route.CLARIFY, options=chosen)
         return _unanswered(question, base)
     vague = len(words) <= SHORT and max(question.readings, key=_best).beyond
     if question.sure and not doubt and not vague and best >= max(ANSWER, AHEAD * following):
         return replace(base, route=Route.ANSWER, entry=content.entry[matches[0].entry_id])
+    if question.evidence:
+        return _unanswered(
+            question, base
+        )  # literature comes from medical information, not from likely entries
     return replace(base, route=Route.CLARIFY, options=_choices(content, matches))
 
 
@@ -184,7 +202,7 @@ def _unanswered(question: Question, base: Decision) -> Decision:
     """Nothing approved answers it. Without a product's name it must at least look like a question on one."""
     near = bool(base.matches) and base.matches[0].score >= CHOICES
     medical = (near or any(one.medical for one in question.readings)) and not base.drugs
-    handed = question.named or (question.sure and medical)
+    handed = question.named or (question.sure and (medical or question.evidence))
     return replace(base, route=Route.MEDICAL_INFORMATION if handed else Route.NONE)
 
 
@@ -227,14 +245,15 @@ def _best(reading: Reading) -> float:
     return reading.matches[0].score if reading.matches else 0.0
 
 
-def _off_label(reading: Reading) -> float:
-    """How likely it is a use the label does not approve. An approved purpose is none, and a disease the
-    label restricts is on the label, however it is asked about."""
+def _off_label(reading: Reading, question: Question) -> float:
+    """How likely it is a use the label does not approve. An approved purpose is none, nor is a wish for the
+    evidence of a benefit; a disease the label restricts is on the label, however it is asked about."""
     use = reading.uses[0].score if reading.uses else 0.0
     entry = max(reading.withheld, _best(reading))
     if reading.indicated:
         return 0.0
-    if (reading.approved or not reading.aims) and use < KNOWN_USE:
+    evidence = question.evidence and reading.benefit
+    if (reading.approved or evidence or not reading.aims) and use < KNOWN_USE:
         return 0.0
     if reading.restricted and entry >= RESTRICTED and use < CHOICES:
         return 0.0

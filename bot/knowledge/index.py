@@ -21,15 +21,15 @@ from bot.knowledge import offlabel
 from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
 from bot.knowledge.candidates import KINDS, OUTSIDE, Reader
 from bot.knowledge.content import Content, Entry
-from bot.knowledge.decide import Decision, Match, Question, Reading, decide, said
+from bot.knowledge.decide import SHORT, Decision, Match, Question, Reading, decide, said
 from bot.knowledge.encoder import Encoder, Vectors
 from bot.knowledge.grams import Grams, Weighed
 from bot.knowledge.products import Names, elsewhere, nameless
 from bot.knowledge.ridge import Floats, Ridge, Views, fused
 from bot.knowledge.space import Asked, Space
-from bot.knowledge.terms import Subject, subject, terms
+from bot.knowledge.terms import Subject, heard, subject, terms
 from bot.knowledge.text import plain
-from bot.knowledge.uses import aims, approved_purpose, indicated
+from bot.knowledge.uses import aims, approved_purpose, benefit, evidence, indicated
 from bot.model import Audience
 
 _MOST_PRODUCTS = 3  # of those a question names
@@ -101,7 +101,8 @@ class Index:
     # ---------------------------------------------------------------- reading
 
     def _question(self, text: str, audience: Audience, now: datetime, last_product: str) -> Question:
-        form, names = self._reader.names(text)
+        form, wish = evidence(heard(plain(text)))
+        form, names = self._reader.names(form)
         offered = self._offered(audience, now)
         talked = (last_product,) if last_product in self.content.product else ()
         of_class = self._reader.of_class(names.drugs) or self._reader.of_kind(form)
@@ -113,9 +114,14 @@ class Index:
             talked = talked if talked[0] in of_class else ()  # another medicine is the subject now
         about = names.products[:_MOST_PRODUCTS] or talked or of_class
         # Nobody is told anything about a product on which nothing is approved for them.
-        reach = (about or tuple(self._spaces)) if form and (offered or audience is Audience.DOCTOR) else ()
+        asks = form and not (
+            wish and len(said(nameless(form, names))) < SHORT
+        )  # more than for literature at all
+        reach = (about or tuple(self._spaces)) if asks and (offered or audience is Audience.DOCTOR) else ()
         readings = self._readings(form, names, [key for key in reach if key in self._spaces], offered)
-        return Question(form, names, audience, about, talked, readings, tuple(offered.values()))
+        return Question(
+            form, names, audience, about, talked, readings, tuple(offered.values()), evidence=wish
+        )
 
     def _offered(self, audience: Audience, now: datetime) -> dict[str, Entry]:
         """Entries whose document is for this audience and has not expired on the business day of `now`."""
@@ -155,6 +161,7 @@ class Index:
             off_label=float(self._use(row[None, :])[0]),
             aims=aims(rest, self._reader.approved[product]),
             approved=approved_purpose(rest, self._reader.approved[product]),
+            benefit=benefit(rest, self._reader.approved[product]),
             indicated=indicated(rest, self._reader.indications[product]),
             outside=int(look.topic.argmax()) == OUTSIDE,
             medical=bool(about.topics or about.conditions or about.drugs),

@@ -45,7 +45,24 @@ _HARM = re.compile(
     r"会不会|引起|导致|诱发|加重|副作用|不良反应|影响|升高|出现|吃出|吃了.{0,6}(?:怎么|正常)|禁忌|禁用|慎用|安全"
 )
 _OPEN = re.compile(r"什么|哪些|哪类|哪种|啥|几种")
+# A wish for literature, with what it is tied to the rest by: 有没有…的循证证据, 有啥临床研究数据.
+_EVIDENCE = wording(
+    r"的?(?:什么|哪些|相关|循证|医学|临床|国内|国外|国际|大型|随机|对照|真实世界)*"
+    r"(?:循证|证据|文献|论文|研究|试验(?!阳性|阴性)|荟萃|meta分析|(?:临床|国内|国外|真实世界|大型)的?(?:数据|资料))(?:证据|数据|资料|结果|支持|报告)*"
+)
 _PURPOSE_REACH = 8  # characters between a purpose and its disease
+
+
+def evidence(text: str) -> tuple[str, bool]:
+    """The plain text without its wish for literature, and whether there is one."""
+    rest = _EVIDENCE.sub("", text)
+    return rest, rest != text
+
+
+def benefit(text: str, approved: frozenset[str]) -> bool:
+    """Whether the text names no disease the label does not approve, and nobody without an approved one: then
+    保护心血管 or 改善预后 is what a treatment is good for, and no use of its own."""
+    return not _LACKING.search(text) and all(key in approved for key, _ in conditions_in(text))
 
 
 def approved_purpose(text: str, approved: frozenset[str]) -> bool:

@@ -67,6 +67,59 @@ def test_off_label_is_never_answered(index: Index, text: str) -> None:
     assert decision.products
 
 
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("有没有保护心血管的证据", "metformin"),
+        ("有没有保护心血管的证据", "valsartan"),
+        ("有啥临床研究数据", "atorvastatin"),
+        ("二甲双胍有没有保护心血管的证据", ""),
+        ("缬沙坦改善预后的研究数据有没有", ""),
+        ("代文护肾有啥研究没有", ""),
+        ("阿托伐他汀有哪些大型临床试验", ""),
+        ("格华止做过大型研究不", ""),
+    ],
+)
+def test_a_wish_for_evidence_is_a_question_for_medical_information(
+    index: Index, text: str, last: str
+) -> None:
+    decision = ask(index, text, last)
+    assert decision.route is Route.MEDICAL_INFORMATION, decision
+    assert not decision.off_label
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("立普妥有没有降低心梗的循证证据", "atorvastatin-indication-chd"),
+        ("二甲双胍孕妇能用吗，有研究数据吗", "metformin-pregnancy"),
+    ],
+)
+def test_a_wish_for_evidence_is_answered_where_an_entry_fits(index: Index, text: str, entry: str) -> None:
+    decision = ask(index, text)
+    assert decision.entry is not None, decision
+    assert decision.entry.id == entry
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "二甲双胍减肥有没有证据",
+        "二甲双胍抗衰老的临床研究有吗",
+        "缬沙坦治痛风有没有循证",
+        "氨氯地平治耳鸣有研究吗",
+        "血压正常的人吃氨氯地平保护血管有证据吗",
+        "立普妥稳定斑块有证据吗",
+    ],
+)
+def test_a_wish_for_evidence_makes_no_use_approved(index: Index, text: str) -> None:
+    assert ask(index, text).off_label
+
+
+def test_a_wish_for_evidence_of_nothing_is_left(index: Index) -> None:
+    assert ask(index, "有啥临床研究数据").route is Route.NONE
+
+
 def test_a_known_off_label_use_is_named(index: Index) -> None:
     use = ask(index, "二甲双胍能减肥吗").use
     assert use is not None
