@@ -31,6 +31,7 @@ from bot.model import (
     Message,
     OutboxState,
     PassiveReply,
+    Purpose,
 )
 from bot.outbox import record_sent
 from bot.points import reached
@@ -133,7 +134,9 @@ class Gateway:
     async def _written(self, row: Outgoing, *, written: bool) -> None:
         async with self._base.db.begin() as tx:
             if not written:
-                until = real_now() + self._retry_wait
+                # Help waits for no retry: it is pushed at once, at worst it is read twice.
+                urgent = row.purpose == Purpose.EMERGENCY
+                until = None if urgent else real_now() + self._retry_wait
                 await outcomes.settle(tx, row, OutboxState.WAITING, fault="connection", passive_until=until)
                 return
             now = self._base.clock.now()

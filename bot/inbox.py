@@ -203,7 +203,10 @@ class Inbox:
     async def _queue(self, tx: Tx, mine: Claim, whose: Contact, drafts: list[Draft]) -> None:
         base, now = self._base, self._base.clock.now()
         passive = await messages.passive_until(tx, mine.turn_id)
-        if passive is not None and (passive[1] < real_now() or await outgoing.waits_before(tx, whose.id)):
+        if passive is not None and passive[1] < real_now():
+            passive = None
+        if passive is not None and drafts and await outgoing.waits_before(tx, whose.id):
+            await outgoing.lend_connection(tx, whose.id, *passive, real_now())
             passive = None
         for number, draft in enumerate(drafts):
             outbox_id, sealed = await outgoing.add(

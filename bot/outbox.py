@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,14 +14,15 @@ import structlog
 
 from bot import metrics
 from bot.base import Base
-from bot.clock import CHINA, real_now
+from bot.clock import real_now
 from bot.evidence import Evidence
 from bot.exit import release
-from bot.model import PROACTIVE, Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
+from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
 from bot.points import reached
+from bot.refusals import TRIES_UNHEARD, WINDOW, follow
 from bot.store import contacts, outcomes, outgoing, platform
 from bot.store.database import UNAVAILABLE, Tx, surely
-from bot.store.outgoing import Draft, Outgoing
+from bot.store.outgoing import Outgoing
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -29,9 +31,6 @@ LEASE = timedelta(seconds=30)
 TOGETHER = 16  # sends of one process at a time; as many become uncertain when it dies
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends
-TRIES = 3
-TRIES_UNHEARD = 60  # with the longest pause between them, about half an hour
-LONGEST_PAUSE = 30  # seconds
 MOST_CLAIMS = TRIES_UNHEARD + 20  # a row that ends no try is a bug of ours: others must get past it
 KEPT_FOR_SAFETY = 1  # pushes that only emergency and hand-over text may use
 
@@ -39,30 +38,9 @@ KEPT_FOR_SAFETY = 1  # pushes that only emergency and hand-over text may use
 class Channel(Protocol):
     """What the loop needs of a connector."""
 
-    def split(self, message: Message) -> tuple[Message, ...]: ...
+    def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
 
     async def send(self, address: str, message: Message, *, key: str) -> Receipt: ...
-
-
-# What a sending fault leads to, besides the word in the row.
-_STATES = {
-    Fault.AMBIGUOUS: OutboxState.UNKNOWN,
-    Fault.WINDOW_CLOSED: OutboxState.HELD,
-    Fault.COUNT_USED_UP: OutboxState.HELD,
-    Fault.NO_BASIS: OutboxState.BLOCKED,
-    Fault.REFUSED_TEXT: OutboxState.BLOCKED,
-    Fault.STOPPED: OutboxState.CANCELLED,
-    Fault.UNREACHABLE: OutboxState.CANCELLED,
-    Fault.ERASED: OutboxState.CANCELLED,
-}
-_QUOTAS = {Fault.DAILY_QUOTA, Fault.MINUTE_QUOTA}
-_ALARMS = {
-    Fault.TOKEN,
-    Fault.ADDRESS_NOT_ALLOWED,
-    Fault.NO_PERMISSION,
-    Fault.CONFIGURATION,
-    Fault.DAILY_QUOTA,
-}
 
 
 class Outbox:
@@ -141,23 +119,26 @@ class Outbox:
             log.exception("outbox.bug", row=outbox_id)
 
     async def _push_one(self, outbox_id: int) -> None:
-        base = self._base
-        async with base.db.begin() as tx:
-            row = await self._read(tx, outbox_id)
-            if row is None:
-                return
-            try:
+        base, row, opening = self._base, None, 0
+        try:
+            async with base.db.begin() as tx:
+                row = await self._read(tx, outbox_id)
+                if row is None:
+                    return
                 message = await release(tx, base, row)
                 channel = self._channels.get(row.account)
                 if channel is None:
                     raise MedrepError(Fault.CONFIGURATION, f"no account {row.account}")
-                pieces = channel.split(message)[row.pieces_sent :]
+                pieces = channel.split(message, row.halved)[row.pieces_sent :]
+                opening = await platform.opening(tx, row.contact_id)
                 await self._spend(tx, row, len(pieces))
                 address = await contacts.address(tx, base.vault, row.contact_id)
-            except MedrepError as error:
-                await self._failed(tx, row, error)
-                return
-            await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=row.pieces_sent)
+                await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=row.pieces_sent)
+        except MedrepError as error:
+            if row is None:
+                raise
+            await self._refused(row, error, opening)
+            return
         reached("outbox.before_send")
         receipt, sent = Receipt(), row.pieces_sent
         try:
@@ -165,19 +146,35 @@ class Outbox:
                 if sent > row.pieces_sent:
                     async with base.db.begin() as tx:
                         await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
-                receipt = await channel.send(address, piece, key=f"{row.id}-{sent + 1}")
+                receipt = await self._send(channel, address, piece, key=f"{row.id}-{sent + 1}")
                 sent += 1
         except MedrepError as error:
-            async with base.db.begin() as tx:
-                if error.fault != Fault.AMBIGUOUS:
-                    left = row.pieces_sent + len(pieces) - sent
-                    await platform.refund(tx, row.contact_id, base.clock.now(), left)
-                    await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
-                await self._failed(tx, row, error)
+            await self._refused(row, error, opening, sent=sent, of=row.pieces_sent + len(pieces))
             return
         reached("outbox.sent")
         await surely(lambda: self._sent(row, receipt), self._lease.total_seconds() / 2)
         metrics.SENT.labels(str(row.account), "active").inc()
+
+    async def _send(self, channel: Channel, address: str, piece: Message, *, key: str) -> Receipt:
+        """One piece, within the lease: beyond it somebody else would take the row for abandoned."""
+        try:
+            async with asyncio.timeout(self._lease.total_seconds() * 0.8):
+                return await channel.send(address, piece, key=key)
+        except TimeoutError:
+            raise MedrepError(Fault.AMBIGUOUS, "no end of it") from None
+
+    async def _refused(
+        self, row: Outgoing, error: MedrepError, opening: int, *, sent: int = 0, of: int = 0
+    ) -> None:
+        """It did not leave, or only `sent` of its `of` pieces."""
+        async with self._base.db.begin() as tx:
+            if error.fault in WINDOW:
+                await contacts.lock(tx, row.contact_id)  # first of all: whoever writes locks in this order
+            if of and error.fault != Fault.AMBIGUOUS:
+                await platform.refund(tx, row.contact_id, self._base.clock.now(), of - sent)
+                await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
+                row = replace(row, pieces_sent=sent)
+            await follow(tx, self._base, row, error, opening)
 
     async def _sent(self, row: Outgoing, receipt: Receipt) -> None:
         async with self._base.db.begin() as tx:
@@ -186,13 +183,12 @@ class Outbox:
                 await record_sent(tx, row, now, via="active")
 
     async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
-        """Take from the platform's allowance; safety may use the slot that is kept back."""
+        """Take from the platform's allowance; safety may use the slot that is kept back.
+
+        Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
+        """
         keep = 0 if row.purpose == Purpose.EMERGENCY else KEPT_FOR_SAFETY
-        allowed = await platform.spend(tx, row.contact_id, self._base.clock.now(), count=count, keep=keep)
-        if allowed is None:
-            raise MedrepError(Fault.WINDOW_CLOSED)
-        if not allowed:
-            raise MedrepError(Fault.COUNT_USED_UP)
+        await platform.spend(tx, row.contact_id, self._base.clock.now(), count=count, keep=keep)
 
     async def _read(self, tx: Tx, outbox_id: int) -> Outgoing | None:
         try:
@@ -202,66 +198,6 @@ class Outbox:
                 raise  # a missing master key, say: the row waits for who mends it
             await outcomes.cancel_erased(tx, outbox_id)
             return None
-
-    async def _failed(self, tx: Tx, row: Outgoing, error: MedrepError) -> None:
-        base, fault, now = self._base, error.fault, self._base.clock.now()
-        state, retry_at = _STATES.get(fault, OutboxState.FAILED), None
-        # Without an errcode nothing has reached the platform: an outage is waited out.
-        tries = TRIES if error.code is not None else TRIES_UNHEARD
-        if fault == Fault.TRANSIENT and row.attempts < tries:
-            pause = min(2**row.attempts, LONGEST_PAUSE)
-            state, retry_at = OutboxState.WAITING, real_now() + timedelta(seconds=pause)
-        elif fault in _QUOTAS:
-            state, retry_at = OutboxState.WAITING, _quota_ends(fault)
-            await platform.open_circuit(tx, row.account, retry_at, fault)
-        counts = fault not in _QUOTAS
-        if not await outcomes.settle(tx, row, state, fault=str(fault), retry_at=retry_at, counts=counts):
-            return
-        metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
-        log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
-        await Evidence(
-            kind="message.not_sent",
-            at=now,
-            subject=f"outbox:{row.id}",
-            facts={"fault": str(fault), "detail": error.detail, "code": error.code, "state": state.value},
-            person_id=row.person_id,
-            contact_id=row.contact_id,
-        ).record(tx)
-        await self._react(tx, row, error, state, now)
-        if fault in _ALARMS:
-            day = now.astimezone(CHINA).date()
-            await open_task(
-                tx,
-                base.vault,
-                Kind.PLATFORM,
-                now=now,
-                key=f"platform:{row.account}:{fault}:{day}",
-                detail=f"{row.account} {fault} {error.code or ''}",
-            )
-
-    async def _react(
-        self, tx: Tx, row: Outgoing, error: MedrepError, state: OutboxState, now: datetime
-    ) -> None:
-        base, whose = self._base, await contacts.by_id(tx, row.contact_id)
-        if error.fault == Fault.COUNT_USED_UP and error.code is not None:
-            await platform.exhaust(tx, row.contact_id)
-        elif error.fault == Fault.WINDOW_CLOSED and error.code is not None:
-            await platform.close_window(tx, row.contact_id, now)
-        elif error.fault == Fault.UNREACHABLE and whose.unreachable_at is None:
-            await contacts.mark(tx, whose.id, unreachable_at=now)
-            await outcomes.cancel_open(tx, whose.id)
-        kind = {
-            OutboxState.UNKNOWN: Kind.UNCERTAIN_SEND,
-            OutboxState.BLOCKED: Kind.BLOCKED_MESSAGE,
-            OutboxState.FAILED: Kind.FAILED_TURN,
-        }.get(state)
-        if kind is not None and error.fault != Fault.ERASED:
-            await open_task(
-                tx, base.vault, kind, now=now, whose=whose, key=f"{kind}:outbox:{row.id}", detail=str(error)
-            )
-        waits = row.purpose not in PROACTIVE  # for an answer
-        if state == OutboxState.BLOCKED and waits and "utter_failed" not in (row.basis or ""):
-            await _say_so(tx, base, row, now)
 
     async def tidy(self) -> None:
         """What expired, and what a dead sender left behind."""
@@ -278,16 +214,7 @@ class Outbox:
             for outbox_id in await outcomes.abandoned(tx, real_now(), 100):
                 row = await self._read(tx, outbox_id)
                 if row is not None:
-                    await self._failed(tx, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))
-
-
-async def _say_so(tx: Tx, base: Base, row: Outgoing, now: datetime) -> None:
-    """What was to be said is blocked; the person is told that a colleague will answer, never nothing."""
-    whose = await contacts.by_id(tx, row.contact_id)
-    reply = base.published.dialogue.reply("utter_failed", whose.audience)
-    await outgoing.add(
-        tx, base.vault, whose, Draft.of(reply), now=now, retry_at=real_now(), turn_id=row.turn_id
-    )
+                    await follow(tx, base, row, MedrepError(Fault.AMBIGUOUS, "its sender died"), 0)
 
 
 async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None:
@@ -300,12 +227,3 @@ async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None
         person_id=row.person_id,
         contact_id=row.contact_id,
     ).record(tx)
-
-
-def _quota_ends(fault: Fault) -> datetime:
-    """When the platform counts anew (real time): the next minute, or midnight in China."""
-    now = real_now()
-    if fault == Fault.MINUTE_QUOTA:
-        return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    tomorrow = now.astimezone(CHINA) + timedelta(days=1)
-    return tomorrow.replace(hour=0, minute=0, second=5, microsecond=0)

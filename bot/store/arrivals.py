@@ -56,7 +56,8 @@ _STORE = text(
         INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
         SELECT :contact, :act, :closes_at, :allowance, 0 FROM stored WHERE :allowance > 0
         ON CONFLICT (contact_id, act) DO UPDATE
-        SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0
+        SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
+            opening = send_window.opening + 1
     ), released AS (
         UPDATE outbox SET state = 'waiting', retry_at = :ready_at, attempts = 0, fault = NULL
         FROM stored WHERE contact_id = :contact AND outbox.state = 'held' AND :present

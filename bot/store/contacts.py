@@ -93,6 +93,11 @@ async def of_running(tx: Tx, turn_id: UUID) -> Contact | None:
     return _contact(row) if row else None
 
 
+async def lock(tx: Tx, contact_id: int) -> None:
+    """Wait for what this contact is just writing, and let nothing more in before this transaction ends."""
+    await tx.execute(select(contact.c.id).where(contact.c.id == contact_id).with_for_update())
+
+
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
     rows = await tx.execute(select(*_COLUMNS).where(contact.c.person_id == person_id).order_by(contact.c.id))
     return tuple(_contact(row) for row in rows)

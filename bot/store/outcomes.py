@@ -27,14 +27,17 @@ async def settle(
     retry_at: datetime | None = None,
     passive_until: datetime | None = None,
     counts: bool = True,
+    halve: bool = False,
 ) -> bool:
     """Write the outcome of a claimed row; False when somebody else has taken it meanwhile.
 
-    `counts`: this attempt counts towards giving up.
+    `counts`: this attempt counts towards giving up. `halve`: its pieces are to be half as long next time.
     """
     values: dict[str, Any] = {"state": state.value, "fault": fault, "passive_until": passive_until}
     if not counts:
         values["attempts"] = outbox.c.attempts - 1
+    if halve:
+        values["halved"] = outbox.c.halved + 1
     if sent_at is not None:
         values["sent_at"] = sent_at
     if platform_id is not None:

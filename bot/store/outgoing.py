@@ -71,6 +71,7 @@ class Outgoing:
     fence: int
     attempts: int
     pieces_sent: int
+    halved: int
     expires_at: datetime | None
 
 
@@ -137,6 +138,32 @@ async def waits_before(tx: Tx, contact_id: int) -> bool:
             )
         ).scalar()
     )
+
+
+async def lend_connection(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: datetime) -> None:
+    """A connection that new words cannot have, for an earlier message waits: it may carry that one.
+
+    Whatever keeps that one from being pushed (a quota, say), a passive reply costs nothing.
+    """
+    row = (
+        await tx.execute(
+            select(outbox.c.id, outbox.c.state, outbox.c.passive_until, outbox.c.pieces_sent)
+            .where(outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered)
+            .order_by(outbox.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+    ).first()
+    if row is None or row.state != OutboxState.WAITING.value or row.pieces_sent:
+        return
+    if row.passive_until is not None and row.passive_until >= now:
+        return  # it has a connection of its own
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == row.id)
+        .values(passive_inbox_id=inbox_id, passive_until=until, fence=outbox.c.fence + 1)
+    )
+    await notify(tx, PASSIVE_CHANNEL, str(inbox_id))
 
 
 async def claim(
@@ -317,6 +344,7 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
         fence=row.fence,
         attempts=row.attempts,
         pieces_sent=row.pieces_sent,
+        halved=row.halved,
         expires_at=row.expires_at,
     )
 

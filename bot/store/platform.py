@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Account
+from bot.model import Account, Fault, MedrepError
 from bot.store.database import Tx
 from bot.store.keys import Keyring
 from bot.store.tables import circuit, platform_token, send_window
@@ -27,8 +27,14 @@ MESSAGE = Grant("message", timedelta(hours=48), 5)
 CLICK = Grant("click", timedelta(minutes=1), 3)
 
 
-async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> bool | None:
-    """Take `count` pushes, leaving `keep` for safety. None: no window is open; False: used up.
+async def opening(tx: Tx, contact_id: int) -> int:
+    """A number that grows with every act of the person that opens a window."""
+    query = select(func.coalesce(func.sum(send_window.c.opening), 0))
+    return int((await tx.execute(query.where(send_window.c.contact_id == contact_id))).scalar_one())
+
+
+async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> None:
+    """Take `count` pushes, leaving `keep` for safety. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
 
     The windows of messages and of clicks stand side by side; the one that closes sooner is used first.
     """
@@ -41,14 +47,13 @@ async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int
         )
     ).all()
     if not windows:
-        return None
+        raise MedrepError(Fault.WINDOW_CLOSED)
     if sum(window.allowance - window.used for window in windows) - keep < count:
-        return False
+        raise MedrepError(Fault.COUNT_USED_UP)
     for window in windows:
         taken = min(count, window.allowance - window.used)
         await _use(tx, contact_id, window.act, taken)
         count -= taken
-    return True
 
 
 async def refund(tx: Tx, contact_id: int, now: datetime, count: int) -> None:

@@ -240,6 +240,7 @@ outbox = Table(
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("pieces_sent", Integer, nullable=False, server_default=text("0")),
+    Column("halved", Integer, nullable=False, server_default=text("0")),  # how often it was too long
     Column("sent_at", Moment),
     Column("written_at", Moment),  # real time it was handed to a connection; null: certainly not sent
     Column("via", Text),  # passive | active
@@ -275,6 +276,7 @@ send_window = Table(  # what the platform still lets us push to a contact
     Column("closes_at", Moment, nullable=False),
     Column("allowance", Integer, nullable=False),
     Column("used", Integer, nullable=False, server_default=text("0")),
+    Column("opening", BigInteger, nullable=False, server_default=text("1")),  # grows with each act
 )
 
 platform_token = Table(

@@ -58,9 +58,12 @@ class WeChat:
         """Whether a passive reply carries all of it; what does not fit is to be pushed."""
         return render.passive_fits(message)
 
-    def split(self, message: Message) -> tuple[Message, ...]:
-        """The message in parts that `send` takes, one platform message (and one of the 5) each."""
-        return render.split(message)
+    def split(self, message: Message, halved: int = 0) -> tuple[Message, ...]:
+        """The message in parts that `send` takes, one platform message (and one of the 5) each.
+
+        `halved`: how often the platform found that too long.
+        """
+        return render.split(message, render.LIMIT >> halved)
 
     async def send(self, address: str, message: Message, *, key: str) -> Receipt:
         """Push one message by the customer-service API: a text, or a menu when it has choices.

@@ -47,9 +47,9 @@ def passive_fits(message: Message) -> bool:
     return bool(text.strip()) and size(text) <= LIMIT
 
 
-def fits(message: Message) -> bool:
+def fits(message: Message, limit: int = LIMIT) -> bool:
     """Whether one customer-service message can carry all of it."""
-    return size(_shown(message)) <= LIMIT
+    return size(_shown(message)) <= limit
 
 
 def _shown(message: Message) -> str:
@@ -74,18 +74,18 @@ def body(address: str, message: Message) -> dict[str, Any]:
     return {"touser": address, **content, "aimsgcontext": {"is_ai_msg": 1}}
 
 
-def split(message: Message) -> tuple[Message, ...]:
-    """The message as messages that each fit, in order; the choices stay with the last.
+def split(message: Message, limit: int = LIMIT) -> tuple[Message, ...]:
+    """The message as messages of at most `limit` bytes, in order; the choices stay with the last.
 
     The pieces joined are the text, save for pieces that would have been blank. A message whose choices alone
     are too long stays too long, and `send` refuses it.
     """
-    if fits(message):
+    if fits(message, limit):
         return (message,)
-    texts = list(_pieces(clean(message.text), LIMIT)) or [""]
-    if not fits(Message(texts[-1], message.choices)):
-        room = LIMIT - size(_shown(Message("", message.choices)))  # what the choices leave
-        if room >= LIMIT // 8:
+    texts = list(_pieces(clean(message.text), limit)) or [""]
+    if not fits(Message(texts[-1], message.choices), limit):
+        room = limit - size(_shown(Message("", message.choices)))  # what the choices leave
+        if room >= limit // 8:
             texts[-1:] = _pieces(texts[-1], room)
         elif texts[-1]:
             texts.append("")

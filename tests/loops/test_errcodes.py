@@ -24,15 +24,14 @@ class Case:
 CASES = (
     Case(40003, "cancelled", "unreachable"),
     Case(43004, "cancelled", "unreachable"),
-    Case(40164, "failed", "address_not_allowed", "platform"),
+    Case(40164, "waiting", "address_not_allowed", "platform"),
     Case(45009, "waiting", "daily_quota", "platform"),
     Case(45011, "waiting", "minute_quota"),
     Case(45015, "held", "window_closed"),
     Case(45047, "held", "count_used_up", used=5),
-    Case(48001, "failed", "no_permission", "platform"),
+    Case(48001, "waiting", "no_permission", "platform"),
     Case(40008, "failed", "rejected", "failed_turn"),
-    # it was split before: that the platform counts otherwise is for a person to look at
-    Case(45002, "failed", "too_long", "failed_turn"),
+    Case(45002, "waiting", "too_long"),
 )
 
 
@@ -100,10 +99,59 @@ async def test_a_refused_token_is_renewed_and_the_send_repeated_once(
     row = await stage.queue()
     await stage.outbox.push()
     found = await stage.row(row)
-    assert (found.state, found.fault) == (OutboxState.FAILED, "token")
+    assert (found.state, found.fault) == (OutboxState.WAITING, "token")
     assert len(await stage.calls("message/custom/send")) == 4, "once more, not for ever"
     assert "platform" in await stage.tasks()
     assert await stage.used() == 1
+
+
+@pytest.mark.parametrize("errcode", [40001, 40164, 48001])
+async def test_what_the_account_was_turned_away_for_leaves_once_it_is_mended(
+    open_window: Stage, errcode: int
+) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=errcode, times=None)
+    await stage.outbox.push()
+    await stage.at_once()
+    assert await stage.outbox.push() == 0, "the account rests: nothing is tried against a closed door"
+    ((until,),) = await stage.rows("SELECT open_until FROM circuit")
+    assert timedelta() < until - real_now() <= timedelta(minutes=1)
+    await stage.control("faults", method="DELETE")
+    await stage.write("UPDATE circuit SET open_until = now()")
+    assert await stage.outbox.push() == 1
+    found = await stage.row(row)
+    assert found.state == OutboxState.SENT
+    assert len(await stage.heard()) == 1
+
+
+async def test_too_long_is_split_again_in_order(open_window: Stage) -> None:
+    stage = open_window
+    text = stage.base.published.dialogue.text("utter_introduce")
+    assert len(text.encode()) > 128
+    row = await stage.queue("utter_introduce")
+    await stage.fault("errcode", errcode=45002, times=3)
+    for halved in (1, 2, 3):
+        assert await stage.outbox.push() == 1
+        assert (await stage.row(row)).halved == halved
+        await stage.at_once()
+    await stage.outbox.push()
+    assert (await stage.row(row)).state == OutboxState.SENT
+    said = await stage.heard()
+    assert len(said) >= 2 and "".join(said) == text
+    assert max(len(piece.encode()) for piece in said) <= 256
+    assert await stage.used() == len(said)
+
+
+async def test_too_long_is_not_halved_for_ever(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=45002, times=None)
+    for _ in range(4):
+        await stage.outbox.push()
+        await stage.at_once()
+    assert (await stage.row(row)).state == OutboxState.FAILED
+    assert "failed_turn" in await stage.tasks()
 
 
 async def test_the_quotas_keep_the_whole_account_quiet(open_window: Stage) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
-from bot.model import Channel, OutboxState, Purpose
-from tests.loops.conftest import Stage
+import pytest
+from sqlalchemy import text
+
+from bot.model import Channel, OutboxState, Purpose, Receipt
+from bot.store import contacts
+from tests.loops.conftest import DOCTORS, Stage
 
 EMERGENCY = Purpose.EMERGENCY
 
@@ -187,3 +193,60 @@ async def test_a_slow_send_holds_up_only_its_own_contact(open_window: Stage) -> 
         await stage.phone.next(2, 5)
     first, second = await stage.row(slow), await stage.row(behind)
     assert first.sent_at < second.sent_at
+
+
+@pytest.mark.parametrize("errcode", [0, 45047, 45015])
+async def test_who_writes_while_a_send_is_refused_gets_it_after_all(
+    open_window: Stage, errcode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the refusal (ours for 0, else the platform's) and our writing it down they open a new window."""
+    stage = open_window
+    refused = stage.outbox._refused
+
+    async def and_they_write(*given: Any, **more: Any) -> None:
+        monkeypatch.setattr(stage.outbox, "_refused", refused)
+        await stage.phone.send(type="image", wait=True)
+        await refused(*given, **more)
+
+    row = await stage.queue()
+    if errcode:
+        await stage.fault("errcode", errcode=errcode)
+    else:
+        await stage.write("UPDATE send_window SET used = allowance")
+    monkeypatch.setattr(stage.outbox, "_refused", and_they_write)
+    await stage.outbox.push()
+    assert (await stage.row(row)).state == OutboxState.WAITING, "nobody would come to release it"
+    assert await stage.used() == 0, "the new window is untouched"
+    await push_all(stage)
+    assert (await stage.row(row)).state == OutboxState.SENT
+
+
+async def test_holding_and_writing_wait_for_each_other(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.write("UPDATE send_window SET used = allowance")
+    async with stage.base.db.begin() as tx:
+        # As accepting a message does, first of all.
+        assert await contacts.by_address(tx, stage.base.vault, DOCTORS, stage.phone.openid)
+        push = asyncio.create_task(stage.outbox.push())
+        await asyncio.sleep(0.5)
+        assert (await stage.row(row)).state == OutboxState.SENDING
+        await tx.execute(text("UPDATE send_window SET used = 0, opening = opening + 1"))
+    await push
+    assert (await stage.row(row)).state == OutboxState.WAITING
+
+
+async def test_a_send_without_an_end_is_uncertain_before_its_lease_ends(
+    open_window: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = open_window
+
+    async def never(*_: Any, **__: Any) -> Receipt:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(stage.wechat, "send", never)
+    row = await stage.queue()
+    async with asyncio.timeout(3):  # the lease of this stage
+        await stage.outbox.push()
+    assert (await stage.row(row)).state == OutboxState.UNKNOWN

@@ -180,3 +180,37 @@ async def _offered(stage: Stage, inbound: Inbound):  # type: ignore[no-untyped-d
     reply = await stage.gateway.passive_reply(accepted)
     assert reply is not None
     return reply
+
+
+async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window: Stage) -> None:
+    """And the answer to what they write now comes after it, not before."""
+    stage = open_window
+    earlier = await stage.queue("utter_too_fast")
+    await stage.fault("errcode", errcode=45009, times=None)
+    await stage.outbox.push()
+    assert (await stage.row(earlier)).fault == "daily_quota"
+    dialogue = stage.base.published.dialogue
+    async with stage.running():
+        receipts = [await stage.phone.send(type="image", wait=True) for _ in range(3)]
+    assert [receipt["outcome"] for receipt in receipts] == ["replied"] * 3
+    assert await via(stage) == ["passive"] * 3
+    said = await stage.heard()
+    assert said[0].endswith(dialogue.text("utter_too_fast"))
+    assert dialogue.text("utter_media") in said[1]
+    states = await stage.rows("SELECT state FROM outbox ORDER BY id")
+    assert states[:3] == [("sent",)] * 3 and ("waiting",) in states
+
+
+async def test_help_whose_connection_broke_is_pushed_at_once(stage: Stage) -> None:
+    stage.gateway._retry_wait = RETRY_WAIT * 20
+    inbound = Inbound(
+        DOCTORS, stage.phone.openid, "m:help", InboundKind.TEXT, datetime.now(UTC), text=RED_FLAG
+    )
+    await stage.phone.send(type="image", wait=True)
+    accepted = await stage.gateway.accept(inbound, passive=True)
+    reply = await stage.gateway.passive_reply(accepted)
+    assert reply is not None and "120" in reply.message.text
+    await stage.gateway.passive_written(reply, written=False)
+    assert await stage.outbox.push() == 1
+    assert "120" in (await stage.heard())[-1]
+    assert (await via(stage))[-1] == "customer_service"
