@@ -16,8 +16,9 @@ from bot.clock import real_now
 from bot.evidence import Evidence
 from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
 from bot.points import reached
+from bot.privacy import unfollowed
 from bot.safety import Screening, screen
-from bot.store import arrivals, contacts, messages, outcomes, outgoing, platform, turns
+from bot.store import arrivals, contacts, messages, outcomes, outgoing, platform
 from bot.store.arrivals import Arrival
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -66,26 +67,12 @@ class Door:
             if inbound.kind == InboundKind.RECEIPT:
                 await self._receipt(tx, inbound, now)
             elif inbound.event == "unsubscribe":
-                await self._gone(tx, whose, now)
+                await unfollowed(tx, base, whose, now)
             elif screening != QUIET:
                 await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
         reached("accept.committed")
         return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
-
-    async def _gone(self, tx: Tx, whose: Contact, now: datetime) -> None:
-        """They unfollowed. The platform asks that their data be deleted; safety records must be kept."""
-        await contacts.mark(tx, whose.id, unreachable_at=now)
-        await outcomes.cancel_open(tx, whose.id)
-        erased = await turns.forget(tx, whose.id)
-        await Evidence(
-            kind="contact.unfollowed",
-            at=now,
-            subject=f"contact:{whose.id}",
-            facts={"erased": erased, "kept": ["evidence (ciphertext)", "adverse events", "imported profile"]},
-            person_id=whose.person_id,
-            contact_id=whose.id,
-        ).record(tx)
 
     async def _receipt(self, tx: Tx, inbound: Inbound, now: datetime) -> None:
         """The platform's later word on something we sent."""

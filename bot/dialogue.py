@@ -15,6 +15,7 @@ from uuid import UUID
 import aiohttp
 import yaml
 
+from bot import metrics
 from bot.model import (
     Audience,
     Basis,
@@ -167,7 +168,17 @@ class Engine:
         self._http = http
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
-        self.available = True  # the circuit is closed
+        self.available = True
+
+    @property
+    def available(self) -> bool:
+        """Whether the circuit is closed."""
+        return self._available
+
+    @available.setter
+    def available(self, closed: bool) -> None:
+        self._available = closed
+        metrics.ENGINE.set(closed)
 
     async def turn(
         self,

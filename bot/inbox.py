@@ -39,6 +39,8 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
+# A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
+SESSION = timedelta(hours=8)
 LONGEST_MESSAGE = 620  # characters that several replies may have together in one message
 
 
@@ -160,8 +162,9 @@ class Inbox:
         whose = await contacts.by_id(tx, mine.contact_id)
         try:
             said = await messages.of_turn(tx, base.vault, mine.turn_id)
-            offered = await turns.read_offer(tx, base.vault, mine.contact_id)
-            conversation = await turns.read_conversation(tx, base.vault, whose)
+            since = base.clock.now() - SESSION
+            offered = await turns.read_offer(tx, base.vault, mine.contact_id, since)
+            conversation = await turns.read_conversation(tx, base.vault, whose, since)
         except MedrepError as error:
             if error.fault != Fault.ERASED:
                 raise

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import aiohttp
 from aiohttp import hdrs, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import DBAPIError
 
 from bot.base import Base
 from bot.clock import real_now
 from bot.dialogue import Engine
-from bot.metrics import measure
+from bot.metrics import exposition
 from bot.settings import Settings
 from bot.store import business_clock
 
@@ -80,8 +80,8 @@ class Pages:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus' text format. Counts of things, nothing about people."""
-        await measure(self._base.db, engine_available=self._engine.available)
-        return web.Response(body=generate_latest(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+        body = await exposition(self._base.db)
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
     async def move_clock(self, request: web.Request) -> web.Response:
         """Move business time, in all processes; it runs on from there."""

@@ -79,6 +79,11 @@ def sandbox(settings: Settings, port: int) -> Child:
     return Child("sandbox", command, plain_environment, settings.log_dir / "sandbox.log")
 
 
+def metrics_folder(home: Path) -> Path:
+    """Where app processes count together."""
+    return home / "metrics"
+
+
 def app(
     settings: Settings, shared: Tokens, database: Callable[[], str], sandbox_url: str | None, number: int
 ) -> Child:
@@ -95,6 +100,7 @@ def app(
             "MEDREP_ENGINE_TOKEN": shared.engine,
             "MEDREP_ACTIONS_TOKEN": shared.actions,
             "MEDREP_SANDBOX": "1" if settings.sandbox else "0",
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.home)),
         }
         return said if sandbox_url is None else {**said, "MEDREP_SANDBOX_URL": sandbox_url}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import time
@@ -170,6 +171,9 @@ class Supervisor:
         return url
 
     async def _add_apps(self, stack: AsyncExitStack, sandbox_url: str | None) -> None:
+        counts = programs.metrics_folder(self._settings.home)
+        shutil.rmtree(counts, ignore_errors=True)  # counters begin anew with the service
+        counts.mkdir(mode=0o700)
         for number in range(1, self._options.workers + 1):
             self._apps.append(programs.app(self._settings, self._shared, self._url, sandbox_url, number))
         stack.push_async_callback(_each, self._apps, lambda app: app.stop(APP_PATIENCE))

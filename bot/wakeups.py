@@ -47,11 +47,13 @@ class Wakeups:
             published.CHANNEL,
             business_clock.CHANNEL,
             keys.ERASED_CHANNEL,
+            keys.ROTATED_CHANNEL,
         )
         async with connection:
             async with self._base.db.begin() as tx:
                 self._base.clock.offset = timedelta(seconds=await business_clock.offset(tx))
             self._base.vault.forget_all()
+            self._base.vault.keyring.reload()
             await self._base.published.load()
             async for notice in connection.notifies():
                 await self._heard(notice.channel, notice.payload)
@@ -70,3 +72,5 @@ class Wakeups:
             self._base.clock.offset = timedelta(seconds=int(payload))
         elif channel == keys.ERASED_CHANNEL:
             self._base.vault.forget(UUID(payload))
+        elif channel == keys.ROTATED_CHANNEL:
+            self._base.vault.keyring.reload()

@@ -139,6 +139,8 @@ async def _rotate() -> tuple[str, int]:
     async with opened() as home:
         name = Keyring(home.settings.key_dir).rotate()
         vault, moved = type(home.vault)(Keyring(home.settings.key_dir)), 0
+        async with home.db.begin() as tx:
+            await vault.tell_rotated(tx)
         while True:
             async with home.db.begin() as tx:
                 count = await vault.rewrap(tx)

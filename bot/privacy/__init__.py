@@ -2,5 +2,6 @@
 
 from bot.privacy.erasure import Receipt, erase_person
 from bot.privacy.export import export_person
+from bot.privacy.unfollowing import unfollowed
 
-__all__ = ["Receipt", "erase_person", "export_person"]
+__all__ = ["Receipt", "erase_person", "export_person", "unfollowed"]

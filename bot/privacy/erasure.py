@@ -38,10 +38,11 @@ async def erase_person(
     async with base.db.begin() as tx:
         await doctors.lock_import(tx)  # a batch under way has read who exists
         whom = person_id or await doctors.person_of(tx, external_id or "")
-        return await _erase(tx, base, whom, by)
+        return await erase(tx, base, whom, by)
 
 
-async def _erase(tx: Tx, base: Base, whom: UUID, by: str) -> tuple[Receipt, ...]:
+async def erase(tx: Tx, base: Base, whom: UUID, by: str) -> tuple[Receipt, ...]:
+    """Erase this person in the caller's transaction. Raises MedrepError(NOT_FOUND | ERASED)."""
     now, keyring = base.clock.now(), base.vault.keyring
     family = await personal.everyone(tx, whom)
     contacts = await personal.lock(tx, family)

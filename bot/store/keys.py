@@ -26,6 +26,7 @@ from bot.store.tables import person
 NONCE = 12
 CACHED_KEYS = 50_000
 ERASED_CHANNEL = "medrep_erased"
+ROTATED_CHANNEL = "medrep_rotated"
 
 
 def _seal(key: bytes, plain: bytes, context: bytes) -> bytes:
@@ -64,9 +65,10 @@ class Keyring:
         self._folder = folder
         self._digest_key = secret_file(folder / "digest.key", secrets.token_bytes(32))
         secret_file(folder / "master-0001.key", secrets.token_bytes(32))
-        self._load()
+        self.reload()
 
-    def _load(self) -> None:
+    def reload(self) -> None:
+        """Read the master keys again: somebody may have rotated them."""
         self._masters = {p.stem: p.read_bytes() for p in sorted(self._folder.glob("master-*.key"))}
         self.current = max(self._masters)
 
@@ -74,7 +76,7 @@ class Keyring:
         """Make a new master key the current one; returns its name. Old ones still open."""
         name = f"master-{int(self.current.removeprefix('master-')) + 1:04d}"
         secret_file(self._folder / f"{name}.key", secrets.token_bytes(32))
-        self._load()
+        self.reload()
         return self.current
 
     def digest(self, what: str, value: str) -> bytes:
@@ -87,7 +89,7 @@ class Keyring:
 
     def unwrap(self, wrapped: bytes, master: str, owner: str) -> bytes:
         if master not in self._masters:
-            self._load()  # another process may have rotated it
+            self.reload()
         if master not in self._masters:
             raise MedrepError(Fault.CONFIGURATION, f"the key folder has no {master}")
         return _open(self._masters[master], wrapped, owner.encode())
@@ -182,6 +184,10 @@ class Vault:
     def forget_all(self) -> None:
         """We may have missed that somebody was erased."""
         self._cache.clear()
+
+    async def tell_rotated(self, tx: Tx) -> None:
+        """Every process wraps under the new master key from this transaction's commit on."""
+        await notify(tx, ROTATED_CHANNEL)
 
     async def rewrap(self, tx: Tx, limit: int = 1000) -> int:
         """Bring keys under the current master key; returns how many were moved this time."""

@@ -124,6 +124,11 @@ async def tried(tx: Tx, what: str, subject: bytes, now: datetime) -> None:
     await tx.execute(insert(attempt).values(what=what, subject=subject, at=now))
 
 
+async def is_newcomer(tx: Tx, person_id: UUID) -> bool:
+    """Whether nobody knows (yet) who this is."""
+    return (await tx.execute(select(person.c.kind).where(person.c.id == person_id))).scalar() == "newcomer"
+
+
 async def open_task_of(tx: Tx, person_id: UUID, kind: str) -> int | None:
     """The person's open task of this kind, if there is one."""
     found: int | None = (

@@ -8,23 +8,28 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.keys import Vault
-from bot.store.tables import conversation, effect, inbox, offer, outbox, turn
+from bot.store.tables import conversation, effect, offer
 
 
-async def read_conversation(tx: Tx, vault: Vault, whose: Contact) -> bytes | None:
-    """The stored conversation; None before the first turn, and after the contact turned out to be
-    somebody (a colleague confirmed it): what was begun with a stranger does not go on with a doctor."""
+async def read_conversation(tx: Tx, vault: Vault, whose: Contact, since: datetime) -> bytes | None:
+    """The stored conversation if it went on after `since`.
+
+    None, too, after the contact turned out to be somebody (a colleague confirmed it): what was begun with a
+    stranger does not go on with a doctor.
+    """
     row = (
         await tx.execute(
             select(conversation.c.person_id, conversation.c.body_enc).where(
-                conversation.c.contact_id == whose.id, conversation.c.person_id == whose.person_id
+                conversation.c.contact_id == whose.id,
+                conversation.c.person_id == whose.person_id,
+                conversation.c.updated_at > since,
             )
         )
     ).first()
@@ -50,9 +55,10 @@ async def write_conversation(tx: Tx, vault: Vault, whose: Contact, body: bytes, 
     )
 
 
-async def read_offer(tx: Tx, vault: Vault, contact_id: int) -> tuple[Choice, ...]:
-    """The choices last shown to this contact, in order."""
-    row = (await tx.execute(select(offer).where(offer.c.contact_id == contact_id))).first()
+async def read_offer(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> tuple[Choice, ...]:
+    """The choices last shown to this contact, in order, if that was after `since`."""
+    query = select(offer).where(offer.c.contact_id == contact_id, offer.c.offered_at > since)
+    row = (await tx.execute(query)).first()
     if row is None:
         return ()
     body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "offer.body"))
@@ -113,26 +119,3 @@ async def write_effect(
     sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
     row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id}
     await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})
-
-
-async def forget(tx: Tx, contact_id: int) -> list[str]:
-    """Erase what a contact said and was told, where it rests outside the evidence; what was erased."""
-    mine = select(turn.c.id).where(turn.c.contact_id == contact_id)
-    await tx.execute(delete(conversation).where(conversation.c.contact_id == contact_id))
-    await tx.execute(delete(offer).where(offer.c.contact_id == contact_id))
-    await tx.execute(delete(effect).where(effect.c.turn_id.in_(mine)))
-    closed = ("done", "failed")
-    await tx.execute(
-        update(inbox).where(inbox.c.contact_id == contact_id, inbox.c.state.in_(closed)).values(body_enc=b"")
-    )
-    open_states = ("waiting", "sending", "held")
-    await tx.execute(
-        update(outbox)
-        .where(
-            outbox.c.contact_id == contact_id,
-            outbox.c.body_enc.is_not(None),
-            ~outbox.c.state.in_(open_states),
-        )
-        .values(body_enc=b"")
-    )
-    return ["conversation", "offer", "effects", "message bodies"]

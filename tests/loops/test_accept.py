@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.clock import real_now
+from bot.inbox import SESSION
 from bot.knowledge import Content, load
-from bot.model import Inbound, InboundKind
+from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.publishing import publish_content
 from bot.settings import ROOT
-from bot.store import contacts
+from bot.store import contacts, messages, turns
 from tests.loops.conftest import DOCTORS, Stage
 
 
@@ -123,10 +124,66 @@ async def test_unfollowing_erases_what_may_be_erased(open_window: Stage) -> None
     while await stage.inbox.turn():
         pass
     await stage.outbox.push()
+    whose = await stage.whose()
+    await stage.write("UPDATE person SET kind = 'doctor' WHERE id = :id", id=whose.person_id)
     await stage.phone.send(type="event", event="unsubscribe", wait=True)
-    while await stage.inbox.turn():
-        pass
-    assert await count(stage, "inbox WHERE kind = 'media' AND body_enc <> ''") == 0
+    assert await count(stage, "inbox WHERE body_enc <> ''") == 0
     assert await count(stage, "outbox WHERE state = 'sent' AND body_enc <> ''") == 0
     ((facts,),) = await stage.rows("SELECT facts FROM evidence WHERE kind = 'contact.unfollowed'")
-    assert facts["erased"] and facts["kept"]
+    assert facts["erased"] and "imported profile" in facts["kept"]
+    assert await count(stage, "person WHERE wrapped_key IS NULL") == 0, "the company's own entry stays"
+
+
+async def test_a_newcomer_who_unfollows_is_erased_and_comes_back_as_somebody_new(open_window: Stage) -> None:
+    stage = open_window
+    before = await stage.whose()
+    await stage.phone.send(type="event", event="unsubscribe", wait=True)
+    assert await count(stage, "person WHERE wrapped_key IS NOT NULL AND kind = 'newcomer'") == 0
+    assert await count(stage, "evidence WHERE kind = 'person.erased'") == 1
+    await stage.phone.send(type="event", event="subscribe", wait=True)
+    after = await stage.whose()
+    assert (after.id, after.person_id) != (before.id, before.person_id)
+    assert after.unreachable_at is None
+
+
+async def test_a_turn_under_way_commits_nothing_after_they_unfollowed(open_window: Stage) -> None:
+    stage = open_window
+    async with stage.base.db.begin() as tx:
+        mine = await messages.claim(tx, real_now(), timedelta(seconds=30))
+    assert mine is not None
+    await stage.phone.send(type="event", event="unsubscribe", wait=True)
+    with pytest.raises(MedrepError) as error:
+        async with stage.base.db.begin() as tx:
+            await messages.finish(tx, mine, InboxState.DONE, real_now())
+    assert error.value.fault == Fault.LEASE_LOST
+    assert not await stage.inbox.turn(), "nothing of theirs waits any more"
+
+
+async def test_yesterdays_offer_and_conversation_are_over(open_window: Stage) -> None:
+    stage = open_window
+    whose, now = await stage.whose(), stage.base.clock.now()
+    offered = (Choice("human", "找同事"),)
+    async with stage.base.db.begin() as tx:
+        await turns.write_offer(tx, stage.base.vault, whose, offered, now)
+        await turns.write_conversation(tx, stage.base.vault, whose, b"{}", now)
+
+    async def left(later: timedelta) -> tuple[object, object]:
+        since = now + later - SESSION
+        async with stage.base.db.begin() as tx:
+            return (
+                await turns.read_offer(tx, stage.base.vault, whose.id, since),
+                await turns.read_conversation(tx, stage.base.vault, whose, since),
+            )
+
+    assert await left(timedelta(hours=7)) == (offered, b"{}")
+    assert await left(timedelta(hours=9)) == ((), None)
+    await stage.move(now + timedelta(hours=9))
+    await stage.phone.send(type="text", content="1", wait=True)
+    while await stage.inbox.turn():  # without an engine: a choice would have been its input all the same
+        pass
+    await stage.write("UPDATE turn SET lease_until = now()")
+    async with stage.base.db.begin() as tx:
+        mine = await messages.claim(tx, real_now(), timedelta(seconds=30))
+        assert mine is not None
+        scene = await stage.inbox._scene(tx, mine)
+    assert scene is not None and scene.conversation is None

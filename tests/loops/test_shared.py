@@ -130,6 +130,21 @@ async def test_the_business_clock_moves_in_every_process(stage: Stage, other: Ba
     await stopped(*tasks)
 
 
+async def test_a_new_master_key_wraps_in_every_process_at_once(stage: Stage, other: Base) -> None:
+    task = await listening(stage, other)
+    name = stage.base.vault.keyring.rotate()
+    assert other.vault.keyring.current != name
+    async with stage.base.db.begin() as tx:
+        await stage.base.vault.tell_rotated(tx)
+    await asyncio.sleep(0.5)
+    assert other.vault.keyring.current == name
+    async with other.db.begin() as tx:
+        person = await other.vault.create(tx, "newcomer", real_now())
+    found = await stage.rows("SELECT master_key FROM person WHERE id = :id", id=person)
+    assert found == [(name,)]
+    await stopped(task)
+
+
 async def test_what_was_told_while_nobody_listened_is_read_on_return(stage: Stage, other: Base) -> None:
     task = await listening(stage, other)
     admin = stage.base.db
