@@ -28,18 +28,18 @@ from bot.store.keys import Keyring, Vault
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
-from tests.running import Service
+from tests.running import Service, with_model
 
 TEMPLATE = "medrep"
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """`medrep serve --demo`, for all tests that only talk to it."""
-    running = Service(tmp_path_factory.mktemp("service") / "home")
-    running.start()
-    yield running
-    running.stop()
+    """`make run`'s service, with the demo's people and two app processes, for all who leave it whole."""
+    home = with_model(tmp_path_factory.mktemp("service") / "home")
+    started = Service(home, {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    with started.serving("serve", "--demo", "--workers", "2"):
+        yield started
 
 
 @pytest.fixture

@@ -1,127 +1,254 @@
-"""The real thing under test: `medrep serve --demo` with a home of its own, as a user would start it."""
+"""The real thing under test: `medrep` in a home of its own, run as its users run it.
+
+Training takes minutes and the first index seconds of every process, so both are kept in the checkout's
+`var/`, keyed by what they were made of, and lent to every home: as to a service that starts again.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import psutil
+from bot.dialogue import read_dialogue
+from bot.knowledge import Encoder, kept_index, load
+from bot.process import bound_to_us
+from bot.publishing import CONTENT
+from bot.settings import ROOT
+from bot.training import train
 
-from bot.store.cluster import free_port  # noqa: F401 - tests/loops takes it from here
-
-ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / "var" / "models"  # a model is keyed by its dialogue: trained once, good for every test home
-READY_SECONDS = 400.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+MEDREP = ROOT / ".venv" / "bin" / "medrep"
+PORTS = ("MEDREP_PORT", "MEDREP_ENGINE_PORT", "MEDREP_ACTIONS_PORT")
+READY_SECONDS = 150.0
+STOP_SECONDS = 30.0
 
 
 @dataclass
 class Service:
-    """A supervisor process and its children. `env` is what a shell would have set."""
+    """One MEDREP_HOME: the commands run in it, and the service while it serves.
+
+    `settings` are variables of its environment beside the home, the ports and the configuration, which
+    are its own: it disturbs no other.
+    """
 
     home: Path
-    workers: int = 1
-    extra: dict[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        self.port, self.engine_port, self.actions_port = free_ports(3)
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.output = self.home.parent / f"{self.home.name}.output"
-
-    @property
-    def env(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MEDREP_")}
-        return {
-            **kept,
+        self.env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("MEDREP_")},
             "MEDREP_HOME": str(self.home),
-            "MEDREP_CONFIG": str(self.home.parent / "no-medrep.toml"),
-            "MEDREP_PORT": str(self.port),
-            "MEDREP_ENGINE_PORT": str(self.engine_port),
-            "MEDREP_ACTIONS_PORT": str(self.actions_port),
-            "MEDREP_SANDBOX": "1",
-            "MEDREP_TEST": "1",
-            **self.extra,
+            "MEDREP_CONFIG": str(self.home / "medrep.toml"),
+            "MEDREP_HOST": "127.0.0.1",
+            **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
+            **self.settings,
         }
+        self.output = self.home / "terminal.txt"  # of the last start
+        self.url = f"http://127.0.0.1:{self.env['MEDREP_PORT']}"
 
-    def start(self) -> None:
-        """Start it; returns when it says that it is ready."""
+    # ------------------------------------------------------------ commands
+
+    def medrep(
+        self, *arguments: str | Path, said: str | bytes = "", seconds: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """One command, to its end; `said` is its standard input, its output is text."""
+        done = subprocess.run(
+            [MEDREP, *arguments],
+            input=said.encode() if isinstance(said, str) else said,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env=self.env,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    def prints(self, *arguments: str | Path, said: str = "") -> str:
+        """What the command prints; it must succeed."""
+        done = self.medrep(*arguments, said=said, seconds=180)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    # ------------------------------------------------------------ the service
+
+    def start(self, *arguments: str, command: tuple[str, ...] = (str(MEDREP),)) -> None:
+        """Start `medrep serve`, or what `arguments` say; returns when it says that it is ready.
+
+        `command` is what stands for `medrep`. Raises AssertionError with all it said.
+        """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if MODELS.exists() and not (self.home / "models").exists():
-            shutil.copytree(MODELS, self.home / "models", ignore=shutil.ignore_patterns(".*"))
-        with self.output.open("ab") as output:
+        began = time.monotonic()
+        self.output = self.home / f"terminal-{time.monotonic_ns()}.txt"
+        with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                [
-                    # A test run that is killed takes its service along.
-                    *(["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []),
-                    *(ROOT / ".venv/bin/medrep", "serve", "--demo", "--workers", str(self.workers)),
-                ],
-                cwd=ROOT,
+                # A test run that is killed takes its services along.
+                [*bound_to_us("TERM"), *command, *(arguments or ("serve",))],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
                 env=self.env,
-                stdout=output,
-                stderr=output,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + READY_SECONDS
-        while "stop with Ctrl-C" not in self.output.read_text(encoding="utf-8"):
-            assert self.process.poll() is None, self.output.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, self.output.read_text(encoding="utf-8")
+        with ExitStack() as unready:
+            unready.callback(self.stop)
+            while "stop with Ctrl-C" not in self.said():
+                assert self.process.poll() is None, self.said()
+                assert time.monotonic() - began < READY_SECONDS, self.said() + self.logs()
+                time.sleep(0.1)
+            unready.pop_all()
+
+    def stop(self) -> float:
+        """SIGTERM; how many seconds it took to end. Raises subprocess.TimeoutExpired, and kills it."""
+        process, began = self.running, time.monotonic()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        return time.monotonic() - began
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[None]:
+        """It serves until the block ends, from the moment it says it is ready."""
+        self.start(*arguments)
+        try:
+            yield
+        finally:
+            self.stop()
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The supervisor's process of the last start."""
+        assert self.process is not None, "it was never started"
+        return self.process
+
+    def processes(self) -> dict[int, str]:
+        """Every process of the service: its id and its command line."""
+        return descendants(self.running.pid)
+
+    def said(self) -> str:
+        """What stands on its terminal."""
+        return self.output.read_text(encoding="utf-8")
+
+    def logs(self) -> str:
+        """The last lines of every log, for a failing test's message."""
+        tails = (f"== {path.name}\n{path.read_text()[-1500:]}" for path in self.home.glob("logs/*.log"))
+        return "\n".join(tails)
+
+    # ------------------------------------------------------------ its pages
+
+    def status(self, path: str) -> int:
+        """The status of GET `path`; 0 when nobody answers."""
+        return ask(self.url + path)[0]
+
+    def await_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait for /readyz. Raises AssertionError."""
+        began = time.monotonic()
+        while self.status("/readyz") != 200:
+            assert self.running.poll() is None, self.said()
+            assert time.monotonic() - began < seconds, f"not ready:\n{self.said()}\n{self.logs()}"
             time.sleep(0.1)
-        MODELS.mkdir(parents=True, exist_ok=True)
-        for model in (self.home / "models").glob("*.tar.gz"):
-            if not (MODELS / model.name).exists():
-                shutil.copy2(model, MODELS / model.name)
 
-    def stop(self) -> None:
-        """SIGTERM, and wait for the end."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
 
-    def children(self, part: str) -> list[psutil.Process]:
-        """Our child processes whose command line has `part` in it."""
-        assert self.process is not None
-        found = []
-        for child in psutil.Process(self.process.pid).children(recursive=False):
-            with contextlib.suppress(psutil.Error):
-                if part in " ".join(child.cmdline()):
-                    found.append(child)
-        return found
+# ---------------------------------------------------------------- what a service is given
 
-    def log(self, name: str) -> str:
-        path = self.home / "logs" / f"{name}.log"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    def medrep(self, *arguments: str, said: str = "", check: bool = True) -> str:
-        """Run the command in this home; its standard output."""
-        done = subprocess.run(
-            [ROOT / ".venv/bin/medrep", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            input=said,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done.stdout
+def with_model(home: Path, *, indexed: bool = True) -> Path:
+    """`home`, made, with the seed's trained model in it, and the index of its content."""
+    home.mkdir(mode=0o700, parents=True)
+    (home / "models").mkdir()
+    shutil.copy(trained(), home / "models")
+    if indexed:
+        shutil.copytree(index(), home / "index")
+    return home
+
+
+@cache
+def trained() -> Path:
+    """The seed's model: trained at most once per checkout."""
+    return asyncio.run(train(ROOT / "var", read_dialogue(ROOT), print))
+
+
+@cache
+def index() -> Path:
+    """The folder of the index of the seed's content, in it built at most once per checkout."""
+    folder = ROOT / "var" / "index"
+    kept_index(load(ROOT / CONTENT), Encoder(), folder)
+    return folder
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+def ask(url: str, token: str = "", body: str | None = None) -> tuple[int, Any]:
+    """(status, JSON answered if it was JSON) of a GET, or of a POST of `body`; 0 when nobody answers."""
+    request = urllib.request.Request(url, None if body is None else body.encode())  # noqa: S310 - ours
+    request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            json_type = answer.headers.get_content_type() == "application/json"
+            return answer.status, json.load(answer) if json_type else None
+    except urllib.error.HTTPError as error:
+        return error.code, None
+    except OSError:
+        return 0, None
+
+
+# ---------------------------------------------------------------- processes
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Every process below `pid`: its id and its command line."""
+    found: dict[int, str] = {}
+    waiting = [pid]
+    while waiting:
+        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            try:
+                children = [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+            for child in children:
+                found[child] = command_line(child)
+                waiting.append(child)
+    return found
+
+
+def command_line(pid: int) -> str:
+    """Empty when the process is gone, or only waits to be buried."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def left(processes: Mapping[int, str]) -> list[str]:
+    """Those of `processes` that still run."""
+    return [line for pid, line in processes.items() if line and command_line(pid) == line]

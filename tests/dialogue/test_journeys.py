@@ -140,7 +140,7 @@ async def test_journey(http: aiohttp.ClientSession, service: Service, who: str, 
 
 def newest(service: Service, kind: str) -> str:
     """The detail of the newest task of this kind."""
-    tasks = [json.loads(line) for line in service.medrep("tasks").splitlines()]
+    tasks = [json.loads(line) for line in service.prints("tasks").splitlines()]
     return str(max((task for task in tasks if task["kind"] == kind), key=lambda task: task["id"])["detail"])
 
 
@@ -164,6 +164,6 @@ async def test_somebody_verified_while_the_form_is_open_is_answered(
     row = f"钱十一,虚构镇卫生院,13900007777,周代表（演示）,wechat:sandbox,{phone.openid},T-HALFWAY"
     list_file = tmp_path / "list.csv"
     list_file.write_text(f"姓名,医院,手机,负责代表,渠道,渠道账号,外部编号\n{row}\n", encoding="utf-8")
-    service.medrep("import-doctors", str(list_file))
+    service.prints("import-doctors", list_file)
     assert "来源" in await phone.ask("二甲双胍肾功能不全能用吗")
     assert "来源" in await phone.ask("那肝功能不好呢")

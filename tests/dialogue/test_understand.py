@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.running import ROOT, Service
+from bot.settings import ROOT
+from tests.running import Service
 
 TABLE = yaml.safe_load(Path(__file__).with_name("understood.yml").read_text(encoding="utf-8"))
 Line = tuple[str, Mapping[str, Any], Mapping[str, Any]]  # audience, what is expected, what is said
@@ -27,7 +28,7 @@ def understood(service: Service) -> list[Line]:
     found: list[Line] = []
     for audience, lines in TABLE.items():
         texts = "".join(f"{line['text']}\n" for line in lines)
-        printed = service.medrep("understand", "--audience", audience, said=texts).splitlines()
+        printed = service.prints("understand", "--audience", audience, said=texts).splitlines()
         answers = [json.loads(answer) for answer in printed]
         assert [answer["text"] for answer in answers] == [line["text"] for line in lines]
         found += [(audience, line, answer) for line, answer in zip(lines, answers, strict=True)]

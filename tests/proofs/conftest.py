@@ -9,7 +9,7 @@ import pytest
 from tests.proofs.house import House, house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     async with house(tmp_path_factory.mktemp("proofs") / "home", workers=4) as running:
         yield running

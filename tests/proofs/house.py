@@ -22,7 +22,7 @@ from bot.store.cluster import Cluster
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from tests.phone import Phone
-from tests.service.running import Running, command_line, descendants, environment, lend_model, medrep, serving
+from tests.running import Service, command_line, with_model
 
 DOCTOR_COLUMNS = ("姓名", "医院", "科室", "手机", "渠道", "渠道账号", "外部编号")
 
@@ -41,7 +41,7 @@ class Spoken:
 
 @dataclass
 class House:
-    running: Running
+    service: Service
     http: aiohttp.ClientSession
     double: str  # the double's own address: the app's way to it dies with the app
     db: Database
@@ -57,7 +57,7 @@ class House:
         """So many new verified doctors, each with a phone."""
         first = len(self.phones)
         openids = [f"oProof{number:022d}" for number in range(first, first + count)]
-        path = self.running.home / "proof.csv"
+        path = self.service.home / "proof.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(DOCTOR_COLUMNS)
@@ -67,8 +67,7 @@ class House:
                 rows.writerow(
                     ["甲乙丙", "示例县人民医院", "内科", phone, "wechat:sandbox", openid, f"P-{number}"]
                 )
-        done = await asyncio.to_thread(medrep, self.running.env, "import-doctors", path)
-        assert done.returncode == 0, done.stderr
+        await asyncio.to_thread(self.service.prints, "import-doctors", path)
         for openid in openids:
             body = {"account": "sandbox", "nickname": "证", "openid": openid}
             async with self.http.post(f"{self.double}/sandbox/api/followers", json=body) as answer:
@@ -90,7 +89,7 @@ class House:
     # ------------------------------------------------------------ processes
 
     def processes(self, part: str) -> list[int]:
-        return [pid for pid, line in descendants(self.running.process.pid).items() if part in line]
+        return [pid for pid, line in self.service.processes().items() if part in line]
 
     def apps(self) -> list[int]:
         return self.processes("bot.app")
@@ -120,7 +119,7 @@ class House:
 
     async def one_is_ready(self) -> bool:
         try:
-            async with self.http.get(f"{self.running.base}/readyz") as answer:
+            async with self.http.get(f"{self.service.url}/readyz") as answer:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
@@ -158,7 +157,7 @@ class House:
             if not any(left.values()):
                 return
             await asyncio.sleep(0.3)
-        raise AssertionError(f"still under way after {seconds} s: {left}\n{self.running.logs()}")
+        raise AssertionError(f"still under way after {seconds} s: {left}\n{self.service.logs()}")
 
     async def spoken(self, openid: str) -> list[Spoken]:
         """Everything this contact was to be told, in order."""
@@ -179,20 +178,18 @@ class House:
         return found
 
     def log_files(self) -> list[Path]:
-        return [*self.running.home.glob("logs/*"), self.running.output]
+        return [*self.service.home.glob("logs/*"), self.service.output]
 
 
 @asynccontextmanager
 async def house(home: Path, *, workers: int) -> AsyncIterator[House]:
     """`medrep serve --demo` in a home of its own, with so many app processes."""
-    home.mkdir(mode=0o700)
-    await asyncio.to_thread(lend_model, home)
+    await asyncio.to_thread(with_model, home)
     points = home / "points"
     points.mkdir()
-    ours = {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1", "MEDREP_LONGEST_PAUSE": "0.5"}
-    settings = environment(home, **ours, MEDREP_KILL_AT=str(points))
-    context = serving(settings, "serve", "--demo", "--workers", str(workers))
-    running = await asyncio.to_thread(context.__enter__)
+    settings = {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1", "MEDREP_LONGEST_PAUSE": "0.5"}
+    service = Service(home, {**settings, "MEDREP_KILL_AT": str(points)})
+    await asyncio.to_thread(service.start, "serve", "--demo", "--workers", str(workers))
     try:
         accounts = tomllib.loads((home / "sandbox.toml").read_text(encoding="utf-8"))["wechat"]
         double = str(accounts["sandbox"]["api_base"]).removesuffix("/sandbox/wechat")
@@ -200,7 +197,7 @@ async def house(home: Path, *, workers: int) -> AsyncIterator[House]:
         # Each to a connection of its own: what is killed must not break another's.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield House(running, http, double, db, Vault(Keyring(home / "keys")), points, workers)
+            yield House(service, http, double, db, Vault(Keyring(home / "keys")), points, workers)
         await db.close()
     finally:
-        await asyncio.to_thread(context.__exit__, None, None, None)
+        await asyncio.to_thread(service.stop)

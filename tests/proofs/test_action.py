@@ -18,7 +18,7 @@ SAID = "没能及时答复"
 @asynccontextmanager
 async def effects_refused(home: House) -> AsyncIterator[None]:
     """PostgreSQL refuses to store what an action did: its transaction fails at its very end."""
-    url = Cluster(home.running.home).url("medrep_owner")
+    url = Cluster(home.service.home).url("medrep_owner")
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner:
         await owner.execute("ALTER TABLE effect ADD CONSTRAINT refused CHECK (false) NOT VALID")
         try:

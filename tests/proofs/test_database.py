@@ -11,7 +11,6 @@ import pytest
 from tests.phone import Phone
 from tests.proofs.house import House
 from tests.proofs.judgement import acknowledged, judge
-from tests.service.running import medrep
 
 QUESTIONS = ("二甲双胍肾功能不全能用吗", "氨氯地平漏服了怎么办", "我要找人工", "谢谢")
 
@@ -31,8 +30,7 @@ async def test_a_killed_database_comes_back_and_nothing_is_lost(home: House) -> 
         await home.settled(60)
     await judge(home, phones)
     assert len(await acknowledged(home)) > 50
-    done = await asyncio.to_thread(medrep, home.running.env, "evidence", "verify")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "OK" in await asyncio.to_thread(home.service.prints, "evidence", "verify")
 
 
 async def talk(home: House, phone: Phone) -> None:

@@ -32,7 +32,7 @@ async def breakers(home: House) -> set[str]:
     """What the processes say of their circuits: 1.0 closed, 0.0 open."""
     found = set()
     for _ in range(4 * home.workers):
-        async with home.http.get(f"{home.running.base}/metrics") as answer:
+        async with home.http.get(f"{home.service.url}/metrics") as answer:
             found |= set(re.findall(r"^medrep_engine_available (\S+)", await answer.text(), re.MULTILINE))
     return found
 

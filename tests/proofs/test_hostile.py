@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -33,7 +33,7 @@ async def phone(whole: House) -> Phone:
 
 
 def account(home: House) -> Account:
-    return read_accounts(home.running.home / "sandbox.toml")["sandbox"]
+    return read_accounts(home.service.home / "sandbox.toml")["sandbox"]
 
 
 def letter(home: House, phone: Phone, **fields: object) -> str:
@@ -54,7 +54,7 @@ def sealed(home: House, phone: Phone, xml: str = "") -> tuple[dict[str, str], by
 
 
 async def post(home: House, query: dict[str, str], body: bytes) -> int:
-    url = f"{home.running.base}/wechat/sandbox"
+    url = f"{home.service.url}/wechat/sandbox"
     async with home.http.post(url, params=query, data=io.BytesIO(body)) as answer:
         await answer.read()
         return int(answer.status)
@@ -108,7 +108,7 @@ BOMB = (
     + "".join(f'<!ENTITY {chr(98 + n)} "{"".join([f"&{chr(97 + n)};"] * 10)}">' for n in range(8))
     + "]>"
 )
-MALFORMED = {
+MALFORMED: dict[str, Callable[[str], str]] = {
     "a bomb of entities": lambda xml: BOMB + xml.replace("二甲双胍怎么吃", "&i;"),
     "a DTD": lambda xml: '<!DOCTYPE xml SYSTEM "http://127.0.0.1:1/x">' + xml,
     "cut off": lambda xml: xml[: len(xml) // 2],

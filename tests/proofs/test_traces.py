@@ -34,7 +34,7 @@ async def test_the_logs_hold_nothing_personal_and_no_secret(home: House) -> None
 
 async def secrets_of(home: House) -> list[str]:
     """The accounts' keys, our processes' tokens, the platform's tokens, the database's passwords."""
-    folder = home.running.home
+    folder = home.service.home
     accounts = tomllib.loads((folder / "sandbox.toml").read_text(encoding="utf-8"))["wechat"]
     found = [one[key] for one in accounts.values() for key in ("app_secret", "token", "encoding_aes_key")]
     found += [path.read_text(encoding="ascii").strip() for path in folder.glob("keys/*.token")]

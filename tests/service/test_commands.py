@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,23 +11,32 @@ import pytest
 
 from bot.settings import ROOT
 from bot.store.cluster import Cluster
-from tests.service.running import MEDREP, environment, medrep
+from tests.running import MEDREP, Service
 
 HEADER = "外部编号,姓名,医院,手机,负责代表\n"
 LIST = HEADER + "D-1,张测,虚构县医院,13900000001,吴代表\nD-2,李测,虚构镇卫生院,13900000002,吴代表\n"
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A home in which two doctors were imported and nothing runs."""
     folder = tmp_path_factory.mktemp("commands")
-    env = environment(folder / "home")
+    home = Service(folder / "home")
     (folder / "doctors.csv").write_text(LIST, encoding="utf-8")
-    loaded = medrep(env, "import-doctors", folder / "doctors.csv", "--codes", folder / "codes.csv")
+    loaded = home.medrep("import-doctors", folder / "doctors.csv", "--codes", folder / "codes.csv")
     assert (loaded.returncode, loaded.stdout) == (0, "added 2, changed 0, unchanged 0\n"), loaded.stderr
     assert (folder / "codes.csv").stat().st_mode & 0o777 == 0o600
     assert len((folder / "codes.csv").read_text(encoding="utf-8-sig").splitlines()) == 3
-    return env
+    return home
+
+
+@pytest.fixture(scope="module")
+def backup(home: Service) -> Path:
+    """The backup of that home."""
+    file = home.home.with_name("medrep.backup")
+    home.prints("backup", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file
 
 
 def tampered(home: Path, statement: str) -> None:
@@ -40,95 +47,87 @@ def tampered(home: Path, statement: str) -> None:
 
 
 @pytest.fixture
-def restored(env: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The backup of that home, brought into another one."""
-    file = tmp_path / "medrep.backup"
-    written = medrep(env, "backup", file)
-    assert written.returncode == 0, written.stderr
-    assert file.stat().st_mode & 0o777 == 0o600
-    elsewhere = environment(tmp_path / "elsewhere")
-    back = medrep(elsewhere, "restore", file)
-    assert back.returncode == 0, back.stderr
-    assert back.stdout.startswith("restored; evidence OK ")
-    yield elsewhere
+def restored(backup: Path, tmp_path: Path) -> Service:
+    """The backup, brought into another home."""
+    elsewhere = Service(tmp_path / "elsewhere")
+    assert elsewhere.prints("restore", backup).startswith("restored; evidence OK ")
+    return elsewhere
 
 
-def test_import_is_idempotent_and_names_bad_rows(env: dict[str, str], tmp_path: Path) -> None:
+def test_import_is_idempotent_and_names_bad_rows(home: Service, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text(LIST + "D-3,,虚构村卫生室,13900000003,吴代表\n", encoding="utf-8")
-    again = medrep(env, "import-doctors", file)
+    again = home.medrep("import-doctors", file)
     assert again.returncode == 1
     assert again.stdout == "added 0, changed 0, unchanged 2\n"
     assert "row 4: " in again.stderr
 
 
-def test_evidence_verify(env: dict[str, str]) -> None:
-    verified = medrep(env, "evidence", "verify")
+def test_evidence_verify(home: Service) -> None:
+    verified = home.medrep("evidence", "verify")
     assert verified.returncode == 0
     assert verified.stdout.startswith("OK ")
 
 
-def test_a_backup_brings_everything_back(
-    restored: dict[str, str], env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_backup_brings_everything_back(restored: Service, home: Service, backup: Path) -> None:
     """What is encrypted is the proof: it opens only with the keys of the backup."""
     for command in (("export-person", "D-1"), ("tasks",)):
-        then, now = medrep(env, *command), medrep(restored, *command)
-        assert now.returncode == then.returncode == 0, now.stderr
-        assert now.stdout == then.stdout
-    assert "张测" in medrep(restored, "export-person", "D-1").stdout
-    again = medrep(restored, "restore", tmp_path / "medrep.backup")
+        assert restored.prints(*command) == home.prints(*command)
+    assert "张测" in restored.prints("export-person", "D-1")
+    again = restored.medrep("restore", backup)
     assert again.returncode == 2
     assert "empty MEDREP_HOME" in again.stderr
 
 
-def test_a_damaged_backup_is_refused_and_leaves_the_home_empty(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_damaged_backup_is_refused_and_leaves_the_home_empty(
+    home: Service, backup: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "medrep.backup"
-    assert medrep(env, "backup", file).returncode == 0
-    body = bytearray(file.read_bytes())
+    body = bytearray(backup.read_bytes())
     body[body.index(b"PGDMP") + 2000] ^= 1
     file.write_bytes(body)
-    elsewhere = environment(tmp_path / "elsewhere")
-    refused = medrep(elsewhere, "restore", file)
+    refused = Service(tmp_path / "elsewhere").medrep("restore", file)
     assert refused.returncode == 2
     assert "database.dump is damaged" in refused.stderr
     assert not (tmp_path / "elsewhere" / "keys").exists()
-    assert medrep(env, "backup", file).returncode == 2, "a backup replaces nothing"
+    assert home.medrep("backup", file).returncode == 2, "a backup replaces nothing"
 
 
-def test_erasing_a_person_prints_receipts_and_leaves_the_chain_whole(restored: dict[str, str]) -> None:
-    erased = medrep(restored, "erase-person", "D-2")
+def test_erasing_a_person_prints_receipts_and_leaves_the_chain_whole(restored: Service) -> None:
+    erased = restored.medrep("erase-person", "D-2")
     assert erased.returncode == 0, erased.stderr
     receipts = [json.loads(line) for line in erased.stdout.splitlines()]
     assert {"store", "rows", "done", "why"} == set(receipts[0])
-    assert medrep(restored, "export-person", "D-2").returncode == 2
-    assert medrep(restored, "evidence", "verify").returncode == 0
+    assert restored.medrep("export-person", "D-2").returncode == 2
+    assert restored.medrep("evidence", "verify").returncode == 0
 
 
-def test_keys_rotate_and_old_data_opens(restored: dict[str, str]) -> None:
-    turned = medrep(restored, "rotate-key")
+def test_keys_rotate_and_old_data_opens(restored: Service) -> None:
+    turned = restored.medrep("rotate-key")
     assert turned.stdout.startswith("master-0002 is the master key now, "), turned.stderr
     assert int(turned.stdout.split(", ")[1].split()[0]) >= 2
-    assert "张测" in medrep(restored, "export-person", "D-1").stdout
+    assert "张测" in restored.medrep("export-person", "D-1").stdout
 
 
-async def test_a_changed_row_of_evidence_is_found(restored: dict[str, str]) -> None:
-    home = Path(restored["MEDREP_HOME"])
-    cluster = Cluster(home)
+async def test_a_changed_row_of_evidence_is_found(restored: Service) -> None:
+    cluster = Cluster(restored.home)
     await cluster.start()
     try:
-        tampered(home, "UPDATE evidence SET subject = 'file:other' WHERE id = (SELECT min(id) FROM evidence)")
+        tampered(
+            restored.home,
+            "UPDATE evidence SET subject = 'file:other' WHERE id = (SELECT min(id) FROM evidence)",
+        )
     finally:
         await cluster.stop()
-    found = medrep(restored, "evidence", "verify")
+    found = restored.medrep("evidence", "verify")
     assert found.returncode == 1
     assert "does not match its digest" in found.stdout
 
 
-def test_check_text_line_by_line(env: dict[str, str]) -> None:
+def test_check_text_line_by_line(home: Service) -> None:
     """A line in, a line out: empty, very long, not UTF-8, with a byte order mark."""
     said = b"\xef\xbb\xbf\xe6\xa0\xb9\xe6\xb2\xbb\n\n" + "好".encode() * 100_000 + b"\r\n\xff\xfe\nlast"
-    checked = medrep(env, "check-text", "--audience", "doctor", stdin=said)
+    checked = home.medrep("check-text", "--audience", "doctor", said=said)
     assert checked.returncode == 0, checked.stderr
     lines = [json.loads(line) for line in checked.stdout.splitlines()]
     assert [len(line["text"]) for line in lines] == [2, 0, 100_000, 2, 4]
@@ -140,10 +139,10 @@ def test_check_text_line_by_line(env: dict[str, str]) -> None:
             assert set(finding) == {"rule", "span", "why"}
 
 
-def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(env: dict[str, str]) -> None:
+def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(home: Service) -> None:
     process = subprocess.Popen(
         [str(MEDREP), "check-text", "--audience", "patient"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home.env,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write("您好\n".encode())
@@ -181,7 +180,7 @@ def test_wrong_settings_are_one_clear_line_without_secrets(
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "medrep.toml").write_text(config)
-    failed = medrep(environment(tmp_path / "home", **more), "tasks")
+    failed = Service(tmp_path / "home", more).medrep("tasks")
     assert failed.returncode == 2
     assert said in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
@@ -189,16 +188,15 @@ def test_wrong_settings_are_one_clear_line_without_secrets(
     assert "Traceback" not in failed.stderr
 
 
-def test_help_lists_the_commands() -> None:
-    helped = medrep(os.environ, "--help").stdout
+def test_help_lists_the_commands(home: Service) -> None:
+    helped = home.prints("--help")
     for name in (
         *("serve", "engine", "migrate", "train", "dialogue", "import-doctors", "understand", "check-text"),
         *("evidence", "export-person", "erase-person", "backup", "restore", "rotate-key", "tasks"),
     ):
         assert f"\n  {name} " in helped
-    assert "import" in medrep(os.environ, "dialogue", "--help").stdout
+    assert "import" in home.prints("dialogue", "--help")
 
 
 def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
-    env = environment(tmp_path / "home", MEDREP_CONFIG=str(ROOT / "medrep.example.toml"))
-    assert medrep(env, "migrate").returncode == 0
+    Service(tmp_path / "home", {"MEDREP_CONFIG": str(ROOT / "medrep.example.toml")}).prints("migrate")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.running import Running, descendants, medrep, status
+from tests.running import PORTS, Service, descendants
 
 
-def child(service: Running, pattern: str) -> int:
+def child(service: Service, pattern: str) -> int:
     """The process id of the child whose command line matches."""
-    found = [pid for pid, line in descendants(service.process.pid).items() if re.search(pattern, line)]
-    assert found, descendants(service.process.pid)
+    found = [pid for pid, line in service.processes().items() if re.search(pattern, line)]
+    assert found, service.processes()
     return min(found)
 
 
@@ -31,23 +31,23 @@ def secrets(home: Path) -> list[str]:
     return [*passwords, *tokens, *demo]
 
 
-def test_it_answers_and_says_where(service: Running) -> None:
+def test_it_answers_and_says_where(service: Service) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/sandbox/"):
         assert service.status(path) == 200, path
-        assert path == "/metrics" or f"{service.base}{path}" in service.said()
+        assert path == "/metrics" or f"{service.url}{path}" in service.said()
     assert re.search(r"invitation  DEMO-D006  code [0-9A-Z-]{14}", service.said())
     assert "/wechat/sandbox" in service.said()
     assert "Ctrl-C" in service.said()
 
 
-def test_no_secret_on_terminal_in_command_lines_or_logs(service: Running) -> None:
-    shown = [service.said(), *descendants(service.process.pid).values()]
+def test_no_secret_on_terminal_in_command_lines_or_logs(service: Service) -> None:
+    shown = [service.said(), *service.processes().values()]
     shown += [path.read_text(errors="replace") for path in (service.home / "logs").iterdir()]
     for secret in secrets(service.home):
         assert not any(secret in text for text in shown)
 
 
-def test_secrets_are_for_the_owner_alone(service: Running) -> None:
+def test_secrets_are_for_the_owner_alone(service: Service) -> None:
     assert (service.home / "keys").stat().st_mode & 0o777 == 0o700
     for path in [
         *(service.home / "keys").iterdir(),
@@ -57,34 +57,28 @@ def test_secrets_are_for_the_owner_alone(service: Running) -> None:
         assert path.stat().st_mode & 0o777 == 0o600, path.name
 
 
-def test_the_engine_is_told_nothing_of_the_database(service: Running) -> None:
+def test_the_engine_is_told_nothing_of_the_database(service: Service) -> None:
     told = Path(f"/proc/{child(service, '-m engine')}/environ").read_text()
     assert "MEDREP_ENGINE_TOKEN" in told
     assert "DATABASE" not in told
     assert "postgresql" not in told
 
 
-def test_a_second_supervisor_is_refused(service: Running) -> None:
-    second = medrep({**service.env, "MEDREP_PORT": "1"}, "serve")
+def test_a_second_supervisor_is_refused(service: Service) -> None:
+    second = Service(service.home).medrep("serve")
     assert second.returncode == 2
-    assert f"already runs in {service.home} (process {service.process.pid})" in second.stderr
+    assert f"already runs in {service.home} (process {service.running.pid})" in second.stderr
     assert service.status("/readyz") == 200
 
 
-def test_commands_use_the_running_service(service: Running) -> None:
+def test_commands_use_the_running_service(service: Service) -> None:
     began = set(descendants(os.getpid()))  # other tests' services are among them
-    assert medrep(service.env, "tasks").returncode == 0
-    verified = medrep(service.env, "evidence", "verify")
-    assert re.fullmatch(r"OK \d+ rows\n", verified.stdout), verified.stderr
-    said = medrep(
-        service.env,
-        "understand",
-        "--audience",
-        "doctor",
-        stdin="二甲双胍肾功能不全能用吗\n\n胸痛得厉害，喘不上气\n",
-    )
-    lines = [json.loads(line) for line in said.stdout.splitlines()]
-    assert [line["route"] for line in lines] == ["answer", "dialogue", "emergency"], said.stderr
+    service.prints("tasks")
+    assert re.fullmatch(r"OK \d+ rows\n", service.prints("evidence", "verify"))
+    texts = "二甲双胍肾功能不全能用吗\n\n胸痛得厉害，喘不上气\n"
+    said = service.prints("understand", "--audience", "doctor", said=texts)
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [line["route"] for line in lines] == ["answer", "dialogue", "emergency"]
     asked = lines[0]
     assert asked["intent"] == "ask_product"
     assert {"type": "drug", "value": "二甲双胍", "start": 0, "end": 4} in asked["entities"]
@@ -93,32 +87,32 @@ def test_commands_use_the_running_service(service: Running) -> None:
     assert "-m engine" not in "".join(
         line
         for pid, line in descendants(os.getpid()).items()
-        if pid not in began and pid != service.process.pid
+        if pid not in began and pid != service.running.pid
     )
 
 
 @pytest.mark.parametrize("pattern", ["-m engine", "-m bot.app", "-m sandbox", r"/postgres -D"])
-def test_what_is_killed_comes_back(service: Running, pattern: str) -> None:
+def test_what_is_killed_comes_back(service: Service, pattern: str) -> None:
     victim = child(service, pattern)
     os.kill(victim, signal.SIGKILL)
     deadline = time.monotonic() + 60
     while True:
-        again = [pid for pid, line in descendants(service.process.pid).items() if re.search(pattern, line)]
+        again = [pid for pid, line in service.processes().items() if re.search(pattern, line)]
         if again and victim not in again and service.status("/readyz") == 200:
             break
         assert time.monotonic() < deadline, service.logs()
         time.sleep(0.1)
-    while status(f"{service.base}/sandbox/") != 200:
+    while service.status("/sandbox/") != 200:
         assert time.monotonic() < deadline, service.logs()
         time.sleep(0.2)
-    assert service.process.poll() is None
+    assert service.running.poll() is None
     service.await_ready(30)
 
 
-def test_a_port_in_use_is_named_at_once(service: Running, tmp_path: Path) -> None:
-    taken = {**service.env, "MEDREP_HOME": str(tmp_path / "other")}
-    refused = medrep(taken, "serve", seconds=30)
+def test_a_port_in_use_is_named_at_once(service: Service, tmp_path: Path) -> None:
+    taken = {name: service.env[name] for name in PORTS}
+    refused = Service(tmp_path / "other", taken).medrep("serve", seconds=30)
     assert refused.returncode == 2
-    for name in ("MEDREP_PORT", "MEDREP_ENGINE_PORT", "MEDREP_ACTIONS_PORT"):
+    for name in PORTS:
         assert f"port {taken[name]} is in use or not allowed; choose another with {name}" in refused.stderr
     assert not (tmp_path / "other" / "database").exists()

@@ -7,80 +7,80 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.settings import ROOT
-from tests.service.running import MEDREP, descendants, environment, left, medrep, serving
+from tests.running import MEDREP, Service, ask, descendants, left, with_model
 
 STOP_SECONDS = 15.0
 
 
-def test_a_second_start_does_nothing_again_and_a_stop_leaves_nothing(new_home: Callable[[], Path]) -> None:
-    home = new_home()
-    env = environment(home, MEDREP_SANDBOX="1")
+def test_a_second_start_does_nothing_again_and_a_stop_leaves_nothing(tmp_path: Path) -> None:
+    """The second one the way `make run` does it, where SIGTERM goes to make."""
+    service = Service(with_model(tmp_path / "home", indexed=False), {"MEDREP_SANDBOX": "1"})
     codes = []
     for start in (1, 2):
-        with serving(env, "serve", "--demo") as running:
-            said = running.said()
-            processes = descendants(running.process.pid)
-            assert len(processes) >= 4, processes
-            codes.append(re.findall(r"invitation .*", said))
-            took = running.stop()
+        if start == 1:
+            service.start("serve", "--demo")
+        else:
+            service.start("run", command=("make", "-f", str(as_make_run(tmp_path))))
+        said, processes = service.said(), service.processes()
+        took = service.stop()
+        assert len(processes) >= 4, processes
+        codes.append(re.findall(r"invitation .*", said))
         assert took < STOP_SECONDS
-        assert running.process.returncode == 0
+        assert start == 2 or service.running.returncode == 0
+        assert "medrep: stopped" in service.said()
         assert left(processes) == []
         assert "training" not in said
         assert ("published" in said) == (start == 1)
-        assert running.status("/healthz") == 0
+        assert service.status("/healthz") == 0
     assert codes[0] == codes[1] != []
 
 
-def test_kill_9_of_the_supervisor_leaves_no_orphan_and_loses_nothing(new_home: Callable[[], Path]) -> None:
-    env = environment(new_home())
-    with serving(env) as running:
-        before = medrep(env, "evidence", "verify").stdout
-        processes = descendants(running.process.pid)
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
-        deadline = time.monotonic() + 10
-        while left(processes):
-            assert time.monotonic() < deadline, left(processes)
-            time.sleep(0.05)
-    assert medrep(env, "evidence", "verify").stdout == before
-
-
-def test_sigterm_to_make_stops_the_service(new_home: Callable[[], Path]) -> None:
-    """The way `make run` starts it: the recipe's last line is an exec."""
+def as_make_run(folder: Path) -> Path:
+    """A Makefile whose `run` starts the service as ours does: by an exec in the recipe's last line."""
     recipe = (ROOT / "Makefile").read_text().split("\nrun:")[1].split("\n\n")[0].splitlines()
-    assert recipe[-1].lstrip().startswith("@exec ")
-    env = environment(new_home())
-    ours = "run:\n\t@exec env MEDREP_SANDBOX=1 " + str(MEDREP) + " serve --demo\n"
-    output = Path(env["MEDREP_HOME"]) / "make.txt"
-    with output.open("wb") as file:
-        make = subprocess.Popen(["make", "-f", "-"], stdin=subprocess.PIPE, stdout=file, stderr=file, env=env)
-        assert make.stdin is not None
-        make.stdin.write(ours.encode())
-        make.stdin.close()
-        try:
-            deadline = time.monotonic() + 120
-            while "stop with Ctrl-C" not in output.read_text():
-                assert make.poll() is None and time.monotonic() < deadline, output.read_text()
-                time.sleep(0.1)
-            processes = descendants(make.pid)
-        finally:
-            make.terminate()
-            make.wait(30)
-    assert "medrep: stopped" in output.read_text()
-    assert left(processes) == []
+    last = recipe[-1].lstrip()
+    assert last == "@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo"
+    file = folder / "Makefile"
+    file.write_text(f"run:\n\t{last.replace('.venv/bin/medrep', str(MEDREP))}\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service as its users run it: no sandbox, nothing for tests."""
+    service = Service(with_model(tmp_path_factory.mktemp("plain") / "home"))
+    with service.serving():
+        yield service
+
+
+def test_what_is_for_tests_and_demos_alone_is_not_there(plain: Service) -> None:
+    assert plain.status("/readyz") == 200
+    assert ask(f"{plain.url}/test/clock", body='{"now": "2030-01-01T08:00:00+08:00"}') == (404, None)
+    assert plain.status("/sandbox/") == 404
+
+
+def test_kill_9_of_the_supervisor_leaves_no_orphan_and_loses_nothing(plain: Service) -> None:
+    before = plain.prints("evidence", "verify")
+    processes = plain.processes()
+    os.kill(plain.running.pid, signal.SIGKILL)
+    plain.running.wait()
+    deadline = time.monotonic() + 10
+    while left(processes):
+        assert time.monotonic() < deadline, left(processes)
+        time.sleep(0.05)
+    assert plain.prints("evidence", "verify") == before
 
 
 @pytest.mark.parametrize("moment", [0.5, 2.0, 4.0])
-def test_a_stop_while_starting_leaves_nothing(new_home: Callable[[], Path], moment: float) -> None:
-    env = environment(new_home())
-    process = subprocess.Popen([str(MEDREP), "serve"], env=env, stdout=subprocess.DEVNULL)
+def test_a_stop_while_starting_leaves_nothing(tmp_path: Path, moment: float) -> None:
+    service = Service(with_model(tmp_path / "home"))
+    process = subprocess.Popen([MEDREP, "serve"], env=service.env, stdout=subprocess.DEVNULL)
     time.sleep(moment)
     processes = descendants(process.pid)
     process.terminate()

@@ -11,42 +11,47 @@ from pathlib import Path
 from bot.dialogue import read_dialogue
 from bot.settings import ROOT
 from bot.training import model_path
-from tests.service.running import Running, descendants, environment, get_json, medrep, serving
+from tests.running import Service, ask
 
 SECONDS = 240
 
 
-def until(running: Running, true: Callable[[], bool]) -> None:
+def until(service: Service, true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not true():
-        assert time.monotonic() < deadline, running.said() + running.logs()
+        assert time.monotonic() < deadline, service.said() + service.logs()
         time.sleep(0.2)
+
+
+def spoken_by(service: Service) -> str:
+    """The model that the engine speaks with."""
+    token = (service.home / "keys" / "engine.token").read_text()
+    status, said = ask(f"http://127.0.0.1:{service.env['MEDREP_ENGINE_PORT']}/ready", token)
+    assert status == 200
+    return str(said["model"])
 
 
 def test_a_new_version_speaks_without_a_restart_and_a_bad_one_never_does(tmp_path: Path) -> None:
     """With the engine's small test dialogue; `medrep engine` follows what is published as `serve` does."""
     files = tmp_path / "files"
     shutil.copytree(ROOT / "tests" / "engine" / "fixture", files)
-    home = tmp_path / "home"
-    env = environment(home)
-    assert medrep(env, "dialogue", "import", files).returncode == 0
-    with serving(env, "engine") as running:
-        token = (home / "keys" / "engine.token").read_text()
-        url = f"http://127.0.0.1:{env['MEDREP_ENGINE_PORT']}/ready"
-        first = get_json(url, token)["model"]
-        engine = [pid for pid, line in descendants(running.process.pid).items() if "-m engine" in line]
+    service = Service(tmp_path / "home")
+    service.prints("dialogue", "import", files)
+    with service.serving("engine"):
+        first = spoken_by(service)
+        engine = [pid for pid, line in service.processes().items() if "-m engine" in line]
 
         domain = files / "domain.yml"
         domain.write_text(domain.read_text() + "# a newer version\n")
-        assert medrep(env, "dialogue", "import", files).returncode == 0
-        until(running, lambda: get_json(url, token)["model"] != first)
-        second = get_json(url, token)["model"]
-        assert model_path(home, read_dialogue(files).fingerprint).exists()
+        service.prints("dialogue", "import", files)
+        until(service, lambda: spoken_by(service) != first)
+        second = spoken_by(service)
+        assert model_path(service.home, read_dialogue(files).fingerprint).exists()
 
         good = domain.read_text()
         for broken in ("intents: [[[\n", good.replace("utter_stop:", "utter_halt:")):
             domain.write_text(broken)
-            refused = medrep(env, "dialogue", "import", files)
+            refused = service.medrep("dialogue", "import", files)
             assert refused.returncode == 2, "what the app could not speak with is never put in force"
             assert "domain.yml" in refused.stderr
 
@@ -55,11 +60,9 @@ def test_a_new_version_speaks_without_a_restart_and_a_bad_one_never_does(tmp_pat
         config.write_text(
             config.read_text().replace("engine.intents.IntentRegression", "engine.intents.Nothing")
         )
-        assert medrep(env, "dialogue", "import", files).returncode == 0
-        until(running, lambda: "cannot be used, the old one stays" in running.said())
-        assert get_json(url, token)["model"] == second
-        assert engine == [
-            pid for pid, line in descendants(running.process.pid).items() if "-m engine" in line
-        ]
-        tasks = [json.loads(line) for line in medrep(env, "tasks").stdout.splitlines()]
+        service.prints("dialogue", "import", files)
+        until(service, lambda: "cannot be used, the old one stays" in service.said())
+        assert spoken_by(service) == second
+        assert engine == [pid for pid, line in service.processes().items() if "-m engine" in line]
+        tasks = [json.loads(line) for line in service.prints("tasks").splitlines()]
         assert [task["kind"] for task in tasks] == ["platform"]

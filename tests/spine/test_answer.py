@@ -40,8 +40,7 @@ async def test_off_label_is_never_answered(doctor: Phone, service: Service) -> N
     said = await doctor.ask("没有糖尿病的人可以吃二甲双胍减肥吗")
     assert "医学信息部" in said and "前答复您" in said
     assert "来源" not in said
-    tasks = service.medrep("tasks")
-    assert "medical_information" in tasks
+    assert "medical_information" in service.prints("tasks")
 
 
 async def test_text_that_looks_like_a_command_is_text(doctor: Phone) -> None:
@@ -63,13 +62,13 @@ async def test_a_source_can_be_asked_for(doctor: Phone) -> None:
 async def test_a_red_flag_is_answered_at_once_and_reaches_a_person(doctor: Phone, service: Service) -> None:
     said = await doctor.ask("我现在胸口疼得厉害，喘不上气")
     assert "120" in said
-    assert '"emergency"' in service.medrep("tasks")
+    assert '"emergency"' in service.prints("tasks")
 
 
 async def test_an_adverse_event_is_recorded_and_not_reassured(doctor: Phone, service: Service) -> None:
     said = await doctor.ask("我有个病人吃了二甲双胍以后拉肚子拉得很厉害")
     assert "24小时" in said and "药物安全" in said
-    assert '"adverse_event"' in service.medrep("tasks")
+    assert '"adverse_event"' in service.prints("tasks")
 
 
 async def test_stop_and_resume(doctor: Phone) -> None:

@@ -22,9 +22,8 @@ async def test_no_product_text_before_verification(http: aiohttp.ClientSession, 
 async def test_a_doctor_verifies_with_the_invitation_code(
     http: aiohttp.ClientSession, service: Service
 ) -> None:
-    printed = service.output.read_text(encoding="utf-8")
-    code = re.search(r"code (\S+)", printed)
-    assert code, printed
+    code = re.search(r"code (\S+)", service.said())
+    assert code, service.said()
     people = await (await http.get(f"{service.url}/sandbox/api/followers?account=sandbox")).json()
     unbound = next(p for p in people if p["card"].get("kind") == "unbound")
     phone = Phone(http, service.url, unbound["openid"])
@@ -43,5 +42,5 @@ async def test_without_a_code_a_person_confirms(http: aiohttp.ClientSession, ser
     phone = await Phone.newcomer(http, service.url, "无码医生")
     said = await phone.ask("我是王小明，示例县人民医院，13900009999，没有邀请码")
     assert "同事" in said
-    assert '"identity"' in service.medrep("tasks")
+    assert '"identity"' in service.prints("tasks")
     assert "等同事确认" in await phone.ask("氨氯地平怎么吃")

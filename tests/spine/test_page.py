@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from tests.running import ROOT, Service
+from bot.settings import ROOT
+from tests.running import Service
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARTIFACTS = ROOT / "artifacts"
@@ -28,7 +29,7 @@ async def test_a_newcomer_to_medrep_sees_a_sourced_answer(service: Service) -> N
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(f"{service.url}/sandbox/#sandbox/oSbx1Dctr_ZhaoDing000000004c")
-        await page.get_by_role("textbox").last.fill("二甲双胍肾功能不全能用吗")
+        await page.get_by_label("输入消息").fill("二甲双胍肾功能不全能用吗")
         await page.keyboard.press("Enter")
         answer = page.get_by_text(re.compile("来源：盐酸二甲双胍片说明书")).last
         await expect(answer).to_be_visible(timeout=20_000)

@@ -1,0 +1,88 @@
+"""`POST /test/clock`: business time of a running service, moved in all its processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import psycopg
+import pytest
+
+from bot.store.cluster import Cluster
+from tests.phone import Phone
+from tests.running import Service, ask
+
+ROUNDING = timedelta(seconds=1)  # what processes tell each other are whole seconds
+TOOK = re.compile(r"^process_start_time_seconds (\S+)$|^medrep_messages_received_total\{.+\} (\S+)$", re.M)
+
+
+def moved(service: Service, body: str) -> tuple[int, datetime | None]:
+    """The status, and the business time answered."""
+    status, said = ask(f"{service.url}/test/clock", body=body)
+    return status, datetime.fromisoformat(said["now"]) if said else None
+
+
+@pytest.fixture
+async def phone(http: aiohttp.ClientSession, service: Service) -> AsyncIterator[Phone]:
+    """Somebody whose messages tell when they were received; afterwards it is today again."""
+    yield await Phone.newcomer(http, service.url, "问时间的人")
+    assert moved(service, json.dumps({"now": datetime.now(UTC).isoformat()}))[0] == 200
+
+
+async def taken_by(service: Service) -> dict[str, float]:
+    """How many messages each app process has taken, by the moment it was started."""
+    found: dict[str, float] = {}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
+        for _ in range(16):  # each connection reaches some process
+            async with http.get(f"{service.url}/metrics") as answer:
+                values = TOOK.findall(await answer.text())
+            began = next(one for one, _ in values if one)
+            found[began] = sum(float(count) for _, count in values if count)
+    return found
+
+
+async def received(service: Service, phone: Phone) -> tuple[datetime, float, float]:
+    """Send something: when the service says it came, and the monotonic clock before and after."""
+    before = time.monotonic()
+    receipt = await phone.send(type="image", wait=True)
+    assert receipt["outcome"] in ("replied", "acknowledged"), receipt
+    after = time.monotonic()
+    async with await psycopg.AsyncConnection.connect(Cluster(service.home).url()) as connection:
+        query = "SELECT received_at FROM inbox WHERE key = %s"
+        row = await (await connection.execute(query, (f"m:{receipt['msg_id']}",))).fetchone()
+    assert row is not None
+    return row[0], before, after
+
+
+async def test_every_process_goes_on_from_the_moment_it_was_told(phone: Phone, service: Service) -> None:
+    target = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    at_first = await taken_by(service)
+    assert len(at_first) == 2
+    asked = time.monotonic()
+    status, now = moved(service, json.dumps({"now": target.isoformat()}))
+    answered = time.monotonic()
+    assert status == 200 and now is not None and timedelta() <= now - target < ROUNDING
+    for _ in range(24):
+        came, before, after = await received(service, phone)
+        assert came >= target + timedelta(seconds=before - answered) - ROUNDING
+        assert came <= target + timedelta(seconds=after - asked) + ROUNDING
+    taken = await taken_by(service)
+    assert all(taken[process] > count for process, count in at_first.items()), "each took some of them"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "now", "[]", "{}", '"2030-01-01T08:00:00+08:00"'),
+        *('{"now": null}', '{"now": 1893456000}', '{"now": "tomorrow"}', '{"now": "2030-13-01T00:00:00Z"}'),
+        '{"now": "2030-01-01T08:00:00"}',  # whose eight o'clock?
+    ],
+)
+async def test_nonsense_is_refused_and_moves_nothing(phone: Phone, service: Service, body: str) -> None:
+    assert moved(service, body) == (400, None)
+    came, _, _ = await received(service, phone)
+    assert abs(came - datetime.now(UTC)) < timedelta(minutes=1)
