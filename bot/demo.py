@@ -8,11 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from bot.clock import Clock
 from bot.doctors import import_doctors, issue_codes
 from bot.model import Fault, MedrepError
 from bot.process import plain_environment
 from bot.settings import ROOT, Settings
+from bot.store import business_clock
 from bot.store.database import Database
 from bot.store.doctors import without_code
 from bot.store.keys import Keyring, Vault
@@ -27,7 +27,9 @@ async def people(db: Database, settings: Settings) -> list[str]:
     """Load the demo's doctors; lines that tell who still has to verify, and with which code."""
     file = settings.home / "demo-doctors.csv"
     await _sandbox("doctors", "--out", str(file))
-    vault, clock = Vault(Keyring(settings.key_dir)), Clock()
+    vault = Vault(Keyring(settings.key_dir))
+    async with db.begin() as tx:
+        clock = await business_clock.clock(tx)
     report = await import_doctors(db, vault, clock, settings.accounts, file, by="demo")
     lines = [f"demo row {fault.row} was not loaded: {fault.reason}" for fault in report.faults]
     codes = Codes(settings.home / "demo-codes.csv")

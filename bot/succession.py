@@ -13,12 +13,11 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from bot.clock import real_now
 from bot.dialogue import Dialogue, Engine
 from bot.model import Fault, MedrepError
 from bot.process import Say
 from bot.publishing import in_force
-from bot.store import published
+from bot.store import business_clock, published
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import dialogue_version
@@ -129,7 +128,7 @@ class Succession:
                 tx,
                 Vault(Keyring(self._home / "keys")),
                 Kind.PLATFORM,
-                now=real_now(),
+                now=(await business_clock.clock(tx)).now(),
                 key=f"dialogue:{dialogue.fingerprint}",
                 detail=f"published dialogue {dialogue.fingerprint[:12]} could not be put to work",
             )

@@ -243,11 +243,19 @@ class Supervisor:
                 return False
 
     def _addresses(self) -> list[str]:
-        base = self._base()
-        accounts = [f"{base}/wechat/{name}" for name in self._settings.accounts.wechat]
+        base, settings = self._base(), self._settings
+        accounts = [f"{settings.public_url}/wechat/{name}" for name in settings.accounts.wechat]
         lines = [f"health      {base}/healthz  {base}/readyz  {base}/metrics"]
         lines += [f"webhook     {address}" for address in accounts]
-        return lines + ([f"phone page  {base}/sandbox/"] if self._settings.sandbox else [])
+        return (
+            lines
+            + ([f"phone page  {base}/sandbox/"] if settings.sandbox else [])
+            + [
+                f"not served  [{channel}.{name}] is configured, and nothing here speaks {channel} yet"
+                for channel in ("wecom", "telegram", "webchat")
+                for name in getattr(settings.accounts, channel)
+            ]
+        )
 
     def _base(self) -> str:
         host = self._settings.host

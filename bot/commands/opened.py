@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from bot.clock import Clock
@@ -47,7 +46,7 @@ async def opened() -> AsyncIterator[Opened]:
         db = Database(url, size=2)
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
-            clock = Clock(timedelta(seconds=await business_clock.offset(tx)))
+            clock = await business_clock.clock(tx)
         vault = Vault(Keyring(settings.key_dir))
         yield Opened(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded

@@ -6,6 +6,7 @@ import getpass
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -13,7 +14,9 @@ from bot.base import Base, Published
 from bot.commands.opened import Opened, opened, progress, run, say, say_json
 from bot.doctors import Report, confirm, decline, import_doctors, write_codes
 from bot.knowledge import Encoder
+from bot.model import Account, Channel, Fault, MedrepError
 from bot.privacy import Receipt, erase_person, export_person
+from bot.store import contacts
 
 TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
 
@@ -73,25 +76,47 @@ async def _decide(task_id: int, external_id: str | None) -> None:
                 await confirm(tx, base, task_id, external_id, by, now)
 
 
-def export(external_id: Annotated[str, typer.Argument()]) -> None:
+Who = Annotated[str | None, typer.Argument(metavar="[EXTERNAL_ID]", help="Of the list of doctors.")]
+ContactOption = Annotated[str | None, typer.Option("--contact", help="Anybody, as CHANNEL:ACCOUNT:ADDRESS.")]
+
+
+def export(external_id: Who = None, contact: ContactOption = None) -> None:
     """Print everything that is kept of a person, as one JSON object."""
-    say_json(run(_export(external_id)))
+    say_json(run(_export(external_id, contact)))
 
 
-async def _export(external_id: str) -> dict[str, Any]:
+async def _export(external_id: str | None, contact: str | None) -> dict[str, Any]:
     async with opened() as home:
-        return await export_person(home.db, home.vault, external_id=external_id)
+        person_id = await _person(home, contact)
+        return await export_person(home.db, home.vault, external_id=external_id, person_id=person_id)
 
 
-def erase(external_id: Annotated[str, typer.Argument()]) -> None:
+def erase(external_id: Who = None, contact: ContactOption = None) -> None:
     """Erase a person: their key is destroyed. Prints a receipt per store, one JSON object a line."""
-    for receipt in run(_erase(external_id)):
+    for receipt in run(_erase(external_id, contact)):
         say_json(asdict(receipt))
 
 
-async def _erase(external_id: str) -> tuple[Receipt, ...]:
+async def _erase(external_id: str | None, contact: str | None) -> tuple[Receipt, ...]:
     async with opened() as home:
-        return await erase_person(await _base(home), external_id=external_id, by=getpass.getuser())
+        base, by = await _base(home), getpass.getuser()
+        person_id = await _person(home, contact)
+        return await erase_person(base, external_id=external_id, person_id=person_id, by=by)
+
+
+async def _person(home: Opened, contact: str | None) -> UUID | None:
+    """Who writes from this address. Raises MedrepError(BAD_INPUT | NOT_FOUND)."""
+    if contact is None:
+        return None
+    channel, _, rest = contact.partition(":")
+    name, _, address = rest.partition(":")
+    if channel not in set(Channel) or not address:
+        raise MedrepError(Fault.BAD_INPUT, "a contact is CHANNEL:ACCOUNT:ADDRESS, like wechat:demo:oAbc")
+    async with home.db.begin() as tx:
+        found = await contacts.by_address(tx, home.vault, Account(Channel(channel), name), address)
+    if found is None:
+        raise MedrepError(Fault.NOT_FOUND, "nobody has written from this address")
+    return found.person_id
 
 
 async def _base(home: Opened) -> Base:
