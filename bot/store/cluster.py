@@ -90,8 +90,8 @@ class Cluster:
                     *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
                     *("-c", "max_connections=200", "-c", "shared_buffers=128MB"),
                     *("-c", "log_min_messages=warning", "-c", "log_statement=none"),
-                    # statements that fail are not written out: they could carry ciphertext and digests
-                    *("-c", "log_min_error_statement=panic"),
+                    # neither failing statements nor the values they failed on: ciphertext, digests, rows
+                    *("-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse"),
                 ],
                 stdout=log,
                 stderr=log,
