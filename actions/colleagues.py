@@ -6,7 +6,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import say, spoken_time
 from bot.effects import Call
-from bot.tasks import Kind, open_task
+from bot.tasks import Kind, add_to_open, open_task
 
 LONGEST = 4000  # characters of their words that a colleague reads
 
@@ -33,14 +33,17 @@ async def hand_over(
 async def find_colleague(
     dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
 ) -> None:
-    """A task for the person's rep, or for whoever is on duty."""
-    _, due = await open_task(
+    """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
+    words = detail[:LONGEST]
+    _, due = await add_to_open(
+        call.tx, call.base.vault, Kind.HAND_OVER, now=call.now, whose=call.whose, detail=words
+    ) or await open_task(
         call.tx,
         call.base.vault,
         Kind.HAND_OVER,
         now=call.now,
         whose=call.whose,
         key=f"{Kind.HAND_OVER}:{call.turn_id}",
-        detail=detail[:LONGEST],
+        detail=words,
     )
     say(dispatcher, response, rep=call.standing.rep or "值班同事", due=spoken_time(due))

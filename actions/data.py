@@ -11,6 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import current, intent, said, say, spoken_time
 from bot import consent
+from bot.effects import Call
 from bot.tasks import Kind, open_task
 
 RESPONSES = {
@@ -31,18 +32,22 @@ class Privacy(Action):  # type: ignore[misc]
         return "action_privacy"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        _, due = await open_task(
-            call.tx,
-            call.base.vault,
-            Kind.DATA_REQUEST,
-            now=call.now,
-            whose=call.whose,
-            key=f"{Kind.DATA_REQUEST}:{call.turn_id}",
-            detail=f"[{intent(tracker)}] {said(tracker)[:4000]}",
-        )
-        say(dispatcher, RESPONSES.get(intent(tracker), "utter_privacy"), due=spoken_time(due))
+        await register(dispatcher, current(), intent(tracker), said(tracker))
         return []
+
+
+async def register(dispatcher: CollectingDispatcher, call: Call, what: str, words: str) -> None:
+    """A task for whoever looks after data, and when it will be done."""
+    _, due = await open_task(
+        call.tx,
+        call.base.vault,
+        Kind.DATA_REQUEST,
+        now=call.now,
+        whose=call.whose,
+        key=f"{Kind.DATA_REQUEST}:{call.turn_id}",
+        detail=f"[{what}] {words[:4000]}",
+    )
+    say(dispatcher, RESPONSES.get(what, "utter_privacy"), due=spoken_time(due))
 
 
 class Stop(Action):  # type: ignore[misc]

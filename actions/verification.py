@@ -9,10 +9,16 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import current, said, say
-from bot.doctors import Outcome, parse, verify
+from actions.call import current, intent, said, say
+from actions.colleagues import find_colleague
+from actions.data import RESPONSES as DATA_REQUESTS
+from actions.data import register
+from bot.doctors import PARTS, Outcome, parse, verify
 
-PARTS = ("name", "hospital", "phone", "code")
+# What was tried in vain is kept, so that one part alone can be corrected. The mark on the code says so: only
+# a message that brings a part is a new try.
+TRIED = "tried:"
+KEPT = frozenset({Outcome.AGAIN, Outcome.LIMIT})
 RESPONSES = {
     Outcome.VERIFIED: "utter_verify_done",
     Outcome.AGAIN: "utter_verify_again",
@@ -22,23 +28,35 @@ RESPONSES = {
 
 
 class ValidateVerifyForm(Action):  # type: ignore[misc]
-    """Finds whatever parts the message holds, in any order, in one message or several."""
+    """Finds whatever parts the message holds, in any order, in one message or several.
+
+    Who asks for a person or for their data while the form is open is served first: the form is open to Rasa
+    whatever the intent.
+    """
 
     def name(self) -> str:
         return "validate_verify_form"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        if current().standing.verified:  # a colleague confirmed them while the form was still open
+        call = current()
+        if call.standing.verified:  # a colleague confirmed them while the form was still open
             return [SlotSet("requested_slot", None)]
-        known = {part: tracker.get_slot(f"verify_{part}") for part in PARTS}
-        found = parse(said(tracker), {part: value for part, value in known.items() if value})
-        return [SlotSet(f"verify_{part}", found.get(part) or known[part]) for part in PARTS]
+        if intent(tracker) == "ask_human":
+            await find_colleague(dispatcher, call, said(tracker))
+        elif intent(tracker) in DATA_REQUESTS:
+            await register(dispatcher, call, intent(tracker), said(tracker))
+        known = _parts(tracker)
+        plain = {part: value.removeprefix(TRIED) for part, value in known.items()}
+        if found := parse(said(tracker), plain):
+            known = plain | found
+        return [SlotSet(f"verify_{part}", known.get(part)) for part in PARTS]
 
 
 class Verify(Action):  # type: ignore[misc]
-    """All parts are there: matched against the imported list; the parts are then forgotten.
+    """All parts are there: matched against the imported list.
 
-    Whoever was confirmed meanwhile has written something else, which is answered.
+    Whoever was confirmed meanwhile has written something else, which is answered. Whoever was tried in vain
+    and brings no part is told again what is asked for.
     """
 
     def name(self) -> str:
@@ -48,14 +66,24 @@ class Verify(Action):  # type: ignore[misc]
         call = current()
         if call.standing.verified:
             return [*_forgotten(), *await fall_back(dispatcher, call, tracker)]
-        parts = {part: str(tracker.get_slot(f"verify_{part}") or "") for part in PARTS}
+        parts = _parts(tracker)
+        if parts.get("code", "").startswith(TRIED):
+            say(dispatcher, "utter_verify_again")
+            return []
         outcome = await verify(call.tx, call.base, call.whose, parts, call.now)
         say(dispatcher, RESPONSES[outcome])
+        kept = [SlotSet("verify_code", f"{TRIED}{parts.get('code', '')}")]
         return [
-            *_forgotten(),
+            *(kept if outcome in KEPT else _forgotten()),
             SlotSet("verified", outcome == Outcome.VERIFIED),
             SlotSet("verify_waiting", outcome == Outcome.WAIT),
         ]
+
+
+def _parts(tracker: Any) -> dict[str, str]:
+    """What they told of themselves so far."""
+    slots = {part: tracker.get_slot(f"verify_{part}") for part in PARTS}
+    return {part: str(value) for part, value in slots.items() if value}
 
 
 def _forgotten() -> list[EventType]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.model import Choice, InboundKind, TurnInput
+from bot.requests import asked_for
 from bot.store.messages import Waiting
 
 _ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
@@ -26,7 +27,8 @@ def hear(said: Sequence[Waiting], offered: Sequence[Choice], *, verified: bool) 
     """The turn's input; None when there is nothing to react to.
 
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
-    in rows, and not in what the NLU makes of it.
+    in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
+    these intents lead to shows nothing of a product.
     """
     kind = said[-1].kind if said else None
     body = said[-1].body if said else {}
@@ -42,7 +44,7 @@ def hear(said: Sequence[Waiting], offered: Sequence[Choice], *, verified: bool) 
         return None
     text = "\n".join(message.body["text"] for message in said if message.body["text"])
     if not verified:
-        return Heard(TurnInput(text=text, intent="verify"))
+        return Heard(TurnInput(text=text, intent=asked_for(text) or "verify"))
     picked = _picked(kind, body, text, offered)
     if picked is not None:
         return Heard(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))

@@ -2,12 +2,13 @@
 
 from bot.doctors.codes import issue_codes, write_codes
 from bot.doctors.importing import Report, import_doctors
-from bot.doctors.parts import NO_CODE, parse
+from bot.doctors.parts import NO_CODE, PARTS, parse
 from bot.doctors.row import RowFault
 from bot.doctors.verification import Outcome, confirm, decline, verify
 
 __all__ = [
     "NO_CODE",
+    "PARTS",
     "Outcome",
     "Report",
     "RowFault",

@@ -15,6 +15,7 @@ from bot.doctors import identity
 from bot.doctors.surnames import SURNAMES
 
 NO_CODE = "none"
+PARTS = ("name", "hospital", "phone", "code")
 _LONGEST = 1000  # characters; nobody needs more to say who they are
 _HAN = r"[\u3400-\u9fff]"
 
@@ -35,6 +36,8 @@ _SHAPED_CODE = re.compile(
     rf"(?<![A-Z0-9]){_GROUP}(?:[ -]?{_GROUP}){{{identity.GROUPS - 1}}}(?![A-Z0-9])", re.I
 )
 _BARE_CODE = re.compile(r"[A-Za-z0-9](?:[ -]?[A-Za-z0-9]){5,23}")
+# With figures and letters in it, and no quantity: metformin, 2026-11-21 and 1000mg are none.
+_CORRECTED_CODE = re.compile(rf"(?=\D*\d)(?=[\d -]*[A-Za-z])(?!\d+ ?[A-Za-z]{{1,4}}$){_BARE_CODE.pattern}")
 _NONE = (
     r"(?:(?:暂时|暂|还|也)?(?:没有|没收到|没拿到|没领到|没)|暂无|木有|无"
     r"|(?:none|null|no|na|n/a)(?![A-Za-z0-9]))"
@@ -102,10 +105,11 @@ _RUN_ON_LABEL = re.compile(
 def parse(text: str, known: Mapping[str, str | None]) -> dict[str, str]:
     """The parts found in one message: any of `name`, `hospital`, `phone`, `code` (`NO_CODE`: has none).
 
-    `known` is what earlier messages gave, by the same names; a part returned here replaces it. Pure, and
-    linear in the text.
+    `known` is what earlier messages gave, by the same names; a part returned here replaces it. Once all are
+    known they are being corrected, so that a bare name or code is one again. Pure, and linear in the text.
     """
     rest, found = _leveled(text[:_LONGEST]), dict[str, str]()
+    correcting = all(known.get(part) for part in PARTS)
     if number := _PHONE.search(rest):
         found["phone"] = identity.phone(number[0]) or number[0]
         rest = _PHONE_WORD.sub(",", _cut(rest, number))
@@ -114,9 +118,11 @@ def parse(text: str, known: Mapping[str, str | None]) -> dict[str, str]:
     segments = [s for s in segments if s]
     for segment in segments:
         if not _labelled(segment, found):
-            _free(segment, found, known)
+            _free(segment, found, {} if correcting else known)
     for segment in segments:
         _last_resort(segment, found, known)
+    if correcting and len(segments) == 1 and _CORRECTED_CODE.fullmatch(segments[0]):
+        found.setdefault("code", identity.code(segments[0]))
     return found
 
 
@@ -214,7 +220,7 @@ def _is_name(text: str) -> bool:
 
 def _last_resort(segment: str, found: dict[str, str], known: Mapping[str, str | None]) -> None:
     """What can only be the one part still missing."""
-    have = {part for part in ("name", "hospital", "phone", "code") if known.get(part) or part in found}
+    have = {part for part in PARTS if known.get(part) or part in found}
     if "code" not in found and _BARE_NONE.fullmatch(segment):
         found["code"] = NO_CODE
     elif have == {"name", "hospital", "phone"} and _BARE_CODE.fullmatch(segment):

@@ -73,6 +73,29 @@ async def add(
     return int(opened)
 
 
+async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetime) -> TaskRow | None:
+    """The contact's newest task of this kind that is neither done nor overdue; locked."""
+    query = (
+        select(task, rep.c.name.label("owner_name"))
+        .outerjoin(rep, rep.c.id == task.c.owner_id)
+        .where(
+            task.c.contact_id == contact_id, task.c.kind == kind, task.c.state != "done", task.c.due_at > now
+        )
+        .order_by(task.c.id.desc())
+        .limit(1)
+        .with_for_update(of=task)
+    )
+    row = (await tx.execute(query)).first()
+    return None if row is None else TaskRow(**{**_plain(row), "detail": await _detail(tx, vault, row)})
+
+
+async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID, detail: str) -> None:
+    """What the colleague reads from now on. The data key may be another than before: the contact may have
+    turned out to be somebody else's."""
+    sealed = await vault.seal(tx, key_id, detail, "task.detail")
+    await tx.execute(update(task).where(task.c.id == task_id).values(key_id=key_id, detail_enc=sealed))
+
+
 async def read(
     tx: Tx, vault: Vault, *, state: str | None = None, task_id: int | None = None
 ) -> list[TaskRow]:

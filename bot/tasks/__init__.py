@@ -1,6 +1,6 @@
 """Whatever needs a person is a task: what it is, whose it is, and when it is due."""
 
-from bot.tasks.task import Kind, open_task
+from bot.tasks.task import Kind, add_to_open, open_task
 from bot.tasks.watching import watch
 
-__all__ = ["Kind", "open_task", "watch"]
+__all__ = ["Kind", "add_to_open", "open_task", "watch"]

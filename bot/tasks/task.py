@@ -33,6 +33,7 @@ class Kind(StrEnum):
 # The clock runs day and night for safety; working time is what people are promised otherwise.
 _AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
+_LONGEST_DETAIL = 8000  # characters that one task may gather
 _OPENS, _CLOSES = time(9), time(18)
 
 
@@ -63,6 +64,32 @@ def _next_working_day(day: date) -> date:
     while not is_working_day(day):
         day += timedelta(days=1)
     return day
+
+
+async def add_to_open(
+    tx: Tx, vault: Vault, kind: Kind, *, now: datetime, whose: Contact, detail: str
+) -> tuple[int, datetime] | None:
+    """Add words to the contact's open task of this kind; its id and due time.
+
+    None when there is none to add to: none is open, or the one that is has not been kept in time, and what
+    was promised with it cannot be promised again.
+    """
+    found = await tasks.open_of(tx, vault, kind.value, whose.id, now)
+    if found is None:
+        return None
+    known = found.detail or ""
+    if detail not in known:
+        words = f"{known}\n{detail}"[:_LONGEST_DETAIL]
+        await tasks.rewrite(tx, vault, found.id, whose.person_id, words)
+    await Evidence(
+        kind="task.repeated",
+        at=now,
+        subject=f"task:{found.id}",
+        facts={"kind": kind.value},
+        person_id=whose.person_id,
+        contact_id=whose.id,
+    ).record(tx)
+    return found.id, found.due_at.astimezone(CHINA)
 
 
 async def open_task(

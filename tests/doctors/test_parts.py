@@ -126,6 +126,25 @@ def test_the_last_missing_part_may_be_bare() -> None:
     assert parse(rare, {"hospital": HOSPITAL, "phone": PHONE, "code": "none"}) == {"name": rare}
 
 
+def test_a_part_may_be_corrected_alone_once_all_are_known() -> None:
+    for text, found in [
+        ("李四", {"name": "李四"}),
+        ("K7MN-Q2RT-XY9W", {"code": CODE}),
+        ("k7mnq2rtxy9", {"code": "K7MNQ2RTXY9"}),  # mistyped, but a code
+        ("13900005678", {"phone": "13900005678"}),
+        ("示例县中医院", {"hospital": "示例县中医院"}),
+        ("没有", {"code": "none"}),
+        ("李四，示例县人民医院，13800001234，K7MN-Q2RT-XY9W", {**ALL, "name": "李四"}),
+        ("metformin", {}),
+        ("二甲双胍怎么吃", {}),
+        ("怎么回事", {}),
+        ("好的", {}),
+        ("1000mg", {}),
+        ("2026-11-21", {}),
+    ]:
+        assert parse(text, {**ALL, "code": "WRONGCODE"}) == found, text
+
+
 def test_every_code_we_issue_is_recognised_bare() -> None:
     codes = [new_code() for _ in range(200)]
     assert len(set(codes)) == 200
