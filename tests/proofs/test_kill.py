@@ -53,6 +53,7 @@ REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without 
 
 @pytest.mark.timeout(420)
 async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: House) -> None:
+    """The platform hangs up after 5 s and tries three times, as WeChat does: so the double is by itself."""
     phones = await home.doctors(CONTACTS)
     began = time.monotonic()
     for phone in phones:

@@ -14,9 +14,13 @@ import pytest
 from tests.running import PORTS, Service, descendants
 
 
+def children(service: Service, pattern: str) -> list[int]:
+    """The process ids of the children whose command line matches."""
+    return [pid for pid, line in service.processes().items() if re.search(pattern, line)]
+
+
 def child(service: Service, pattern: str) -> int:
-    """The process id of the child whose command line matches."""
-    found = [pid for pid, line in service.processes().items() if re.search(pattern, line)]
+    found = children(service, pattern)
     assert found, service.processes()
     return min(found)
 
@@ -93,12 +97,12 @@ def test_commands_use_the_running_service(service: Service) -> None:
 
 @pytest.mark.parametrize("pattern", ["-m engine", "-m bot.app", "-m sandbox", r"/postgres -D"])
 def test_what_is_killed_comes_back(service: Service, pattern: str) -> None:
-    victim = child(service, pattern)
+    victim, count = child(service, pattern), len(children(service, pattern))
     os.kill(victim, signal.SIGKILL)
     deadline = time.monotonic() + 60
     while True:
-        again = [pid for pid, line in service.processes().items() if re.search(pattern, line)]
-        if again and victim not in again and service.status("/readyz") == 200:
+        again = children(service, pattern)
+        if len(again) >= count and victim not in again and service.status("/readyz") == 200:
             break
         assert time.monotonic() < deadline, service.logs()
         time.sleep(0.1)
