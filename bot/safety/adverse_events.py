@@ -67,7 +67,8 @@ def no_case(folded: Folded, mentions: list[Mention]) -> bool:
         return False
     if not mentions and _patterns().refused.search(folded.text):
         return True
-    if mentions and all(mention.kind != "no_effect" and context.denied(mention.at) for mention in mentions):
+    denied = all(mention.kind != "no_effect" and context.denied(mention.at) for mention in mentions)
+    if mentions and denied and not _MORE.search(folded.text[mentions[-1].end :]):
         return True
     if any(_STATED.match(mention.at.text[mention.at.end :]) for mention in mentions):
         return False
@@ -76,7 +77,8 @@ def no_case(folded: Folded, mentions: list[Mention]) -> bool:
     return asked and not context.happening(whole)
 
 
-_OR_NOT = re.compile(r"([一-龥]{1,2})不\1")
+_MORE = re.compile(r"[,。;!?:\n].")  # another clause: 没有头晕，就是人飘
+_OR_NOT = re.compile(r"(?!动不动)([一-龥]{1,2})不\1")
 
 
 def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:

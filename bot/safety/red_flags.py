@@ -65,7 +65,7 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
     if context.happening(at):
         return not context.in_general(at)
     if _categories()[category].get("doctor_needs_case"):
-        return False
+        return context.stated(at) and not context.questioned(at)
     asks = context.questioned(at) and not context.stated(at)
     return kind == "said" and not asks and not context.in_general(at)
 

@@ -49,6 +49,8 @@ def test_labelled(audience: Audience, expected: set[str], text: str) -> None:
         ("他汀吃了伤肝不", True),
         ("病人用了都挺好，没什么不良反应", True),
         ("病人吃了人蔫蔫的，眼皮都抬不动", False),
+        ("没有头晕，就是人有点飘", False),
+        ("病人一吃这药动不动就犯迷瞪", False),
         ("病人不肯吃，说吃了胃疼", False),
         ("吃了络活喜脚肿了，咋办", False),
         ("我有个病人吃了代文不对劲，你们管不管", False),
