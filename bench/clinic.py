@@ -22,9 +22,9 @@ import psycopg
 
 from bench.processes import resident
 from bench.wechat import Platform
-from bot import training
 from bot.dialogue import read_dialogue
-from bot.process import bound_to_us, plain_environment
+from bot.service import training
+from bot.service.process import bound_to_us, plain_environment
 from bot.settings import ROOT
 from bot.store.cluster import Cluster, free_port
 

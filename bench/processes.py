@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from bot.process import bound_to_us
+from bot.service.process import bound_to_us
 from bot.settings import ROOT
 
 READY_SECONDS = 300.0

@@ -21,7 +21,7 @@ from bench.stock_model import PYTHON, environment
 from bench.turns import ACTION, TURNS
 from bot.clock import real_now
 from bot.model import Account, Audience, Channel
-from bot.process import plain_environment
+from bot.service.process import plain_environment
 from bot.settings import ROOT
 from bot.store import contacts
 from bot.store.cluster import Cluster, free_port

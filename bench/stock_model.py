@@ -18,7 +18,7 @@ import yaml
 
 from bot.dialogue import read_dialogue
 from bot.model import Fault, MedrepError
-from bot.process import plain_environment
+from bot.service.process import plain_environment
 from bot.settings import ROOT
 
 PYTHON = ROOT / ".venv-engine" / "bin" / "python"

@@ -15,7 +15,7 @@ from bench.sides import APP_PYTHON
 from bench.table import Figure, at_most
 from bench.turns import TURNS, Timing, block, quantile
 from bench.wechat import Platform
-from bot.process import plain_environment
+from bot.service.process import plain_environment
 from bot.settings import ROOT
 
 CLIENTS = (1, 4)

@@ -25,10 +25,10 @@ from typing import Any
 
 from bot.dialogue import read_dialogue
 from bot.knowledge import Encoder, kept_index, load
-from bot.process import bound_to_us
 from bot.publishing import CONTENT
+from bot.service.process import bound_to_us
+from bot.service.training import train
 from bot.settings import ROOT
-from bot.training import train
 
 MEDREP = ROOT / ".venv" / "bin" / "medrep"
 PORTS = ("MEDREP_PORT", "MEDREP_ENGINE_PORT", "MEDREP_ACTIONS_PORT")

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from bot.clock import Clock
 from bot.evidence import Sealer
-from bot.home import OccupiedError, claim
 from bot.model import Fault, MedrepError
+from bot.service.home import OccupiedError, claim
 from bot.settings import Settings, read_settings
 from bot.store import business_clock
 from bot.store.cluster import Cluster

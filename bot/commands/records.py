@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from bot import backup as backups
 from bot import evidence
 from bot.clock import Clock, real_now
 from bot.commands.opened import opened, reach, run, say, say_json
 from bot.model import Fault, MedrepError
+from bot.service import backup as backups
 from bot.settings import Settings, read_settings
 from bot.store import tasks
 from bot.store.database import Database

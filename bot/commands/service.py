@@ -13,10 +13,10 @@ from bot import logs
 from bot.commands.opened import opened, progress, reach, run, say
 from bot.model import Fault, MedrepError
 from bot.publishing import in_force, seed_content, seed_dialogue
+from bot.service.supervisor import Options, Supervisor
+from bot.service.training import train
 from bot.settings import read_settings
 from bot.store.migrate import migrate
-from bot.supervisor import Options, Supervisor
-from bot.training import train
 
 
 class Only(StrEnum):

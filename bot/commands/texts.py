@@ -11,19 +11,19 @@ from typing import Annotated
 import aiohttp
 import typer
 
-from bot import programs
 from bot.commands.opened import Opened, lines, opened, progress, run, say_json
 from bot.compliance import check_text
 from bot.dialogue import Engine
-from bot.home import Tokens, tokens
 from bot.knowledge import Content, Encoder, kept_index
 from bot.model import Audience, Fault, MedrepError
 from bot.publishing import in_force, seed_content, seed_dialogue
+from bot.service import programs
+from bot.service.home import Tokens, tokens
+from bot.service.training import train
 from bot.settings import Settings
 from bot.store import published
 from bot.store.cluster import free_port
 from bot.store.tables import content_version
-from bot.training import train
 from bot.understanding import understand
 
 READY_SECONDS = 120.0

@@ -7,8 +7,8 @@ import json
 import subprocess
 
 from bot.dialogue import read_dialogue
+from bot.service.training import train
 from bot.settings import ROOT
-from bot.training import train
 from tests.engine.engine_process import PYTHON
 
 

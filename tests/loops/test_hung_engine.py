@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 import bot.dialogue
-import bot.supervisor
-from bot.home import Tokens
-from bot.process import Child
+import bot.service.supervisor
+from bot.service.home import Tokens
+from bot.service.process import Child
+from bot.service.supervisor import Options, Supervisor
 from bot.settings import read_settings
 from bot.store.cluster import free_port
-from bot.supervisor import Options, Supervisor
 
 READY = """
 import sys, time
@@ -33,8 +33,8 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.supervisor, "ENGINE_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(bot.supervisor, "HUNG_SECONDS", 1.0)
+    monkeypatch.setattr(bot.service.supervisor, "ENGINE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bot.service.supervisor, "HUNG_SECONDS", 1.0)
     monkeypatch.setattr(bot.dialogue, "READY_SECONDS", 0.3)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.dialogue import read_dialogue
+from bot.service.training import model_path
 from bot.settings import ROOT
-from bot.training import model_path
 from tests.running import Service, ask
 
 SECONDS = 240

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy.engine import make_url
 
 from bot.model import Fault, MedrepError
-from bot.process import plain_environment
+from bot.service.process import plain_environment
 from bot.store.cluster import binaries
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.doctors import import_doctors, issue_codes
 from bot.model import Fault, MedrepError
-from bot.process import plain_environment
+from bot.service.process import plain_environment
 from bot.settings import ROOT, Settings
 from bot.store import business_clock
 from bot.store.database import Database

@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.home import Tokens
-from bot.process import Child, plain_environment
+from bot.service.home import Tokens
+from bot.service.process import Child, plain_environment
+from bot.service.training import ENGINE_PYTHON
 from bot.settings import Settings
 from bot.store.cluster import Cluster
-from bot.training import ENGINE_PYTHON
 
 # More threads than cores only wait for each other, and each app process does small sums.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.dialogue import Dialogue, write_dialogue
 from bot.model import Fault, MedrepError
-from bot.process import Say, bound_to_us, plain_environment
+from bot.service.process import Say, bound_to_us, plain_environment
 from bot.settings import ROOT
 
 ENGINE_PYTHON = ROOT / ".venv-engine" / "bin" / "python"

@@ -20,18 +20,18 @@ from typing import Literal
 import aiohttp
 import structlog
 
-from bot import demo, programs
 from bot.clock import real_now
 from bot.dialogue import Engine
-from bot.home import Tokens, claim, tokens
 from bot.model import Fault, MedrepError
-from bot.process import Child, Process, Say, cap_logs, keep
 from bot.publishing import seed_content, seed_dialogue
+from bot.service import demo, programs
+from bot.service.home import Tokens, claim, tokens
+from bot.service.process import Child, Process, Say, cap_logs, keep
+from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
 from bot.store.cluster import Cluster, free_port
 from bot.store.database import Database
 from bot.store.migrate import migrate
-from bot.succession import Succession
 
 log = structlog.get_logger()
 

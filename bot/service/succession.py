@@ -15,14 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.dialogue import Dialogue, Engine
 from bot.model import Fault, MedrepError
-from bot.process import Say
 from bot.publishing import in_force
+from bot.service.process import Say
+from bot.service.training import train
 from bot.store import business_clock, published
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
-from bot.training import train
 
 log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""The service as processes: one supervisor, what it sets up, starts, trains, keeps alive and stops."""
