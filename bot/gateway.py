@@ -35,7 +35,7 @@ from bot.model import (
 )
 from bot.outbox import record_sent
 from bot.points import reached
-from bot.store import messages, outcomes, outgoing
+from bot.store import connections, messages, outcomes, outgoing
 from bot.store.database import surely
 from bot.store.outgoing import Outgoing
 
@@ -161,7 +161,7 @@ class Gateway:
         except asyncio.CancelledError:
             if (reply := await taking) is not None:
                 async with self._base.db.begin() as tx:
-                    await outgoing.push_instead(tx, reply.outbox_id)
+                    await connections.push_instead(tx, reply.outbox_id)
             raise
 
     async def _take(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
@@ -169,7 +169,7 @@ class Gateway:
         async with base.db.begin() as tx:
             again = arrived if accepted.duplicate else None
             until = accepted.until or arrived
-            found = await outgoing.find_passive(tx, accepted.inbox_id, until, again, lease)
+            found = await connections.find(tx, accepted.inbox_id, until, again, lease)
             if found is None:
                 return None
             outbox_id, fresh = found
@@ -181,8 +181,8 @@ class Gateway:
             if message is None or not self._fits(row.account, message):
                 # The loop pushes it, or meets the same refusal and does what follows from that.
                 if fresh:
-                    await outgoing.push_instead(tx, outbox_id)
+                    await connections.push_instead(tx, outbox_id)
                 return None
-            row = await outgoing.take_passive(tx, row, real_now(), lease)
+            row = await connections.take(tx, row, real_now(), lease)
         reached("passive.claimed")
         return Offer(outbox_id, message, row)

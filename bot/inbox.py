@@ -19,16 +19,17 @@ from bot import metrics
 from bot.base import Base
 from bot.clock import real_now
 from bot.dialogue import Engine
+from bot.drafts import together
 from bot.evidence import Evidence
 from bot.listening import Heard, hear
 from bot.model import Audience, Fault, InboxState, MedrepError, Purpose, Reply, Turn, TurnInput
 from bot.points import reached
-from bot.store import contacts, doctors, messages, outgoing, turns
+from bot.store import connections, contacts, doctors, messages, outgoing, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
 from bot.store.doctors import Standing
 from bot.store.messages import Claim, Waiting
-from bot.store.outgoing import Draft, Part
+from bot.store.outgoing import Draft
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -41,7 +42,6 @@ LIVES = 12  # of a turn whose workers die: what kills its worker each time is gi
 ENGINE_RETRY = timedelta(seconds=2)
 # A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
 SESSION = timedelta(hours=8)
-LONGEST_MESSAGE = 620  # characters that several replies may have together in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +208,8 @@ class Inbox:
         passive = await messages.passive_until(tx, mine.turn_id)
         if passive is not None and passive[1] < real_now():
             passive = None
-        if passive is not None and drafts and await outgoing.waits_before(tx, whose.id):
-            await outgoing.lend_connection(tx, whose.id, *passive, real_now())
+        if passive is not None and drafts and await connections.waits_before(tx, whose.id):
+            await connections.lend(tx, whose.id, *passive, real_now())
             passive = None
         for number, draft in enumerate(drafts):
             outbox_id, sealed = await outgoing.add(
@@ -300,21 +300,3 @@ def _slots(scene: Scene) -> dict[str, object]:
         "introduced": scene.whose.introduced_at is not None,
         "adverse_event": any(message.screening.get("adverse_event") for message in scene.said),
     }
-
-
-def together(replies: tuple[Reply, ...]) -> list[Draft]:
-    """As few messages as fit: the platform counts them, and a passive reply is only one."""
-    drafts: list[Draft] = []
-    for reply in replies:
-        part = Part(reply.text, reply.basis)
-        last = drafts[-1] if drafts else None
-        if (
-            last is not None
-            and not last.choices
-            and last.purpose == reply.purpose
-            and sum(len(p.text) + 2 for p in last.parts) + len(reply.text) <= LONGEST_MESSAGE
-        ):
-            drafts[-1] = Draft((*last.parts, part), last.purpose, reply.choices)
-        else:
-            drafts.append(Draft((part,), reply.purpose, reply.choices))
-    return drafts

@@ -19,6 +19,12 @@ from bot.knowledge.index import Index
 
 _HERE = Path(__file__).resolve().parent
 
+# No file, half a file, or one that another version of this code wrote.
+UNREADABLE = (
+    *(OSError, EOFError, pickle.UnpicklingError),
+    *(AttributeError, ImportError, LookupError, TypeError, ValueError),
+)
+
 
 class _Pickler(pickle.Pickler):
     def persistent_id(self, thing: Any) -> str | None:
@@ -44,7 +50,7 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
             found: Index = _Unpickler(file, encoder).load()
         encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
         return found
-    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, ValueError):
+    except UNREADABLE:
         built = Index(content, encoder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
