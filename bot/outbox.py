@@ -42,6 +42,12 @@ class Channel(Protocol):
 
     async def send(self, address: str, message: Message, *, key: str) -> Receipt: ...
 
+    def template_fields(self, template: str) -> frozenset[str] | None: ...
+
+    async def template(
+        self, address: str, template: str, fields: Mapping[str, str], *, client_msg_id: str
+    ) -> Receipt: ...
+
 
 class Outbox:
     """The sender. Any number of processes may run it: rows are claimed, in order per contact."""
@@ -175,12 +181,43 @@ class Outbox:
                 await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
                 row = replace(row, pieces_sent=sent)
             await follow(tx, self._base, row, error, opening)
+        if error.fault == Fault.WINDOW_CLOSED:
+            await self._by_template(row)
 
-    async def _sent(self, row: Outgoing, receipt: Receipt) -> None:
+    async def _by_template(self, row: Outgoing) -> None:
+        """Outside the window the platform takes only its templates: a held reminder that has one leaves so.
+
+        What it says is what the rendered response says: it must pass the exit as that, and the same
+        references fill both.
+        """
+        base, channel = self._base, self._channels.get(row.account)
+        fields = channel.template_fields(row.purpose.value) if channel and row.template else None
+        if channel is None or fields is None or not fields <= row.refs.keys():
+            return
+        async with base.db.begin() as tx:
+            mine = await outgoing.take_held(tx, row, real_now(), self._lease)
+            if mine is None:
+                return  # they wrote meanwhile: it leaves as it was meant to
+            address = await contacts.address(tx, base.vault, row.contact_id)
+        said = {name: str(row.refs[name]) for name in fields}
+        try:
+            async with base.db.begin() as tx:
+                await release(tx, base, mine)
+            receipt = await channel.template(
+                address, row.purpose.value, said, client_msg_id=f"outbox-{row.id}"
+            )
+        except MedrepError as error:
+            async with base.db.begin() as tx:
+                await follow(tx, base, mine, error, 0)
+            return
+        await surely(lambda: self._sent(mine, receipt, via="template"), self._lease.total_seconds() / 2)
+        metrics.SENT.labels(str(row.account), "template").inc()
+
+    async def _sent(self, row: Outgoing, receipt: Receipt, *, via: str = "active") -> None:
         async with self._base.db.begin() as tx:
             now, platform_id = self._base.clock.now(), receipt.platform_id or None
             if await outcomes.settle(tx, row, OutboxState.SENT, sent_at=now, platform_id=platform_id):
-                await record_sent(tx, row, now, via="active")
+                await record_sent(tx, row, now, via=via)
 
     async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
         """Take from the platform's allowance; safety may use the slot that is kept back.

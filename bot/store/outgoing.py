@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -196,6 +196,28 @@ async def hand_over(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta, *, 
     )
     if done.first() is None:
         raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
+
+
+async def take_held(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta) -> Outgoing | None:
+    """The row that was just put on hold, to go another way; None when somebody else has it meanwhile."""
+    fence: int | None = (
+        await tx.execute(
+            update(outbox)
+            .where(
+                outbox.c.id == mine.id,
+                outbox.c.fence == mine.fence,
+                outbox.c.state == OutboxState.HELD.value,
+            )
+            .values(
+                state=OutboxState.SENDING.value,
+                lease_until=now + lease,
+                written_at=now,
+                fence=outbox.c.fence + 1,
+            )
+            .returning(outbox.c.fence)
+        )
+    ).scalar()
+    return None if fence is None else replace(mine, fence=fence)
 
 
 async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:

@@ -76,6 +76,11 @@ class WeChat:
         await self.api.call("/cgi-bin/message/custom/send", render.body(address, message))
         return Receipt()
 
+    def template_fields(self, template: str) -> frozenset[str] | None:
+        """Our names of this template's fields; None: the account has no such template."""
+        known = self._settings.templates.get(template)
+        return None if known is None else frozenset(known.fields)
+
     async def template(
         self, address: str, template: str, fields: Mapping[str, str], *, client_msg_id: str
     ) -> Receipt:
