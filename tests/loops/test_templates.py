@@ -11,9 +11,7 @@ from bot.clock import real_now
 from bot.model import OutboxState
 from tests.loops.conftest import Stage
 
-REFS = (
-    '{"plan": 1, "due": "2026-11-21T00:00:00Z", "title": "随访", "time": "8:00", "status": "待您回复"}'
-)
+REFS = '{"plan": 1, "due": "2026-11-21T00:00:00Z", "title": "随访", "time": "8:00", "status": "待您回复"}'
 
 
 @pytest.fixture
