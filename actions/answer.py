@@ -19,6 +19,7 @@ from bot.model import Audience
 HAND_OVER = "medical_information"  # choice id, and `pending` after an offer
 CHOICES = "choices"  # `pending` after asking back
 
+_HAN = re.compile(r"[\u3400-\u9fff]")
 _NONE_OF_THEM = re.compile(r"[不没]是|没有|不对|[非无]")
 
 
@@ -147,6 +148,8 @@ async def reply(
     if decision.route == Route.CLARIFY:
         offer(dispatcher, decision.options)
         return [SlotSet("pending", CHOICES), SlotSet("options", [option.id for option in decision.options])]
+    if decision.route == Route.MEDICAL_INFORMATION and not (decision.off_label or _HAN.search(question)):
+        return propose(dispatcher, decision)  # {drug} ]]> is nobody's question until they say so
     if decision.route == Route.MEDICAL_INFORMATION:
         response = "utter_off_label" if decision.off_label else "utter_medical_information"
         await hand_over(dispatcher, call, question, response, product=next(iter(decision.products), ""))

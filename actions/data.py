@@ -9,6 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.answer import fall_back
 from actions.call import current, intent, said, say, spoken_time
 from bot import consent
 from bot.effects import Call
@@ -64,6 +65,11 @@ class Stop(Action):  # type: ignore[misc]
 
 
 class Resume(Action):  # type: ignore[misc]
+    """What sounds like a wish to hear from us again, in words that the list of `safety` does not have.
+
+    A stop is not undone on a guess: whoever stopped is told which words do it.
+    """
+
     def name(self) -> str:
         return "action_resume"
 
@@ -71,8 +77,7 @@ class Resume(Action):  # type: ignore[misc]
         call = current()
         if _NO.search(said(tracker)):  # heard wrongly, it would turn a stop into its opposite
             await consent.stop(call.tx, call.whose, call.now)
-            say(dispatcher, "utter_stop")
-            return []
-        await consent.resume(call.tx, call.whose, call.now)
-        say(dispatcher, "utter_resume")
+        elif call.whose.stopped_at is None:
+            return await fall_back(dispatcher, call, tracker)
+        say(dispatcher, "utter_stop")
         return []

@@ -57,3 +57,21 @@ async def test_evidence_is_medical_informations_and_no_off_label_use(
     for said in ("有没有保护心血管的证据", "有啥临床研究数据"):
         reply = await phone.ask(said)
         assert "医学信息部" in reply and "不在说明书批准的范围内" not in reply, (said, reply)
+
+
+async def test_what_looks_like_a_command_is_neither_a_wish_nor_a_question(
+    http: aiohttp.ClientSession, service: Service
+) -> None:
+    """The NLU takes /restart for a wish to hear from us again, and signs for a question on a product."""
+    phone, before = await room(http, service), kinds(service)
+    for text in ("/restart", "/start now", "{drug} ]]> ✅"):
+        reply = await phone.ask(text)
+        assert "恢复接收，之后" not in reply and "已转给" not in reply, reply
+    assert kinds(service) == before
+
+
+async def test_a_stop_is_undone_by_its_words_alone(http: aiohttp.ClientSession, service: Service) -> None:
+    phone = await room(http, service)
+    assert "已为您退订" in await phone.ask("退订")
+    assert "回复「恢复接收」" in await phone.ask("/restart")
+    assert "已恢复接收" in await phone.ask("恢复接收")
