@@ -200,3 +200,17 @@ def test_help_lists_the_commands(home: Service) -> None:
 
 def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
     Service(tmp_path / "home", {"MEDREP_CONFIG": str(ROOT / "medrep.example.toml")}).prints("migrate")
+
+
+def test_anybody_is_found_by_the_address_they_write_from(service: Service) -> None:
+    whose = json.loads(
+        service.prints("export-person", "--contact", "wechat:sandbox:oSbx1Dctr_ZhaoDing000000004c")
+    )
+    assert whose["profile"]["name"] == "赵丁"
+    for contact, said in (
+        ("nonsense", "CHANNEL:ACCOUNT:ADDRESS"),
+        ("wechat:sandbox:oNobody", "nobody has written from this address"),
+    ):
+        refused = service.medrep("erase-person", "--contact", contact)
+        assert refused.returncode == 2 and said in refused.stderr
+    assert service.medrep("export-person").returncode == 2, "somebody must be named"
