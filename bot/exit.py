@@ -6,6 +6,9 @@ of the published content whose document is valid, or a named colleague. Then its
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 from bot.base import Base
 from bot.compliance import check_text
 from bot.knowledge import answer_text
@@ -35,6 +38,18 @@ async def release(tx: Tx, base: Base, row: Outgoing) -> Message:
         if findings := check_text(choice.label, whose.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
     return Message("\n\n".join(part.text for part in draft.parts), draft.choices)
+
+
+def template_values(
+    message: Message, refs: Mapping[str, Any], fields: Collection[str]
+) -> dict[str, str] | None:
+    """What fills a platform's template in place of this released message; None when it cannot.
+
+    Only words that the message says may leave so: they passed the exit with it.
+    """
+    values = {name: str(refs[name]) for name in fields if name in refs}
+    whole = len(values) == len(fields) and all(value in message.text for value in values.values())
+    return values if whole else None
 
 
 def _rendered(base: Base, row: Outgoing, audience: Audience) -> Draft:

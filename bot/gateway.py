@@ -183,6 +183,6 @@ class Gateway:
                 if fresh:
                     await connections.push_instead(tx, outbox_id)
                 return None
-            row = await connections.take(tx, row, real_now(), lease)
+            taken = await outgoing.take(tx, row, real_now(), lease, via="passive")
         reached("passive.claimed")
-        return Offer(outbox_id, message, row)
+        return Offer(outbox_id, message, taken) if taken else None

@@ -16,7 +16,7 @@ from bot import metrics
 from bot.base import Base
 from bot.clock import real_now
 from bot.evidence import Evidence
-from bot.exit import release
+from bot.exit import release, template_values
 from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
 from bot.points import reached
 from bot.refusals import TRIES_UNHEARD, WINDOW, follow
@@ -32,7 +32,7 @@ TOGETHER = 16  # sends of one process at a time; as many become uncertain when i
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 MOST_CLAIMS = TRIES_UNHEARD + 20  # a row that ends no try is a bug of ours: others must get past it
-KEPT_FOR_SAFETY = 1  # pushes that only emergency and hand-over text may use
+KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
 
 
 class Channel(Protocol):
@@ -135,15 +135,17 @@ class Outbox:
                 channel = self._channels.get(row.account)
                 if channel is None:
                     raise MedrepError(Fault.CONFIGURATION, f"no account {row.account}")
+                address = await contacts.address(tx, base.vault, row.contact_id)
                 pieces = channel.split(message, row.halved)[row.pieces_sent :]
                 opening = await platform.opening(tx, row.contact_id)
                 await self._spend(tx, row, len(pieces))
-                address = await contacts.address(tx, base.vault, row.contact_id)
                 await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=row.pieces_sent)
         except MedrepError as error:
             if row is None:
                 raise
             await self._refused(row, error, opening)
+            if error.fault == Fault.WINDOW_CLOSED and channel is not None:
+                await self._by_template(row, message, channel, address)
             return
         reached("outbox.before_send")
         receipt, sent = Receipt(), row.pieces_sent
@@ -156,6 +158,8 @@ class Outbox:
                 sent += 1
         except MedrepError as error:
             await self._refused(row, error, opening, sent=sent, of=row.pieces_sent + len(pieces))
+            if error.fault == Fault.WINDOW_CLOSED and sent == 0:
+                await self._by_template(row, message, channel, address)
             return
         reached("outbox.sent")
         await surely(lambda: self._sent(row, receipt), self._lease.total_seconds() / 2)
@@ -170,7 +174,7 @@ class Outbox:
             raise MedrepError(Fault.AMBIGUOUS, "no end of it") from None
 
     async def _refused(
-        self, row: Outgoing, error: MedrepError, opening: int, *, sent: int = 0, of: int = 0
+        self, row: Outgoing, error: MedrepError, opening: int = 0, *, sent: int = 0, of: int = 0
     ) -> None:
         """It did not leave, or only `sent` of its `of` pieces."""
         async with self._base.db.begin() as tx:
@@ -181,34 +185,25 @@ class Outbox:
                 await outgoing.hand_over(tx, row, real_now(), self._lease, pieces=sent)
                 row = replace(row, pieces_sent=sent)
             await follow(tx, self._base, row, error, opening)
-        if error.fault == Fault.WINDOW_CLOSED:
-            await self._by_template(row)
 
-    async def _by_template(self, row: Outgoing) -> None:
-        """Outside the window the platform takes only its templates: a held reminder that has one leaves so.
-
-        What it says is what the rendered response says: it must pass the exit as that, and the same
-        references fill both.
-        """
-        base, channel = self._base, self._channels.get(row.account)
-        fields = channel.template_fields(row.purpose.value) if channel and row.template else None
-        if channel is None or fields is None or not fields <= row.refs.keys():
+    async def _by_template(self, row: Outgoing, message: Message, channel: Channel, address: str) -> None:
+        """Outside the window the platform takes only its templates: a held reminder with one leaves so."""
+        fields = channel.template_fields(row.purpose.value)
+        if row.template is None or fields is None:
             return
-        async with base.db.begin() as tx:
-            mine = await outgoing.take_held(tx, row, real_now(), self._lease)
-            if mine is None:
-                return  # they wrote meanwhile: it leaves as it was meant to
-            address = await contacts.address(tx, base.vault, row.contact_id)
-        said = {name: str(row.refs[name]) for name in fields}
+        values = template_values(message, row.refs, fields)
+        if values is None:
+            log.warning("outbox.template_unfilled", row=row.id, template=row.purpose.value)
+            return
+        async with self._base.db.begin() as tx:
+            mine = await outgoing.take(tx, row, real_now(), self._lease, via="template", held=True)
+        if mine is None:
+            return  # they wrote meanwhile, or said stop
         try:
-            async with base.db.begin() as tx:
-                await release(tx, base, mine)
-            receipt = await channel.template(
-                address, row.purpose.value, said, client_msg_id=f"outbox-{row.id}"
-            )
+            key = f"outbox-{row.id}"
+            receipt = await channel.template(address, row.purpose.value, values, client_msg_id=key)
         except MedrepError as error:
-            async with base.db.begin() as tx:
-                await follow(tx, base, mine, error, 0)
+            await self._refused(mine, error)
             return
         await surely(lambda: self._sent(mine, receipt, via="template"), self._lease.total_seconds() / 2)
         metrics.SENT.labels(str(row.account), "template").inc()

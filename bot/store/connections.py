@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, or_, select, update
@@ -10,7 +9,7 @@ from sqlalchemy import and_, exists, or_, select, update
 from bot.model import OutboxState
 from bot.store.database import Tx, notify
 from bot.store.messages import PASSIVE_CHANNEL
-from bot.store.outgoing import OPEN, SEND_CHANNEL, Outgoing
+from bot.store.outgoing import OPEN, SEND_CHANNEL
 from bot.store.tables import inbox, outbox
 
 
@@ -92,25 +91,6 @@ async def find(
         )
     ).first()
     return None if row is None else (row.id, row.state == OutboxState.WAITING.value)
-
-
-async def take(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta) -> Outgoing:
-    """The connection carries it; the row as it is now ours."""
-    fence: int = (
-        await tx.execute(
-            update(outbox)
-            .where(outbox.c.id == mine.id)
-            .values(
-                state=OutboxState.SENDING.value,
-                via="passive",
-                lease_until=now + lease,
-                written_at=now,
-                fence=outbox.c.fence + 1,
-            )
-            .returning(outbox.c.fence)
-        )
-    ).scalar_one()
-    return replace(mine, fence=fence)
 
 
 async def push_instead(tx: Tx, outbox_id: int) -> None:

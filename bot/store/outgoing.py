@@ -198,18 +198,23 @@ async def hand_over(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta, *, 
         raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
 
 
-async def take_held(tx: Tx, mine: Outgoing, now: datetime, lease: timedelta) -> Outgoing | None:
-    """The row that was just put on hold, to go another way; None when somebody else has it meanwhile."""
+async def take(
+    tx: Tx, mine: Outgoing, now: datetime, lease: timedelta, *, via: str, held: bool = False
+) -> Outgoing | None:
+    """The row, on another way than the loop's push; None when somebody else has it meanwhile.
+
+    `held`: only if it is still on hold.
+    """
+    ours = [outbox.c.id == mine.id, outbox.c.fence == mine.fence]
+    if held:
+        ours.append(outbox.c.state == OutboxState.HELD.value)
     fence: int | None = (
         await tx.execute(
             update(outbox)
-            .where(
-                outbox.c.id == mine.id,
-                outbox.c.fence == mine.fence,
-                outbox.c.state == OutboxState.HELD.value,
-            )
+            .where(*ours)
             .values(
                 state=OutboxState.SENDING.value,
+                via=via,
                 lease_until=now + lease,
                 written_at=now,
                 fence=outbox.c.fence + 1,

@@ -9,15 +9,22 @@ import pytest
 
 from bot.clock import real_now
 from bot.model import OutboxState
+from bot.settings import Template
 from tests.loops.conftest import Stage
 
-REFS = '{"plan": 1, "due": "2026-11-21T00:00:00Z", "title": "随访", "time": "8:00", "status": "待您回复"}'
+# utter_human says 已转给{rep}，预计{due}前联系您; the rest of what the card needs is in its own words.
+REFS = '{"rep": "周代表", "due": "11月24日", "what": "同事都能看到"}'
 
 
 @pytest.fixture
 async def outside(open_window: Stage) -> Stage:
-    """49 hours after their last word. The demo account has a template for `service`."""
+    """49 hours after their last word, on an account with a template for `service`."""
     stage = open_window
+    known = stage.wechat._settings
+    service = Template(
+        id=known.templates["service"].id, fields={"rep": "thing1", "due": "time2", "what": "thing3"}
+    )
+    stage.wechat._settings = known.model_copy(update={"templates": {"service": service}})
     await stage.move(stage.base.clock.now() + timedelta(hours=49))
     return stage
 
@@ -28,7 +35,7 @@ async def remind(stage: Stage, purpose: str = "service", refs: str = REFS) -> in
     await stage.write(
         "INSERT INTO outbox (contact_id, person_id, template, refs, basis, purpose, state,"
         " created_at, retry_at)"
-        " VALUES (:contact, :person, 'utter_ok', CAST(:refs AS jsonb), 'response:utter_ok@1', :purpose,"
+        " VALUES (:contact, :person, 'utter_human', CAST(:refs AS jsonb), 'response:utter_human@1', :purpose,"
         " 'waiting', :now, :real)",
         contact=whose.id,
         person=whose.person_id,
@@ -55,7 +62,7 @@ async def test_a_reminder_leaves_as_its_template(outside: Stage, who_says: str) 
     assert (found.state, found.fault) == (OutboxState.SENT, None) and found.platform_id
     assert len(await stage.calls("message/template/send")) == 1
     (card,) = await cards(stage)
-    assert "随访" in str(card) and "待您回复" in str(card)
+    assert "周代表" in str(card) and "11月24日" in str(card)
     sent = await stage.rows("SELECT facts ->> 'via' FROM evidence WHERE kind = 'message.sent'")
     assert sent == [("template",)]
     assert len(await stage.calls("message/custom/send")) == (who_says == "platform")
@@ -65,7 +72,9 @@ async def test_what_has_no_template_is_held(outside: Stage) -> None:
     stage = outside
     held = [
         await remind(stage, purpose="medication"),
-        await remind(stage, refs='{"title": "随访"}'),  # it cannot fill the template
+        await remind(stage, refs='{"rep": "周代表", "due": "11月24日"}'),  # it cannot fill the template
+        # nor with words that the approved response does not say: nobody has looked at them
+        await remind(stage, refs=REFS.replace("同事都能看到", "本品疗效最好")),
         await stage.queue("utter_media"),
     ]
     for _ in held:
@@ -76,7 +85,7 @@ async def test_what_has_no_template_is_held(outside: Stage) -> None:
 
 async def test_a_template_that_breaks_the_rules_is_for_a_person(outside: Stage) -> None:
     stage = outside
-    row = await remind(stage, refs=REFS.replace("待您回复", "待您回复，" * 6))
+    row = await remind(stage, refs=REFS.replace("周代表", "周代表和他的同事们" * 3))
     await stage.outbox.push()
     found = await stage.row(row)
     assert (found.state, found.fault) == (OutboxState.FAILED, "bad_input")
