@@ -6,8 +6,7 @@ PY := .venv/bin/python
 RASA := PYTHONPATH=. RASA_TELEMETRY_ENABLED=false .venv-engine/bin/python
 # What runs in the engine's Python 3.10.
 OLD := engine bot/language.py
-COMPILE := $(PY) -m uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make requirements"
+COMPILE := $(PY) -m uv pip compile --quiet --generate-hashes --custom-compile-command "make requirements"
 
 # The last line must be an exec, or SIGTERM to make would leave the service alive.
 run: setup

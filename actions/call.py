@@ -13,9 +13,11 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot.effects import Call
 from bot.knowledge import Entry, answer_text
 from bot.model import Basis, BasisKind
+from bot.tasks import Kind, open_task
 
 _call: ContextVar[Call] = ContextVar("call")
 _WEEKDAYS = "一二三四五六日"
+LONGEST = 4000  # characters of their words that a colleague reads
 
 
 @contextmanager
@@ -59,6 +61,20 @@ def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
         text=answer_text(entry, content, call.now),
         json_message={"basis": str(Basis(BasisKind.CONTENT, entry.id, document.version))},
     )
+
+
+async def ask(call: Call, kind: Kind, words: str, *, mark: str = "") -> datetime:
+    """A task for a colleague with the person's words, one of a kind a turn; when it is due."""
+    _, due = await open_task(
+        call.tx,
+        call.base.vault,
+        kind,
+        now=call.now,
+        whose=call.whose,
+        key=f"{kind}:{call.turn_id}",
+        detail=f"{mark}{words[:LONGEST]}",
+    )
+    return due
 
 
 def spoken_time(moment: datetime) -> str:

@@ -10,13 +10,13 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import consult, decide, fall_back, remember, show
-from actions.call import current, intent, said, say
+from actions.call import ask, current, intent, said, say
 from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.knowledge import Route
 from bot.model import Audience
 from bot.safety import no_case
-from bot.tasks import Kind, open_task
+from bot.tasks import Kind
 
 # What remains of a bare 「转医学信息部」 when this is taken away is nothing; of a question, the question.
 _REQUEST = re.compile(
@@ -118,14 +118,6 @@ class Feedback(Action):  # type: ignore[misc]
             return []
         call = current()
         about = tracker.get_slot("last_entry") or ""
-        await open_task(
-            call.tx,
-            call.base.vault,
-            Kind.FEEDBACK,
-            now=call.now,
-            whose=call.whose,
-            key=f"{Kind.FEEDBACK}:{call.turn_id}",
-            detail=f"[{about}] {said(tracker)[:4000]}",
-        )
+        await ask(call, Kind.FEEDBACK, said(tracker), mark=f"[{about}] ")
         say(dispatcher, "utter_feedback_sorry")
         return []

@@ -8,11 +8,10 @@ from typing import Any
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import said, say
+from actions.call import ask, said, say
 from bot.effects import Call
-from bot.tasks import Kind, open_task
+from bot.tasks import Kind
 
-LONGEST = 4000  # characters of their words that the safety colleague reads
 ASKS = re.compile(r"[吗么？?]|怎么|咋|如何|要不要|能不能|会不会|是不是|需不需要|多少(?!岁)")
 # What the acknowledgement asks for: age, sex, dose, since when, how it is now, how to reach them.
 _DETAILS = re.compile(
@@ -24,15 +23,7 @@ _DETAILS = re.compile(
 
 async def record(call: Call, words: str) -> None:
     """Open a case with these words."""
-    await open_task(
-        call.tx,
-        call.base.vault,
-        Kind.ADVERSE_EVENT,
-        now=call.now,
-        whose=call.whose,
-        key=f"{Kind.ADVERSE_EVENT}:{call.turn_id}",
-        detail=words[:LONGEST],
-    )
+    await ask(call, Kind.ADVERSE_EVENT, words)
 
 
 async def supplement(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import say, spoken_time
+from actions.call import LONGEST, ask, say, spoken_time
 from bot.effects import Call
-from bot.tasks import Kind, add_to_open, open_task
-
-LONGEST = 4000  # characters of their words that a colleague reads
+from bot.tasks import Kind, add_to_open
 
 
 async def hand_over(
@@ -18,15 +16,7 @@ async def hand_over(
     generic = call.base.published.content.product[product].generic if product else ""
     mark = "[超说明书] " if response == "utter_off_label" else ""
     about = f"[{generic}] " if generic and generic not in question else ""
-    _, due = await open_task(
-        call.tx,
-        call.base.vault,
-        Kind.MEDICAL_INFORMATION,
-        now=call.now,
-        whose=call.whose,
-        key=f"{Kind.MEDICAL_INFORMATION}:{call.turn_id}",
-        detail=f"{mark}{about}{question[:LONGEST]}",
-    )
+    due = await ask(call, Kind.MEDICAL_INFORMATION, question, mark=mark + about)
     say(dispatcher, response, due=spoken_time(due))
 
 
@@ -34,16 +24,13 @@ async def find_colleague(
     dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
 ) -> None:
     """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
-    words = detail[:LONGEST]
-    _, due = await add_to_open(
-        call.tx, call.base.vault, Kind.HAND_OVER, now=call.now, whose=call.whose, detail=words
-    ) or await open_task(
+    known = await add_to_open(
         call.tx,
         call.base.vault,
         Kind.HAND_OVER,
         now=call.now,
         whose=call.whose,
-        key=f"{Kind.HAND_OVER}:{call.turn_id}",
-        detail=words,
+        detail=detail[:LONGEST],
     )
+    due = known[1] if known else await ask(call, Kind.HAND_OVER, detail)
     say(dispatcher, response, rep=call.standing.rep or "值班同事", due=spoken_time(due))

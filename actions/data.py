@@ -10,17 +10,16 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import current, intent, said, say, spoken_time
+from actions.call import ask, current, intent, said, say, spoken_time
 from bot import consent
 from bot.effects import Call
-from bot.tasks import Kind, open_task
+from bot.tasks import Kind
 
 RESPONSES = {
     "export_data": "utter_export",
     "delete_data": "utter_delete",
     "change_profile": "utter_change_profile",
 }
-
 
 # What a resumption never says.
 _NO = re.compile(r"别|勿|莫|拒|甭|停(?!了)|取消(?!退订|停)|不(?!小心|好意思|退|再退)")
@@ -38,16 +37,9 @@ class Privacy(Action):  # type: ignore[misc]
 
 
 async def register(dispatcher: CollectingDispatcher, call: Call, what: str, words: str) -> None:
-    """A task for whoever looks after data, and when it will be done."""
-    _, due = await open_task(
-        call.tx,
-        call.base.vault,
-        Kind.DATA_REQUEST,
-        now=call.now,
-        whose=call.whose,
-        key=f"{Kind.DATA_REQUEST}:{call.turn_id}",
-        detail=f"[{what}] {words[:4000]}",
-    )
+    """A task for whoever looks after data, and when it will be done. Never added to another that is open: a
+    deletion must not hide in an older question."""
+    due = await ask(call, Kind.DATA_REQUEST, words, mark=f"[{what}] ")
     say(dispatcher, RESPONSES.get(what, "utter_privacy"), due=spoken_time(due))
 
 

@@ -246,7 +246,7 @@ class Outbox:
             for outbox_id in await outcomes.abandoned(tx, real_now(), 100):
                 row = await self._read(tx, outbox_id)
                 if row is not None:
-                    await follow(tx, base, row, MedrepError(Fault.AMBIGUOUS, "its sender died"), 0)
+                    await follow(tx, base, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))
 
 
 async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None:

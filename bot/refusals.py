@@ -55,7 +55,7 @@ class _Outcome:
     halve: bool = False
 
 
-async def follow(tx: Tx, base: Base, row: Outgoing, error: MedrepError, opening: int) -> None:
+async def follow(tx: Tx, base: Base, row: Outgoing, error: MedrepError, opening: int = 0) -> None:
     """Write what this refusal of a claimed row leads to; nothing, when somebody else has the row meanwhile.
 
     `opening`: the contact's `platform.opening` when the send began. For a fault of `WINDOW` the contact is

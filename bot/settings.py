@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot.model import Audience, Channel, Fault, MedrepError
 
 ROOT = Path(__file__).resolve().parent.parent
+ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - what an address to try cannot be
 
 
 class Frozen(BaseModel):
@@ -87,10 +88,15 @@ class Settings(Frozen):
     actions_host: str
     actions_port: int
     database_url: str | None
-    public_url: str
+    public_url: str | None
     test: bool
     sandbox: bool
     accounts: Accounts
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the app."""
+        return f"http://{'127.0.0.1' if self.host in ANY_HOST else self.host}:{self.port}"
 
     @property
     def model_dir(self) -> Path:
@@ -158,7 +164,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
         actions_port=number("MEDREP_ACTIONS_PORT", engine_port + 50),
         database_url=env.get("MEDREP_DATABASE_URL") or None,
-        public_url=env.get("MEDREP_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        public_url=env.get("MEDREP_PUBLIC_URL") or None,
         test=env.get("MEDREP_TEST") == "1",
         sandbox=sandbox,
         accounts=accounts,

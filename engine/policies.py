@@ -35,13 +35,9 @@ class RulePolicy(rule_policy.RulePolicy):  # type: ignore[misc]
         return found
 
     def predict_action_probabilities(
-        self,
-        tracker: DialogueStateTracker,
-        domain: Domain,
-        rule_only_data: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, tracker: DialogueStateTracker, domain: Domain, **kwargs: Any
     ) -> PolicyPrediction:
-        prediction = super().predict_action_probabilities(tracker, domain, rule_only_data, **kwargs)
+        prediction = super().predict_action_probabilities(tracker, domain, **kwargs)
         if prediction.max_confidence >= 1.0 and not _rejected(tracker):
             tracker.ruled_at = len(tracker.events)
         return prediction
@@ -51,15 +47,11 @@ class MemoizationPolicy(memoization.MemoizationPolicy):  # type: ignore[misc]
     """Is not asked where a rule is certain: the ensemble takes the rule, whatever is remembered."""
 
     def predict_action_probabilities(
-        self,
-        tracker: DialogueStateTracker,
-        domain: Domain,
-        rule_only_data: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, tracker: DialogueStateTracker, domain: Domain, **kwargs: Any
     ) -> PolicyPrediction:
         if getattr(tracker, "ruled_at", None) == len(tracker.events):
             return self._prediction(self._default_predictions(domain))
-        return super().predict_action_probabilities(tracker, domain, rule_only_data, **kwargs)
+        return super().predict_action_probabilities(tracker, domain, **kwargs)
 
 
 def _rejected(tracker: DialogueStateTracker) -> bool:

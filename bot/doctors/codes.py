@@ -28,7 +28,7 @@ BATCH = 2000
 
 
 def new_code() -> str:
-    """A fresh code as people read it: XXXX-XXXX-XXXX."""
+    """A fresh code as people read it: three groups of four."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP)) for _ in range(GROUPS))
 
 

@@ -14,7 +14,7 @@ from bot.store.keys import Keyring
 
 # No 0 O 1 I L, and no U beside V: what is read aloud or copied from paper stays what it is.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-GROUPS, GROUP = 3, 4  # XXXX-XXXX-XXXX: 12 characters of 30, 58 bits
+GROUPS, GROUP = 3, 4  # like TY5B-EA9Q-MECV: 12 characters of 30, 58 bits
 _DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･●.．", "·"))
 _MOBILE = re.compile(r"1[3-9]\d{9}")
 _LANDLINE = re.compile(r"0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7}")

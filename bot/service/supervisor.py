@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -40,8 +40,6 @@ LOG_CHECK_SECONDS = 5.0
 ENGINE_CHECK_SECONDS = 5.0
 HUNG_SECONDS = 60.0  # without a word from an engine that was ready
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
-
-ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - what an address to try cannot be
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ class Supervisor:
             if time.monotonic() > late:
                 self._say(f"not ready yet; see {self._settings.log_dir}")
                 late = float("inf")
-        lines = [] if not self._options.app else self._addresses()
+        lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
             db = Database(self._url(), size=1)
             try:
@@ -218,11 +216,12 @@ class Supervisor:
         """An engine that was ready and says nothing any more is ended; it is then started again."""
         asked, heard = engine.process, None
         async with aiohttp.ClientSession() as http:
+            client = self._engine(http)
             while True:
                 await asyncio.sleep(ENGINE_CHECK_SECONDS)
                 if engine.process is not asked:  # started again meanwhile
                     asked, heard = engine.process, None
-                if await self._engine(http).ready() is not None:
+                if await client.ready() is not None:
                     heard = time.monotonic()
                 elif heard is not None and time.monotonic() - heard > HUNG_SECONDS and asked is not None:
                     self._say(f"engine hangs since {HUNG_SECONDS:.0f} s, ending it")
@@ -237,29 +236,21 @@ class Supervisor:
             if not self._options.app:
                 return await self._engine(http).ready() is not None
             try:
-                async with http.get(f"{self._base()}/readyz") as answer:
+                async with http.get(f"{self._settings.local_url}/readyz") as answer:
                     return answer.status == 200
             except (aiohttp.ClientError, TimeoutError):
                 return False
 
-    def _addresses(self) -> list[str]:
-        base, settings = self._base(), self._settings
-        accounts = [f"{settings.public_url}/wechat/{name}" for name in settings.accounts.wechat]
-        lines = [f"health      {base}/healthz  {base}/readyz  {base}/metrics"]
-        lines += [f"webhook     {address}" for address in accounts]
-        return (
-            lines
-            + ([f"phone page  {base}/sandbox/"] if settings.sandbox else [])
-            + [
-                f"not served  [{channel}.{name}] is configured, and nothing here speaks {channel} yet"
-                for channel in ("wecom", "telegram", "webchat")
-                for name in getattr(settings.accounts, channel)
-            ]
-        )
-
-    def _base(self) -> str:
-        host = self._settings.host
-        return f"http://{'127.0.0.1' if host in ANY_HOST else host}:{self._settings.port}"
+    def _addresses(self) -> Iterator[str]:
+        settings, base = self._settings, self._settings.local_url
+        yield f"health      {base}/healthz  {base}/readyz  {base}/metrics"
+        for name in settings.accounts.wechat:
+            yield f"webhook     {settings.public_url or base}/wechat/{name}"
+        if settings.sandbox:
+            yield f"phone page  {base}/sandbox/"
+        for channel in ("wecom", "telegram", "webchat"):
+            for name in getattr(settings.accounts, channel):
+                yield f"not served  [{channel}.{name}]: nothing here speaks {channel} yet"
 
     async def _cap_logs(self) -> None:
         while True:

@@ -126,7 +126,7 @@ class Api:
             async with self._http.request(
                 method,
                 URL(self._base + path).with_query(query or {}),
-                # Raw UTF-8: the platform may refuse \uXXXX (40033).
+                # Raw UTF-8: the platform may refuse escapes of JSON (40033).
                 data=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
                 headers={} if body is None else {"Content-Type": "application/json; charset=utf-8"},
                 # A redirect would carry the token to another host.

@@ -1,4 +1,4 @@
-"""The supervisor ends an engine that falls silent; one that is only slow to start lives."""
+"""The supervisor ends an engine that falls silent, and says where everything is."""
 
 from __future__ import annotations
 
@@ -60,3 +60,27 @@ async def test_only_an_engine_that_was_ready_counts_as_hung(tmp_path: Path) -> N
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await engine.stop(1.0)
+
+
+def test_it_says_where_everything_is_and_what_nobody_serves(tmp_path: Path) -> None:
+    (tmp_path / "medrep.toml").write_text(
+        '[telegram.tg]\nbot_token = "1:a"\nwebhook_secret = "12345678"\naudience = "doctor"\n'
+        '[wechat.demo]\napp_id = "wx1"\napp_secret = "s"\ntoken = "token1"\naudience = "doctor"\n'
+        f'encoding_aes_key = "{"a" * 43}"\n',
+        encoding="utf-8",
+    )
+    told = {
+        "MEDREP_HOME": str(tmp_path),
+        "MEDREP_CONFIG": str(tmp_path / "medrep.toml"),
+        "MEDREP_PORT": "8181",
+    }
+
+    def lines(**more: str) -> list[str]:
+        return list(Supervisor(read_settings({**told, **more}), Options(), print)._addresses())
+
+    assert "webhook     http://127.0.0.1:8181/wechat/demo" in lines()
+    assert "webhook     http://10.0.0.7:8181/wechat/demo" in lines(MEDREP_HOST="10.0.0.7")
+    public = lines(MEDREP_PUBLIC_URL="https://medrep.example.org")
+    assert "webhook     https://medrep.example.org/wechat/demo" in public
+    assert public[0].startswith("health      http://127.0.0.1:8181/"), "that is for this machine"
+    assert any("[telegram.tg]" in line for line in public)
