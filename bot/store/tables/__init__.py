@@ -1,0 +1,55 @@
+"""The tables.
+
+`*_enc` columns hold ciphertext under the data key of the row's person; `*_hmac` columns hold keyed
+digests for look-ups. Columns named in business terms (`received_at`, `due_at`, …) hold business time,
+written by the caller; `lease_until`, `retry_at` and the like hold real time.
+"""
+
+from __future__ import annotations
+
+from bot.store.tables.base import clock_offset, metadata
+from bot.store.tables.evidence import evidence, head, seal
+from bot.store.tables.messages import (
+    circuit,
+    conversation,
+    effect,
+    inbox,
+    offer,
+    outbox,
+    platform_token,
+    send_window,
+    turn,
+)
+from bot.store.tables.people import attempt, contact, doctor, invitation_code, person, rep, tombstone
+from bot.store.tables.published import content_version, dialogue_version
+from bot.store.tables.schedules import occurrence, plan
+from bot.store.tables.tasks import task
+
+__all__ = [
+    "attempt",
+    "circuit",
+    "clock_offset",
+    "contact",
+    "content_version",
+    "conversation",
+    "dialogue_version",
+    "doctor",
+    "effect",
+    "evidence",
+    "head",
+    "inbox",
+    "invitation_code",
+    "metadata",
+    "occurrence",
+    "offer",
+    "outbox",
+    "person",
+    "plan",
+    "platform_token",
+    "rep",
+    "seal",
+    "send_window",
+    "task",
+    "tombstone",
+    "turn",
+]

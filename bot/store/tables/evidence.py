@@ -1,0 +1,40 @@
+"""The record: rows, their links, signed heads."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from bot.store.tables.base import Moment, identity, metadata
+
+evidence = Table(  # append-only, by privilege and by trigger
+    "evidence",
+    metadata,
+    identity(),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("person_id", UUID),  # no foreign key: evidence outlives everything
+    Column("contact_id", BigInteger),
+    Column("subject", Text, nullable=False),  # what it is about: inbox:12, turn:…, outbox:7
+    Column("facts", JSONB, nullable=False),  # nothing personal
+    Column("body_enc", LargeBinary),
+    Column("digest", LargeBinary, nullable=False),
+    Index("ix_evidence_person_id", "person_id"),
+)
+
+seal = Table(  # one sealer links the rows; append-only too
+    "seal",
+    metadata,
+    Column("seq", BigInteger, primary_key=True),
+    Column("evidence_id", BigInteger, nullable=False, unique=True),
+    Column("link", LargeBinary, nullable=False),
+)
+
+head = Table(  # signed by the sealer; kept outside the database too
+    "head",
+    metadata,
+    Column("seq", BigInteger, primary_key=True),
+    Column("link", LargeBinary, nullable=False),
+    Column("sealed_at", Moment, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)

@@ -1,0 +1,177 @@
+"""What came in, what was made of it, what goes out, and what the platform lets us send."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from bot.store.tables.base import Moment, identity, metadata
+
+inbox = Table(
+    "inbox",
+    metadata,
+    identity(),
+    Column("channel", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("screening", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("received_at", Moment, nullable=False),  # business time
+    Column("state", Text, nullable=False),
+    Column("ready_at", Moment, nullable=False),  # real time; a fragment waits for its continuation
+    Column("passive_until", Moment),  # real time; a connection that can carry the reply is open
+    Column("turn_id", UUID),
+    UniqueConstraint("channel", "account", "key"),
+    Index("ix_inbox_contact_id", "contact_id"),
+    Index("ix_inbox_waiting", "contact_id", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_turn_id", "turn_id"),
+    Index("ix_inbox_person_id", "person_id"),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
+    Column("state", Text, nullable=False),  # running | retry | done | failed
+    Column("fence", BigInteger, nullable=False),  # a worker that lost its lease cannot commit
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("lease_until", Moment, nullable=False),  # real time
+    Column("fault", Text),
+    Column("intent", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    # strictly serial per contact: at most one open turn
+    Index(
+        "uq_turn_open",
+        "contact_id",
+        unique=True,
+        postgresql_where=text("state IN ('running', 'retry')"),
+    ),
+    Index("ix_turn_contact_id", "contact_id"),
+    Index("ix_turn_lease_until", "lease_until", postgresql_where=text("state IN ('running', 'retry')")),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), primary_key=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+offer = Table(  # the choices last shown to a contact, in order: "2" means the second
+    "offer",
+    metadata,
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), primary_key=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("offered_at", Moment, nullable=False),
+)
+
+effect = Table(  # what an action did, so that a repeated call returns the same
+    "effect",
+    metadata,
+    Column("turn_id", UUID, primary_key=True),
+    Column("action", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("result_enc", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    identity(),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
+    Column("turn_id", UUID),
+    Column("body_enc", LargeBinary),  # either a body …
+    Column("template", Text),  # … or a template with references, rendered at send
+    Column("refs", JSONB),
+    Column("basis", Text),
+    Column("purpose", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("unordered", Boolean, nullable=False, server_default=text("false")),  # safety text: leaves at once
+    Column("passive_inbox_id", BigInteger),  # offered to the connection of this message …
+    Column("passive_until", Moment),  # … until then (real time); later it is pushed
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("retry_at", Moment, nullable=False),  # real time
+    Column("lease_until", Moment),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("pieces_sent", Integer, nullable=False, server_default=text("0")),
+    Column("halved", Integer, nullable=False, server_default=text("0")),  # how often it was too long
+    Column("sent_at", Moment),
+    Column("written_at", Moment),  # real time it was handed to a connection; null: certainly not sent
+    Column("via", Text),  # passive | active
+    Column("platform_id", Text),
+    Column("fault", Text),
+    Index("ix_outbox_contact_id", "contact_id"),
+    Index("ix_outbox_next", text("unordered DESC"), "id", postgresql_where=text("state = 'waiting'")),
+    Index(
+        "ix_outbox_stuck",
+        "state",
+        postgresql_where=text("state IN ('waiting', 'sending', 'held', 'unknown')"),
+    ),
+    Index("ix_outbox_open", "contact_id", "id", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
+    Index(
+        "ix_outbox_expires_at",
+        "expires_at",
+        postgresql_where=text("state IN ('waiting', 'held') AND expires_at IS NOT NULL"),
+    ),
+    Index("ix_outbox_ready", "retry_at", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index("ix_outbox_turn_id", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
+    Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
+    Index("ix_outbox_person_id", "person_id"),
+    Index("ix_outbox_platform_id", "platform_id", postgresql_where=text("platform_id IS NOT NULL")),
+    CheckConstraint("(body_enc IS NULL) <> (template IS NULL)", name="body_or_template"),
+)
+
+send_window = Table(  # what the platform still lets us push to a contact
+    "send_window",
+    metadata,
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), primary_key=True),
+    Column("act", Text, primary_key=True),  # what opened it: message | click
+    Column("closes_at", Moment, nullable=False),
+    Column("allowance", Integer, nullable=False),
+    Column("used", Integer, nullable=False, server_default=text("0")),
+    Column("opening", BigInteger, nullable=False, server_default=text("1")),  # grows with each act
+)
+
+platform_token = Table(
+    "platform_token",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("token_enc", LargeBinary, nullable=False),  # under a key derived from the master key
+    Column("expires_at", Moment, nullable=False),  # real time
+)
+
+circuit = Table(  # what keeps us from sending for a while: the account's daily or minute quota
+    "circuit",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("open_until", Moment, nullable=False),
+    Column("fault", Text, nullable=False),
+)

@@ -1,0 +1,94 @@
+"""Who there is: people and their keys, contacts, doctors, reps."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from bot.store.tables.base import Moment, identity, metadata
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("kind", Text, nullable=False),  # newcomer | doctor | patient | case
+    Column("wrapped_key", LargeBinary),  # null: erased
+    Column("master_key", Text),  # which master key wrapped it
+    Column("merged_into", UUID, ForeignKey("person.id")),  # a newcomer who turned out to be this doctor
+    Column("created_at", Moment, nullable=False),
+    Column("erased_at", Moment),
+    Index("ix_person_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    identity(),
+    Column("channel", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("address_hmac", LargeBinary),  # null: erased, so the same address is somebody new
+    Column("address_enc", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
+    Column("stopped_at", Moment),
+    Column("unreachable_at", Moment),  # unfollowed or blocked us
+    UniqueConstraint("channel", "account", "address_hmac"),
+)
+
+rep = Table(
+    "rep",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("login", Text, unique=True),
+)
+
+doctor = Table(
+    "doctor",
+    metadata,
+    Column("person_id", UUID, ForeignKey("person.id"), primary_key=True),
+    Column("external_id", Text, nullable=False, unique=True),
+    Column("name_enc", LargeBinary, nullable=False),
+    Column("phone_enc", LargeBinary),
+    # name + hospital + phone, as one keyed digest: what verification asks for
+    Column("identity_hmac", LargeBinary, index=True),
+    Column("hospital", Text, nullable=False),
+    Column("tier", Text, nullable=False, server_default=""),
+    Column("department", Text, nullable=False, server_default=""),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("city", Text, nullable=False, server_default=""),
+    Column("interests", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("rep_id", UUID, ForeignKey("rep.id"), index=True),
+    Column("digest", LargeBinary, nullable=False),  # keyed digest of the imported row: same row, no write
+    Column("verified_at", Moment),
+    Column("verified_by", Text),  # import | code | the person who confirmed
+    Column("updated_at", Moment, nullable=False),
+)
+
+invitation_code = Table(
+    "invitation_code",
+    metadata,
+    Column("code_hmac", LargeBinary, primary_key=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+tombstone = Table(  # doctors erased on request: an import must not bring them back unasked
+    "tombstone",
+    metadata,
+    Column("external_hmac", LargeBinary, primary_key=True),
+    Column("erased_at", Moment, nullable=False),
+)
+
+attempt = Table(  # what is rate-limited: one row a try
+    "attempt",
+    metadata,
+    identity(),
+    Column("what", Text, nullable=False),
+    Column("subject", LargeBinary, nullable=False),  # keyed digest of who tries
+    Column("at", Moment, nullable=False),
+    Index("ix_attempt_what_subject_at", "what", "subject", "at"),
+)

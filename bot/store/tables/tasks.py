@@ -1,0 +1,37 @@
+"""What waits for a person."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, Text, text
+from sqlalchemy.dialects.postgresql import UUID
+
+from bot.store.tables.base import Moment, identity, metadata
+
+task = Table(
+    "task",
+    metadata,
+    identity(),
+    Column("kind", Text, nullable=False),
+    Column("contact_id", BigInteger, ForeignKey("contact.id")),
+    Column("person_id", UUID, ForeignKey("person.id")),
+    Column("owner_id", UUID, ForeignKey("rep.id")),
+    Column("key", Text, unique=True),  # what makes opening it twice the same task
+    # whose data key the detail is under: the person's, or one of its own for a safety case
+    Column("key_id", UUID, ForeignKey("person.id")),
+    Column("detail_enc", LargeBinary),
+    Column("opened_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("state", Text, nullable=False),  # open | acknowledged | done
+    Column("acknowledged_at", Moment),
+    Column("acknowledged_by", Text),
+    Column("escalated_at", Moment),
+    Column(
+        "notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")
+    ),  # real time
+    Column("notified_at", Moment),
+    Column("closed_at", Moment),
+    Column("outcome", Text),
+    Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
+    Index("ix_task_person_id", "person_id"),
+    Index("ix_task_unnotified", "id", postgresql_where=text("notified_at IS NULL")),
+)
