@@ -12,7 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.call import current, entry_of, intent, quote, said, say
 from actions.cases import follows, supplement
 from actions.colleagues import find_colleague, hand_over
-from bot.effects import Call
+from bot.dialogue.action_calls import Call
 from bot.knowledge import Decision, Entry, Route, weighs
 from bot.model import Audience
 
@@ -33,7 +33,7 @@ class Answer(Action):  # type: ignore[misc]
         call = current()
         if told := await supplement(dispatcher, call, tracker):
             return told
-        if call.whose.audience == Audience.PATIENT:
+        if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return follows(tracker)
         return await consult(dispatcher, call, tracker)
@@ -112,7 +112,7 @@ async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) 
     if told := await supplement(dispatcher, call, tracker):
         return told
     known: list[EventType] = []
-    if call.whose.audience == Audience.DOCTOR:
+    if call.contact.audience == Audience.DOCTOR:
         question, decision = decide(call, tracker)
         known = remember(decision, question)
         if decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
@@ -129,9 +129,9 @@ async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) 
 def decide(call: Call, tracker: Any) -> tuple[str, Decision]:
     """The question as understood and what approved content says to it; a follow-up is about the product last
     spoken of, or asks of another what was asked before."""
-    index, product = call.base.published.index, str(tracker.get_slot("product") or "")
+    index, product = call.services.published.index, str(tracker.get_slot("product") or "")
     question = index.resumed(said(tracker), str(tracker.get_slot("asked") or ""))
-    return question, index.decide(question, call.whose.audience, call.now, last_product=product)
+    return question, index.decide(question, call.contact.audience, call.now, last_product=product)
 
 
 def remember(decision: Decision, question: str) -> list[EventType]:

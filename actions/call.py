@@ -10,7 +10,7 @@ from typing import Any
 
 from rasa_sdk.executor import CollectingDispatcher
 
-from bot.effects import Call
+from bot.dialogue.action_calls import Call
 from bot.knowledge import Entry, answer_text
 from bot.model import Basis, BasisKind
 from bot.tasks import Kind, open_task
@@ -50,12 +50,12 @@ def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
 
 
 def entry_of(call: Call, entry_id: str) -> Entry | None:
-    return call.base.published.content.entry.get(entry_id)
+    return call.services.published.content.entry.get(entry_id)
 
 
 def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
     """An approved answer with its source; its basis is the entry and its document's version."""
-    content = call.base.published.content
+    content = call.services.published.content
     document = content.document[entry.document]
     dispatcher.utter_message(
         text=answer_text(entry, content, call.now),
@@ -67,10 +67,10 @@ async def ask(call: Call, kind: Kind, words: str, *, mark: str = "") -> datetime
     """A task for a colleague with the person's words, one of a kind a turn; when it is due."""
     _, due = await open_task(
         call.tx,
-        call.base.vault,
+        call.services.vault,
         kind,
         now=call.now,
-        whose=call.whose,
+        contact=call.contact,
         key=f"{kind}:{call.turn_id}",
         detail=f"{mark}{words[:LONGEST]}",
     )

@@ -39,7 +39,7 @@ class MedicalInformation(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call, question = current(), said(tracker)
-        if call.whose.audience == Audience.PATIENT:
+        if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return []
         if not _REQUEST.sub("", question):
@@ -73,7 +73,7 @@ class AdverseEvent(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        doctor, screened = call.whose.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
+        doctor, screened = call.contact.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
         if doctor and not screened and decide(call, tracker)[1].off_label:
             return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
         if doctor and not screened and no_case(said(tracker)):
@@ -98,7 +98,7 @@ class OwnReport(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if call.whose.audience == Audience.DOCTOR:
+        if call.contact.audience == Audience.DOCTOR:
             return await fall_back(dispatcher, call, tracker)
         if told := await supplement(dispatcher, call, tracker):
             return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import LONGEST, ask, say, spoken_time
-from bot.effects import Call
+from bot.dialogue.action_calls import Call
 from bot.tasks import Kind, add_to_open
 
 
@@ -13,7 +13,7 @@ async def hand_over(
     dispatcher: CollectingDispatcher, call: Call, question: str, response: str, *, product: str = ""
 ) -> None:
     """A medical-information request. `product` is the id of what it is about, if the words do not name it."""
-    generic = call.base.published.content.product[product].generic if product else ""
+    generic = call.services.published.content.product[product].generic if product else ""
     mark = "[超说明书] " if response == "utter_off_label" else ""
     about = f"[{generic}] " if generic and generic not in question else ""
     due = await ask(call, Kind.MEDICAL_INFORMATION, question, mark=mark + about)
@@ -26,10 +26,10 @@ async def find_colleague(
     """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
     known = await add_to_open(
         call.tx,
-        call.base.vault,
+        call.services.vault,
         Kind.HAND_OVER,
         now=call.now,
-        whose=call.whose,
+        contact=call.contact,
         detail=detail[:LONGEST],
     )
     due = known[1] if known else await ask(call, Kind.HAND_OVER, detail)

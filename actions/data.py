@@ -11,8 +11,8 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
 from actions.call import ask, current, intent, said, say, spoken_time
-from bot import consent
-from bot.effects import Call
+from bot.dialogue.action_calls import Call
+from bot.people import stop
 from bot.tasks import Kind
 
 RESPONSES = {
@@ -51,7 +51,7 @@ class Stop(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        await consent.stop(call.tx, call.whose, call.now)
+        await stop.stop(call.tx, call.contact, call.now)
         say(dispatcher, "utter_stop")
         return []
 
@@ -68,8 +68,8 @@ class Resume(Action):  # type: ignore[misc]
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
         if _NO.search(said(tracker)):  # heard wrongly, it would turn a stop into its opposite
-            await consent.stop(call.tx, call.whose, call.now)
-        elif call.whose.stopped_at is None:
+            await stop.stop(call.tx, call.contact, call.now)
+        elif call.contact.stopped_at is None:
             return await fall_back(dispatcher, call, tracker)
         say(dispatcher, "utter_stop")
         return []

@@ -20,11 +20,11 @@ from actions.answer import Answer, Choose, Fallback
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Privacy, Resume, Stop
-from actions.looking import More, Products, Repeat, Source
+from actions.source_and_repeat import More, Products, Repeat, Source
 from actions.verification import ValidateVerifyForm, Verify
-from bot.base import Base
-from bot.effects import Call, once
+from bot.dialogue.action_calls import Call, once
 from bot.model import MedrepError
+from bot.runtime.services import Services
 
 log = structlog.get_logger()
 ACTIONS = (
@@ -49,17 +49,17 @@ ACTIONS = (
 LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it
 
 
-def routes(base: Base, token: str) -> web.Application:
+def routes(services: Services, token: str) -> web.Application:
     """The listener's application: `POST /actions`, as Rasa calls it."""
-    host = Host(base, token)
+    host = Host(services, token)
     app = web.Application(client_max_size=LARGEST)
     app.router.add_post("/actions", host.run)
     return app
 
 
 class Host:
-    def __init__(self, base: Base, token: str) -> None:
-        self._base = base
+    def __init__(self, services: Services, token: str) -> None:
+        self._services = services
         self._expected = f"Bearer {token}".encode()
         self._executor = ActionExecutor()
         for action in ACTIONS:
@@ -85,7 +85,7 @@ class Host:
             return {"events": [], "responses": []} if result is None else result.model_dump()
 
         try:
-            return web.json_response(await once(self._base, turn_id, name, ordinal, execute))
+            return web.json_response(await once(self._services, turn_id, name, ordinal, execute))
         except ActionNotFoundException:
             return web.json_response({"error": "unknown action", "action_name": name}, status=404)
         except ActionExecutionRejection as rejected:

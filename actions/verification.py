@@ -70,7 +70,7 @@ class Verify(Action):  # type: ignore[misc]
         if parts.get("code", "").startswith(TRIED):
             say(dispatcher, "utter_verify_again")
             return []
-        outcome = await verify(call.tx, call.base, call.whose, parts, call.now)
+        outcome = await verify(call.tx, call.services, call.contact, parts, call.now)
         say(dispatcher, RESPONSES[outcome])
         kept = [SlotSet("verify_code", f"{TRIED}{parts.get('code', '')}")]
         return [

@@ -22,11 +22,11 @@ import psycopg
 
 from bench.processes import resident
 from bench.wechat import Platform
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.service import training
+from bot.service.postgres import Cluster, free_port
 from bot.service.process import bound_to_us, plain_environment
 from bot.settings import ROOT
-from bot.store.cluster import Cluster, free_port
 
 MEDREP = ROOT / ".venv" / "bin" / "medrep"
 READY = "stop with Ctrl-C"  # the last line of its greeting

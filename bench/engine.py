@@ -15,10 +15,10 @@ from bench.sides import Ours, Side, Stock, ours, stock
 from bench.stock_model import EPOCHS, trained
 from bench.table import Figure, at_least, at_most
 from bench.turns import ACTIONS_PER_TALK, Timing, block
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.service import training
+from bot.service.postgres import Cluster
 from bot.settings import ROOT
-from bot.store.cluster import Cluster
 from bot.store.migrate import migrate
 
 HELD_OUT = ROOT / "tests" / "dialogue" / "held_out.yml"

@@ -16,8 +16,9 @@ from rasa_sdk import Action
 from rasa_sdk.executor import CollectingDispatcher
 
 import actions.host
-from bot.base import Base, Published
 from bot.clock import Clock
+from bot.dialogue.published import Published
+from bot.runtime.services import Services
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 
@@ -37,9 +38,9 @@ async def serve(home: Path, url: str, token: str, port: int) -> None:
     """Listen until the process is ended."""
     db = Database(url)
     published = Published(db, None)  # type: ignore[arg-type]  # the action asks nothing of it
-    base = Base(db, Vault(Keyring(home / "keys")), Clock(), published, home)
+    services = Services(db, Vault(Keyring(home / "keys")), Clock(), published, home)
     actions.host.ACTIONS = (OneRow,)  # type: ignore[assignment]  # mypy knows the length of the other
-    app = actions.host.routes(base, token)
+    app = actions.host.routes(services, token)
     app.router.add_get("/", _alive)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

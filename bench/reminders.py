@@ -15,14 +15,15 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine, create_engine, insert, text
 
 from bench.table import Figure, at_least
-from bot.base import Base, Published
 from bot.clock import Clock, real_now
-from bot.store.cluster import Cluster
+from bot.dialogue.published import Published
+from bot.runtime.services import Services
+from bot.schedule.timers import Timers
+from bot.service.postgres import Cluster
 from bot.store.database import Database, psycopg_url
 from bot.store.keys import Keyring, Vault
 from bot.store.migrate import migrate
 from bot.store.tables import contact
-from bot.ticker import Ticker
 
 OURS = 100_000
 THEIRS = 2_000  # its rate does not grow with the count; 100,000 would take many minutes
@@ -75,9 +76,9 @@ async def ours(url: str, home: Path, plans: int) -> float:
             {"start": now - timedelta(days=30), "due": now - timedelta(seconds=1), "each": plans // 1000},
         )
     published = Published(db, None)  # type: ignore[arg-type]  # the ticker says nothing
-    base = Base(db, vault, clock, published, home)
+    services = Services(db, vault, clock, published, home)
     started = time.perf_counter()
-    queued = await Ticker(base).tick()
+    queued = await Timers(services).tick()
     seconds = time.perf_counter() - started
     async with db.begin() as tx:
         rows = (await tx.execute(text("SELECT count(*) FROM outbox"))).scalar_one()

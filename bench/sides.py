@@ -21,10 +21,10 @@ from bench.stock_model import PYTHON, environment
 from bench.turns import ACTION, TURNS
 from bot.clock import real_now
 from bot.model import Account, Audience, Channel
+from bot.service.postgres import Cluster, free_port
 from bot.service.process import plain_environment
 from bot.settings import ROOT
 from bot.store import contacts
-from bot.store.cluster import Cluster, free_port
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import turn
@@ -151,9 +151,9 @@ async def _prepare(url: str, home: Path, talks: int) -> list[list[UUID]]:
             person = await vault.create(tx, "newcomer", now)
             for place, one in enumerate(ids):
                 address = f"talk-{number}-{place}"
-                whose = await contacts.add(tx, vault, account, Audience.DOCTOR, address, person, now)
-                assert whose is not None
-                row = {"id": one, "contact_id": whose.id, "state": "running", "fence": 1}
+                contact = await contacts.add(tx, vault, account, Audience.DOCTOR, address, person, now)
+                assert contact is not None
+                row = {"id": one, "contact_id": contact.id, "state": "running", "fence": 1}
                 await tx.execute(insert(turn).values(**row, lease_until=now, started_at=now))
             prepared.append(ids)
     await db.close()

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.model import Fault, MedrepError
 from bot.service.process import plain_environment
 from bot.settings import ROOT

@@ -18,28 +18,29 @@ import structlog
 from aiohttp import web
 
 import actions
-from bot import logs
-from bot.base import Base, Published
 from bot.clock import Clock
 from bot.compliance import check_text
-from bot.dialogue import Engine
+from bot.dialogue.engine_client import EngineClient
+from bot.dialogue.published import Published
 from bot.evidence import Sealer
-from bot.gateway import Gateway
-from bot.inbox import Inbox
+from bot.inbound.gateway import Gateway
+from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.outbox import Outbox
-from bot.pages import Pages
+from bot.outbound.platform_tokens import PlatformTokens
+from bot.outbound.sender import Sender
+from bot.runtime import logs
+from bot.runtime.notifications import Listener, Notifications
+from bot.runtime.services import Services
 from bot.safety import screen
+from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
-from bot.store import business_clock
+from bot.store import business_clock, channels
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.tasks import watch
-from bot.ticker import Ticker
-from bot.tokens import SharedTokens
-from bot.wakeups import Wakeups
 from connectors.wechat import WeChat
+from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
@@ -88,63 +89,75 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             # Their rules are compiled at the first call: no message is to pay for that.
             screen("", audience)
             check_text("", audience)
-        base = Base(db, vault, clock, published, settings.home)
-        engine = Engine(http, secrets.engine_url, secrets.engine_token)
-        await _run(settings, secrets, base, engine, http, stopping)
+        services = Services(db, vault, clock, published, settings.home)
+        engine = EngineClient(http, secrets.engine_url, secrets.engine_token)
+        await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
 
 
 async def _run(
     settings: Settings,
     secrets: Secrets,
-    base: Base,
-    engine: Engine,
+    services: Services,
+    engine: EngineClient,
     http: aiohttp.ClientSession,
     stopping: asyncio.Event,
 ) -> None:
-    tokens = SharedTokens(base.db, base.vault.keyring)
+    tokens = PlatformTokens(services.db, services.vault.keyring)
     connectors: dict[Account, WeChat] = {}
     gateway = Gateway(
-        base, engine, audiences(settings), lambda account, message: connectors[account].passive_fits(message)
+        services,
+        engine,
+        audiences(settings),
+        lambda account, message: connectors[account].passive_fits(message),
     )
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
-    inbox, outbox, ticker = Inbox(base, engine), Outbox(base, connectors), Ticker(base)
-    pages = Pages(settings, base, engine, http, secrets.sandbox_url)
+    workers, sender, timers = TurnWorkers(services, engine), Sender(services, connectors), Timers(services)
+    pages = Pages(settings, services, engine, http, secrets.sandbox_url)
 
     web_app = web.Application(client_max_size=LARGEST_BODY)
     for connector in connectors.values():
         web_app.add_routes(connector.routes())
     web_app.add_routes(pages.routes())
-    wakeups = Wakeups(base, inbox, outbox, gateway)
+    notifications = Notifications(services, listeners(workers, sender, gateway))
     loops = [
-        wakeups.run(),
-        outbox.run(),
-        Sealer(base.db, base.clock, base.home).run(),
-        watch(base.db, base.clock, http, secrets.task_webhook),
+        notifications.run(),
+        sender.run(),
+        Sealer(services.db, services.clock, services.home).run(),
+        watch(services.db, services.clock, http, secrets.task_webhook),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
-        ticker.start()
-        stack.callback(ticker.stop)
+        timers.start()
+        stack.callback(timers.stop)
         await _listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())
 
         async def answer() -> None:
             # Nobody may be sent here for an answer, and no turn begins here, before we have the answers.
-            await base.published.indexed()
-            listener = actions.routes(base, secrets.actions_token)
+            await services.published.indexed()
+            listener = actions.routes(services, secrets.actions_token)
             await _listen(stack, listener, settings.actions_host, settings.actions_port)
-            await inbox.run()
+            await workers.run()
 
         tasks.append(asyncio.create_task(answer()))
         done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stop}:
             task.result()  # a loop that ends has failed: die loudly, the supervisor starts us again
         log.info("app.stopping")
+
+
+def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[str, Listener]:
+    """What each loop is notified of."""
+    return {
+        channels.INBOX: workers.notified,
+        channels.PASSIVE: gateway.notified,
+        channels.OUTBOX: sender.notified,
+    }
 
 
 async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> None:

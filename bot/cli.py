@@ -13,8 +13,8 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 from typer.core import TyperGroup
 
-from bot import logs
 from bot.model import MedrepError
+from bot.runtime import logs
 from bot.settings import read_settings
 
 # Name -> where it is. Imported when asked for: the whole product takes seconds to import.

@@ -17,12 +17,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bot.base import Base, Published
 from bot.clock import Clock
-from bot.dialogue import read_dialogue
+from bot.dialogue.published import Published
+from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder
+from bot.runtime.services import Services
+from bot.service.postgres import Cluster
 from bot.settings import ROOT
-from bot.store.cluster import Cluster
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.migrate import migrate
@@ -30,6 +31,7 @@ from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
 from tests.running import Service, with_model
 
+pytest_plugins = ["tests.stage"]
 TEMPLATE = "medrep"
 
 
@@ -104,7 +106,7 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture
-async def base(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Base:
+async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
     dialogue = read_dialogue(ROOT)
     async with database.begin() as tx:
@@ -112,4 +114,4 @@ async def base(database: Database, vault: Vault, clock: Clock, home: Path, encod
         await publish(tx, dialogue_version, version, clock.now())
     published = Published(database, encoder)
     await published.load()
-    return Base(database, vault, clock, published, home)
+    return Services(database, vault, clock, published, home)

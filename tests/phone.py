@@ -15,25 +15,25 @@ class Phone:
     """One follower of a sandbox account. `heard` counts what was read so far."""
 
     http: aiohttp.ClientSession
-    base: str
+    url: str
     openid: str
     account: str = "sandbox"
     heard: int = 0
 
     @classmethod
     async def newcomer(
-        cls, http: aiohttp.ClientSession, base: str, nickname: str, account: str = "sandbox"
+        cls, http: aiohttp.ClientSession, url: str, nickname: str, account: str = "sandbox"
     ) -> Phone:
         """Somebody nobody knows."""
         body = {"account": account, "nickname": nickname}
-        async with http.post(f"{base}/sandbox/api/followers", json=body) as answer:
+        async with http.post(f"{url}/sandbox/api/followers", json=body) as answer:
             assert answer.status == 200, await answer.text()
-            return cls(http, base, (await answer.json())["openid"], account)
+            return cls(http, url, (await answer.json())["openid"], account)
 
     async def send(self, **what: Any) -> dict[str, Any]:
         """Send something of any type; the double's receipt."""
         body = {"account": self.account, "openid": self.openid, **what}
-        async with self.http.post(f"{self.base}/sandbox/api/messages", json=body) as answer:
+        async with self.http.post(f"{self.url}/sandbox/api/messages", json=body) as answer:
             assert answer.status == 200, await answer.text()
             receipt: dict[str, Any] = await answer.json()
             return receipt
@@ -41,7 +41,7 @@ class Phone:
     async def chat(self) -> list[dict[str, Any]]:
         """Everything the chat shows, in order."""
         query = {"account": self.account, "openid": self.openid}
-        async with self.http.get(f"{self.base}/sandbox/api/messages", params=query) as answer:
+        async with self.http.get(f"{self.url}/sandbox/api/messages", params=query) as answer:
             items: list[dict[str, Any]] = await answer.json()
             return items
 

@@ -23,9 +23,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.publishing import CONTENT
+from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder, kept_index, load
-from bot.publishing import CONTENT
 from bot.service.process import bound_to_us
 from bot.service.training import train
 from bot.settings import ROOT

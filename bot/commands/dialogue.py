@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.commands.opened import opened, progress, run, say
-from bot.publishing import ConflictError, Outcome, export_dialogue, import_dialogue
+from bot.commands.context import context, progress, run, say
+from bot.dialogue.publishing import ConflictError, Outcome, export_dialogue, import_dialogue
 from bot.settings import ROOT
 
 app = typer.Typer(
@@ -51,11 +51,11 @@ def _carry(work: Coroutine[Any, Any, Outcome]) -> None:
 
 
 async def _import(folder: Path, over: str) -> Outcome:
-    async with opened() as home:
+    async with context() as home:
         by = f"import by {getpass.getuser()}"
         return await import_dialogue(home.db, home.settings.home, folder, by, home.clock.now(), over)
 
 
 async def _export(folder: Path, over: str) -> Outcome:
-    async with opened() as home:
+    async with context() as home:
         return await export_dialogue(home.db, home.settings.home, folder, over)

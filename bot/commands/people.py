@@ -10,12 +10,13 @@ from uuid import UUID
 
 import typer
 
-from bot.base import Base, Published
-from bot.commands.opened import Opened, opened, progress, run, say, say_json
+from bot.commands.context import Context, context, progress, run, say, say_json
+from bot.dialogue.published import Published
 from bot.doctors import Report, confirm, decline, import_doctors, write_codes
 from bot.knowledge import Encoder
 from bot.model import Account, Channel, Fault, MedrepError
 from bot.privacy import Receipt, erase_person, export_person
+from bot.runtime.services import Services
 from bot.store import contacts
 
 TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
@@ -41,7 +42,7 @@ def import_file(
 
 
 async def _import(file: Path, codes: Path | None) -> Report:
-    async with opened() as home:
+    async with context() as home:
         report = await import_doctors(
             home.db, home.vault, home.clock, home.settings.accounts, file, by=getpass.getuser()
         )
@@ -66,14 +67,14 @@ def decline_doctor(task_id: TaskId) -> None:
 
 
 async def _decide(task_id: int, external_id: str | None) -> None:
-    async with opened() as home:
-        base = await _base(home)
+    async with context() as home:
+        services = await _services(home)
         now, by = home.clock.now(), getpass.getuser()
         async with home.db.begin() as tx:
             if external_id is None:
-                await decline(tx, base, task_id, by, now)
+                await decline(tx, services, task_id, by, now)
             else:
-                await confirm(tx, base, task_id, external_id, by, now)
+                await confirm(tx, services, task_id, external_id, by, now)
 
 
 Who = Annotated[str | None, typer.Argument(metavar="[EXTERNAL_ID]", help="Of the list of doctors.")]
@@ -86,7 +87,7 @@ def export(external_id: Who = None, contact: ContactOption = None) -> None:
 
 
 async def _export(external_id: str | None, contact: str | None) -> dict[str, Any]:
-    async with opened() as home:
+    async with context() as home:
         person_id = await _person(home, contact)
         return await export_person(home.db, home.vault, external_id=external_id, person_id=person_id)
 
@@ -98,13 +99,13 @@ def erase(external_id: Who = None, contact: ContactOption = None) -> None:
 
 
 async def _erase(external_id: str | None, contact: str | None) -> tuple[Receipt, ...]:
-    async with opened() as home:
-        base, by = await _base(home), getpass.getuser()
+    async with context() as home:
+        services, by = await _services(home), getpass.getuser()
         person_id = await _person(home, contact)
-        return await erase_person(base, external_id=external_id, person_id=person_id, by=by)
+        return await erase_person(services, external_id=external_id, person_id=person_id, by=by)
 
 
-async def _person(home: Opened, contact: str | None) -> UUID | None:
+async def _person(home: Context, contact: str | None) -> UUID | None:
     """Who writes from this address. Raises MedrepError(BAD_INPUT | NOT_FOUND)."""
     if contact is None:
         return None
@@ -119,7 +120,7 @@ async def _person(home: Opened, contact: str | None) -> UUID | None:
     return found.person_id
 
 
-async def _base(home: Opened) -> Base:
+async def _services(home: Context) -> Services:
     published = Published(home.db, Encoder())
     await published.load()
-    return Base(home.db, home.vault, home.clock, published, home.settings.home)
+    return Services(home.db, home.vault, home.clock, published, home.settings.home)

@@ -14,7 +14,7 @@ import typer
 
 from bot import evidence
 from bot.clock import Clock, real_now
-from bot.commands.opened import opened, reach, run, say, say_json
+from bot.commands.context import context, reach, run, say, say_json
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
@@ -43,7 +43,7 @@ def list_tasks(
 
 
 async def _tasks(state: str | None) -> None:
-    async with opened() as home:
+    async with context() as home:
         async with home.db.begin() as tx:
             rows = await tasks.read(tx, home.vault, state=state)
         for row in rows:
@@ -65,7 +65,7 @@ def verify_evidence() -> None:
 
 
 async def _verify() -> evidence.Verdict:
-    async with opened() as home:
+    async with context() as home:
         # Where no service runs, nobody has sealed what the last command recorded. Sealing links new rows
         # only, so it cannot hide a change; while a service seals, this does nothing.
         await evidence.Sealer(home.db, home.clock, home.settings.home).seal()
@@ -79,7 +79,7 @@ def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; i
 
 
 async def _backup(file: Path) -> int:
-    async with opened() as home:
+    async with context() as home:
         return await asyncio.to_thread(backups.backup, home.settings.home, home.url, file, real_now())
 
 
@@ -136,7 +136,7 @@ def rotate_key() -> None:
 
 
 async def _rotate() -> tuple[str, int]:
-    async with opened() as home:
+    async with context() as home:
         name = Keyring(home.settings.key_dir).rotate()
         vault, moved = type(home.vault)(Keyring(home.settings.key_dir)), 0
         async with home.db.begin() as tx:

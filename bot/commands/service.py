@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from bot import logs
-from bot.commands.opened import opened, progress, reach, run, say
+from bot.commands.context import context, progress, reach, run, say
+from bot.dialogue.publishing import in_force, seed_content, seed_dialogue
 from bot.model import Fault, MedrepError
-from bot.publishing import in_force, seed_content, seed_dialogue
+from bot.runtime import logs
 from bot.service.supervisor import Options, Supervisor
 from bot.service.training import train
 from bot.settings import read_settings
@@ -70,7 +70,7 @@ def train_model() -> None:
 
 
 async def _train() -> None:
-    async with opened() as home:
+    async with context() as home:
         say(str(await seed_content(home.db, home.clock.now())))
         say(str(await seed_dialogue(home.db, home.settings.home, home.clock.now())))
         async with home.db.begin() as tx:

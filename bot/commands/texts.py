@@ -11,20 +11,20 @@ from typing import Annotated
 import aiohttp
 import typer
 
-from bot.commands.opened import Opened, lines, opened, progress, run, say_json
+from bot.commands.context import Context, context, lines, progress, run, say_json
 from bot.compliance import check_text
-from bot.dialogue import Engine
+from bot.dialogue.engine_client import EngineClient
+from bot.dialogue.publishing import in_force, seed_content, seed_dialogue
+from bot.dialogue.understanding import understand
 from bot.knowledge import Content, Encoder, kept_index
 from bot.model import Audience, Fault, MedrepError
-from bot.publishing import in_force, seed_content, seed_dialogue
 from bot.service import programs
 from bot.service.home import Tokens, tokens
+from bot.service.postgres import free_port
 from bot.service.training import train
 from bot.settings import Settings
 from bot.store import published
-from bot.store.cluster import free_port
 from bot.store.tables import content_version
-from bot.understanding import understand
 
 READY_SECONDS = 120.0
 
@@ -37,7 +37,7 @@ def understand_lines(audience: For) -> None:
 
 
 async def _understand(audience: Audience) -> None:
-    async with opened() as home, _engine(home) as engine:
+    async with context() as home, _engine(home) as engine:
         async with home.db.begin() as tx:
             version = await published.current(tx, content_version)
         if version is None:
@@ -49,12 +49,12 @@ async def _understand(audience: Audience) -> None:
 
 
 @asynccontextmanager
-async def _engine(home: Opened) -> AsyncIterator[Engine]:
+async def _engine(home: Context) -> AsyncIterator[EngineClient]:
     """The running engine, or one of our own for the duration."""
     settings, shared = home.settings, tokens(home.settings.home)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        running = Engine(http, f"http://127.0.0.1:{settings.engine_port}", shared.engine)
+        running = EngineClient(http, f"http://127.0.0.1:{settings.engine_port}", shared.engine)
         if await running.ready() is not None:
             yield running
             return
@@ -69,7 +69,7 @@ async def _engine(home: Opened) -> AsyncIterator[Engine]:
         child = programs.engine(own, token, lambda: model)
         stack.push_async_callback(child.stop, 4.0)
         await child.start()
-        engine = Engine(http, f"http://127.0.0.1:{own.engine_port}", token.engine)
+        engine = EngineClient(http, f"http://127.0.0.1:{own.engine_port}", token.engine)
         for _ in range(int(READY_SECONDS / 0.2)):
             if await engine.ready() is not None:
                 break

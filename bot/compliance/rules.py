@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bot.folding import fold
 from bot.model import Audience
-from bot.patterns import Scanner, compile_patterns, read_rules
+from bot.text.folding import fold
+from bot.text.patterns import Scanner, compile_patterns, read_rules
 
 # Somebody who would write 最（好） or 【根】治 does not mean the brackets.
 _BRACKETS = "()[]{}<>「」『』【】《》〈〉“”‘’"

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from bot.doctors.sheet import Cell
-from bot.folding import fold
 from bot.model import Fault, MedrepError
+from bot.text.folding import fold
 
 _NAMES = {
     "name": "姓名 医生姓名 医师姓名 name doctorname",

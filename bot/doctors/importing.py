@@ -20,7 +20,7 @@ from bot.doctors.row import DoctorRow, RowFault, read_row
 from bot.doctors.sheet import Line, open_sheet
 from bot.evidence import Evidence
 from bot.model import Account, Fault, MedrepError
-from bot.points import reached
+from bot.runtime.killpoints import reached
 from bot.settings import Accounts
 from bot.store.database import Database
 from bot.store.keys import Vault

@@ -19,17 +19,17 @@ from bot.doctors.identity import code, code_digest, identity_digest
 from bot.doctors.parts import NO_CODE
 from bot.evidence import Evidence
 from bot.model import Audience, Fault, MedrepError
-from bot.store import contacts, doctors, outgoing, people, tasks
+from bot.store import contacts, doctors, outbox, people, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Listed
 from bot.store.keys import Keyring
-from bot.store.outgoing import Draft
+from bot.store.outbox import Draft
 from bot.store.tasks import TaskRow
 from bot.tasks import Kind, open_task
 
 if TYPE_CHECKING:  # importing a list needs no encoder in memory
-    from bot.base import Base
+    from bot.runtime.services import Services
 
 # (what, how many tries, within). The account's bound is far above what honest doctors need together; it
 # stops somebody with many contacts from trying the list out.
@@ -46,13 +46,15 @@ class Outcome(StrEnum):
     LIMIT = "limit"  # too many tries for now
 
 
-async def verify(tx: Tx, base: Base, contact: Contact, parts: Mapping[str, str], now: datetime) -> Outcome:
+async def verify(
+    tx: Tx, services: Services, contact: Contact, parts: Mapping[str, str], now: datetime
+) -> Outcome:
     """Decide on what a newcomer said: `name`, `hospital`, `phone`, `code` (`NO_CODE` when they have none)."""
     if (await doctors.standing(tx, contact.person_id)).verified:
         return Outcome.VERIFIED
     if contact.audience != Audience.DOCTOR:
         raise MedrepError(Fault.CONFLICT, "only doctors' accounts verify")
-    keyring = base.vault.keyring
+    keyring = services.vault.keyring
     if await _too_often(tx, keyring, contact, now):
         await _record(tx, contact, Outcome.LIMIT, now)
         return Outcome.LIMIT
@@ -60,7 +62,7 @@ async def verify(tx: Tx, base: Base, contact: Contact, parts: Mapping[str, str],
     identity = identity_digest(keyring, said["name"], said["hospital"], said["phone"])
     candidates = await doctors.listed(tx, identity)
     if said["code"].lower() == NO_CODE:
-        await _ask_colleague(tx, base, contact, said, candidates, now)
+        await _ask_colleague(tx, services, contact, said, candidates, now)
         await _record(tx, contact, Outcome.WAIT, now)
         return Outcome.WAIT
     digest = code_digest(keyring, said["code"])
@@ -71,33 +73,35 @@ async def verify(tx: Tx, base: Base, contact: Contact, parts: Mapping[str, str],
         await _record(tx, contact, Outcome.AGAIN, now)
         return Outcome.AGAIN
     await doctors.use_code(tx, digest, now)
-    await bind(tx, base.vault, contact.id, invited.person_id, "code", now)
+    await bind(tx, services.vault, contact.id, invited.person_id, "code", now)
     return Outcome.VERIFIED
 
 
-async def confirm(tx: Tx, base: Base, task_id: int, external_id: str | None, by: str, now: datetime) -> None:
+async def confirm(
+    tx: Tx, services: Services, task_id: int, external_id: str | None, by: str, now: datetime
+) -> None:
     """A colleague knows who it is: the contact is this doctor's, and is told so.
 
     Without `external_id` it is the one doctor of the list who matches. Raises MedrepError(NOT_FOUND: no such
     task or doctor | CONFLICT: already decided, nobody or several match, or it is another doctor's contact).
     """
-    task = await _waiting(tx, base, task_id)
+    task = await _waiting(tx, services, task_id)
     person_id = (
         await doctors.person_of(tx, external_id)
         if external_id is not None
-        else (await _only_match(tx, base.vault.keyring, task)).person_id
+        else (await _only_match(tx, services.vault.keyring, task)).person_id
     )
     await tasks.close(tx, task_id, now, by, "confirmed")
-    await bind(tx, base.vault, _contact_id(task), person_id, by, now)
-    await _tell(tx, base, task, "utter_verify_done", now)
+    await bind(tx, services.vault, _contact_id(task), person_id, by, now)
+    await _tell(tx, services, task, "utter_verify_done", now)
 
 
-async def decline(tx: Tx, base: Base, task_id: int, by: str, now: datetime) -> None:
+async def decline(tx: Tx, services: Services, task_id: int, by: str, now: datetime) -> None:
     """A colleague does not know them: they are told, as on any mismatch, and may try again.
 
     Raises MedrepError(NOT_FOUND | CONFLICT) as `confirm`.
     """
-    task = await _waiting(tx, base, task_id)
+    task = await _waiting(tx, services, task_id)
     await tasks.close(tx, task_id, now, by, "declined")
     await Evidence(
         kind="verification.declined",
@@ -107,7 +111,7 @@ async def decline(tx: Tx, base: Base, task_id: int, by: str, now: datetime) -> N
         person_id=task.person_id,
         contact_id=task.contact_id,
     ).record(tx)
-    await _tell(tx, base, task, "utter_verify_again", now)
+    await _tell(tx, services, task, "utter_verify_again", now)
 
 
 # ---------------------------------------------------------------- how often
@@ -143,7 +147,12 @@ _LABELS = {"name": "姓名", "hospital": "医院", "phone": "手机"}
 
 
 async def _ask_colleague(
-    tx: Tx, base: Base, contact: Contact, said: Mapping[str, str], candidates: list[Listed], now: datetime
+    tx: Tx,
+    services: Services,
+    contact: Contact,
+    said: Mapping[str, str],
+    candidates: list[Listed],
+    now: datetime,
 ) -> None:
     """One open task a newcomer, for the rep of whoever they seem to be."""
     if await people.open_task_of(tx, contact.person_id, Kind.IDENTITY) is not None:
@@ -152,18 +161,18 @@ async def _ask_colleague(
     matches = "、".join(c.external_id for c in candidates) or "无"
     task_id, _ = await open_task(
         tx,
-        base.vault,
+        services.vault,
         Kind.IDENTITY,
         now=now,
-        whose=contact,
+        contact=contact,
         detail="\n".join([*lines, f"名单匹配：{matches}"]),
     )
     await people.give_task(tx, task_id, candidates[0].rep_id if len(candidates) == 1 else None)
 
 
-async def _waiting(tx: Tx, base: Base, task_id: int) -> TaskRow:
+async def _waiting(tx: Tx, services: Services, task_id: int) -> TaskRow:
     await people.lock_task(tx, task_id)
-    found = await tasks.read(tx, base.vault, task_id=task_id)
+    found = await tasks.read(tx, services.vault, task_id=task_id)
     if not found or found[0].kind != Kind.IDENTITY:
         raise MedrepError(Fault.NOT_FOUND, "no identity task has this number")
     if found[0].state == "done":
@@ -187,7 +196,7 @@ def _contact_id(task: TaskRow) -> int:
     return task.contact_id
 
 
-async def _tell(tx: Tx, base: Base, task: TaskRow, response: str, now: datetime) -> None:
-    whose = await contacts.by_id(tx, _contact_id(task))
-    reply = base.published.dialogue.reply(response, Audience.DOCTOR)
-    await outgoing.add(tx, base.vault, whose, Draft.of(reply), now=now, retry_at=real_now())
+async def _tell(tx: Tx, services: Services, task: TaskRow, response: str, now: datetime) -> None:
+    contact = await contacts.by_id(tx, _contact_id(task))
+    reply = services.published.dialogue.reply(response, Audience.DOCTOR)
+    await outbox.add(tx, services.vault, contact, Draft.of(reply), now=now, retry_at=real_now())

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from bot.store import records
+from bot.store import evidence
 from bot.store.database import Tx
-from bot.store.records import EvidenceRow
+from bot.store.evidence import EvidenceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Evidence:
 
     async def record(self, tx: Tx) -> None:
         """Append it, in the transaction of what it records."""
-        await records.add(tx, self.row())
+        await evidence.add(tx, self.row())
 
 
 def digest(row: EvidenceRow) -> bytes:

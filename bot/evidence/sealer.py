@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot.clock import Clock
 from bot.evidence.chain import link, signed_text
-from bot.store import records
+from bot.store import evidence
 from bot.store.database import UNAVAILABLE, Database, Tx
+from bot.store.evidence import Head
 from bot.store.keys import secret_file
-from bot.store.records import Head
 
 log = structlog.get_logger()
 EVERY = 0.5  # seconds; the promise is "within a second"
@@ -57,12 +57,12 @@ class Sealer:
     async def seal(self) -> int:
         """Link and sign what is new; how many rows that was (0 also when another process seals)."""
         async with self._db.begin() as tx:
-            if not await records.become_sealer(tx):
+            if not await evidence.become_sealer(tx):
                 return 0
-            rows = await records.unsealed(tx, await self._settled(tx), BATCH)
+            rows = await evidence.unsealed(tx, await self._settled(tx), BATCH)
             if not rows:
                 return 0
-            seq, newest = await records.last_seal(tx)
+            seq, newest = await evidence.last_seal(tx)
             sealed = []
             for evidence_id, row_digest in rows:
                 seq += 1
@@ -70,7 +70,7 @@ class Sealer:
                 sealed.append((seq, evidence_id, newest))
             now = self._clock.now()
             head = Head(seq, newest, now, self._key.sign(signed_text(seq, newest, now)))
-            await records.add_seals(tx, sealed, head)
+            await evidence.add_seals(tx, sealed, head)
         # After the commit: a head kept outside never runs ahead of the database.
         await asyncio.to_thread(self._keep, head)
         return len(rows)
@@ -78,9 +78,9 @@ class Sealer:
     async def _settled(self, tx: Tx) -> int:
         """Below this id nothing can appear any more: it was sealed past longer ago than any transaction
         of ours can be open (`Database` ends statements and idle transactions at 30 s)."""
-        now, newest = time.monotonic(), await records.newest_sealed(tx)
+        now, newest = time.monotonic(), await evidence.newest_sealed(tx)
         if not self._sealed:
-            self._sealed.append((now - SETTLED, newest - records.LOOK_BACK))
+            self._sealed.append((now - SETTLED, newest - evidence.LOOK_BACK))
         if self._sealed[-1][1] < newest:
             self._sealed.append((now, newest))
         while len(self._sealed) > 1 and self._sealed[1][0] <= now - SETTLED:

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from bot.evidence.chain import digest, link, signed_text
 from bot.evidence.sealer import signing_key
-from bot.store import records
+from bot.store import evidence
 from bot.store.database import Database, Tx
-from bot.store.records import Head
+from bot.store.evidence import Head
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
 
@@ -43,7 +43,7 @@ async def verify(db: Database, home: Path) -> Verdict:
         verdict, links = await _walk(tx)
         if not verdict.ok:
             return verdict
-        signed = await records.heads(tx)
+        signed = await evidence.heads(tx)
         broken = _check_heads(signed, links, public, "database") or _check_heads(kept, links, public, "file")
         if broken is None and links and (not signed or signed[-1].seq != len(links)):
             broken = f"seal {len(links)}: no signed head covers it"
@@ -56,13 +56,13 @@ async def verify(db: Database, home: Path) -> Verdict:
 
 async def _unsealed(db: Database) -> int:
     async with db.begin() as tx:
-        return await records.unsealed_count(tx)
+        return await evidence.unsealed_count(tx)
 
 
 async def _walk(tx: Tx) -> tuple[Verdict, list[bytes]]:
     links: list[bytes] = []
     previous = b""
-    async for seq, found, evidence_id, row in records.chain(tx):
+    async for seq, found, evidence_id, row in evidence.chain(tx):
         if row is not None:
             previous = link(previous, seq, evidence_id, row.digest)
         fault = None

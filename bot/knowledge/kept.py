@@ -67,6 +67,6 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
 def _code() -> str:
     """What builds an index: this package, and what it folds text with."""
     digest = hashlib.sha256()
-    for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("*.yaml"), _HERE.parent / "folding.py"]):
+    for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("*.yaml"), _HERE.parent / "text" / "folding.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

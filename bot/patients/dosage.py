@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.folding import fold
-from bot.patients.numerals import COUNT, read, tidy
 from bot.patients.timing import Timing, cut, read_timing
+from bot.text.folding import fold
+from bot.text.numerals import COUNT, read, tidy
 
 UCUM = "http://unitsofmeasure.org"
 SNOMED = "http://snomed.info/sct"

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from bot.folding import fold
-from bot.patients.numerals import FIGURES, HAN, NUMBER, read, tidy
+from bot.text.folding import fold
+from bot.text.numerals import FIGURES, HAN, NUMBER, read, tidy
 
 
 class Measurement(TypedDict):

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.patients.numerals import COUNT, read, tidy
+from bot.text.numerals import COUNT, read, tidy
 
 _UCUM = "http://unitsofmeasure.org"
 _PERIODS = {

@@ -9,11 +9,11 @@ from uuid import UUID
 from bot.clock import real_now
 from bot.evidence import Evidence
 from bot.model import Fault, MedrepError
-from bot.store import doctors, people, personal
+from bot.store import doctors, erasure, people
 from bot.store.database import Tx
 
 if TYPE_CHECKING:
-    from bot.base import Base
+    from bot.runtime.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Receipt:
 
 
 async def erase_person(
-    base: Base, *, external_id: str | None = None, person_id: UUID | None = None, by: str
+    services: Services, *, external_id: str | None = None, person_id: UUID | None = None, by: str
 ) -> tuple[Receipt, ...]:
     """Erase a doctor by external id, or anybody by person id; a receipt per store, also in the evidence.
 
@@ -35,32 +35,32 @@ async def erase_person(
     """
     if (external_id is None) == (person_id is None):
         raise MedrepError(Fault.BAD_INPUT, "name a person by external id or by person id")
-    async with base.db.begin() as tx:
+    async with services.db.begin() as tx:
         await doctors.lock_import(tx)  # a batch under way has read who exists
         whom = person_id or await doctors.person_of(tx, external_id or "")
-        return await erase(tx, base, whom, by)
+        return await erase(tx, services, whom, by)
 
 
-async def erase(tx: Tx, base: Base, whom: UUID, by: str) -> tuple[Receipt, ...]:
+async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receipt, ...]:
     """Erase this person in the caller's transaction. Raises MedrepError(NOT_FOUND | ERASED)."""
-    now, keyring = base.clock.now(), base.vault.keyring
-    family = await personal.everyone(tx, whom)
-    contacts = await personal.lock(tx, family)
-    if not await personal.keys_left(tx, family):
+    now, keyring = services.clock.now(), services.vault.keyring
+    family = await erasure.everyone(tx, whom)
+    contacts = await erasure.lock(tx, family)
+    if not await erasure.keys_left(tx, family):
         raise MedrepError(Fault.ERASED, "this person was erased before")
     external = await doctors.external_id_of(tx, family)
     grave = None if external is None else doctors.tombstone_digest(keyring, external)
-    open_turns = await personal.turns(tx, contacts, real_now())
-    talk = await personal.talk(tx, family, contacts)
-    received = await personal.received(tx, family, contacts)
-    sent, cancelled = await personal.sent(tx, family, contacts)
-    plans = await personal.plans(tx, family, contacts)
-    tasks, cases = await personal.tasks(tx, family, contacts, now, by)
-    profiles = await personal.profile(tx, family, grave, now)
+    open_turns = await erasure.turns(tx, contacts, real_now())
+    talk = await erasure.talk(tx, family, contacts)
+    received = await erasure.received(tx, family, contacts)
+    sent, cancelled = await erasure.sent(tx, family, contacts)
+    plans = await erasure.plans(tx, family, contacts)
+    tasks, cases = await erasure.tasks(tx, family, contacts, now, by)
+    profiles = await erasure.profile(tx, family, grave, now)
     subjects = [people.tries_of(keyring, contact) for contact in contacts]
-    addresses = await personal.contacts(tx, contacts, subjects, now)
+    addresses = await erasure.contacts(tx, contacts, subjects, now)
     for person_id in family:
-        await base.vault.destroy(tx, person_id, now)
+        await services.vault.destroy(tx, person_id, now)
     receipts = (
         Receipt("keys", len(family), "data keys destroyed: all ciphertext below is unreadable for good"),
         Receipt("doctor", profiles, "deleted with its look-up digest and invitation codes", _TOMBSTONE),

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bot.clock import CHINA
 from bot.model import Fault, MedrepError
-from bot.store import doctors, personal
+from bot.store import doctors, erasure
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
 from bot.store.tables import contact, doctor, evidence, inbox, outbox, plan, task
@@ -29,7 +29,7 @@ async def export_person(
         raise MedrepError(Fault.BAD_INPUT, "name a person by external id or by person id")
     async with db.begin() as tx:
         whom = person_id or await doctors.person_of(tx, external_id or "")
-        return await _Export(tx, vault, await personal.everyone(tx, whom)).document(whom)
+        return await _Export(tx, vault, await erasure.everyone(tx, whom)).document(whom)
 
 
 class _Export:
@@ -41,7 +41,7 @@ class _Export:
         self._people = people
 
     async def document(self, whom: UUID) -> dict[str, Any]:
-        if not await personal.keys_left(self._tx, self._people):
+        if not await erasure.keys_left(self._tx, self._people):
             raise MedrepError(Fault.ERASED, "this person was erased")
         await self._vault.prepare(self._tx, self._people)
         profile, verification = await self._doctor()
@@ -64,7 +64,7 @@ class _Export:
         }
 
     async def _rows(self, table: Any) -> list[Any]:
-        return await personal.rows_of(self._tx, table, self._people)
+        return await erasure.rows_of(self._tx, table, self._people)
 
     async def _open(self, row: Any, sealed: bytes | None, place: str, key: UUID | None = None) -> str | None:
         """The clear text; None where there is none (any more)."""

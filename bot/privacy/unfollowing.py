@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING
 from bot.clock import real_now
 from bot.evidence import Evidence
 from bot.privacy.erasure import erase
-from bot.store import contacts, outcomes, people, personal
+from bot.store import contacts, erasure, outbox_outcomes, people
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 
 if TYPE_CHECKING:
-    from bot.base import Base
+    from bot.runtime.services import Services
 
 KEPT = ["evidence (ciphertext)", "adverse events"]
 
 
-async def unfollowed(tx: Tx, base: Base, whose: Contact, now: datetime) -> None:
+async def unfollowed(tx: Tx, services: Services, contact: Contact, now: datetime) -> None:
     """Nothing queued leaves, no open turn commits, no word stays.
 
     A newcomer is nobody else to us: their key goes, too. Of a doctor of the list the company's entry stays.
     """
-    await contacts.mark(tx, whose.id, unreachable_at=now)
-    await outcomes.cancel_open(tx, whose.id)
-    if await people.is_newcomer(tx, whose.person_id):
-        receipts = await erase(tx, base, whose.person_id, "unfollowed")
+    await contacts.mark(tx, contact.id, unreachable_at=now)
+    await outbox_outcomes.cancel_open(tx, contact.id)
+    if await people.is_newcomer(tx, contact.person_id):
+        receipts = await erase(tx, services, contact.person_id, "unfollowed")
         erased, kept = [f"{r.store}:{r.rows}" for r in receipts], KEPT
     else:
-        mine = [whose.id]
-        talk = await personal.talk(tx, (), mine)
-        talk["turn"] = await personal.turns(tx, mine, real_now())
-        talk["inbox"] = await personal.received(tx, (), mine)
-        talk["outbox"], _ = await personal.sent(tx, (), mine)
+        contact_ids = [contact.id]
+        talk = await erasure.talk(tx, (), contact_ids)
+        talk["turn"] = await erasure.turns(tx, contact_ids, real_now())
+        talk["inbox"] = await erasure.received(tx, (), contact_ids)
+        talk["outbox"], _ = await erasure.sent(tx, (), contact_ids)
         erased, kept = [f"{store}:{rows}" for store, rows in talk.items()], [*KEPT, "imported profile"]
     await Evidence(
         kind="contact.unfollowed",
         at=now,
-        subject=f"contact:{whose.id}",
+        subject=f"contact:{contact.id}",
         facts={"erased": erased, "kept": kept},
-        person_id=whose.person_id,
-        contact_id=whose.id,
+        person_id=contact.person_id,
+        contact_id=contact.id,
     ).record(tx)

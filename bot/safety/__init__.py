@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded, fold
 from bot.model import Audience
-from bot.patterns import read_rules
 from bot.safety import adverse_events, mentions, red_flags
 from bot.safety.stop import read_request
+from bot.text.folding import Folded, fold
+from bot.text.patterns import read_rules
 
 __all__ = ["Screening", "Sign", "categories", "no_case", "screen"]
 

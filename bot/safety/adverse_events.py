@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded
 from bot.model import Audience
-from bot.patterns import compile_patterns, read_rules
 from bot.safety import context
 from bot.safety.context import Window
 from bot.safety.mentions import Mention
+from bot.text.folding import Folded
+from bot.text.patterns import compile_patterns, read_rules
 
 _QUESTION = 120  # characters: who merely asks is brief
 _EXPOSED_WITHIN = 48  # characters between taking the medicine and what came of it

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded
-from bot.patterns import compile_patterns, read_rules
+from bot.text.folding import Folded
+from bot.text.patterns import compile_patterns, read_rules
 
 BEFORE, AFTER = 90, 60  # characters of the text that may make a difference
 _SENTENCE = re.compile(r"[。;!?\n]")

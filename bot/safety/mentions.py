@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded
-from bot.patterns import Scanner, read_rules
 from bot.safety.context import Window, surroundings
+from bot.text.folding import Folded
+from bot.text.patterns import Scanner, read_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded
 from bot.model import Audience
-from bot.patients import (
-    DIASTOLIC,
-    FASTING_GLUCOSE,
-    GLUCOSE,
-    GLUCOSE_MASS,
-    OXYGEN,
-    SYSTOLIC,
-    readings,
-)
-from bot.patterns import read_rules
+from bot.patients import DIASTOLIC, FASTING_GLUCOSE, GLUCOSE, GLUCOSE_MASS, OXYGEN, SYSTOLIC, readings
 from bot.safety import context
 from bot.safety.context import Window
 from bot.safety.mentions import Mention
+from bot.text.folding import Folded
+from bot.text.patterns import read_rules
 
 _MG_PER_MMOL = 18.0  # glucose
 

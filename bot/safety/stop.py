@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from bot.folding import Folded
-from bot.patterns import compile_patterns, read_rules
+from bot.text.folding import Folded
+from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 200  # a request to stop is short; in a longer text the word has another meaning
 _CLAUSES = re.compile(r"[,。;!?:\n、….~\"“”‘’()\[\]【】<>《》 ]")

@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy.engine import make_url
 
 from bot.model import Fault, MedrepError
+from bot.service.postgres import binaries
 from bot.service.process import plain_environment
-from bot.store.cluster import binaries
 
 FORMAT = 1
 DUMP, MANIFEST = "database.dump", "manifest.json"

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.service.home import Tokens
+from bot.service.postgres import Cluster
 from bot.service.process import Child, plain_environment
 from bot.service.training import ENGINE_PYTHON
 from bot.settings import Settings
-from bot.store.cluster import Cluster
 
 # More threads than cores only wait for each other, and each app process does small sums.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -13,12 +13,13 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from bot.dialogue import Dialogue, Engine
+from bot.dialogue.engine_client import EngineClient
+from bot.dialogue.publishing import in_force
+from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
-from bot.publishing import in_force
 from bot.service.process import Say
 from bot.service.training import train
-from bot.store import business_clock, published
+from bot.store import business_clock, channels, published
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import dialogue_version
@@ -76,7 +77,7 @@ class Succession:
         """Watch for new versions until cancelled."""
         while True:
             try:
-                async with await self._db.listen(published.CHANNEL) as connection:
+                async with await self._db.listen(channels.PUBLISHED) as connection:
                     await self._catch_up()  # what was published while nobody listened
                     async for _ in connection.notifies():
                         await self._catch_up()
@@ -111,7 +112,7 @@ class Succession:
 
     async def _load(self, model: Path) -> None:
         async with aiohttp.ClientSession() as http:
-            engine = Engine(http, self._url, self._token)
+            engine = EngineClient(http, self._url, self._token)
             for attempt in range(1, TRIES + 1):
                 try:
                     await engine.load(model)

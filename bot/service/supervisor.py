@@ -21,15 +21,15 @@ import aiohttp
 import structlog
 
 from bot.clock import real_now
-from bot.dialogue import Engine
+from bot.dialogue.engine_client import EngineClient
+from bot.dialogue.publishing import seed_content, seed_dialogue
 from bot.model import Fault, MedrepError
-from bot.publishing import seed_content, seed_dialogue
 from bot.service import demo, programs
 from bot.service.home import Tokens, claim, tokens
+from bot.service.postgres import Cluster, free_port
 from bot.service.process import Child, Process, Say, cap_logs, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
-from bot.store.cluster import Cluster, free_port
 from bot.store.database import Database
 from bot.store.migrate import migrate
 
@@ -228,8 +228,8 @@ class Supervisor:
                     with suppress(ProcessLookupError):
                         asked.kill()
 
-    def _engine(self, http: aiohttp.ClientSession) -> Engine:
-        return Engine(http, f"http://127.0.0.1:{self._settings.engine_port}", self._shared.engine)
+    def _engine(self, http: aiohttp.ClientSession) -> EngineClient:
+        return EngineClient(http, f"http://127.0.0.1:{self._settings.engine_port}", self._shared.engine)
 
     async def _ready(self) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.dialogue import Dialogue, write_dialogue
+from bot.dialogue.version import Dialogue, write_dialogue
 from bot.model import Fault, MedrepError
 from bot.service.process import Say, bound_to_us, plain_environment
 from bot.settings import ROOT

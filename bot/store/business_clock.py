@@ -7,10 +7,9 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from bot.clock import Clock
+from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.tables import clock_offset
-
-CHANNEL = "medrep_clock"
 
 
 async def offset(tx: Tx) -> int:
@@ -26,4 +25,4 @@ async def clock(tx: Tx) -> Clock:
 async def move(tx: Tx, seconds: int) -> None:
     """Move business time; every process is told."""
     await tx.execute(update(clock_offset).values(seconds=seconds))
-    await notify(tx, CHANNEL, str(seconds))
+    await notify(tx, channels.CLOCK, str(seconds))

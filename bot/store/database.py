@@ -110,7 +110,7 @@ _COPY_TYPES: dict[type[TypeEngine[Any]], str] = {
 }
 
 
-async def surely(write: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def retried(write: Callable[[], Awaitable[None]], seconds: float) -> None:
     """Do `write`, again and again for so long while the database is away: what happened must be recorded.
 
     `write` must be whole in one transaction and harmless when repeated. Raises what it raised last.

@@ -226,5 +226,5 @@ async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetim
     )
     await tx.execute(
         insert(invitation_code),
-        [{"code_hmac": code, "person_id": whose, "expires_at": expires_at} for code, whose in codes],
+        [{"code_hmac": code, "person_id": contact, "expires_at": expires_at} for code, contact in codes],
     )

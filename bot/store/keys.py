@@ -20,13 +20,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import insert, select, update
 
 from bot.model import Fault, MedrepError
+from bot.store import channels
 from bot.store.database import Tx, copy_in, notify
 from bot.store.tables import person
 
 NONCE = 12
 CACHED_KEYS = 50_000
-ERASED_CHANNEL = "medrep_erased"
-ROTATED_CHANNEL = "medrep_rotated"
 
 
 def _seal(key: bytes, plain: bytes, context: bytes) -> bytes:
@@ -176,7 +175,7 @@ class Vault:
             update(person).where(person.c.id == person_id).values(wrapped_key=None, erased_at=now)
         )
         self.forget(person_id)
-        await notify(tx, ERASED_CHANNEL, str(person_id))
+        await notify(tx, channels.ERASED, str(person_id))
 
     def forget(self, person_id: UUID) -> None:
         self._cache.pop(person_id, None)
@@ -187,7 +186,7 @@ class Vault:
 
     async def tell_rotated(self, tx: Tx) -> None:
         """Every process wraps under the new master key from this transaction's commit on."""
-        await notify(tx, ROTATED_CHANNEL)
+        await notify(tx, channels.ROTATED)
 
     async def rewrap(self, tx: Tx, limit: int = 1000) -> int:
         """Bring keys under the current master key; returns how many were moved this time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError
@@ -142,7 +142,3 @@ async def keep_token(tx: Tx, keyring: Keyring, account: Account, value: str, exp
             set_={"token_enc": statement.excluded.token_enc, "expires_at": statement.excluded.expires_at},
         )
     )
-
-
-async def drop_token(tx: Tx, account: Account) -> None:
-    await tx.execute(delete(platform_token).where(platform_token.c.account == str(account)))

@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.tables import dialogue_version
-
-CHANNEL = "medrep_published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +71,4 @@ async def publish(tx: Tx, table: Table, version: Version, now: datetime) -> None
             set_={"current": True, "published_at": now, "published_by": version.published_by},
         )
     )
-    await notify(tx, CHANNEL, table.name)
+    await notify(tx, channels.PUBLISHED, table.name)

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.outgoing import SEND_CHANNEL
 from bot.store.tables import contact, plan
 
 
@@ -110,7 +110,7 @@ async def advance(tx: Tx, steps: list[Step], now: datetime, real: datetime) -> t
         rows.append(_row(step, step.due.due_at, step.missed))
     queued, missed = (await tx.execute(_ADVANCE, {"steps": rows, "now": now, "real": real})).one()
     if queued:
-        await notify(tx, SEND_CHANNEL)
+        await notify(tx, channels.OUTBOX)
     return queued, missed
 
 

@@ -10,11 +10,10 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.tables import doctor, rep, task
-
-CHANNEL = "medrep_task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ async def add(
     if opened is None:
         opened = (await tx.execute(select(task.c.id).where(task.c.key == key))).scalar_one()
     else:
-        await notify(tx, CHANNEL, str(opened))
+        await notify(tx, channels.TASK, str(opened))
     return int(opened)
 
 

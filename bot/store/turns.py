@@ -1,121 +1,154 @@
-"""What a turn reads and writes besides its messages: the conversation, the offer, the effects."""
+"""Turns: claimed by contact, one at a time, fenced."""
 
 from __future__ import annotations
 
-import json
-import zlib
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Choice
-from bot.store.contacts import Contact
-from bot.store.database import Tx
-from bot.store.keys import Vault
-from bot.store.tables import conversation, effect, offer
+from bot.model import Fault, InboundKind, InboxState, MedrepError
+from bot.store import channels
+from bot.store.database import Tx, notify
+from bot.store.tables import contact, inbox, turn
+
+TOGETHER = 20  # rows that may form one turn
 
 
-async def read_conversation(tx: Tx, vault: Vault, whose: Contact, since: datetime) -> bytes | None:
-    """The stored conversation if it went on after `since`.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A turn that this worker owns until `lease_until` (real time), while `fence` is the newest."""
 
-    None, too, after the contact turned out to be somebody (a colleague confirmed it): what was begun with a
-    stranger does not go on with a doctor.
-    """
+    turn_id: UUID
+    contact_id: int
+    fence: int
+    attempts: int
+
+
+async def claim_next(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
+    """Take over a turn whose owner died, else open one for a contact that waits. None: nothing to do."""
+    abandoned = (
+        select(turn.c.id)
+        .where(turn.c.state.in_(["running", "retry"]), turn.c.lease_until < now)
+        .order_by(turn.c.lease_until)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
     row = (
         await tx.execute(
-            select(conversation.c.person_id, conversation.c.body_enc).where(
-                conversation.c.contact_id == whose.id,
-                conversation.c.person_id == whose.person_id,
-                conversation.c.updated_at > since,
+            update(turn)
+            .where(turn.c.id == abandoned)
+            .values(
+                state="running",
+                fence=turn.c.fence + 1,
+                attempts=turn.c.attempts + 1,
+                lease_until=now + lease,
             )
+            .returning(turn.c.id, turn.c.contact_id, turn.c.fence, turn.c.attempts)
         )
     ).first()
-    if row is None:
+    if row is not None:
+        return Claim(row.id, row.contact_id, row.fence, row.attempts)
+    for _ in range(3):
+        opened = await _open(tx, now, lease)
+        if opened is not CONTENDED:
+            return opened
+    return None
+
+
+CONTENDED = Claim(UUID(int=0), 0, 0, 0)  # another worker was faster than our snapshot: look again
+
+
+async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
+    busy = exists().where(turn.c.contact_id == inbox.c.contact_id, turn.c.state.in_(["running", "retry"]))
+    candidate = (
+        await tx.execute(
+            select(inbox.c.contact_id)
+            .join(contact, contact.c.id == inbox.c.contact_id)
+            .where(inbox.c.state == "waiting", inbox.c.ready_at <= now, ~busy)
+            .order_by(inbox.c.id)
+            .limit(1)
+            # NO KEY: storing a further message of this contact must not wait for us.
+            .with_for_update(of=contact, skip_locked=True, key_share=True)
+        )
+    ).scalar()
+    if candidate is None:
         return None
-    return zlib.decompress(await vault.open(tx, row.person_id, row.body_enc, "conversation.body"))
-
-
-async def write_conversation(tx: Tx, vault: Vault, whose: Contact, body: bytes, now: datetime) -> None:
-    sealed = await vault.seal(tx, whose.person_id, zlib.compress(body, 1), "conversation.body")
-    statement = insert(conversation).values(
-        contact_id=whose.id, person_id=whose.person_id, body_enc=sealed, updated_at=now
+    # Our snapshot may be older than the lock: what we saw waiting can be done by now.
+    rows = (
+        await tx.execute(
+            select(inbox.c.id, inbox.c.kind, inbox.c.ready_at)
+            .where(inbox.c.contact_id == candidate, inbox.c.state == "waiting")
+            .order_by(inbox.c.id)
+            .limit(TOGETHER)
+        )
+    ).all()
+    if not rows:
+        return CONTENDED
+    turn_id = uuid4()
+    opened = await tx.execute(
+        insert(turn)
+        .values(
+            id=turn_id,
+            contact_id=candidate,
+            state="running",
+            fence=1,
+            lease_until=now + lease,
+            started_at=now,
+        )
+        .on_conflict_do_nothing()  # uq_turn_open
+        .returning(turn.c.id)
     )
+    if opened.first() is None:
+        return CONTENDED
+    together = [rows[0].id]
+    if rows[0].kind == InboundKind.TEXT:
+        for row in rows[1:]:
+            if row.kind != InboundKind.TEXT or row.ready_at > now:
+                break
+            together.append(row.id)
     await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["contact_id"],
-            set_={
-                "person_id": whose.person_id,
-                "body_enc": statement.excluded.body_enc,
-                "updated_at": now,
-            },
+        update(inbox).where(inbox.c.id.in_(together)).values(state=InboxState.CLAIMED.value, turn_id=turn_id)
+    )
+    return Claim(turn_id, candidate, 1, 1)
+
+
+async def finish(
+    tx: Tx, claim: Claim, state: InboxState, now: datetime, *, intent: str = "", fault: str | None = None
+) -> None:
+    """Close the turn and its messages. Raises MedrepError(LEASE_LOST): roll everything back then."""
+    done = await tx.execute(
+        update(turn)
+        .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
+        .values(state=state.value, ended_at=now, intent=intent, fault=fault)
+        .returning(turn.c.id)
+    )
+    if done.first() is None:
+        raise MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
+    rows = await tx.execute(
+        update(inbox)
+        .where(inbox.c.turn_id == claim.turn_id)
+        .values(state=state.value)
+        .returning(inbox.c.id, inbox.c.passive_until)
+    )
+    for row in rows.all():
+        if row.passive_until is not None:
+            await notify(tx, channels.PASSIVE, str(row.id))
+    await notify(tx, channels.INBOX)  # the contact may have written meanwhile
+
+
+async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:
+    """Give the turn back for later. `counts`: this attempt counts towards giving up."""
+    await tx.execute(
+        update(turn)
+        .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
+        .values(
+            state="retry",
+            lease_until=until,
+            fault=fault,
+            attempts=turn.c.attempts if counts else turn.c.attempts - 1,
         )
     )
-
-
-async def read_offer(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> tuple[Choice, ...]:
-    """The choices last shown to this contact, in order, if that was after `since`."""
-    query = select(offer).where(offer.c.contact_id == contact_id, offer.c.offered_at > since)
-    row = (await tx.execute(query)).first()
-    if row is None:
-        return ()
-    body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "offer.body"))
-    return tuple(Choice(*pair) for pair in body)
-
-
-async def write_offer(
-    tx: Tx, vault: Vault, whose: Contact, choices: tuple[Choice, ...], now: datetime
-) -> None:
-    """Remember what was offered; nothing offered means that a later "2" is only a number."""
-    if not choices:
-        await tx.execute(delete(offer).where(offer.c.contact_id == whose.id))
-        return
-    body = json.dumps([[choice.id, choice.label] for choice in choices])
-    sealed = await vault.seal(tx, whose.person_id, body, "offer.body")
-    statement = insert(offer).values(
-        contact_id=whose.id, person_id=whose.person_id, body_enc=sealed, offered_at=now
-    )
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["contact_id"],
-            set_={"person_id": whose.person_id, "body_enc": statement.excluded.body_enc, "offered_at": now},
-        )
-    )
-
-
-_EFFECT = select(effect.c.person_id, effect.c.result_enc).where(
-    effect.c.turn_id == bindparam("turn"),
-    effect.c.action == bindparam("action"),
-    effect.c.ordinal == bindparam("ordinal"),
-)
-
-
-async def read_effect(
-    tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
-) -> dict[str, Any] | None:
-    """What this action call returned before; None: it has not run."""
-    row = (await tx.execute(_EFFECT, {"turn": turn_id, "action": action, "ordinal": ordinal})).first()
-    if row is None:
-        return None
-    found: dict[str, Any] = json.loads(
-        await vault.open_text(tx, row.person_id, row.result_enc, "effect.result")
-    )
-    return found
-
-
-async def write_effect(
-    tx: Tx,
-    vault: Vault,
-    person_id: UUID,
-    turn_id: UUID,
-    action: str,
-    ordinal: int,
-    result: dict[str, Any],
-    now: datetime,
-) -> None:
-    """Keep the result, in the transaction of what the action did."""
-    sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
-    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id}
-    await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})

@@ -67,27 +67,27 @@ def _next_working_day(day: date) -> date:
 
 
 async def add_to_open(
-    tx: Tx, vault: Vault, kind: Kind, *, now: datetime, whose: Contact, detail: str
+    tx: Tx, vault: Vault, kind: Kind, *, now: datetime, contact: Contact, detail: str
 ) -> tuple[int, datetime] | None:
     """Add words to the contact's open task of this kind; its id and due time.
 
     None when there is none to add to: none is open, or the one that is has not been kept in time, and what
     was promised with it cannot be promised again.
     """
-    found = await tasks.open_of(tx, vault, kind.value, whose.id, now)
+    found = await tasks.open_of(tx, vault, kind.value, contact.id, now)
     if found is None:
         return None
     known = found.detail or ""
     if detail not in known:
         words = f"{known}\n{detail}"[:_LONGEST_DETAIL]
-        await tasks.rewrite(tx, vault, found.id, whose.person_id, words)
+        await tasks.rewrite(tx, vault, found.id, contact.person_id, words)
     await Evidence(
         kind="task.repeated",
         at=now,
         subject=f"task:{found.id}",
         facts={"kind": kind.value},
-        person_id=whose.person_id,
-        contact_id=whose.id,
+        person_id=contact.person_id,
+        contact_id=contact.id,
     ).record(tx)
     return found.id, found.due_at.astimezone(CHINA)
 
@@ -98,13 +98,13 @@ async def open_task(
     kind: Kind,
     *,
     now: datetime,
-    whose: Contact | None = None,
+    contact: Contact | None = None,
     key: str | None = None,
     detail: str = "",
 ) -> tuple[int, datetime]:
     """Open a task, once per `key`; its id and due time. `detail` is what the colleague reads, encrypted."""
     due = due_after(kind, now)
-    key_id = whose.person_id if whose else None
+    key_id = contact.person_id if contact else None
     if kind == Kind.ADVERSE_EVENT:
         # Safety records outlive the person's erasure: a key of their own.
         key_id = await vault.create(tx, "case", now)
@@ -112,8 +112,8 @@ async def open_task(
         tx,
         vault,
         kind=kind.value,
-        contact_id=whose.id if whose else None,
-        person_id=whose.person_id if whose else None,
+        contact_id=contact.id if contact else None,
+        person_id=contact.person_id if contact else None,
         key_id=key_id,
         key=key,
         detail=detail,
@@ -124,8 +124,8 @@ async def open_task(
         kind="task.opened",
         at=now,
         subject=f"task:{task_id}",
-        facts={"kind": kind.value, "due": due.isoformat(), "detail": "" if whose else detail},
-        person_id=whose.person_id if whose else None,
-        contact_id=whose.id if whose else None,
+        facts={"kind": kind.value, "due": due.isoformat(), "detail": "" if contact else detail},
+        person_id=contact.person_id if contact else None,
+        contact_id=contact.id if contact else None,
     ).record(tx)
     return task_id, due

@@ -19,16 +19,7 @@ from datetime import datetime, timedelta
 import aiohttp
 from aiohttp import http_exceptions, web
 
-from bot.model import (
-    Accepted,
-    Account,
-    Fault,
-    Gateway,
-    Inbound,
-    InboundKind,
-    MedrepError,
-    PassiveReply,
-)
+from bot.model import Accepted, Account, Fault, Gateway, Inbound, InboundKind, MedrepError, PassiveReply
 from bot.settings import WeChatAccount
 from connectors.wechat import envelope, render
 from connectors.wechat.crypto import Crypto

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.service.training import train
 from bot.settings import ROOT
 

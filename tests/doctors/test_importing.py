@@ -23,10 +23,10 @@ from bot.doctors import Report, import_doctors, issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors
+from bot.store import contacts, doctors, tables
 from bot.store.database import Database
 from bot.store.keys import Vault
-from bot.store.tables import contact, doctor, evidence, invitation_code, person, rep
+from bot.store.tables import doctor, evidence, invitation_code, person, rep
 
 HEADER = [
     *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
@@ -415,10 +415,10 @@ async def test_a_doctor_with_an_account_is_verified(
     mine = {"渠道": "webchat:demo", "渠道账号": "oABC"}
     await load(write(row(1, **mine)))
     async with database.begin() as tx:
-        whose = await contacts.by_address(tx, vault, DEMO, "oABC")
-        assert whose is not None and whose.person_id == await doctors.person_of(tx, "D1")
-        assert await contacts.address(tx, vault, whose.id) == "oABC"
-        standing = await doctors.standing(tx, whose.person_id)
+        contact = await contacts.by_address(tx, vault, DEMO, "oABC")
+        assert contact is not None and contact.person_id == await doctors.person_of(tx, "D1")
+        assert await contacts.address(tx, vault, contact.id) == "oABC"
+        standing = await doctors.standing(tx, contact.person_id)
         assert (standing.verified, standing.rep) == (True, "王代表")
         assert (await tx.execute(select(doctor.c.verified_by))).scalar_one() == "import"
 
@@ -431,14 +431,14 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
         await contacts.stop(tx, newcomer.person_id, clock.now())
     await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
     async with database.begin() as tx:
-        whose = await contacts.by_address(tx, vault, DEMO, "oABC")
-        assert whose is not None and whose.id == newcomer.id
-        assert whose.person_id == await doctors.person_of(tx, "D1")
-        assert whose.stopped_at is not None
+        contact = await contacts.by_address(tx, vault, DEMO, "oABC")
+        assert contact is not None and contact.id == newcomer.id
+        assert contact.person_id == await doctors.person_of(tx, "D1")
+        assert contact.stopped_at is not None
         merged = select(person.c.merged_into).where(person.c.id == newcomer.person_id)
-        assert (await tx.execute(merged)).scalar_one() == whose.person_id
-        assert await contacts.address(tx, vault, whose.id) == "oABC"
-    assert await count(database, contact) == 1
+        assert (await tx.execute(merged)).scalar_one() == contact.person_id
+        assert await contacts.address(tx, vault, contact.id) == "oABC"
+    assert await count(database, tables.contact) == 1
 
 
 async def test_an_account_of_another_doctor_is_refused(

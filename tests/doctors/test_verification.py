@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.base import Base
 from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
+from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, outgoing, tasks
+from bot.store import contacts, doctors, outbox, tables, tasks
 from bot.store.contacts import Contact
-from bot.store.tables import doctor, invitation_code, outbox, person, task
+from bot.store.tables import doctor, invitation_code, person, task
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -28,57 +28,64 @@ LISTED = [
 
 
 @pytest.fixture
-async def codes(base: Base, tmp_path: Path) -> dict[str, str]:
+async def codes(services: Services, tmp_path: Path) -> dict[str, str]:
     """The two doctors of the list, imported, and their codes."""
     path = tmp_path / "doctors.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机", "负责代表"], *LISTED])
-    report = await import_doctors(base.db, base.vault, base.clock, ACCOUNTS, path)
-    return dict(await issue_codes(base.db, base.vault.keyring, base.clock, report.loaded))
+    report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, path)
+    return dict(await issue_codes(services.db, services.vault.keyring, services.clock, report.loaded))
 
 
-async def newcomer(base: Base, address: str = "oNEW") -> Contact:
-    async with base.db.begin() as tx:
-        return await contacts.find_or_add(tx, base.vault, DEMO, Audience.DOCTOR, address, base.clock.now())
+async def newcomer(services: Services, address: str = "oNEW") -> Contact:
+    async with services.db.begin() as tx:
+        return await contacts.find_or_add(
+            tx, services.vault, DEMO, Audience.DOCTOR, address, services.clock.now()
+        )
 
 
-async def attempt(base: Base, whose: Contact, **parts: str) -> Outcome:
-    async with base.db.begin() as tx:
-        current = await contacts.by_id(tx, whose.id)
-        return await verify(tx, base, current, parts, base.clock.now())
+async def attempt(services: Services, contact: Contact, **parts: str) -> Outcome:
+    async with services.db.begin() as tx:
+        current = await contacts.by_id(tx, contact.id)
+        return await verify(tx, services, current, parts, services.clock.now())
 
 
-async def verified(base: Base, whose: Contact) -> bool:
-    async with base.db.begin() as tx:
-        current = await contacts.by_id(tx, whose.id)
+async def verified(services: Services, contact: Contact) -> bool:
+    async with services.db.begin() as tx:
+        current = await contacts.by_id(tx, contact.id)
         return (await doctors.standing(tx, current.person_id)).verified
 
 
-async def test_the_right_words_and_a_code(base: Base, codes: dict[str, str]) -> None:
-    whose = await newcomer(base)
+async def test_the_right_words_and_a_code(services: Services, codes: dict[str, str]) -> None:
+    contact = await newcomer(services)
     said = {"name": "张　三", "hospital": "示例县 人民医院", "phone": "+86 138-0000-0001"}
-    assert await attempt(base, whose, **said, code=codes["D1"].lower().replace("-", " ")) == Outcome.VERIFIED
-    async with base.db.begin() as tx:
-        now = await contacts.by_id(tx, whose.id)
+    assert (
+        await attempt(services, contact, **said, code=codes["D1"].lower().replace("-", " "))
+        == Outcome.VERIFIED
+    )
+    async with services.db.begin() as tx:
+        now = await contacts.by_id(tx, contact.id)
         assert now.person_id == await doctors.person_of(tx, "D1")
-        assert await contacts.address(tx, base.vault, whose.id) == "oNEW"
+        assert await contacts.address(tx, services.vault, contact.id) == "oNEW"
         row = (await tx.execute(select(doctor).where(doctor.c.external_id == "D1"))).one()
         assert row.verified_by == "code" and row.verified_at is not None
-        merged = select(person.c.merged_into).where(person.c.id == whose.person_id)
+        merged = select(person.c.merged_into).where(person.c.id == contact.person_id)
         assert (await tx.execute(merged)).scalar_one() == now.person_id
-    assert await attempt(base, whose, **said, code="") == Outcome.VERIFIED  # asked again: still who they are
+    assert (
+        await attempt(services, contact, **said, code="") == Outcome.VERIFIED
+    )  # asked again: still who they are
 
 
-async def test_a_code_works_once(base: Base, codes: dict[str, str]) -> None:
-    first, second = await newcomer(base, "o1"), await newcomer(base, "o2")
-    assert await attempt(base, first, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
-    assert await attempt(base, second, **ZHANG, code=codes["D1"]) == Outcome.AGAIN
-    assert not await verified(base, second)
+async def test_a_code_works_once(services: Services, codes: dict[str, str]) -> None:
+    first, second = await newcomer(services, "o1"), await newcomer(services, "o2")
+    assert await attempt(services, first, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+    assert await attempt(services, second, **ZHANG, code=codes["D1"]) == Outcome.AGAIN
+    assert not await verified(services, second)
 
 
-async def test_a_code_works_once_also_at_the_same_moment(base: Base, codes: dict[str, str]) -> None:
-    both = [await newcomer(base, f"o{n}") for n in range(4)]
-    outcomes = await asyncio.gather(*(attempt(base, w, **ZHANG, code=codes["D1"]) for w in both))
+async def test_a_code_works_once_also_at_the_same_moment(services: Services, codes: dict[str, str]) -> None:
+    both = [await newcomer(services, f"o{n}") for n in range(4)]
+    outcomes = await asyncio.gather(*(attempt(services, w, **ZHANG, code=codes["D1"]) for w in both))
     assert sorted(outcomes) == [Outcome.AGAIN] * 3 + [Outcome.VERIFIED]
 
 
@@ -94,128 +101,136 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", [*WRONG, "code", "another_code", "old_code"])
-async def test_any_mismatch_gets_the_same_answer(base: Base, codes: dict[str, str], what: str) -> None:
-    whose = await newcomer(base)
+async def test_any_mismatch_gets_the_same_answer(
+    services: Services, codes: dict[str, str], what: str
+) -> None:
+    contact = await newcomer(services)
     said = {**ZHANG, "code": codes["D1"], **WRONG.get(what, {})}
     if what == "code":
         said["code"] = "2222-2222-2222"
     elif what == "another_code":
         said["code"] = codes["D2"]
     elif what == "old_code":
-        base.clock.move_to(base.clock.now() + timedelta(days=30, minutes=1))
-    assert await attempt(base, whose, **said) == Outcome.AGAIN
-    assert not await verified(base, whose)
-    async with base.db.begin() as tx:
+        services.clock.move_to(services.clock.now() + timedelta(days=30, minutes=1))
+    assert await attempt(services, contact, **said) == Outcome.AGAIN
+    assert not await verified(services, contact)
+    async with services.db.begin() as tx:
         used = select(invitation_code.c.code_hmac).where(invitation_code.c.used_at.is_not(None))
         assert (await tx.execute(used)).all() == []
 
 
 @pytest.mark.parametrize("who", ["listed", "nobody"])
 async def test_without_a_code_everybody_waits_for_a_person(
-    base: Base, codes: dict[str, str], who: str
+    services: Services, codes: dict[str, str], who: str
 ) -> None:
-    whose = await newcomer(base)
+    contact = await newcomer(services)
     said = {**ZHANG, **WRONG.get(who, {})}
-    assert await attempt(base, whose, **said, code="none") == Outcome.WAIT
-    assert await attempt(base, whose, **said, code="none") == Outcome.WAIT
-    async with base.db.begin() as tx:
-        (found,) = await tasks.read(tx, base.vault)
-        standing = await doctors.standing(tx, whose.person_id)
+    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
+    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
+    async with services.db.begin() as tx:
+        (found,) = await tasks.read(tx, services.vault)
+        standing = await doctors.standing(tx, contact.person_id)
     assert (found.kind, found.owner) == ("identity", "王代表" if who == "listed" else None)
     assert found.detail is not None and said["name"] in found.detail and said["phone"] in found.detail
     assert ("名单匹配：D1" in found.detail) == (who == "listed")
     assert standing.waiting and not standing.verified
 
 
-async def identity_task(base: Base, whose: Contact, said: dict[str, str]) -> int:
-    assert await attempt(base, whose, **said, code="none") == Outcome.WAIT
-    async with base.db.begin() as tx:
+async def identity_task(services: Services, contact: Contact, said: dict[str, str]) -> int:
+    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
+    async with services.db.begin() as tx:
         return int((await tx.execute(select(task.c.id).where(task.c.state != "done"))).scalar_one())
 
 
-async def told(base: Base, whose: Contact) -> list[str]:
-    async with base.db.begin() as tx:
-        ids = (await tx.execute(select(outbox.c.id).where(outbox.c.contact_id == whose.id))).scalars().all()
-        rows = [await outgoing.read(tx, base.vault, row) for row in ids]
+async def told(services: Services, contact: Contact) -> list[str]:
+    async with services.db.begin() as tx:
+        ids = (
+            (await tx.execute(select(tables.outbox.c.id).where(tables.outbox.c.contact_id == contact.id)))
+            .scalars()
+            .all()
+        )
+        rows = [await outbox.read(tx, services.vault, row) for row in ids]
     assert all(row.purpose == Purpose.REPLY for row in rows)
     return [str(row.basis).split("@", maxsplit=1)[0] for row in rows]
 
 
 @pytest.mark.parametrize("external_id", [None, "D1"])
-async def test_a_person_confirms(base: Base, codes: dict[str, str], external_id: str | None) -> None:
-    whose = await newcomer(base)
-    task_id = await identity_task(base, whose, ZHANG)
-    async with base.db.begin() as tx:
-        await confirm(tx, base, task_id, external_id, "王代表", base.clock.now())
-    async with base.db.begin() as tx:
-        now = await contacts.by_id(tx, whose.id)
+async def test_a_person_confirms(services: Services, codes: dict[str, str], external_id: str | None) -> None:
+    contact = await newcomer(services)
+    task_id = await identity_task(services, contact, ZHANG)
+    async with services.db.begin() as tx:
+        await confirm(tx, services, task_id, external_id, "王代表", services.clock.now())
+    async with services.db.begin() as tx:
+        now = await contacts.by_id(tx, contact.id)
         assert now.person_id == await doctors.person_of(tx, "D1")
-        (found,) = await tasks.read(tx, base.vault)
+        (found,) = await tasks.read(tx, services.vault)
         assert set((await tx.execute(select(doctor.c.verified_by))).scalars()) == {"王代表", None}
     assert found.state == "done"
-    assert await told(base, whose) == ["response:utter_verify_done"]
+    assert await told(services, contact) == ["response:utter_verify_done"]
     with pytest.raises(MedrepError) as refused:
-        async with base.db.begin() as tx:
-            await confirm(tx, base, task_id, "D2", "王代表", base.clock.now())
+        async with services.db.begin() as tx:
+            await confirm(tx, services, task_id, "D2", "王代表", services.clock.now())
     assert refused.value.fault == Fault.CONFLICT
 
 
-async def test_a_person_declines_and_they_may_try_again(base: Base, codes: dict[str, str]) -> None:
-    whose = await newcomer(base)
-    task_id = await identity_task(base, whose, {**ZHANG, **WRONG["nobody"]})
-    async with base.db.begin() as tx:
-        await decline(tx, base, task_id, "王代表", base.clock.now())
-    assert await told(base, whose) == ["response:utter_verify_again"]
-    assert not await verified(base, whose)
-    assert await attempt(base, whose, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+async def test_a_person_declines_and_they_may_try_again(services: Services, codes: dict[str, str]) -> None:
+    contact = await newcomer(services)
+    task_id = await identity_task(services, contact, {**ZHANG, **WRONG["nobody"]})
+    async with services.db.begin() as tx:
+        await decline(tx, services, task_id, "王代表", services.clock.now())
+    assert await told(services, contact) == ["response:utter_verify_again"]
+    assert not await verified(services, contact)
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
 
 
-async def test_nobody_is_confirmed_by_guess(base: Base, codes: dict[str, str]) -> None:
-    whose = await newcomer(base)
-    task_id = await identity_task(base, whose, {**ZHANG, **WRONG["nobody"]})
+async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str, str]) -> None:
+    contact = await newcomer(services)
+    task_id = await identity_task(services, contact, {**ZHANG, **WRONG["nobody"]})
     for external_id, fault in ((None, Fault.CONFLICT), ("D9", Fault.NOT_FOUND)):
         with pytest.raises(MedrepError) as refused:
-            async with base.db.begin() as tx:
-                await confirm(tx, base, task_id, external_id, "王代表", base.clock.now())
+            async with services.db.begin() as tx:
+                await confirm(tx, services, task_id, external_id, "王代表", services.clock.now())
         assert refused.value.fault == fault
-    assert not await verified(base, whose)
+    assert not await verified(services, contact)
 
 
-async def test_a_confirmed_contact_is_not_given_to_another(base: Base, codes: dict[str, str]) -> None:
-    whose = await newcomer(base)
-    task_id = await identity_task(base, whose, ZHANG)
-    assert await attempt(base, whose, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+async def test_a_confirmed_contact_is_not_given_to_another(services: Services, codes: dict[str, str]) -> None:
+    contact = await newcomer(services)
+    task_id = await identity_task(services, contact, ZHANG)
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
     with pytest.raises(MedrepError) as refused:  # the code decided, which closed the task
-        async with base.db.begin() as tx:
-            await confirm(tx, base, task_id, "D2", "赵代表", base.clock.now())
+        async with services.db.begin() as tx:
+            await confirm(tx, services, task_id, "D2", "赵代表", services.clock.now())
     assert refused.value.fault == Fault.CONFLICT
 
 
-async def test_tries_are_limited_by_the_hour_and_the_day(base: Base, codes: dict[str, str]) -> None:
-    whose, wrong = await newcomer(base), {**ZHANG, "code": "2222-2222-2222"}
+async def test_tries_are_limited_by_the_hour_and_the_day(services: Services, codes: dict[str, str]) -> None:
+    contact, wrong = await newcomer(services), {**ZHANG, "code": "2222-2222-2222"}
     outcomes = []
     for _ in range(5):
-        outcomes += [await attempt(base, whose, **wrong) for _ in range(5)]
-        assert await attempt(base, whose, **ZHANG, code=codes["D1"]) == Outcome.LIMIT
-        base.clock.move_to(base.clock.now() + timedelta(minutes=61))
+        outcomes += [await attempt(services, contact, **wrong) for _ in range(5)]
+        assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.LIMIT
+        services.clock.move_to(services.clock.now() + timedelta(minutes=61))
     assert outcomes == [Outcome.AGAIN] * 20 + [Outcome.LIMIT] * 5
-    assert await attempt(base, await newcomer(base, "oOTHER"), **wrong) == Outcome.AGAIN
-    base.clock.move_to(base.clock.now() + timedelta(days=1))
-    assert await attempt(base, whose, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+    assert await attempt(services, await newcomer(services, "oOTHER"), **wrong) == Outcome.AGAIN
+    services.clock.move_to(services.clock.now() + timedelta(days=1))
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
 
 
-async def test_many_contacts_together_are_limited_too(base: Base, codes: dict[str, str]) -> None:
+async def test_many_contacts_together_are_limited_too(services: Services, codes: dict[str, str]) -> None:
     for number in range(60):
-        whose = await newcomer(base, f"o{number}")
+        contact = await newcomer(services, f"o{number}")
         for _ in range(5):
-            assert await attempt(base, whose, **ZHANG, code="2222-2222-2222") == Outcome.AGAIN
-    assert await attempt(base, await newcomer(base, "oNEXT"), **ZHANG, code=codes["D1"]) == Outcome.LIMIT
+            assert await attempt(services, contact, **ZHANG, code="2222-2222-2222") == Outcome.AGAIN
+    assert (
+        await attempt(services, await newcomer(services, "oNEXT"), **ZHANG, code=codes["D1"]) == Outcome.LIMIT
+    )
 
 
-async def test_a_patients_account_verifies_nobody(base: Base, codes: dict[str, str]) -> None:
-    async with base.db.begin() as tx:
-        whose = await contacts.find_or_add(
-            tx, base.vault, DEMO, Audience.PATIENT, "oPATIENT", base.clock.now()
+async def test_a_patients_account_verifies_nobody(services: Services, codes: dict[str, str]) -> None:
+    async with services.db.begin() as tx:
+        contact = await contacts.find_or_add(
+            tx, services.vault, DEMO, Audience.PATIENT, "oPATIENT", services.clock.now()
         )
     with pytest.raises(MedrepError):
-        await attempt(base, whose, **ZHANG, code=codes["D1"])
+        await attempt(services, contact, **ZHANG, code=codes["D1"])

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.service.training import train
 from bot.settings import ROOT
 from tests.engine.engine_process import PYTHON

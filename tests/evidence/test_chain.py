@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from bot.clock import Clock
 from bot.evidence import Evidence, Sealer, verify
-from bot.store.cluster import Cluster
+from bot.service.postgres import Cluster
 from bot.store.database import Database
 
 

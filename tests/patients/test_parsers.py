@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.patients import parse_dosage, parse_measurements
-from bot.patients.numerals import read
+from bot.text.numerals import read
 
 HERE = Path(__file__).parent
 

@@ -14,12 +14,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Table, insert, select, update
 
-from bot.accept import Door
-from bot.base import Base
 from bot.clock import real_now
 from bot.doctors import Outcome, import_doctors, issue_codes, verify
 from bot.evidence import Sealer
 from bot.evidence import verify as verify_chain
+from bot.inbound.receive import Receiver
 from bot.model import (
     Account,
     Audience,
@@ -34,11 +33,13 @@ from bot.model import (
     Purpose,
 )
 from bot.privacy import erase_person, export_person
+from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, messages, outgoing, tasks, turns
+from bot.store import contacts, conversations, doctors, tables, tasks, turns
+from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.keys import Keyring, Vault
-from bot.store.outgoing import Draft
+from bot.store.outbox import Draft
 from bot.store.tables import (
     attempt,
     contact,
@@ -46,11 +47,9 @@ from bot.store.tables import (
     doctor,
     effect,
     evidence,
-    inbox,
     invitation_code,
     metadata,
     offer,
-    outbox,
     person,
     plan,
     task,
@@ -80,21 +79,21 @@ NEEDLES = (
 class Life:
     """A doctor who verified by code, asked, was answered and told of an adverse event; beside another."""
 
-    base: Base
+    services: Services
     contact: Contact
     newcomer: UUID
     doctor: UUID
     path: Path
 
 
-async def write(base: Base, text: str, address: str = OPENID) -> int:
+async def write(services: Services, text: str, address: str = OPENID) -> int:
     inbound = Inbound(DEMO, address, f"m:{uuid4().hex}", InboundKind.TEXT, real_now(), text=text)
-    return (await Door(base).accept(inbound, Audience.DOCTOR, passive_until=None)).inbox_id
+    return (await Receiver(services).accept(inbound, Audience.DOCTOR, passive_until=None)).inbox_id
 
 
 @pytest.fixture
-async def life(base: Base, tmp_path: Path) -> Life:
-    now = base.clock.now()
+async def life(services: Services, tmp_path: Path) -> Life:
+    now = services.clock.now()
     path = tmp_path / "doctors.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = [
@@ -102,41 +101,41 @@ async def life(base: Base, tmp_path: Path) -> Life:
             ["D2", "李四", "示例县中医院", "13900000000", ""],
         ]
         csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机", "负责代表"], *rows])
-    report = await import_doctors(base.db, base.vault, base.clock, ACCOUNTS, path)
-    codes = dict(await issue_codes(base.db, base.vault.keyring, base.clock, report.loaded))
-    await write(base, BEFORE)
-    async with base.db.begin() as tx:
-        before = await contacts.by_address(tx, base.vault, DEMO, OPENID)
+    report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, path)
+    codes = dict(await issue_codes(services.db, services.vault.keyring, services.clock, report.loaded))
+    await write(services, BEFORE)
+    async with services.db.begin() as tx:
+        before = await contacts.by_address(tx, services.vault, DEMO, OPENID)
         assert before is not None
         said = {"name": NAME, "hospital": "虚构县青石医院", "phone": PHONE}
-        assert await verify(tx, base, before, {**said, "code": "none"}, now) == Outcome.WAIT
-        assert await verify(tx, base, before, {**said, "code": codes["D1"]}, now) == Outcome.VERIFIED
-    await write(base, QUESTION)
-    await write(base, ADVERSE)
-    async with base.db.begin() as tx:
-        whose = await contacts.by_id(tx, before.id)
-        await _talk(tx, base, whose)
-    return Life(base, whose, before.person_id, whose.person_id, path)
+        assert await verify(tx, services, before, {**said, "code": "none"}, now) == Outcome.WAIT
+        assert await verify(tx, services, before, {**said, "code": codes["D1"]}, now) == Outcome.VERIFIED
+    await write(services, QUESTION)
+    await write(services, ADVERSE)
+    async with services.db.begin() as tx:
+        contact = await contacts.by_id(tx, before.id)
+        await _talk(tx, services, contact)
+    return Life(services, contact, before.person_id, contact.person_id, path)
 
 
-async def _talk(tx: Any, base: Base, whose: Contact) -> None:
+async def _talk(tx: Any, services: Services, contact: Contact) -> None:
     """What a turn and a schedule leave behind, one row in every table that has something of a person."""
-    now, vault = base.clock.now(), base.vault
-    claim = await messages.claim(tx, real_now() + timedelta(minutes=1), timedelta(minutes=5))
-    assert claim is not None and claim.contact_id == whose.id
-    await turns.write_conversation(tx, vault, whose, "只属于会话的话".encode(), now)
-    await turns.write_offer(tx, vault, whose, (Choice("human", "只属于选项的话"),), now)
-    await turns.write_effect(
-        tx, vault, whose.person_id, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
+    now, vault = services.clock.now(), services.vault
+    claim = await turns.claim_next(tx, real_now() + timedelta(minutes=1), timedelta(minutes=5))
+    assert claim is not None and claim.contact_id == contact.id
+    await conversations.write_conversation(tx, vault, contact, "只属于会话的话".encode(), now)
+    await conversations.write_offer(tx, vault, contact, (Choice("human", "只属于选项的话"),), now)
+    await conversations.write_effect(
+        tx, vault, contact.person_id, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
     )
-    reply = base.published.dialogue.reply("utter_thanks", Audience.DOCTOR)
+    reply = services.published.dialogue.reply("utter_thanks", Audience.DOCTOR)
     for _ in range(2):
         await outgoing.add(
-            tx, vault, whose, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
+            tx, vault, contact, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
         )
     values = {
-        "contact_id": whose.id,
-        "person_id": whose.person_id,
+        "contact_id": contact.id,
+        "person_id": contact.person_id,
         "template": "utter_thanks",
         "basis": "response:utter_thanks@1",
         "purpose": Purpose.SERVICE.value,
@@ -152,7 +151,7 @@ async def _talk(tx: Any, base: Base, whose: Contact) -> None:
         )
     )
     await tx.execute(
-        insert(outbox).values(
+        insert(tables.outbox).values(
             **values, state="held", created_at=now, retry_at=real_now(), refs={"who": "x"}, platform_id="p1"
         )
     )
@@ -168,25 +167,25 @@ def _bytes(value: Any) -> bytes:
     return str(value).encode()
 
 
-async def everything(base: Base) -> AsyncIterator[tuple[Table, Any]]:
+async def everything(services: Services) -> AsyncIterator[tuple[Table, Any]]:
     for table in metadata.sorted_tables:
-        async with base.db.begin() as tx:
+        async with services.db.begin() as tx:
             for row in (await tx.execute(select(table))).all():
                 yield table, row
 
 
-async def find(base: Base, *needles: str) -> list[str]:
+async def find(services: Services, *needles: str) -> list[str]:
     """Where any of these stands in clear (as UTF-8, or as JSON escapes it), in any column of any table."""
     raw = [form for n in needles for form in (n.encode(), json.dumps(n)[1:-1].encode())]
     return [
         f"{table.name}.{column}"
-        async for table, row in everything(base)
+        async for table, row in everything(services)
         for column, value in row._mapping.items()
         if any(form in _bytes(value) for form in raw)
     ]
 
 
-async def readable(base: Base, vault: Vault, people: set[UUID]) -> dict[str, int]:
+async def readable(services: Services, vault: Vault, people: set[UUID]) -> dict[str, int]:
     """How many ciphertexts of these people still open, by table."""
     places = {
         "contact": "address",
@@ -197,7 +196,7 @@ async def readable(base: Base, vault: Vault, people: set[UUID]) -> dict[str, int
     }
     places |= {"effect": "result", "task": "detail"}
     found: dict[str, int] = {}
-    async for table, row in everything(base):
+    async for table, row in everything(services):
         for column in (c.name for c in table.c if c.name.endswith("_enc")):
             key = row._mapping.get("key_id") or row._mapping.get("person_id")
             sealed = row._mapping[column]
@@ -207,7 +206,7 @@ async def readable(base: Base, vault: Vault, people: set[UUID]) -> dict[str, int
             if table is evidence:
                 contexts = [f"{name}.{place}" for name, place in places.items()]
             for context in contexts:
-                async with base.db.begin() as tx:
+                async with services.db.begin() as tx:
                     try:
                         await vault.open(tx, key, sealed, context)
                     except MedrepError:
@@ -217,17 +216,19 @@ async def readable(base: Base, vault: Vault, people: set[UUID]) -> dict[str, int
 
 
 async def test_nothing_rests_in_clear(life: Life) -> None:
-    assert await find(life.base, *NEEDLES) == []
-    assert await find(life.base, "虚构县青石医院") == ["doctor.hospital"]  # the search finds what is clear
-    opened = await readable(life.base, life.base.vault, {life.newcomer, life.doctor})
+    assert await find(life.services, *NEEDLES) == []
+    assert await find(life.services, "虚构县青石医院") == [
+        "doctor.hospital"
+    ]  # the search finds what is clear
+    opened = await readable(life.services, life.services.vault, {life.newcomer, life.doctor})
     assert set(opened) == {
         *("contact", "conversation", "doctor", "effect", "evidence", "inbox", "offer", "outbox", "task"),
     }
 
 
 async def test_the_export_holds_all_of_it_in_order(life: Life) -> None:
-    base = life.base
-    document = await export_person(base.db, base.vault, external_id="D1")
+    services = life.services
+    document = await export_person(services.db, services.vault, external_id="D1")
     assert json.loads(json.dumps(document)) == document
     assert document["profile"]["name"] == NAME and document["profile"]["phone"] == PHONE
     assert document["profile"]["rep"] == "王代表"
@@ -238,21 +239,21 @@ async def test_the_export_holds_all_of_it_in_order(life: Life) -> None:
     times = [m["at"] for m in document["messages"]]
     assert times == sorted(times)
     answers = [m["text"] for m in document["messages"] if m["direction"] == "out" and m["text"]]
-    assert base.published.dialogue.text("utter_thanks") in answers
+    assert services.published.dialogue.text("utter_thanks") in answers
     assert {t["kind"] for t in document["tasks"]} == {"identity", "adverse_event"}
     assert any(ADVERSE in (t["detail"] or "") for t in document["tasks"])
     assert {"message.received", "doctor.verified"} <= {r["kind"] for r in document["record"]}
-    assert (await export_person(base.db, base.vault, person_id=life.newcomer)) == {
+    assert (await export_person(services.db, services.vault, person_id=life.newcomer)) == {
         **document,
         "person": str(life.newcomer),
     }
 
 
 async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
-    base, people = life.base, {life.newcomer, life.doctor}
-    async with base.db.begin() as tx:
-        outgoing_ids = set((await tx.execute(select(outbox.c.id))).scalars())
-    receipts = await erase_person(base, external_id="D1", by="管理员")
+    services, people = life.services, {life.newcomer, life.doctor}
+    async with services.db.begin() as tx:
+        outgoing_ids = set((await tx.execute(select(tables.outbox.c.id))).scalars())
+    receipts = await erase_person(services, external_id="D1", by="管理员")
     assert {r.store: r.rows for r in receipts} == {
         "keys": 2,
         "doctor": 1,
@@ -269,10 +270,10 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "evidence": 0,
         "backup": 0,
     }
-    assert await find(base, *NEEDLES) == []
-    for vault in (base.vault, Vault(Keyring(base.home / "keys"))):
-        assert await readable(base, vault, people) == {}
-    async with base.db.begin() as tx:
+    assert await find(services, *NEEDLES) == []
+    for vault in (services.vault, Vault(Keyring(services.home / "keys"))):
+        assert await readable(services, vault, people) == {}
+    async with services.db.begin() as tx:
         keys = select(person.c.wrapped_key).where(person.c.id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
         for table in (conversation, offer, effect):
@@ -283,32 +284,32 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         assert owners == {await doctors.person_of(tx, "D2")}
         row = (await tx.execute(select(contact).where(contact.c.id == life.contact.id))).one()
         assert (row.address_hmac, row.address_enc) == (None, b"")
-        states = set((await tx.execute(select(outbox.c.state))).scalars())
+        states = set((await tx.execute(select(tables.outbox.c.state))).scalars())
         assert states == {OutboxState.CANCELLED.value}
-        assert set((await tx.execute(select(inbox.c.state))).scalars()) == {"failed"}
+        assert set((await tx.execute(select(tables.inbox.c.state))).scalars()) == {"failed"}
         assert set((await tx.execute(select(turn.c.state))).scalars()) == {"failed"}
         assert (await tx.execute(select(plan.c.next_due, plan.c.refs))).all() == [(None, {})]
 
 
 async def test_what_the_law_keeps_stays_readable(life: Life) -> None:
-    base = life.base
-    await erase_person(base, external_id="D1", by="管理员")
-    async with base.db.begin() as tx:
-        kept = {row.kind: row for row in await tasks.read(tx, base.vault)}
+    services = life.services
+    await erase_person(services, external_id="D1", by="管理员")
+    async with services.db.begin() as tx:
+        kept = {row.kind: row for row in await tasks.read(tx, services.vault)}
     assert kept["adverse_event"].detail is not None and ADVERSE in kept["adverse_event"].detail
     assert kept["adverse_event"].state == "open"
     assert (kept["identity"].detail, kept["identity"].state) == (None, "done")
 
 
 async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
-    base = life.base
-    sealer = Sealer(base.db, base.clock, base.home)
+    services = life.services
+    sealer = Sealer(services.db, services.clock, services.home)
     await sealer.seal()
-    await erase_person(base, external_id="D1", by="管理员")
+    await erase_person(services, external_id="D1", by="管理员")
     await sealer.seal()
-    verdict = await verify_chain(base.db, base.home)
+    verdict = await verify_chain(services.db, services.home)
     assert verdict.ok, verdict.broken
-    async with base.db.begin() as tx:
+    async with services.db.begin() as tx:
         said = (await tx.execute(select(evidence).where(evidence.c.kind == "person.erased"))).one()
     assert (
         said.person_id == life.doctor and said.facts["by"] == "管理员" and "inbox:3" in said.facts["receipts"]
@@ -316,25 +317,25 @@ async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
 
 
 async def test_a_worker_that_was_at_it_commits_nothing(life: Life) -> None:
-    base = life.base
-    async with base.db.begin() as tx:
+    services = life.services
+    async with services.db.begin() as tx:
         row = (await tx.execute(select(turn).where(turn.c.contact_id == life.contact.id))).one()
-    claim = messages.Claim(row.id, row.contact_id, row.fence, row.attempts)
-    await erase_person(base, external_id="D1", by="管理员")
+    claim = turns.Claim(row.id, row.contact_id, row.fence, row.attempts)
+    await erase_person(services, external_id="D1", by="管理员")
     with pytest.raises(MedrepError) as refused:
-        async with base.db.begin() as tx:
-            await messages.finish(tx, claim, InboxState.DONE, base.clock.now(), intent="greet")
+        async with services.db.begin() as tx:
+            await turns.finish(tx, claim, InboxState.DONE, services.clock.now(), intent="greet")
     assert refused.value.fault == Fault.LEASE_LOST
-    async with base.db.begin() as tx:
-        assert await messages.claim(tx, real_now() + timedelta(hours=1), timedelta(minutes=1)) is None
+    async with services.db.begin() as tx:
+        assert await turns.claim_next(tx, real_now() + timedelta(hours=1), timedelta(minutes=1)) is None
 
 
 async def test_the_same_account_writing_again_is_a_newcomer(life: Life) -> None:
-    base = life.base
-    await erase_person(base, external_id="D1", by="管理员")
-    await write(base, "你好，是我")
-    async with base.db.begin() as tx:
-        again = await contacts.by_address(tx, base.vault, DEMO, OPENID)
+    services = life.services
+    await erase_person(services, external_id="D1", by="管理员")
+    await write(services, "你好，是我")
+    async with services.db.begin() as tx:
+        again = await contacts.by_address(tx, services.vault, DEMO, OPENID)
         assert again is not None and again.id != life.contact.id
         assert again.person_id not in {life.doctor, life.newcomer}
         standing = await doctors.standing(tx, again.person_id)
@@ -342,37 +343,39 @@ async def test_the_same_account_writing_again_is_a_newcomer(life: Life) -> None:
 
 
 async def test_an_import_does_not_bring_them_back(life: Life) -> None:
-    base = life.base
-    await erase_person(base, external_id="D1", by="管理员")
-    report = await import_doctors(base.db, base.vault, base.clock, ACCOUNTS, life.path)
+    services = life.services
+    await erase_person(services, external_id="D1", by="管理员")
+    report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, life.path)
     assert (report.added, report.unchanged) == (0, 1)
     assert [(f.row, f.reason) for f in report.faults] == [(2, "此人已按本人要求删除，不再导入")]
-    assert await find(base, NAME, PHONE) == []
+    assert await find(services, NAME, PHONE) == []
 
 
 async def test_others_are_untouched(life: Life) -> None:
-    base = life.base
-    before = await export_person(base.db, base.vault, external_id="D2")
-    await erase_person(base, external_id="D1", by="管理员")
-    assert await export_person(base.db, base.vault, external_id="D2") == before
+    services = life.services
+    before = await export_person(services.db, services.vault, external_id="D2")
+    await erase_person(services, external_id="D1", by="管理员")
+    assert await export_person(services.db, services.vault, external_id="D2") == before
     assert before["profile"]["name"] == "李四"
 
 
 async def test_erasing_a_newcomer_or_by_the_newcomers_id(life: Life) -> None:
-    base = life.base
-    await write(base, "我还没有认证", "oSOMEBODY")
-    async with base.db.begin() as tx:
-        somebody = await contacts.by_address(tx, base.vault, DEMO, "oSOMEBODY")
+    services = life.services
+    await write(services, "我还没有认证", "oSOMEBODY")
+    async with services.db.begin() as tx:
+        somebody = await contacts.by_address(tx, services.vault, DEMO, "oSOMEBODY")
     assert somebody is not None
-    receipts = {r.store: r.rows for r in await erase_person(base, person_id=somebody.person_id, by="管理员")}
+    receipts = {
+        r.store: r.rows for r in await erase_person(services, person_id=somebody.person_id, by="管理员")
+    }
     assert (receipts["keys"], receipts["doctor"], receipts["inbox"]) == (1, 0, 1)
-    await erase_person(base, person_id=life.newcomer, by="管理员")  # who had turned out to be D1
-    assert await readable(base, base.vault, {life.newcomer, life.doctor}) == {}
+    await erase_person(services, person_id=life.newcomer, by="管理员")  # who had turned out to be D1
+    assert await readable(services, services.vault, {life.newcomer, life.doctor}) == {}
 
 
 async def test_twice_nobody_and_both(life: Life) -> None:
-    base = life.base
-    await erase_person(base, external_id="D1", by="管理员")
+    services = life.services
+    await erase_person(services, external_id="D1", by="管理员")
     for named, fault in (
         ({"external_id": "D1"}, Fault.NOT_FOUND),
         ({"person_id": life.doctor}, Fault.ERASED),
@@ -381,26 +384,26 @@ async def test_twice_nobody_and_both(life: Life) -> None:
         ({"external_id": "D2", "person_id": life.doctor}, Fault.BAD_INPUT),
     ):
         with pytest.raises(MedrepError) as refused:
-            await erase_person(base, **named, by="管理员")
+            await erase_person(services, **named, by="管理员")
         assert refused.value.fault == fault
         with pytest.raises(MedrepError) as refused:
-            await export_person(base.db, base.vault, **named)
+            await export_person(services.db, services.vault, **named)
         assert refused.value.fault == fault
 
 
 async def test_an_erasure_that_fails_changes_nothing(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = life.base
+    services = life.services
 
     async def fail(*_: object) -> None:
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(Vault, "destroy", fail)
     with pytest.raises(RuntimeError):
-        await erase_person(base, external_id="D1", by="管理员")
-    assert (await export_person(base.db, base.vault, external_id="D1"))["profile"]["name"] == NAME
+        await erase_person(services, external_id="D1", by="管理员")
+    assert (await export_person(services.db, services.vault, external_id="D1"))["profile"]["name"] == NAME
 
 
 async def test_the_search_for_clear_text_can_fail(life: Life) -> None:
-    async with life.base.db.begin() as tx:
+    async with life.services.db.begin() as tx:
         await tx.execute(update(task).values(outcome=f"{NAME}来过"))
-    assert "task.outcome" in await find(life.base, *NEEDLES)
+    assert "task.outcome" in await find(life.services, *NEEDLES)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.proofs.house import House, house
+from tests.proofs.scene import House, house
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tests.phone import Phone
-from tests.proofs.house import House, Spoken
+from tests.proofs.scene import House, Spoken
 
 
 async def judge(home: House, phones: Sequence[Phone], reminder: str = "") -> dict[str, int]:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
-from bot.store.cluster import Cluster
-from tests.proofs.house import House
+from bot.service.postgres import Cluster
+from tests.proofs.scene import House
 
 QUESTION = "没有糖尿病的人可以吃二甲双胍减肥吗"
 SAID = "没能及时答复"

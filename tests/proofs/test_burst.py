@@ -6,8 +6,8 @@ import asyncio
 import random
 
 from tests.phone import Phone
-from tests.proofs.house import House
 from tests.proofs.judgement import judge
+from tests.proofs.scene import House
 
 QUESTIONS = ("二甲双胍肾功能不全能用吗", "氨氯地平漏服了怎么办", "缬沙坦孕妇能用吗", "我要找人工", "谢谢")
 

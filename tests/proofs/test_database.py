@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from tests.phone import Phone
-from tests.proofs.house import House
 from tests.proofs.judgement import acknowledged, judge
+from tests.proofs.scene import House
 
 QUESTIONS = ("二甲双胍肾功能不全能用吗", "氨氯地平漏服了怎么办", "我要找人工", "谢谢")
 

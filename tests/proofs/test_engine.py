@@ -10,8 +10,8 @@ import time
 import pytest
 
 from tests.phone import Phone
-from tests.proofs.house import House
 from tests.proofs.judgement import judge
+from tests.proofs.scene import House
 
 QUESTION = "二甲双胍肾功能不全能用吗"
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"

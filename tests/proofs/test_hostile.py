@@ -13,7 +13,7 @@ import pytest
 from sandbox.accounts import Account, read_accounts
 from sandbox.envelope import seal, to_xml
 from tests.phone import Phone
-from tests.proofs.house import House
+from tests.proofs.scene import House
 
 NUMBERS = iter(range(90_000_000_000_000_000, 99_000_000_000_000_000))
 

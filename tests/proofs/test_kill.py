@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.settings import ROOT
 from tests.phone import Phone
-from tests.proofs.house import House
 from tests.proofs.judgement import judge
+from tests.proofs.scene import House
 
 MESSAGES, CONTACTS, KILLS = 500, 40, 50
 POINTS = (

@@ -7,7 +7,7 @@ import tomllib
 from bot.clock import real_now
 from bot.model import Account
 from bot.store import platform
-from tests.proofs.house import House
+from tests.proofs.scene import House
 
 
 async def test_the_logs_hold_nothing_personal_and_no_secret(home: House) -> None:

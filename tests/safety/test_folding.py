@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bot.folding import fold
+from bot.text.folding import fold
 
 
 @pytest.mark.parametrize(

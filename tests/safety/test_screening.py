@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.folding import fold
 from bot.model import Audience, MedrepError
-from bot.patterns import Scanner, compile_patterns
 from bot.safety import Screening, categories, no_case, screen
+from bot.text.folding import fold
+from bot.text.patterns import Scanner, compile_patterns
 
 HERE = Path(__file__).parent
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}

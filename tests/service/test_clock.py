@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from bot.store.cluster import Cluster
+from bot.service.postgres import Cluster
 from tests.phone import Phone
 from tests.running import Service, ask
 

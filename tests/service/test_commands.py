@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from bot.service.postgres import Cluster
 from bot.settings import ROOT
-from bot.store.cluster import Cluster
 from tests.running import MEDREP, Service
 
 HEADER = "外部编号,姓名,医院,手机,负责代表\n"
@@ -203,10 +203,10 @@ def test_the_example_configuration_is_valid(tmp_path: Path) -> None:
 
 
 def test_anybody_is_found_by_the_address_they_write_from(service: Service) -> None:
-    whose = json.loads(
+    contact = json.loads(
         service.prints("export-person", "--contact", "wechat:sandbox:oSbx1Dctr_ZhaoDing000000004c")
     )
-    assert whose["profile"]["name"] == "赵丁"
+    assert contact["profile"]["name"] == "赵丁"
     for contact, said in (
         ("nonsense", "CHANNEL:ACCOUNT:ADDRESS"),
         ("wechat:sandbox:oNobody", "nobody has written from this address"),

@@ -10,10 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from bot.clock import real_now
-from bot.dialogue import Dialogue, read_dialogue
-from bot.knowledge import load
-from bot.model import Fault, MedrepError
-from bot.publishing import (
+from bot.dialogue.publishing import (
     CONTENT,
     ConflictError,
     export_dialogue,
@@ -24,6 +21,9 @@ from bot.publishing import (
     seed_content,
     seed_dialogue,
 )
+from bot.dialogue.version import Dialogue, read_dialogue
+from bot.knowledge import load
+from bot.model import Fault, MedrepError
 from bot.settings import ROOT
 from bot.store.database import Database
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.dialogue import read_dialogue
+from bot.dialogue.version import read_dialogue
 from bot.service.training import model_path
 from bot.settings import ROOT
 from tests.running import Service, ask

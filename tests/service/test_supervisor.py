@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import bot.dialogue
+import bot.dialogue.engine_client
 import bot.service.supervisor
 from bot.service.home import Tokens
+from bot.service.postgres import free_port
 from bot.service.process import Child
 from bot.service.supervisor import Options, Supervisor
 from bot.settings import read_settings
-from bot.store.cluster import free_port
 
 READY = """
 import sys, time
@@ -35,7 +35,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.service.supervisor, "ENGINE_CHECK_SECONDS", 0.1)
     monkeypatch.setattr(bot.service.supervisor, "HUNG_SECONDS", 1.0)
-    monkeypatch.setattr(bot.dialogue, "READY_SECONDS", 0.3)
+    monkeypatch.setattr(bot.dialogue.engine_client, "READY_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("fast")

@@ -13,15 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from connectors.wechat import WeChat
-from tests.connectors.wechat.world import (
-    MemoryGateway,
-    MemoryTokens,
-    Platform,
-    Post,
-    account,
-    post,
-    settings,
-)
+from tests.connectors.wechat.world import MemoryGateway, MemoryTokens, Platform, Post, account, post, settings
 
 MODES = ("plain", "compatible", "safe")
 

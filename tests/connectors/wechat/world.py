@@ -20,16 +20,7 @@ from xml.etree import ElementTree
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from bot.model import (
-    Accepted,
-    Account,
-    Audience,
-    Channel,
-    Inbound,
-    Message,
-    PassiveReply,
-    TokenFetch,
-)
+from bot.model import Accepted, Account, Audience, Channel, Inbound, Message, PassiveReply, TokenFetch
 from bot.settings import Template, WeChatAccount
 
 VECTORS: dict[str, list[dict[str, str]]] = json.loads(

@@ -1,0 +1,79 @@
+"""Around an answer: where it stands, the same again, and which products there are answers on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa_sdk import Action
+from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.answer import HAND_OVER, show
+from actions.call import current, entry_of, say
+from bot.knowledge import source_text
+from bot.model import Audience
+
+
+class Source(Action):  # type: ignore[misc]
+    """Where the last answer stands."""
+
+    def name(self) -> str:
+        return "action_source"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        entry = entry_of(call, str(tracker.get_slot("last_entry") or ""))
+        if entry is None:
+            say(dispatcher, "utter_source_none")
+        else:
+            say(
+                dispatcher,
+                "utter_source",
+                source=source_text(entry, call.services.published.content, call.now),
+            )
+        return []
+
+
+class Repeat(Action):  # type: ignore[misc]
+    """The last answer again."""
+
+    def name(self) -> str:
+        return "action_repeat"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        entry = entry_of(call, str(tracker.get_slot("last_entry") or ""))
+        if entry is not None and call.contact.audience == Audience.DOCTOR:
+            return show(dispatcher, call, entry)
+        say(dispatcher, "utter_help")
+        return []
+
+
+class More(Action):  # type: ignore[misc]
+    """Nothing is said beyond the approved text; more comes from medical information."""
+
+    def name(self) -> str:
+        return "action_more"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        if tracker.get_slot("last_entry") and current().contact.audience == Audience.DOCTOR:
+            say(dispatcher, "utter_more")
+            return [SlotSet("pending", HAND_OVER)]
+        say(dispatcher, "utter_fallback")
+        return [SlotSet("pending", None)]
+
+
+class Products(Action):  # type: ignore[misc]
+    """What can be asked about. A patient is not shown a list of prescription medicines."""
+
+    def name(self) -> str:
+        return "action_products"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        names = "、".join(product.generic for product in call.services.published.content.products)
+        if call.contact.audience == Audience.DOCTOR and names:
+            say(dispatcher, "utter_products", products=names)
+        else:
+            say(dispatcher, "utter_help")
+        return []

@@ -1,0 +1,103 @@
+"""What a command works on: the running service's database, or one started for the duration."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.clock import Clock
+from bot.evidence import Sealer
+from bot.model import Fault, MedrepError
+from bot.service.home import OccupiedError, claim
+from bot.service.postgres import Cluster
+from bot.settings import Settings, read_settings
+from bot.store import business_clock
+from bot.store.database import Database
+from bot.store.keys import Keyring, Vault
+from bot.store.migrate import migrate
+
+T = TypeVar("T")
+
+STARTING_SECONDS = 60.0  # how long a service that has just been started may take to its database
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts a command uses. `url` is for the owner: migrations, dumps."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    clock: Clock
+    url: str
+
+
+@asynccontextmanager
+async def context() -> AsyncIterator[Context]:
+    """Raises MedrepError."""
+    settings = read_settings()
+    async with AsyncExitStack() as stack:
+        url, owner, ours = await reach(stack, settings)
+        db = Database(url, size=2)
+        stack.push_async_callback(db.close)
+        async with db.begin() as tx:
+            clock = await business_clock.clock(tx)
+        vault = Vault(Keyring(settings.key_dir))
+        yield Context(settings, db, vault, clock, owner)
+        if ours:  # no service is there to seal what this command recorded
+            await Sealer(db, clock, settings.home).seal()
+
+
+async def reach(stack: AsyncExitStack, settings: Settings, *, empty: bool = False) -> tuple[str, str, bool]:
+    """(address for the work, address for the owner, whether we started it). `empty`: do not migrate it."""
+    if settings.database_url is not None:
+        return settings.database_url, settings.database_url, False
+    try:
+        await stack.enter_async_context(claim(settings.home, "command"))
+    except OccupiedError:
+        cluster = Cluster(settings.home)
+        for _ in range(int(STARTING_SECONDS / 0.2)):
+            if await asyncio.to_thread(cluster.running):
+                return cluster.url(), cluster.url("medrep_owner"), False
+            await asyncio.sleep(0.2)
+        raise MedrepError(Fault.CONFIGURATION, "the service's database does not answer") from None
+    cluster = Cluster(settings.home)
+    await cluster.start()
+    stack.push_async_callback(cluster.stop)
+    if not empty:
+        await asyncio.to_thread(migrate, cluster.url("medrep_owner"))
+    return cluster.url(), cluster.url("medrep_owner"), True
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work to its end."""
+    return asyncio.run(work)
+
+
+def say(text: str) -> None:
+    """One line for a person, on standard output."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def progress(text: str) -> None:
+    """One line for whoever waits; data on standard output stays clean."""
+    sys.stderr.write(f"medrep: {text}\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any) -> None:
+    """One JSON object on a line of its own, flushed: whoever reads us through a pipe need not wait."""
+    say(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def lines() -> Iterator[str]:
+    """Standard input, a line at a time, of any length; bytes that are not UTF-8 become U+FFFD."""
+    for number, raw in enumerate(sys.stdin.buffer):
+        text = raw.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+        yield text.removeprefix("\ufeff") if number == 0 else text

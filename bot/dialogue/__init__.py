@@ -1,0 +1,1 @@
+"""What is said and understood: published versions, the client of the engine, action calls."""

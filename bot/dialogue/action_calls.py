@@ -1,0 +1,61 @@
+"""What an action call did, once: a repeated call of the same turn returns the stored result."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.model import Fault, MedrepError
+from bot.runtime.killpoints import reached
+from bot.runtime.services import Services
+from bot.store import contacts, conversations, doctors
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.doctors import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action call: the turn's person, and the transaction in which all it does takes effect."""
+
+    services: Services
+    tx: Tx
+    turn_id: UUID
+    contact: Contact
+    standing: Standing
+    now: datetime
+
+
+async def once(
+    services: Services,
+    turn_id: UUID,
+    action: str,
+    ordinal: int,
+    run: Callable[[Call], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    """The result of this call: `run`'s the first time, the stored one after that.
+
+    What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal); a
+    repeat that comes while the first still runs waits for it. The commit need not reach the disk by itself:
+    the turn's own commit, without which the turn is done again, takes it along.
+    Raises MedrepError(NOT_FOUND) for a turn that is not ours or not under way any more.
+    """
+    async with services.db.begin() as tx:
+        contact = await contacts.of_running(tx, turn_id)
+        if contact is None:
+            raise MedrepError(Fault.NOT_FOUND, "no such turn, or it is over")
+        known = await conversations.read_effect(tx, services.vault, turn_id, action, ordinal)
+        if known is not None:
+            return known
+        now = services.clock.now()
+        standing = await doctors.standing(tx, contact.person_id)
+        result = await run(Call(services, tx, turn_id, contact, standing, now))
+        await conversations.write_effect(
+            tx, services.vault, contact.person_id, turn_id, action, ordinal, result, now
+        )
+        reached("effects.before_commit")
+    reached("effects.committed")
+    return result

@@ -1,0 +1,232 @@
+"""Publishing: what is said goes from files into the database, and back, without overwriting anybody.
+
+The files in the checkout are the seed. What is in force lives in the database. `base.json` under
+MEDREP_HOME remembers, for each folder, the version at which the two last agreed, so that a change on
+either side is carried over and changes on both sides are shown as a conflict.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Table
+
+from bot.compliance import check_text
+from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
+from bot.evidence import Evidence
+from bot.knowledge import Content, load
+from bot.model import Fault, MedrepError
+from bot.settings import ROOT
+from bot.store import published
+from bot.store.database import Database, Tx
+from bot.store.published import Version
+from bot.store.tables import content_version, dialogue_version
+
+SEED = "seed"
+CONTENT = Path("data") / "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an import. `kept`: somebody published something else, which stays in force."""
+
+    what: str  # content | dialogue
+    fingerprint: str  # of what is in force now
+    state: str  # published | exported | unchanged | kept
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.fingerprint[:12]} {self.state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Files that differ between the folder and what is in force, and who changed each since `base`."""
+
+    path: str
+    changed: str  # "here" | "published" | "both"
+
+    def __str__(self) -> str:
+        return f"  {self.path}  (changed {'on both sides' if self.changed == 'both' else self.changed})"
+
+
+class ConflictError(MedrepError):
+    """Carrying over would undo somebody's change; `differences` says where, `theirs` what would be lost."""
+
+    def __init__(self, why: str, theirs: str, differences: tuple[Difference, ...]) -> None:
+        super().__init__(Fault.CONFLICT, why)
+        self.theirs = theirs
+        self.differences = differences
+
+
+# ---------------------------------------------------------------- seed
+
+
+async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Outcome:
+    """Put the checkout's content in force, unless somebody published other. Raises MedrepError(BAD_INPUT)."""
+    content = load(root / CONTENT)
+    async with db.begin() as tx:
+        state = await _seed(tx, content_version, content.fingerprint)
+        if state == "published":
+            await publish_content(tx, content, SEED, now)
+        return await _outcome(tx, "content", content_version, state)
+
+
+async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> Outcome:
+    """Put the checkout's dialogue in force, unless somebody published other."""
+    dialogue = read_dialogue(root)
+    async with db.begin() as tx:
+        state = await _seed(tx, dialogue_version, dialogue.fingerprint)
+        if state == "published":
+            await publish_dialogue(tx, dialogue, SEED, now)
+        outcome = await _outcome(tx, "dialogue", dialogue_version, state)
+    if outcome.state != "kept":
+        _remember(home, root, dialogue.fingerprint)
+    return outcome
+
+
+async def _seed(tx: Tx, table: Table, fingerprint: str) -> str:
+    known = await published.current(tx, table)
+    if known is None:
+        return "published"
+    if known.fingerprint == fingerprint:
+        return "unchanged"
+    return "published" if known.published_by == SEED else "kept"
+
+
+async def _outcome(tx: Tx, what: str, table: Table, state: str) -> Outcome:
+    fingerprint = await published.fingerprint(tx, table)
+    assert fingerprint is not None  # noqa: S101 - for the type checker; something is in force by now
+    return Outcome(what, fingerprint, state)
+
+
+async def publish_content(tx: Tx, content: Content, by: str, now: datetime) -> None:
+    """Put content in force. Raises MedrepError(REFUSED_TEXT), one line a finding."""
+    if findings := refusals(content):
+        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
+    version = Version(content.fingerprint, content.to_json(), by)
+    await published.publish(tx, content_version, version, now)
+    await _evidence("content", version, now).record(tx)
+
+
+async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
+    """Put a dialogue in force; it speaks once its model is trained. Raises MedrepError(BAD_INPUT)."""
+    dialogue.check()
+    version = Version(dialogue.fingerprint, dict(dialogue.files), by)
+    await published.publish(tx, dialogue_version, version, now)
+    await _evidence("dialogue", version, now).record(tx)
+
+
+def _evidence(what: str, version: Version, now: datetime) -> Evidence:
+    facts = {"fingerprint": version.fingerprint, "by": version.published_by}
+    return Evidence(f"{what}.published", now, f"{what}:{version.fingerprint[:12]}", facts)
+
+
+def refusals(content: Content) -> list[str]:
+    """What compliance finds in the answers, each for the audience of its document."""
+    return [
+        f"entries {entry.id}: {finding.rule}: {finding.why}"
+        for entry in content.entries
+        for finding in check_text(entry.answer, content.document[entry.document].audience)
+    ]
+
+
+# ---------------------------------------------------------------- round trip
+
+
+async def in_force(tx: Tx) -> Dialogue | None:
+    version = await published.current(tx, dialogue_version)
+    return None if version is None else Dialogue(version.body)
+
+
+async def import_dialogue(
+    db: Database, home: Path, folder: Path, by: str, now: datetime, over: str = ""
+) -> Outcome:
+    """Put the folder's dialogue in force. `over` is the start of the version that may be replaced unseen.
+
+    Raises ConflictError where that would undo what was published since, MedrepError(BAD_INPUT).
+    """
+    files = read_dialogue(folder)
+    async with db.begin() as tx:
+        there = await in_force(tx)
+        state = "unchanged"
+        if there is None or there.fingerprint != files.fingerprint:
+            if there is not None and not _named(over, there):
+                await _refuse_unless_base(tx, home, folder, files, there, importing=True)
+            await publish_dialogue(tx, files, by, now)
+            state = "published"
+    _remember(home, folder, files.fingerprint)
+    return Outcome("dialogue", files.fingerprint, state)
+
+
+async def export_dialogue(db: Database, home: Path, folder: Path, over: str = "") -> Outcome:
+    """Write what is in force to the folder; files that are not in it any more are removed.
+
+    Raises ConflictError where that would undo changes in the folder, MedrepError(NOT_FOUND).
+    """
+    empty = not (folder / "domain.yml").exists()
+    async with db.begin() as tx:
+        there = await in_force(tx)
+        if there is None:
+            raise MedrepError(Fault.NOT_FOUND, "no dialogue is published")
+        here = Dialogue({}) if empty else read_dialogue(folder)
+        if not empty and here.fingerprint != there.fingerprint and not _named(over, here):
+            await _refuse_unless_base(tx, home, folder, here, there, importing=False)
+    write_dialogue(there, folder)
+    for name in here.files.keys() - there.files.keys():
+        (folder / name).unlink()
+    _remember(home, folder, there.fingerprint)
+    state = "unchanged" if here.fingerprint == there.fingerprint else "exported"
+    return Outcome("dialogue", there.fingerprint, state)
+
+
+def _named(over: str, dialogue: Dialogue) -> bool:
+    return len(over) >= 8 and dialogue.fingerprint.startswith(over)
+
+
+async def _refuse_unless_base(
+    tx: Tx, home: Path, folder: Path, here: Dialogue, there: Dialogue, *, importing: bool
+) -> None:
+    """Raise ConflictError unless the side about to be replaced is what both sides last agreed on."""
+    replaced = there if importing else here
+    base = _base(home, folder)
+    if replaced.fingerprint == base:
+        return
+    known = await published.by_fingerprint(tx, dialogue_version, base)
+    common = {} if known is None else known.body
+    found = tuple(_differences(here, there, common))
+    name, lost = ("published", "import") if importing else ("in the folder", "export")
+    why = f"what is {name} ({replaced.fingerprint[:12]}) has changes of its own; {lost} would undo them"
+    raise ConflictError(why, replaced.fingerprint[:12], found)
+
+
+def _differences(here: Dialogue, there: Dialogue, base: dict[str, str]) -> list[Difference]:
+    found = []
+    for path in sorted(here.files.keys() | there.files.keys()):
+        ours, theirs, before = here.files.get(path), there.files.get(path), base.get(path)
+        if ours == theirs:
+            continue
+        changed = "published" if ours == before else "here" if theirs == before else "both"
+        found.append(Difference(path, changed))
+    return found
+
+
+def _bases(home: Path) -> dict[str, str]:
+    path = home / "dialogue" / "base.json"
+    bases: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return bases
+
+
+def _base(home: Path, folder: Path) -> str:
+    return _bases(home).get(str(folder.resolve()), "")
+
+
+def _remember(home: Path, folder: Path, fingerprint: str) -> None:
+    path = home / "dialogue" / "base.json"
+    bases = {**_bases(home), str(folder.resolve()): fingerprint}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}")
+    part.write_text(json.dumps(bases, indent=1), encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,61 @@
+"""Requests that anybody may make before they are verified: for a person, and about their own data.
+
+Fixed words, because the gate that keeps product text from strangers must not depend on what the NLU makes
+of a message. A clause that is nothing but the request counts; politeness is taken off first.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bot.text.folding import fold
+
+_LONGEST = 60  # characters; in a longer message the words may mean something else
+_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
+_POLITE = re.compile(
+    r"^(?:你好|您好|请问?|麻烦(?:你们?|您)?|帮我|帮忙|给我|让我|我就?(?:想要?|要求?|需要|得)?|想要?|要|能不能|能|可不可以|可以|那就?|快点?|赶紧"
+    r"|马上|直接|还是|先|都说了|不填了|你们?(?:这儿?|那儿?|这里)?|您们?|有没有|有)"
+    r"|(?:了|吧|啊|呀|哈|呢|吗|嘛|不|么|谢谢|多谢|一下|可以吗|行吗|好吗|行不行|好不好|在吗|在不在)$"
+)
+_DATA = r"(?:个人|全部|所有|一切|注册|聊天|身份|登记|的){0,3}(?:数据|信息|资料|账号|账户|帐号|记录|隐私)"
+_MINE = rf"(?:(?:我|本人|自己)(?:们)?的?)?{_DATA}"
+_DELETE = r"(?:删除|删|清除|清空|清掉|注销|抹掉|抹除|销毁)"
+_PERSON = (
+    r"(?:人工(?:客服|服务|坐席)?|真人(?:客服)?|活人|客服(?:人员)?|工作人员|负责的?人|专人|同事|你们的?人"
+    r"|(?:医药)?代表)"
+)
+_REQUESTS = {
+    "ask_human": re.compile(
+        rf"(?:(?:转接?|找|接|换|叫|让|要|喊|联系|呼叫|接通|派|跟|和|与)(?:个|一个|一?下|到|你们的?|成|给)?)?{_PERSON}"
+        r"(?:(?:来|跟|和|给|与)?(?:我|俺)?(?:联系|说话|说|聊聊?|谈谈?|沟通|处理|服务|帮忙|接|回复|回个?电话|打个?电话|解决)?(?:我)?)"
+    ),
+    "delete_data": re.compile(
+        rf"(?:把|将)?{_MINE}(?:都|全|全部|给|全都)?{_DELETE}(?:掉|了|干净){{0,2}}|{_DELETE}(?:掉|了)?{_MINE}(?:掉)?|注销"
+    ),
+    "export_data": re.compile(
+        rf"(?:导出|下载|拷贝|复制|发|查询|查看|看看?|查)(?:一份|一下|给我)?(?:我|本人)(?:们)?的?{_DATA}"
+    ),
+}
+
+
+def asked_for(text: str) -> str:
+    """The intent of such a request in the text, or "" when it holds none."""
+    folded = fold(text[: _LONGEST + 1])
+    if len(folded.text) > _LONGEST:
+        return ""
+    pieces = [folded.text, *_CLAUSES.split(folded.text)]
+    for clause in filter(None, map(_plain, pieces)):
+        for intent, request in _REQUESTS.items():
+            if request.fullmatch(clause):
+                return intent
+    return ""
+
+
+def _plain(clause: str) -> str:
+    """The clause without its politeness: 麻烦帮我转人工吧 -> 转人工."""
+    for _ in range(6):
+        shorter = _POLITE.sub("", clause.strip(" ,。;!?:~…"))
+        if not shorter or shorter == clause:
+            break
+        clause = shorter
+    return clause

@@ -1,0 +1,176 @@
+"""Accepting a message: one transaction before anything is answered.
+
+The message is stored (once, by its key), screened for safety, and its evidence written; what must be
+said whatever happens next (a red flag, an adverse event, a stop) is queued in the same transaction, so
+it leaves with the engine dead or hung.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from bot.clock import real_now
+from bot.dialogue.published import Published
+from bot.evidence import Evidence
+from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
+from bot.people import stop
+from bot.privacy import unfollowed
+from bot.runtime.killpoints import reached
+from bot.runtime.services import Services
+from bot.safety import Screening, screen
+from bot.store import contacts, inbox, outbox, outbox_outcomes, platform
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.inbox import Arrival
+from bot.store.outbox import Draft, Part
+from bot.tasks import Kind, open_task
+
+FRAGMENT_WAIT = timedelta(seconds=1.5)
+# Openings that say nothing by themselves; their continuation usually follows within a second.
+FRAGMENTS = frozenset(
+    ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
+)
+WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
+CLICKS = frozenset({"subscribe", "scan", "click"})
+QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
+
+
+def is_fragment(text: str, published: Published) -> bool:
+    """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
+    clause left open, or the bare name of a product."""
+    bare = text.strip().rstrip("，,、…. ")
+    left_open = len(text) <= 20 and text.rstrip().endswith(("，", ",", "、"))
+    return bare in FRAGMENTS or left_open or published.is_name(bare)
+
+
+class Receiver:
+    """Where messages come in."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def accept(
+        self, inbound: Inbound, audience: Audience, *, passive_until: datetime | None
+    ) -> Accepted:
+        """Store, screen and commit. `passive_until` (real time): a connection can carry the reply."""
+        services, now = self._services, self._services.clock.now()
+        screening = screen(inbound.text, audience) if inbound.kind == InboundKind.TEXT else QUIET
+        async with services.db.begin() as tx:
+            contact = await contacts.find_or_add(
+                tx, services.vault, inbound.account, audience, inbound.address, now
+            )
+            sealed = await inbox.seal(tx, services.vault, contact, inbound)
+            arrival = _arrival(inbound, contact, sealed, screening, now, passive_until, services.published)
+            inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row())
+            if inbox_id is None:
+                return Accepted(await inbox.known(tx, inbound, passive_until), duplicate=True)
+            if inbound.kind == InboundKind.RECEIPT:
+                await self._receipt(tx, inbound, now)
+            elif inbound.event == "unsubscribe":
+                await unfollowed(tx, services, contact, now)
+            elif screening != QUIET:
+                await self._safety(tx, arrival, screening, inbox_id)
+            reached("accept.before_commit")
+        reached("accept.committed")
+        return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
+
+    async def _receipt(self, tx: Tx, inbound: Inbound, now: datetime) -> None:
+        """The platform's later word on something we sent."""
+        state = OutboxState.DELIVERED if inbound.detail.get("delivered") else OutboxState.FAILED
+        platform_id = str(inbound.detail.get("platform_id", ""))
+        row = (
+            await outbox_outcomes.delivered(tx, inbound.account, platform_id, state) if platform_id else None
+        )
+        if row is not None:
+            await Evidence("message.receipt", now, f"outbox:{row}", {"state": state.value}).record(tx)
+
+    async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
+        """What is said and done before any NLU and apart from the queue."""
+        contact, now = arrival.contact, arrival.received_at
+        names: list[str] = []
+        if screening.red_flag:
+            names.append(self._emergency(screening.red_flag))
+            await self._task(tx, arrival, Kind.EMERGENCY, inbox_id)
+        if screening.adverse_event:
+            names.append("utter_adverse_event")
+            await self._task(tx, arrival, Kind.ADVERSE_EVENT, inbox_id)
+        if screening.stop:
+            names.append("utter_stop")
+            await stop.stop(tx, contact, now)
+        elif screening.resume:
+            names.append("utter_resume")
+            await stop.resume(tx, contact, now)
+        if not names:
+            return
+        dialogue = self._services.published.dialogue
+        urgent = screening.red_flag or screening.adverse_event
+        draft = Draft(
+            parts=tuple(Part(dialogue.text(name, contact.audience), dialogue.basis(name)) for name in names),
+            purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
+            unordered=True,
+        )
+        passive = (inbox_id, arrival.passive_until) if arrival.passive_until else None
+        await outbox.add(
+            tx, self._services.vault, contact, draft, now=now, retry_at=real_now(), passive=passive
+        )
+
+    def _emergency(self, category: str) -> str:
+        name = f"utter_emergency_{category}"
+        return name if self._services.published.dialogue.has(name) else "utter_emergency"
+
+    async def _task(self, tx: Tx, arrival: Arrival, kind: Kind, inbox_id: int) -> None:
+        await open_task(
+            tx,
+            self._services.vault,
+            kind,
+            now=arrival.received_at,
+            contact=arrival.contact,
+            key=f"{kind}:inbox:{inbox_id}",
+            detail=arrival.inbound.text[:4000],
+        )
+
+
+def _arrival(
+    inbound: Inbound,
+    contact: Contact,
+    sealed: bytes,
+    screening: Screening,
+    now: datetime,
+    passive_until: datetime | None,
+    published: Published,
+) -> Arrival:
+    """What this message means for its contact and its queue."""
+    words = inbound.kind in WORDS
+    clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
+    answered = bool(screening.stop or screening.resume or screening.red_flag)
+    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
+    found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
+    return Arrival(
+        inbound=inbound,
+        contact=contact,
+        sealed=sealed,
+        screening={name: value for name, value in found.items() if value},
+        state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
+        received_at=now,
+        ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
+        passive_until=passive_until,
+        grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
+        present=words or clicked,
+        hurry=inbound.kind == InboundKind.TEXT and not waits,
+    )
+
+
+def _evidence(arrival: Arrival) -> Evidence:
+    """That it was received, what it was, and what the screening found."""
+    inbound = arrival.inbound
+    key = hashlib.sha256(f"{inbound.account}:{inbound.key}".encode()).hexdigest()
+    return Evidence(
+        kind="message.received",
+        at=arrival.received_at,
+        subject=f"message:{key[:32]}",
+        facts={"account": str(inbound.account), "kind": inbound.kind.value, **arrival.screening},
+        person_id=arrival.contact.person_id,
+        contact_id=arrival.contact.id,
+        body_enc=arrival.sealed,
+    )

@@ -1,0 +1,63 @@
+"""What the messages of a turn amount to: words for the engine, a pick among what was offered, or nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.inbound.open_requests import asked_for
+from bot.model import Choice, InboundKind, TurnInput
+from bot.store.inbox import Waiting
+
+_ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
+_DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Input for the engine, or (`fixed`) the name of a response that needs no engine."""
+
+    input: TurnInput
+    fixed: str = ""
+
+
+def read_turn(messages: Sequence[Waiting], offered: Sequence[Choice], *, verified: bool) -> Reading | None:
+    """The turn's input; None when there is nothing to react to.
+
+    Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
+    in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
+    these intents lead to shows nothing of a product.
+    """
+    kind = messages[-1].kind if messages else None
+    body = messages[-1].body if messages else {}
+    if kind == InboundKind.TRIGGER:
+        return Reading(TurnInput(intent=body["event"], trigger=True, metadata=body["detail"]))
+    if kind == InboundKind.EVENT:
+        if body["event"] not in ("subscribe", "scan"):
+            return None
+        return Reading(TurnInput(text="", intent="greet" if verified else "verify"))
+    if kind == InboundKind.MEDIA:
+        return Reading(TurnInput(), fixed="utter_media")
+    if kind not in (InboundKind.TEXT, InboundKind.CHOICE):
+        return None
+    text = "\n".join(message.body["text"] for message in messages if message.body["text"])
+    if not verified:
+        return Reading(TurnInput(text=text, intent=asked_for(text) or "verify"))
+    picked = _picked(kind, body, text, offered)
+    if picked is not None:
+        return Reading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
+    return Reading(TurnInput(text=text)) if text.strip() else None
+
+
+def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequence[Choice]) -> Choice | None:
+    """The choice they picked: by button, by number, or by repeating its words."""
+    if kind == InboundKind.CHOICE:
+        offered_choice = next((choice for choice in offered if choice.id == body["choice"]), None)
+        return offered_choice or Choice(body["choice"], body["text"] or body["choice"])
+    bare = unicodedata.normalize("NFKC", text).strip()
+    if match := _ORDINAL.fullmatch(bare):
+        number = _DIGITS.get(match[1]) or int(match[1])
+        return offered[number - 1] if number <= len(offered) else None
+    return next((choice for choice in offered if choice.label == bare), None)

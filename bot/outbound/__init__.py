@@ -1,0 +1,1 @@
+"""A message out: the sender, the one exit, what a failure leads to, platform tokens."""

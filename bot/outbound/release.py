@@ -1,0 +1,95 @@
+"""The one exit: nothing leaves that is not approved, passive replies included.
+
+A text needs a basis, and the basis must really say it: a response of the published dialogue, an entry
+of the published content whose document is valid, or a named colleague. Then its words are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from bot.compliance import check_text
+from bot.knowledge import answer_text
+from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.runtime.services import Services
+from bot.store import contacts, doctors
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.outbox import Draft, Outgoing, Part
+
+
+async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
+    """The message of an outbox row, if it may leave.
+
+    Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | UNREACHABLE | ERASED).
+    """
+    contact = await contacts.by_id(tx, row.contact_id)
+    if contact.unreachable_at is not None:
+        raise MedrepError(Fault.UNREACHABLE, "not a follower")
+    if contact.stopped_at is not None and row.purpose in PROACTIVE:
+        raise MedrepError(Fault.STOPPED, "they said stop")
+    draft = row.draft or _rendered(services, row, contact.audience)
+    for part in draft.parts:
+        await _entitled(tx, services, contact, part)
+        if findings := check_text(part.text, contact.audience):
+            raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
+    for choice in draft.choices:
+        if findings := check_text(choice.label, contact.audience):
+            raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+    return Message("\n\n".join(part.text for part in draft.parts), draft.choices)
+
+
+def template_values(
+    message: Message, refs: Mapping[str, Any], fields: Collection[str]
+) -> dict[str, str] | None:
+    """What fills a platform's template in place of this released message; None when it cannot.
+
+    Only words that the message says may leave so: they passed the exit with it.
+    """
+    values = {name: str(refs[name]) for name in fields if name in refs}
+    whole = len(values) == len(fields) and all(value in message.text for value in values.values())
+    return values if whole else None
+
+
+def _rendered(services: Services, row: Outgoing, audience: Audience) -> Draft:
+    """A template row's text, made from what its references say now."""
+    if row.template is None:
+        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
+    values = {name: str(value) for name, value in row.refs.items()}
+    reply = services.published.dialogue.reply(row.template, audience, row.purpose, **values)
+    return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
+
+
+async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:
+    """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
+    basis = part.basis
+    if basis is None:
+        raise MedrepError(Fault.NO_BASIS, "no basis")
+    if basis.kind == BasisKind.RESPONSE:
+        spoken = await services.published.spoken(tx, basis.version)
+        if spoken is None or not spoken.says(basis.ref, part.text):
+            raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
+    elif basis.kind == BasisKind.PERSON:
+        # Nobody types texts yet; the room that lets colleagues do so will say who may.
+        raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+    elif basis.kind == BasisKind.CONTENT:
+        if (
+            contact.audience == Audience.DOCTOR
+            and not (await doctors.standing(tx, contact.person_id)).verified
+        ):
+            raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
+        _content(services, contact.audience, basis, part.text)
+
+
+def _content(services: Services, audience: Audience, basis: Basis, text: str) -> None:
+    content = services.published.content
+    entry = content.entry.get(basis.ref)
+    if entry is None:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} is not published")
+    document = content.document[entry.document]
+    if document.audience != audience or document.version != basis.version:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} is not for this reader, or not this version")
+    # Raises NO_BASIS itself when the document has expired.
+    if answer_text(entry, content, services.clock.now()) != text:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")

@@ -1,0 +1,30 @@
+"""What loops and rooms stand on: the database, the keys, the clock, and what is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bot.clock import Clock, real_now
+from bot.dialogue.published import Published
+from bot.store import business_clock
+from bot.store.database import Database
+from bot.store.keys import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to every loop and room that needs them."""
+
+    db: Database
+    vault: Vault
+    clock: Clock
+    published: Published
+    home: Path
+
+    async def move_clock(self, moment: datetime) -> None:
+        """Move business time, in all processes; it runs on from `moment`."""
+        async with self.db.begin() as tx:
+            await business_clock.move(tx, round((moment - real_now()).total_seconds()))
+        self.clock.move_to(moment)

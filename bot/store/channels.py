@@ -1,0 +1,12 @@
+"""The names under which PostgreSQL notifies the processes (LISTEN / NOTIFY)."""
+
+from __future__ import annotations
+
+INBOX = "medrep_inbox"
+PASSIVE = "medrep_passive"  # payload: id of a message whose connections may look for a reply
+OUTBOX = "medrep_outbox"
+TASK = "medrep_task"
+PUBLISHED = "medrep_published"  # payload: the table
+CLOCK = "medrep_clock"  # payload: seconds that business time is ahead
+ERASED = "medrep_erased"  # payload: person id
+ROTATED = "medrep_rotated"

@@ -1,0 +1,121 @@
+"""What a turn reads and writes besides its messages: the conversation, the offer, the effects."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Choice
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.keys import Vault
+from bot.store.tables import conversation, effect, offer
+
+
+async def read_conversation(tx: Tx, vault: Vault, contact: Contact, since: datetime) -> bytes | None:
+    """The stored conversation if it went on after `since`.
+
+    None, too, after the contact turned out to be somebody (a colleague confirmed it): what was begun with a
+    stranger does not go on with a doctor.
+    """
+    row = (
+        await tx.execute(
+            select(conversation.c.person_id, conversation.c.body_enc).where(
+                conversation.c.contact_id == contact.id,
+                conversation.c.person_id == contact.person_id,
+                conversation.c.updated_at > since,
+            )
+        )
+    ).first()
+    if row is None:
+        return None
+    return zlib.decompress(await vault.open(tx, row.person_id, row.body_enc, "conversation.body"))
+
+
+async def write_conversation(tx: Tx, vault: Vault, contact: Contact, body: bytes, now: datetime) -> None:
+    sealed = await vault.seal(tx, contact.person_id, zlib.compress(body, 1), "conversation.body")
+    statement = insert(conversation).values(
+        contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, updated_at=now
+    )
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["contact_id"],
+            set_={
+                "person_id": contact.person_id,
+                "body_enc": statement.excluded.body_enc,
+                "updated_at": now,
+            },
+        )
+    )
+
+
+async def read_offer(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> tuple[Choice, ...]:
+    """The choices last shown to this contact, in order, if that was after `since`."""
+    query = select(offer).where(offer.c.contact_id == contact_id, offer.c.offered_at > since)
+    row = (await tx.execute(query)).first()
+    if row is None:
+        return ()
+    body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "offer.body"))
+    return tuple(Choice(*pair) for pair in body)
+
+
+async def write_offer(
+    tx: Tx, vault: Vault, contact: Contact, choices: tuple[Choice, ...], now: datetime
+) -> None:
+    """Remember what was offered; nothing offered means that a later "2" is only a number."""
+    if not choices:
+        await tx.execute(delete(offer).where(offer.c.contact_id == contact.id))
+        return
+    body = json.dumps([[choice.id, choice.label] for choice in choices])
+    sealed = await vault.seal(tx, contact.person_id, body, "offer.body")
+    statement = insert(offer).values(
+        contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, offered_at=now
+    )
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["contact_id"],
+            set_={"person_id": contact.person_id, "body_enc": statement.excluded.body_enc, "offered_at": now},
+        )
+    )
+
+
+_EFFECT = select(effect.c.person_id, effect.c.result_enc).where(
+    effect.c.turn_id == bindparam("turn"),
+    effect.c.action == bindparam("action"),
+    effect.c.ordinal == bindparam("ordinal"),
+)
+
+
+async def read_effect(
+    tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
+) -> dict[str, Any] | None:
+    """What this action call returned before; None: it has not run."""
+    row = (await tx.execute(_EFFECT, {"turn": turn_id, "action": action, "ordinal": ordinal})).first()
+    if row is None:
+        return None
+    found: dict[str, Any] = json.loads(
+        await vault.open_text(tx, row.person_id, row.result_enc, "effect.result")
+    )
+    return found
+
+
+async def write_effect(
+    tx: Tx,
+    vault: Vault,
+    person_id: UUID,
+    turn_id: UUID,
+    action: str,
+    ordinal: int,
+    result: dict[str, Any],
+    now: datetime,
+) -> None:
+    """Keep the result, in the transaction of what the action did."""
+    sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
+    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id}
+    await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})

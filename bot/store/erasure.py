@@ -1,0 +1,185 @@
+"""Everything that rests about a person: where it is, and how it goes.
+
+Destroying the keys makes all ciphertext unreadable wherever it lies. What these statements remove besides
+is what could still link or tell: digests for look-ups, what a message was about, references, queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Delete, Table, Update, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Fault, InboxState, MedrepError, OutboxState
+from bot.store.database import Tx
+from bot.store.tables import (
+    attempt,
+    contact,
+    conversation,
+    doctor,
+    effect,
+    inbox,
+    invitation_code,
+    offer,
+    outbox,
+    person,
+    plan,
+    send_window,
+    task,
+    tombstone,
+    turn,
+)
+
+SAFETY = ("adverse_event",)  # kinds of tasks that the law keeps, under a key of their own
+REASON = "erased"
+
+
+async def everyone(tx: Tx, person_id: UUID) -> list[UUID]:
+    """This person, and whoever turned out to be them or they to be. Raises MedrepError(NOT_FOUND)."""
+    family = select(person.c.id, person.c.merged_into).where(person.c.id == person_id).cte(recursive=True)
+    linked = or_(person.c.merged_into == family.c.id, person.c.id == family.c.merged_into)
+    family = family.union(select(person.c.id, person.c.merged_into).join(family, linked))
+    found = list((await tx.execute(select(family.c.id))).scalars())
+    if not found:
+        raise MedrepError(Fault.NOT_FOUND, "no such person")
+    return sorted(found)
+
+
+async def lock(tx: Tx, people: Sequence[UUID]) -> list[int]:
+    """Nobody else changes or adds anything of theirs until the transaction ends; their contacts."""
+    # Contacts before people: the order in which the foreign keys of an arriving message lock them.
+    rows = await tx.execute(
+        select(contact.c.id).where(contact.c.person_id.in_(people)).order_by(contact.c.id).with_for_update()
+    )
+    ids = list(rows.scalars())
+    await tx.execute(
+        select(person.c.id).where(person.c.id.in_(people)).order_by(person.c.id).with_for_update()
+    )
+    return ids
+
+
+async def _count(tx: Tx, statement: Update | Delete) -> int:
+    return int((await tx.execute(statement)).rowcount)
+
+
+def _theirs(table: Table, people: Sequence[UUID], contacts: Sequence[int]) -> ColumnElement[bool]:
+    return or_(table.c.person_id.in_(people), table.c.contact_id.in_(contacts))
+
+
+async def profile(tx: Tx, people: Sequence[UUID], grave: bytes | None, now: datetime) -> int:
+    """The imported row and its codes; `grave`: an import may not bring this external id back."""
+    if grave is not None:
+        await tx.execute(
+            insert(tombstone).values(external_hmac=grave, erased_at=now).on_conflict_do_nothing()
+        )
+    await tx.execute(delete(invitation_code).where(invitation_code.c.person_id.in_(people)))
+    return await _count(tx, delete(doctor).where(doctor.c.person_id.in_(people)))
+
+
+async def contacts(tx: Tx, ids: Sequence[int], subjects: Sequence[bytes], now: datetime) -> int:
+    """Their addresses; the same address writing again is somebody new."""
+    await tx.execute(delete(send_window).where(send_window.c.contact_id.in_(ids)))
+    await tx.execute(delete(attempt).where(attempt.c.subject.in_(subjects)))
+    return await _count(
+        tx,
+        update(contact)
+        .where(contact.c.id.in_(ids))
+        .values(
+            address_hmac=None,
+            address_enc=b"",
+            unreachable_at=func.coalesce(contact.c.unreachable_at, now),
+        ),
+    )
+
+
+async def turns(tx: Tx, ids: Sequence[int], real_now: datetime) -> int:
+    """Open turns are closed: their worker finds its fence outrun and commits nothing."""
+    closed = await _count(
+        tx,
+        update(turn)
+        .where(turn.c.contact_id.in_(ids), turn.c.state.in_(["running", "retry"]))
+        .values(state="failed", fence=turn.c.fence + 1, ended_at=real_now, fault=REASON),
+    )
+    await tx.execute(update(turn).where(turn.c.contact_id.in_(ids)).values(intent=None))
+    return closed
+
+
+async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
+    """Their messages: no words, no findings; what still waited is over."""
+    owned = _theirs(inbox, people, ids)
+    await tx.execute(
+        update(inbox)
+        .where(owned, inbox.c.state.in_([InboxState.WAITING.value, InboxState.CLAIMED.value]))
+        .values(state=InboxState.FAILED.value, passive_until=None)
+    )
+    return await _count(tx, update(inbox).where(owned).values(body_enc=b"", screening={}))
+
+
+async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int, int]:
+    """(messages without their words, of these cancelled). One being sent this moment cannot be recalled."""
+    owned = _theirs(outbox, people, ids)
+    cancelled = await _count(
+        tx,
+        update(outbox)
+        .where(owned, outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]))
+        .values(state=OutboxState.CANCELLED.value, fault=REASON),
+    )
+    await tx.execute(update(outbox).where(owned, outbox.c.body_enc.is_not(None)).values(body_enc=b""))
+    emptied = await _count(tx, update(outbox).where(owned).values(refs={}, platform_id=None))
+    return emptied, cancelled
+
+
+async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
+    """Conversations, offers and what actions returned: removed."""
+    counts = {
+        table.name: await _count(tx, delete(table).where(_theirs(table, people, ids)))
+        for table in (conversation, offer)
+    }
+    theirs = select(turn.c.id).where(turn.c.contact_id.in_(ids))
+    gone = delete(effect).where(or_(effect.c.person_id.in_(people), effect.c.turn_id.in_(theirs)))
+    return {**counts, effect.name: await _count(tx, gone)}
+
+
+async def plans(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
+    """Schedules end; their references go."""
+    return await _count(tx, update(plan).where(_theirs(plan, people, ids)).values(next_due=None, refs={}))
+
+
+async def tasks(
+    tx: Tx, people: Sequence[UUID], ids: Sequence[int], now: datetime, by: str
+) -> tuple[int, int]:
+    """(tasks without their detail, safety cases kept). What was still open cannot be done any more."""
+    owned = _theirs(task, people, ids)
+    kept = await tx.execute(select(func.count()).where(owned, task.c.kind.in_(SAFETY)))
+    rest = (owned, task.c.kind.not_in(SAFETY))
+    await tx.execute(
+        update(task)
+        .where(*rest, task.c.state != "done")
+        .values(
+            state="done",
+            closed_at=now,
+            outcome=REASON,
+            acknowledged_at=func.coalesce(task.c.acknowledged_at, now),
+            acknowledged_by=func.coalesce(task.c.acknowledged_by, by),
+        )
+    )
+    emptied = await _count(tx, update(task).where(*rest).values(detail_enc=None, key_id=None))
+    return emptied, int(kept.scalar_one())
+
+
+async def rows_of(tx: Tx, table: Table, people: Sequence[UUID]) -> list[Any]:
+    """A table's rows of these people, whole, in order."""
+    order = table.c.get("id", next(iter(table.primary_key)))
+    return list((await tx.execute(select(table).where(table.c.person_id.in_(people)).order_by(order))).all())
+
+
+async def keys_left(tx: Tx, people: Sequence[UUID]) -> int:
+    """How many of them can still be read."""
+    counted = await tx.execute(
+        select(func.count()).where(person.c.id.in_(people), person.c.wrapped_key.is_not(None))
+    )
+    return int(counted.scalar_one())

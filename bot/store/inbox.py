@@ -1,0 +1,213 @@
+"""Inbound messages: stored once by their key, with all that an arrival means for its contact.
+
+Storing is one statement instead of seven: it stands between a webhook and its acknowledgement.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import LargeBinary, and_, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from bot.model import Inbound, InboundKind, InboxState
+from bot.store import channels
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.evidence import EvidenceRow
+from bot.store.keys import Vault
+from bot.store.platform import Grant
+from bot.store.tables import inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message to store. `received_at` is business time; `ready_at` and `passive_until` are real time."""
+
+    inbound: Inbound
+    contact: Contact
+    sealed: bytes
+    screening: dict[str, Any]
+    state: InboxState
+    received_at: datetime
+    ready_at: datetime
+    passive_until: datetime | None
+    grant: Grant | None  # what the act lets us push; None: nothing (a trigger, a receipt)
+    present: bool  # the person is there: what was held for them may leave
+    hurry: bool  # nothing of this contact waits any longer for a continuation
+
+
+# Data-modifying CTEs see the same snapshot and run once each; every one hangs on `stored`, so a message
+# that was already there changes nothing at all.
+_STORE = text(
+    f"""
+    WITH stored AS (
+        INSERT INTO inbox (channel, account, key, contact_id, person_id, kind, body_enc, screening,
+                           received_at, state, ready_at, passive_until)
+        VALUES (:channel, :account, :key, :contact, :person, :kind, :sealed, :screening,
+                :received_at, :state, :ready_at, :passive_until)
+        ON CONFLICT (channel, account, key) DO NOTHING
+        RETURNING id
+    ), noted AS (
+        INSERT INTO evidence (at, kind, person_id, contact_id, subject, facts, body_enc, digest)
+        SELECT :received_at, :e_kind, :person, :contact, :e_subject, :e_facts, :sealed, :e_digest FROM stored
+    ), granted AS (
+        INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
+        SELECT :contact, :act, :closes_at, :allowance, 0 FROM stored WHERE :allowance > 0
+        ON CONFLICT (contact_id, act) DO UPDATE
+        SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
+            opening = send_window.opening + 1
+    ), released AS (
+        UPDATE outbox SET state = 'waiting', retry_at = :ready_at, attempts = 0, fault = NULL
+        FROM stored WHERE contact_id = :contact AND outbox.state = 'held' AND :present
+        RETURNING outbox.id
+    ), followed AS (
+        UPDATE contact SET unreachable_at = NULL
+        FROM stored WHERE contact.id = :contact AND unreachable_at IS NOT NULL AND :present
+    ), hurried AS (
+        UPDATE inbox SET ready_at = :ready_at
+        FROM stored
+        WHERE contact_id = :contact AND inbox.state = 'waiting' AND inbox.ready_at > :ready_at AND :hurry
+    )
+    SELECT stored.id,
+           CASE WHEN :state = 'waiting' THEN pg_notify('{channels.INBOX}', '') END,
+           CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END
+    FROM stored
+    """  # noqa: S608 - the two names are constants of ours
+).bindparams(
+    bindparam("screening", type_=JSONB),
+    bindparam("e_facts", type_=JSONB),
+    bindparam("sealed", type_=LargeBinary),
+    bindparam("e_digest", type_=LargeBinary),
+)
+
+
+async def store(tx: Tx, arrival: Arrival, evidence: EvidenceRow) -> int | None:
+    """Store the message with its evidence; its id. None: it was already there, and nothing changed."""
+    inbound, contact, grant = arrival.inbound, arrival.contact, arrival.grant
+    stored: int | None = (
+        await tx.execute(
+            _STORE,
+            {
+                "channel": inbound.account.channel.value,
+                "account": inbound.account.name,
+                "key": inbound.key,
+                "contact": contact.id,
+                "person": contact.person_id,
+                "kind": inbound.kind.value,
+                "sealed": arrival.sealed,
+                "screening": arrival.screening,
+                "received_at": arrival.received_at,
+                "state": arrival.state.value,
+                "ready_at": arrival.ready_at,
+                "passive_until": arrival.passive_until,
+                "e_kind": evidence.kind,
+                "e_subject": evidence.subject,
+                "e_facts": evidence.facts,
+                "e_digest": evidence.digest,
+                "act": grant.act if grant else "",
+                "closes_at": arrival.received_at + grant.span if grant else arrival.received_at,
+                "allowance": grant.count if grant else 0,
+                "present": arrival.present,
+                "hurry": arrival.hurry,
+            },
+        )
+    ).scalar()
+    return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One stored message of a turn, decrypted."""
+
+    id: int
+    kind: InboundKind
+    received_at: datetime
+    passive_until: datetime | None
+    screening: dict[str, Any]
+    body: dict[str, Any]
+
+
+async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> bytes:
+    """What the person said, under their key."""
+    body = {
+        "text": inbound.text,
+        "choice": inbound.choice,
+        "event": inbound.event,
+        "detail": inbound.detail,
+        "sent_at": inbound.sent_at.isoformat(),
+    }
+    return await vault.seal(tx, contact.person_id, json.dumps(body), "inbox.body")
+
+
+async def known(tx: Tx, inbound: Inbound, passive_until: datetime | None) -> int:
+    """The id of the message with this key; a new connection may carry its reply from now on."""
+    found: int = (
+        await tx.execute(
+            update(inbox)
+            .where(
+                inbox.c.channel == inbound.account.channel.value,
+                inbox.c.account == inbound.account.name,
+                inbox.c.key == inbound.key,
+            )
+            .values(passive_until=func.greatest(passive_until, inbox.c.passive_until))
+            .returning(inbox.c.id)
+        )
+    ).scalar_one()
+    return found
+
+
+async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
+    """The messages of a turn, in order. Raises MedrepError(ERASED)."""
+    rows = (await tx.execute(select(inbox).where(inbox.c.turn_id == turn_id).order_by(inbox.c.id))).all()
+    return tuple(
+        [
+            Waiting(
+                id=row.id,
+                kind=InboundKind(row.kind),
+                received_at=row.received_at,
+                passive_until=row.passive_until,
+                screening=row.screening,
+                body=json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "inbox.body")),
+            )
+            for row in rows
+        ]
+    )
+
+
+async def is_over(tx: Tx, inbox_id: int) -> bool:
+    """Whether this message's turn has ended."""
+    state = (await tx.execute(select(inbox.c.state).where(inbox.c.id == inbox_id))).scalar()
+    return state in (InboxState.DONE, InboxState.FAILED)
+
+
+async def passive_until(tx: Tx, turn_id: UUID) -> tuple[int, datetime] | None:
+    """The last message of the turn whose connection can still carry a reply, and until when."""
+    row = (
+        await tx.execute(
+            select(inbox.c.id, inbox.c.passive_until)
+            .where(inbox.c.turn_id == turn_id, inbox.c.passive_until.is_not(None))
+            .order_by(inbox.c.id.desc())
+            .limit(1)
+        )
+    ).first()
+    return None if row is None else (row.id, row.passive_until)
+
+
+async def backlog(tx: Tx) -> tuple[int, float]:
+    """How many messages wait, and how long the oldest has (seconds of real time)."""
+    row = (
+        await tx.execute(
+            select(
+                func.count().label("waiting"),
+                func.coalesce(
+                    func.extract("epoch", text("clock_timestamp()") - func.min(inbox.c.ready_at)), 0.0
+                ).label("age"),
+            ).where(and_(inbox.c.state == "waiting"))
+        )
+    ).one()
+    return row.waiting, max(0.0, float(row.age))

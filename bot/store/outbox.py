@@ -1,0 +1,262 @@
+"""Outbound messages: written with the turn, claimed in order, sent once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account, Basis, Channel, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
+from bot.store import channels, tables
+from bot.store.contacts import Contact
+from bot.store.database import Tx, notify
+from bot.store.keys import Vault
+from bot.store.tables import circuit, outbox
+
+OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One reply within a message, with what entitles it to leave."""
+
+    text: str
+    basis: Basis | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message to write into the outbox: its parts leave as one text, with the choices below."""
+
+    parts: tuple[Part, ...]
+    purpose: Purpose
+    choices: tuple[Choice, ...] = ()
+    unordered: bool = False
+
+    @classmethod
+    def of(cls, reply: Reply, *, unordered: bool = False) -> Draft:
+        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices, unordered)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One claimed outbox row. `draft` is None for a template row, which is rendered at send."""
+
+    id: int
+    contact_id: int
+    account: Account
+    person_id: UUID
+    turn_id: UUID | None
+    purpose: Purpose
+    draft: Draft | None
+    template: str | None
+    refs: dict[str, Any]
+    basis: str | None
+    fence: int
+    attempts: int
+    pieces_sent: int
+    halved: int
+    expires_at: datetime | None
+
+
+def _body(draft: Draft) -> str:
+    return json.dumps(
+        {
+            "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
+            "choices": [[choice.id, choice.label] for choice in draft.choices],
+        }
+    )
+
+
+async def add(
+    tx: Tx,
+    vault: Vault,
+    contact: Contact,
+    draft: Draft,
+    *,
+    now: datetime,
+    retry_at: datetime,
+    turn_id: UUID | None = None,
+    passive: tuple[int, datetime] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[int, bytes]:
+    """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
+    sealed = await vault.seal(tx, contact.person_id, _body(draft), "outbox.body")
+    outbox_id: int = (
+        await tx.execute(
+            insert(outbox)
+            .values(
+                contact_id=contact.id,
+                person_id=contact.person_id,
+                turn_id=turn_id,
+                body_enc=sealed,
+                basis=" ".join(str(part.basis) for part in draft.parts if part.basis) or None,
+                purpose=draft.purpose.value,
+                state=OutboxState.WAITING.value,
+                unordered=draft.unordered,
+                passive_inbox_id=passive[0] if passive else None,
+                passive_until=passive[1] if passive else None,
+                created_at=now,
+                expires_at=expires_at,
+                retry_at=retry_at,
+            )
+            .returning(outbox.c.id)
+        )
+    ).scalar_one()
+    if passive:
+        await notify(tx, channels.PASSIVE, str(passive[0]))
+    await notify(tx, channels.OUTBOX)
+    return outbox_id, sealed
+
+
+async def claim(
+    tx: Tx, now: datetime, business_now: datetime, lease: timedelta, limit: int
+) -> tuple[int, ...]:
+    """Take rows that may be pushed now, the oldest of each contact; the ids, in state `sending`.
+
+    `written_at` stays empty until the row is handed to the platform: whose sender dies before that has
+    certainly not left.
+    """
+    earlier = outbox.alias()
+    first_in_line = or_(
+        outbox.c.unordered,
+        ~exists().where(
+            earlier.c.contact_id == outbox.c.contact_id,
+            earlier.c.state.in_(OPEN),
+            ~earlier.c.unordered,
+            earlier.c.id < outbox.c.id,
+        ),
+    )
+    quiet = exists().where(
+        circuit.c.account == tables.contact.c.channel + ":" + tables.contact.c.account,
+        circuit.c.open_until > now,
+    )
+    ready = (
+        await tx.execute(
+            select(outbox.c.id)
+            .join(tables.contact, tables.contact.c.id == outbox.c.contact_id)
+            .where(
+                outbox.c.state == OutboxState.WAITING.value,
+                outbox.c.retry_at <= now,
+                or_(outbox.c.passive_until.is_(None), outbox.c.passive_until < now),
+                or_(outbox.c.expires_at.is_(None), outbox.c.expires_at >= business_now),
+                first_in_line,
+                ~quiet,
+            )
+            .order_by(outbox.c.unordered.desc(), outbox.c.id)
+            .limit(limit)
+            .with_for_update(of=outbox, skip_locked=True)
+        )
+    ).scalars()
+    taken = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(list(ready)))
+        .values(
+            state=OutboxState.SENDING.value,
+            via="active",
+            lease_until=now + lease,
+            written_at=None,
+            fence=outbox.c.fence + 1,
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(outbox.c.id)
+    )
+    return tuple(sorted(taken.scalars()))
+
+
+async def hand_over(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, pieces: int) -> None:
+    """From the commit on it may be with the platform; `pieces` of it certainly are.
+
+    Raises MedrepError(LEASE_LOST) when it is no longer ours.
+    """
+    done = await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.id == row.id,
+            outbox.c.fence == row.fence,
+            outbox.c.state == OutboxState.SENDING.value,
+        )
+        .values(written_at=now, lease_until=now + lease, pieces_sent=pieces)
+        .returning(outbox.c.id)
+    )
+    if done.first() is None:
+        raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
+
+
+async def take(
+    tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, via: str, held: bool = False
+) -> Outgoing | None:
+    """The row, on another way than the loop's push; None when somebody else has it meanwhile.
+
+    `held`: only if it is still on hold.
+    """
+    ours = [outbox.c.id == row.id, outbox.c.fence == row.fence]
+    if held:
+        ours.append(outbox.c.state == OutboxState.HELD.value)
+    fence: int | None = (
+        await tx.execute(
+            update(outbox)
+            .where(*ours)
+            .values(
+                state=OutboxState.SENDING.value,
+                via=via,
+                lease_until=now + lease,
+                written_at=now,
+                fence=outbox.c.fence + 1,
+            )
+            .returning(outbox.c.fence)
+        )
+    ).scalar()
+    return None if fence is None else replace(row, fence=fence)
+
+
+async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
+    """A row with its body decrypted. Raises MedrepError(ERASED)."""
+    row = (
+        await tx.execute(
+            select(outbox, tables.contact.c.channel, tables.contact.c.account)
+            .join(tables.contact, tables.contact.c.id == outbox.c.contact_id)
+            .where(outbox.c.id == outbox_id)
+        )
+    ).one()
+    purpose, draft = Purpose(row.purpose), None
+    if row.body_enc is not None:
+        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
+        draft = Draft(
+            parts=tuple(Part(text, Basis.parse(basis) if basis else None) for text, basis in body["parts"]),
+            purpose=purpose,
+            choices=tuple(Choice(*choice) for choice in body["choices"]),
+            unordered=row.unordered,
+        )
+    return Outgoing(
+        id=row.id,
+        contact_id=row.contact_id,
+        account=Account(Channel(row.channel), row.account),
+        person_id=row.person_id,
+        turn_id=row.turn_id,
+        purpose=purpose,
+        draft=draft,
+        template=row.template,
+        refs=row.refs or {},
+        basis=row.basis,
+        fence=row.fence,
+        attempts=row.attempts,
+        pieces_sent=row.pieces_sent,
+        halved=row.halved,
+        expires_at=row.expires_at,
+    )
+
+
+async def depth(tx: Tx) -> dict[str, int]:
+    """How many rows stand in each open or stuck state."""
+    rows = await tx.execute(
+        select(outbox.c.state, func.count())
+        .where(outbox.c.state.in_([*OPEN, OutboxState.HELD.value, OutboxState.UNKNOWN.value]))
+        .group_by(outbox.c.state)
+    )
+    return {str(row[0]): int(row[1]) for row in rows.all()}

@@ -1,0 +1,166 @@
+"""What becomes of outbound messages: sent, to be tried again, or never to leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, select, update
+
+from bot.model import PROACTIVE, Account, OutboxState
+from bot.store import channels
+from bot.store.database import Tx, notify
+from bot.store.outbox import Outgoing
+from bot.store.tables import contact, occurrence, outbox
+
+_QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
+_NEVER = frozenset({OutboxState.FAILED, OutboxState.BLOCKED, OutboxState.CANCELLED, OutboxState.EXPIRED})
+
+
+async def settle(
+    tx: Tx,
+    row: Outgoing,
+    state: OutboxState,
+    *,
+    fault: str | None = None,
+    sent_at: datetime | None = None,
+    platform_id: str | None = None,
+    retry_at: datetime | None = None,
+    passive_until: datetime | None = None,
+    counts: bool = True,
+    halve: bool = False,
+) -> bool:
+    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile.
+
+    `counts`: this attempt counts towards giving up. `halve`: its pieces are to be half as long next time.
+    """
+    values: dict[str, Any] = {"state": state.value, "fault": fault, "passive_until": passive_until}
+    if not counts:
+        values["attempts"] = outbox.c.attempts - 1
+    if halve:
+        values["halved"] = outbox.c.halved + 1
+    if sent_at is not None:
+        values["sent_at"] = sent_at
+    if platform_id is not None:
+        values["platform_id"] = platform_id
+    if retry_at is not None:
+        values["retry_at"] = retry_at
+    done = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
+        .values(**values)
+        .returning(outbox.c.id)
+    )
+    if done.first() is None:
+        return False
+    if state in _NEVER:
+        await _reminders_missed(tx, [row.id])
+    await notify(tx, channels.OUTBOX)  # the next in line may leave
+    return True
+
+
+async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
+    """Rows whose sender died while they may have been with the platform: nobody knows whether they left.
+
+    Those whose sender died before wait again.
+    """
+    died = and_(outbox.c.state == OutboxState.SENDING.value, outbox.c.lease_until < now)
+    await tx.execute(
+        update(outbox)
+        .where(died, outbox.c.written_at.is_(None))
+        .values(state=OutboxState.WAITING.value, fence=outbox.c.fence + 1)
+    )
+    rows = (
+        await tx.execute(select(outbox.c.id).where(died).limit(limit).with_for_update(skip_locked=True))
+    ).scalars()
+    return tuple(rows)
+
+
+async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
+    """Rows that were claimed this often and never came to an end; their ids."""
+    stuck = and_(
+        outbox.c.state == OutboxState.SENDING.value,
+        outbox.c.lease_until < now,
+        outbox.c.written_at.is_(None),
+        outbox.c.attempts >= claims,
+    )
+    return (await _end(tx, stuck, OutboxState.FAILED, "given up"))[0]
+
+
+async def cancel_erased(tx: Tx, outbox_id: int) -> None:
+    """Its body can no longer be read by anyone."""
+    await _end(tx, outbox.c.id == outbox_id, OutboxState.CANCELLED, "erased")
+
+
+async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[list[int], int]:
+    """Waiting or held rows past their expiry end; their ids, and how many of them were reminders."""
+    late = (
+        select(outbox.c.id)
+        .where(outbox.c.state.in_(_QUEUED), outbox.c.expires_at < business_now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return await _end(tx, outbox.c.id.in_(late), OutboxState.EXPIRED, "expired")
+
+
+async def cancel_proactive(tx: Tx, contact_ids: list[int]) -> int:
+    """Stop means stop: every queued proactive message of these contacts is cancelled."""
+    which = and_(
+        outbox.c.contact_id.in_(contact_ids),
+        outbox.c.state.in_(_QUEUED),
+        outbox.c.purpose.in_([purpose.value for purpose in PROACTIVE]),
+    )
+    return len((await _end(tx, which, OutboxState.CANCELLED, "stopped"))[0])
+
+
+async def cancel_open(tx: Tx, contact_id: int) -> None:
+    """They cannot be reached any more: nothing queued for them leaves."""
+    which = and_(outbox.c.contact_id == contact_id, outbox.c.state.in_(_QUEUED))
+    await _end(tx, which, OutboxState.CANCELLED, "unreachable")
+
+
+async def _end(tx: Tx, which: ColumnElement[bool], state: OutboxState, fault: str) -> tuple[list[int], int]:
+    """These rows will not leave; their ids, and how many of them were reminders."""
+    done = await tx.execute(
+        update(outbox).where(which).values(state=state.value, fault=fault).returning(outbox.c.id)
+    )
+    ids = list(done.scalars())
+    return ids, await _reminders_missed(tx, ids)
+
+
+async def _reminders_missed(tx: Tx, ids: list[int]) -> int:
+    """A due reminder that does not leave is recorded missed, with its reason; how many were reminders."""
+    if not ids:
+        return 0
+    done = await tx.execute(
+        update(occurrence)
+        .where(
+            outbox.c.id.in_(ids),
+            outbox.c.refs.has_key("plan"),
+            occurrence.c.plan_id == cast(outbox.c.refs["plan"].astext, BigInteger),
+            occurrence.c.due_at == cast(outbox.c.refs["due"].astext, occurrence.c.due_at.type),
+        )
+        .values(state="missed", reason=outbox.c.fault)
+        .returning(occurrence.c.plan_id)
+    )
+    return len(done.all())
+
+
+async def delivered(tx: Tx, account: Account, platform_id: str, state: OutboxState) -> int | None:
+    """The platform's later word on a message it had taken; the row's id, if we know it."""
+    row: int | None = (
+        await tx.execute(
+            update(outbox)
+            .where(
+                outbox.c.platform_id == platform_id,
+                outbox.c.contact_id.in_(
+                    select(contact.c.id).where(
+                        contact.c.channel == account.channel.value, contact.c.account == account.name
+                    )
+                ),
+            )
+            .values(state=state.value)
+            .returning(outbox.c.id)
+        )
+    ).scalar()
+    return row

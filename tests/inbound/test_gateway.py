@@ -1,0 +1,216 @@
+"""The reply that rides on the connection that brought the message."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.model import Inbound, InboundKind, OutboxState
+from bot.store.outbox import Draft
+from tests.stage import DOCTORS, RETRY_WAIT, Stage
+
+RED_FLAG = "我现在胸口疼得厉害，喘不上气"
+
+
+async def via(stage: Stage) -> list[str]:
+    return [item["via"] for item in await stage.phone.replies()]
+
+
+async def test_it_costs_nothing(stage: Stage) -> None:
+    async with stage.running():
+        receipt = await stage.phone.send(type="image", wait=True)
+    assert receipt["outcome"] == "replied"
+    assert await via(stage) == ["passive"]
+    assert await stage.used() == 0
+    sent = "SELECT facts ->> 'via' FROM evidence WHERE kind = 'message.sent'"
+    async with asyncio.timeout(10):
+        # Recorded after it was written to the connection, and so after the platform had it.
+        while await stage.rows(sent) != [("passive",)]:
+            await asyncio.sleep(0.05)
+    assert await stage.rows("SELECT state, via FROM outbox") == [("sent", "passive")]
+
+
+async def test_a_red_flag_is_answered_on_its_connection_with_no_worker_and_no_engine(stage: Stage) -> None:
+    stage.engine.available = False
+    receipt = await stage.phone.send(type="text", content=RED_FLAG, wait=True)
+    assert receipt["outcome"] == "replied"
+    assert "120" in (await stage.heard())[0]
+    assert await stage.tasks() == {"emergency"}
+
+
+async def test_nobody_waits_while_the_engine_is_down(stage: Stage) -> None:
+    stage.engine.available = False
+    began = asyncio.get_running_loop().time()
+    receipt = await stage.phone.send(type="text", content="二甲双胍怎么吃", wait=True)
+    assert receipt["outcome"] == "acknowledged"
+    assert asyncio.get_running_loop().time() - began < 0.5
+
+
+async def test_what_comes_too_late_is_pushed(stage: Stage) -> None:
+    receipt = await stage.phone.send(type="image", wait=True)
+    assert receipt["outcome"] == "acknowledged"
+    async with stage.running():
+        await stage.phone.next()
+    assert await via(stage) == ["customer_service"]
+
+
+async def test_what_does_not_fit_is_pushed(stage: Stage) -> None:
+    receipt = asyncio.create_task(stage.phone.send(type="image", wait=True))
+    long = stage.draft().parts[0]
+    many = Draft((long,) * 20, stage.draft().purpose)
+    async with asyncio.timeout(5):
+        while not (found := await stage.rows("SELECT id, passive_until FROM inbox")):
+            await asyncio.sleep(0.02)
+    row = await stage.queue(draft=many, passive=found[0])
+    await stage.gateway.notified(str(found[0][0]))
+    assert (await receipt)["outcome"] == "acknowledged"
+    assert (await stage.row(row)).state == OutboxState.WAITING
+    assert await stage.sender.push() == 1, "at once: nobody else will come for it"
+    assert (await stage.row(row)).state == OutboxState.SENT
+    assert set(await via(stage)) == {"customer_service"}
+    assert "".join(await stage.heard()) == "\n\n".join(part.text for part in many.parts)
+
+
+async def test_three_deliveries_at_once_get_one_reply(stage: Stage) -> None:
+    await stage.control("faults", {"webhook": {"copies": 3}})
+    async with stage.running():
+        for _ in range(5):
+            await stage.phone.send(type="image", wait=True)
+        await asyncio.sleep(RETRY_WAIT.total_seconds() + 1)
+    assert await via(stage) == ["passive"] * 5
+    assert await stage.rows("SELECT DISTINCT state FROM outbox") == [("sent",)]
+    posts = (await stage.control("log?kind=delivery", method="GET"))["entries"]
+    assert len(posts) == 15 and sum(post["outcome"] == "replied" for post in posts) == 5
+
+
+async def test_a_retry_is_offered_the_same_row(stage: Stage) -> None:
+    await stage.control("faults", {"webhook": {"drop_responses": 1, "timeout_seconds": 1}})
+    async with stage.running():
+        receipt = await stage.phone.send(type="image", wait=True)
+        await asyncio.sleep(RETRY_WAIT.total_seconds() + 1)
+    assert receipt["outcome"] == "replied"
+    assert await via(stage) == ["passive"], "shown once, and nothing is pushed after it"
+    assert await stage.rows("SELECT state, via FROM outbox") == [("sent", "passive")]
+
+
+async def test_a_hung_up_connection_is_made_good_by_a_push(stage: Stage) -> None:
+    """The platform hangs up before the reply is there, three times, and is never seen again."""
+    await stage.control("faults", {"webhook": {"timeout_seconds": 0.15}})
+    receipt = asyncio.create_task(stage.phone.send(type="image", wait=True))
+    async with asyncio.timeout(5):
+        while len(await stage.rows("SELECT 1 FROM inbox")) < 1:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.35)  # the third try waits for it
+    async with stage.running():
+        assert (await receipt)["outcome"] in ("unreachable", "replied", "acknowledged")
+        await stage.phone.next(1, RETRY_WAIT.total_seconds() + 4)
+        await stage.phone.silent(RETRY_WAIT.total_seconds())
+    assert await stage.rows("SELECT state FROM outbox") == [("sent",)]
+
+
+async def test_a_broken_write_waits_for_a_retry_and_is_then_pushed(stage: Stage) -> None:
+    await stage.phone.send(type="event", event="CLICK", wait=True)  # the platform lets us push
+    inbound = _picture(stage, "m:1")
+    async with stage.running():
+        reply = await _offered(stage, inbound)
+        await stage.gateway.passive_written(reply, written=False)
+        assert (await stage.row(reply.outbox_id)).state == OutboxState.WAITING
+        assert await stage.sender.push() == 0, "a retry may still come"
+        again = await _offered(stage, inbound)
+        assert again.outbox_id == reply.outbox_id
+        await stage.gateway.passive_written(again, written=False)
+        # The first connection's late word on what it no longer holds changes nothing.
+        await stage.gateway.passive_written(reply, written=True)
+        assert (await stage.row(reply.outbox_id)).state == OutboxState.WAITING
+        await stage.phone.next(1, RETRY_WAIT.total_seconds() + 4)
+    row = await stage.row(reply.outbox_id)
+    assert (row.state, row.via) == (OutboxState.SENT, "active")
+
+
+async def test_a_process_that_dies_with_the_reply_in_hand_leaves_it_to_the_retry(stage: Stage) -> None:
+    inbound = _picture(stage, "m:1")
+    async with stage.running():
+        lost = await _offered(stage, inbound)  # and never a word about it
+        again = await _offered(stage, inbound)
+        assert again.outbox_id == lost.outbox_id
+        await stage.gateway.passive_written(again, written=True)
+    assert (await stage.row(lost.outbox_id)).state == OutboxState.SENT
+
+
+async def test_without_a_retry_it_is_uncertain_and_a_person_is_told(stage: Stage) -> None:
+    async with stage.running():
+        lost = await _offered(stage, _picture(stage, "m:1"))
+        await asyncio.sleep(RETRY_WAIT.total_seconds() + 1)
+    assert (await stage.row(lost.outbox_id)).state == OutboxState.UNKNOWN
+    assert await stage.tasks() == {"uncertain_send"}
+    assert await stage.heard() == []
+
+
+@pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05])
+async def test_a_cancelled_wait_gives_the_reply_back(stage: Stage, after: float) -> None:
+    """The connector stops waiting at 4.5 s and says `success`: then nobody but the loop can send it."""
+    await stage.phone.send(type="event", event="CLICK", wait=True)  # the platform lets us push
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    while await stage.workers.turn():
+        pass
+    reply = None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(after):
+            reply = await stage.gateway.passive_reply(accepted)
+    ((row, state, until),) = await stage.rows("SELECT id, state, passive_until FROM outbox")
+    if reply is None:
+        assert state == OutboxState.WAITING
+        assert until is None or until > datetime.now(UTC)
+        await stage.write("UPDATE outbox SET passive_until = NULL")
+        assert await stage.sender.push() == 1
+    else:
+        await stage.gateway.passive_written(reply, written=True)
+    assert (await stage.row(row)).state == OutboxState.SENT
+
+
+def _picture(stage: Stage, key: str) -> Inbound:
+    return Inbound(DOCTORS, stage.phone.openid, key, InboundKind.MEDIA, datetime.now(UTC))
+
+
+async def _offered(stage: Stage, inbound: Inbound):  # type: ignore[no-untyped-def]
+    accepted = await stage.gateway.accept(inbound, passive=True)
+    reply = await stage.gateway.passive_reply(accepted)
+    assert reply is not None
+    return reply
+
+
+async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window: Stage) -> None:
+    """And the answer to what they write now comes after it, not before."""
+    stage = open_window
+    earlier = await stage.queue("utter_too_fast")
+    await stage.fault("errcode", errcode=45009, times=None)
+    await stage.sender.push()
+    assert (await stage.row(earlier)).fault == "daily_quota"
+    dialogue = stage.services.published.dialogue
+    async with stage.running():
+        receipts = [await stage.phone.send(type="image", wait=True) for _ in range(3)]
+    assert [receipt["outcome"] for receipt in receipts] == ["replied"] * 3
+    assert await via(stage) == ["passive"] * 3
+    said = await stage.heard()
+    assert said[0].endswith(dialogue.text("utter_too_fast"))
+    assert dialogue.text("utter_media") in said[1]
+    states = await stage.rows("SELECT state FROM outbox ORDER BY id")
+    assert states[:3] == [("sent",)] * 3 and ("waiting",) in states
+
+
+async def test_help_whose_connection_broke_is_pushed_at_once(stage: Stage) -> None:
+    stage.gateway._retry_wait = RETRY_WAIT * 20
+    inbound = Inbound(
+        DOCTORS, stage.phone.openid, "m:help", InboundKind.TEXT, datetime.now(UTC), text=RED_FLAG
+    )
+    await stage.phone.send(type="image", wait=True)
+    accepted = await stage.gateway.accept(inbound, passive=True)
+    reply = await stage.gateway.passive_reply(accepted)
+    assert reply is not None and "120" in reply.message.text
+    await stage.gateway.passive_written(reply, written=False)
+    assert await stage.sender.push() == 1
+    assert "120" in (await stage.heard())[-1]
+    assert (await via(stage))[-1] == "customer_service"

@@ -1,0 +1,225 @@
+"""What each answer of the platform leads to: the row, the tries, the circuits, the tasks, the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from bot.clock import CHINA, real_now
+from bot.model import OutboxState, Purpose
+from tests.stage import Stage
+
+
+@dataclass(frozen=True)
+class Case:
+    errcode: int
+    state: str
+    fault: str
+    task: str = ""
+    used: int = 0  # of the ledger, once it is over
+
+
+CASES = (
+    Case(40003, "cancelled", "unreachable"),
+    Case(43004, "cancelled", "unreachable"),
+    Case(40164, "waiting", "address_not_allowed", "platform"),
+    Case(45009, "waiting", "daily_quota", "platform"),
+    Case(45011, "waiting", "minute_quota"),
+    Case(45015, "held", "window_closed"),
+    Case(45047, "held", "count_used_up", used=5),
+    Case(48001, "waiting", "no_permission", "platform"),
+    Case(40008, "failed", "rejected", "failed_turn"),
+    Case(45002, "waiting", "too_long"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.errcode))
+async def test_a_refusal_leads_to_its_reaction(open_window: Stage, case: Case) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=case.errcode)
+    assert await stage.sender.push() == 1
+    found = await stage.row(row)
+    assert (found.state, found.fault) == (case.state, case.fault)
+    assert await stage.used() == case.used, "what was refused is not counted"
+    assert case.task in {"", *await stage.tasks()}
+    await stage.at_once()
+    if case.state != "waiting":
+        assert await stage.sender.push() == 0, "it is not tried again"
+    assert await stage.heard() == []
+    ((fault, state),) = await stage.rows(
+        "SELECT facts ->> 'fault', facts ->> 'state' FROM evidence WHERE kind = 'message.not_sent'"
+    )
+    assert (fault, state) == (case.fault, case.state)
+
+
+async def test_busy_is_tried_three_times_with_longer_pauses(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=-1, times=None)
+    pauses = []
+    for _ in range(3):
+        assert await stage.sender.push() == 1
+        pauses.append((await stage.row(row)).retry_at - real_now())
+        assert await stage.sender.push() == 0, "not before its time"
+        await stage.at_once()
+    assert timedelta(seconds=1) < pauses[0] < pauses[1] < timedelta(seconds=5)
+    assert (await stage.row(row)).state == OutboxState.FAILED
+    assert await stage.sender.push() == 0
+    assert len(await stage.calls("message/custom/send")) == 3
+    assert await stage.used() == 0
+    assert await stage.tasks() == {"failed_turn"}
+
+
+async def test_busy_once_then_it_leaves(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=-1)
+    await stage.sender.push()
+    await stage.at_once()
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.SENT
+    assert len(await stage.heard()) == 1
+    assert await stage.used() == 1
+
+
+@pytest.mark.parametrize("errcode", [40001, 40014, 42001])
+async def test_a_refused_token_is_renewed_and_the_send_repeated_once(
+    open_window: Stage, errcode: int
+) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=errcode)
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.SENT
+    assert len(await stage.calls("message/custom/send")) == 2
+    await stage.fault("errcode", errcode=errcode, times=None)
+    row = await stage.queue()
+    await stage.sender.push()
+    found = await stage.row(row)
+    assert (found.state, found.fault) == (OutboxState.WAITING, "token")
+    assert len(await stage.calls("message/custom/send")) == 4, "once more, not for ever"
+    assert "platform" in await stage.tasks()
+    assert await stage.used() == 1
+
+
+@pytest.mark.parametrize("errcode", [40001, 40164, 48001])
+async def test_what_the_account_was_turned_away_for_leaves_once_it_is_mended(
+    open_window: Stage, errcode: int
+) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=errcode, times=None)
+    await stage.sender.push()
+    await stage.at_once()
+    assert await stage.sender.push() == 0, "the account rests: nothing is tried against a closed door"
+    ((until,),) = await stage.rows("SELECT open_until FROM circuit")
+    assert timedelta() < until - real_now() <= timedelta(minutes=1)
+    await stage.control("faults", method="DELETE")
+    await stage.write("UPDATE circuit SET open_until = now()")
+    assert await stage.sender.push() == 1
+    found = await stage.row(row)
+    assert found.state == OutboxState.SENT
+    assert len(await stage.heard()) == 1
+
+
+async def test_too_long_is_split_again_in_order(open_window: Stage) -> None:
+    stage = open_window
+    text = stage.services.published.dialogue.text("utter_introduce")
+    assert len(text.encode()) > 128
+    row = await stage.queue("utter_introduce")
+    await stage.fault("errcode", errcode=45002, times=3)
+    for halved in (1, 2, 3):
+        assert await stage.sender.push() == 1
+        assert (await stage.row(row)).halved == halved
+        await stage.at_once()
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.SENT
+    said = await stage.heard()
+    assert len(said) >= 2 and "".join(said) == text
+    assert max(len(piece.encode()) for piece in said) <= 256
+    assert await stage.used() == len(said)
+
+
+async def test_too_long_is_not_halved_for_ever(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault("errcode", errcode=45002, times=None)
+    for _ in range(4):
+        await stage.sender.push()
+        await stage.at_once()
+    assert (await stage.row(row)).state == OutboxState.FAILED
+    assert "failed_turn" in await stage.tasks()
+
+
+async def test_the_quotas_keep_the_whole_account_quiet(open_window: Stage) -> None:
+    stage = open_window
+    first = await stage.queue()
+    await stage.fault("errcode", errcode=45011)
+    await stage.sender.push()
+    urgent = await stage.queue(purpose=Purpose.EMERGENCY)
+    await stage.at_once()
+    assert await stage.sender.push() == 0
+    ((until, fault),) = await stage.rows("SELECT open_until, fault FROM circuit")
+    assert fault == "minute_quota"
+    assert until.second == 0 and timedelta() < until - real_now() <= timedelta(minutes=1)
+    await stage.write("UPDATE circuit SET open_until = now()")
+    await stage.fault("errcode", errcode=45009)
+    assert await stage.sender.push() == 2
+    ((until, fault),) = await stage.rows("SELECT open_until, fault FROM circuit")
+    assert fault == "daily_quota" and until.astimezone(CHINA).hour == 0
+    assert timedelta() < until - real_now() <= timedelta(hours=24, seconds=5)
+    await stage.write("UPDATE circuit SET open_until = now()")
+    await stage.at_once()
+    while await stage.sender.push():
+        pass
+    states = {(await stage.row(row)).state for row in (first, urgent)}
+    assert states == {OutboxState.SENT}
+    assert (await stage.row(first)).attempts <= 2, "waiting for a quota is not a failed try"
+
+
+async def test_who_does_not_follow_gets_nothing_more_until_they_write(open_window: Stage) -> None:
+    stage = open_window
+    first, second = await stage.queue(), await stage.queue()
+    await stage.fault("errcode", errcode=43004)
+    await stage.sender.push()
+    assert {(await stage.row(row)).state for row in (first, second)} == {OutboxState.CANCELLED}
+    assert (await stage.contact()).unreachable_at is not None
+    assert len(await stage.calls("message/custom/send")) == 1
+    third = await stage.queue()
+    await stage.sender.push()
+    assert (await stage.row(third)).state == OutboxState.CANCELLED
+    await stage.phone.send(type="image", wait=True)
+    fourth = await stage.queue()
+    await stage.sender.push()
+    assert (await stage.row(fourth)).state == OutboxState.SENT
+
+
+@pytest.mark.parametrize("kind", ["reset", "html", "hang", "accept_then_reset"])
+async def test_what_may_have_arrived_is_never_sent_again(open_window: Stage, kind: str) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.fault(kind)
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.UNKNOWN
+    await stage.at_once()
+    await stage.sender.tidy()
+    assert await stage.sender.push() == 0
+    assert len(await stage.calls("message/custom/send")) == 1
+    assert len(await stage.heard()) == (kind == "accept_then_reset")
+    assert await stage.used() == 1, "it may have been counted there"
+    assert await stage.tasks() == {"uncertain_send"}
+    after = await stage.queue()
+    await stage.sender.push()
+    assert (await stage.row(after)).state == OutboxState.SENT, "it holds up nothing"
+
+
+async def test_nobody_there_is_not_ambiguous(open_window: Stage) -> None:
+    stage = open_window
+    row = await stage.queue()
+    await stage.wechat.api._http.close()
+    await stage.sender.push()
+    found = await stage.row(row)
+    assert (found.state, found.fault) == (OutboxState.WAITING, "transient")

@@ -1,0 +1,221 @@
+"""The loops on a stage of their own: real PostgreSQL, the real connector, the platform's double over HTTP.
+
+No engine: what these tests send (pictures, red flags, stop words, events) is answered without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from sqlalchemy import text
+
+from bot.app import listeners
+from bot.clock import Clock, real_now
+from bot.dialogue.engine_client import EngineClient
+from bot.dialogue.published import Published
+from bot.dialogue.publishing import seed_dialogue
+from bot.inbound.gateway import PASSIVE_WAIT, Gateway
+from bot.inbound.turns import TurnWorkers
+from bot.knowledge import Encoder
+from bot.model import Account, Audience, Channel, Message, Purpose
+from bot.outbound.platform_tokens import PlatformTokens
+from bot.outbound.sender import Sender
+from bot.runtime.notifications import Notifications
+from bot.runtime.services import Services
+from bot.service.postgres import free_port
+from bot.settings import read_accounts
+from bot.store import contacts, outbox
+from bot.store.contacts import Contact
+from bot.store.database import Database, Tx
+from bot.store.keys import Keyring, Vault
+from bot.store.outbox import Draft, Part
+from connectors.wechat import WeChat
+from sandbox.accounts import read_accounts as read_double
+from sandbox.accounts import write_demo_accounts
+from sandbox.server import build
+from tests.phone import Phone
+
+DOCTORS = Account(Channel.WECHAT, "sandbox")
+IN_VAIN = timedelta(seconds=0.3)  # what a connection waits while no loop runs that could answer
+RETRY_WAIT = timedelta(seconds=1.5)
+ENCODER = Encoder()  # holds no state, and takes a while to load
+
+
+@dataclass
+class Stage:
+    """One process's loops, not running yet, its account's double, and one follower's phone."""
+
+    services: Services
+    engine: EngineClient
+    gateway: Gateway
+    workers: TurnWorkers
+    sender: Sender
+    wechat: WeChat
+    http: aiohttp.ClientSession
+    double: str
+    phone: Phone
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """All loops, as `bot.app` runs them."""
+        notifications = Notifications(self.services, listeners(self.workers, self.sender, self.gateway))
+        tasks = [asyncio.create_task(loop.run()) for loop in (notifications, self.workers, self.sender)]
+        self.gateway._passive_wait = PASSIVE_WAIT
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def control(self, path: str, body: Any = None, method: str = "POST") -> Any:
+        async with self.http.request(method, f"{self.double}/sandbox/control/{path}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def fault(self, kind: str, *, api: str = "message/custom/send", **more: Any) -> None:
+        await self.control("faults", {"api": [{"api": api, "kind": kind, **more}]})
+
+    async def calls(self, api: str) -> list[dict[str, Any]]:
+        """The calls of this API that the double saw."""
+        entries: list[dict[str, Any]] = (await self.control(f"log?kind=api&api={api}", method="GET"))[
+            "entries"
+        ]
+        return entries
+
+    async def move(self, moment: datetime) -> None:
+        """Business time, ours and the platform's."""
+        self.services.clock.move_to(moment)
+        await self.control("clock", {"offset_seconds": (moment - real_now()).total_seconds()})
+
+    async def contact(self, address: str | None = None) -> Contact:
+        async with self.services.db.begin() as tx:
+            found = await contacts.by_address(tx, self.services.vault, DOCTORS, address or self.phone.openid)
+        assert found is not None
+        return found
+
+    async def queue(
+        self,
+        response: str = "utter_media",
+        purpose: Purpose = Purpose.REPLY,
+        *,
+        draft: Draft | None = None,
+        **more: Any,
+    ) -> int:
+        """An outbox row for the phone's owner."""
+        contact = await self.contact()
+        async with self.services.db.begin() as tx:
+            return await self.queue_in(tx, contact, draft or self.draft(response, purpose), **more)
+
+    async def queue_in(self, tx: Tx, contact: Contact, draft: Draft, **more: Any) -> int:
+        now = self.services.clock.now()
+        made, _ = await outbox.add(
+            tx, self.services.vault, contact, draft, now=now, retry_at=real_now(), **more
+        )
+        return made
+
+    def draft(self, response: str = "utter_media", purpose: Purpose = Purpose.REPLY) -> Draft:
+        dialogue = self.services.published.dialogue
+        part = Part(dialogue.text(response), dialogue.basis(response))
+        return Draft((part,), purpose, unordered=purpose == Purpose.EMERGENCY)
+
+    async def rows(self, query: str, **values: Any) -> list[Any]:
+        async with self.services.db.begin() as tx:
+            return [tuple(row) for row in await tx.execute(text(query), values)]
+
+    async def row(self, outbox_id: int) -> Any:
+        async with self.services.db.begin() as tx:
+            return (await tx.execute(text("SELECT * FROM outbox WHERE id = :id"), {"id": outbox_id})).one()
+
+    async def write(self, query: str, **values: Any) -> None:
+        async with self.services.db.begin() as tx:
+            await tx.execute(text(query), values)
+
+    async def at_once(self) -> None:
+        """What waits for its next try need not wait any longer (real time cannot be moved)."""
+        await self.write("UPDATE outbox SET retry_at = now() WHERE state = 'waiting'")
+
+    async def heard(self, seconds: float = 0.0) -> list[str]:
+        """What the account has said to the phone."""
+        await asyncio.sleep(seconds)
+        return [item["text"] for item in await self.phone.replies()]
+
+    async def tasks(self) -> set[str]:
+        return {kind for (kind,) in await self.rows("SELECT kind FROM task")}
+
+    async def used(self) -> int:
+        """What our ledger says is used of the phone's windows."""
+        return int((await self.rows("SELECT coalesce(sum(used), 0) FROM send_window"))[0][0])
+
+
+async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
+    """What one process stands on."""
+    db = Database(url)
+    stack.push_async_callback(db.close)
+    services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
+    await seed_dialogue(db, home, real_now())
+    await services.published.load()
+    return services
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, port: int) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+
+
+@pytest.fixture
+async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
+    here, there = free_port(), free_port()
+    double = f"http://127.0.0.1:{there}"
+    home.mkdir(mode=0o700)
+    write_demo_accounts(home / "sandbox.toml", f"{double}/sandbox/wechat")
+    settings = read_accounts(home / "sandbox.toml").wechat["sandbox"]
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        services = await opened(stack, home, database.url)
+        engine = EngineClient(http, "http://127.0.0.1:1", "nobody")
+        connectors: dict[Account, WeChat] = {}
+
+        def fits(account: Account, message: Message) -> bool:
+            return connectors[account].passive_fits(message)
+
+        gateway = Gateway(
+            services,
+            engine,
+            {DOCTORS: Audience.DOCTOR},
+            fits,
+            passive_wait=IN_VAIN,
+            retry_wait=RETRY_WAIT,
+        )
+        patience = aiohttp.ClientTimeout(total=1)
+        tokens = PlatformTokens(services.db, services.vault.keyring)
+        wechat = WeChat(DOCTORS, settings, gateway, tokens, http, timeout=patience)
+        connectors[DOCTORS] = wechat
+        app = web.Application()
+        app.add_routes(wechat.routes())
+        await _serve(stack, app, here)
+        platform = build(read_double(home / "sandbox.toml"), f"http://127.0.0.1:{here}")
+        await _serve(stack, platform, there)
+        sender = Sender(services, connectors, lease=timedelta(seconds=3))
+        phone = await Phone.newcomer(http, double, "路人")
+        yield Stage(
+            services, engine, gateway, TurnWorkers(services, engine), sender, wechat, http, double, phone
+        )
+
+
+@pytest.fixture
+async def open_window(stage: Stage) -> Stage:
+    """The phone's owner has just written; nothing was answered, and no loop runs."""
+    await stage.phone.send(type="image", wait=True)
+    return stage

@@ -1,0 +1,1 @@
+"""Pages for browsers: operations, and the way to the sandbox."""
