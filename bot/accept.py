@@ -61,7 +61,7 @@ class Door:
             )
             sealed = await messages.seal(tx, base.vault, whose, inbound)
             arrival = _arrival(inbound, whose, sealed, screening, now, passive_until, base.published)
-            inbox_id = await arrivals.store(tx, arrival, _evidence(arrival).row())
+            inbox_id = await arrivals.store(tx, arrival, _evidence(arrival).row(tx))
             if inbox_id is None:
                 return Accepted(await messages.known(tx, inbound, passive_until), duplicate=True)
             if inbound.kind == InboundKind.RECEIPT:

@@ -34,7 +34,7 @@ from bot.safety import screen
 from bot.settings import Settings, read_settings
 from bot.store import business_clock
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.tasks import watch
 from bot.ticker import Ticker
 from bot.tokens import SharedTokens
@@ -76,7 +76,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    db = Database(settings.database_url)
+    db = Database(settings.database_url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
     vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
@@ -121,7 +121,7 @@ async def _run(
     loops = [
         wakeups.run(),
         outbox.run(),
-        Sealer(base.db, base.clock, base.home).run(),
+        Sealer(base.db, base.home, settings.evidence_copy).run(),
         watch(base.db, base.clock, http, secrets.task_webhook),
     ]
     async with contextlib.AsyncExitStack() as stack:

@@ -1,47 +1,53 @@
 """The sealer: one at a time over all processes, it links new rows and signs the head.
 
 Linking inside each transaction would need a global lock, which halves throughput (DESIGN, section 6).
+It holds the keys, so it is also the guard: it signs nothing that was not written by us, was put in a
+second time, or comes out of the past. Such rows stay without a seal, and the verifier names them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bot.clock import Clock
-from bot.evidence.chain import link, signed_text
+from bot.clock import CHINA, real_now
+from bot.evidence.chain import content_of, is_ours, is_plain, link, written_at
+from bot.evidence.heads import Checkpoint, End, Head, parse, signing_key
+from bot.evidence.kept import Kept
+from bot.points import reached
 from bot.store import records
 from bot.store.database import UNAVAILABLE, Database, Tx
-from bot.store.keys import secret_file
-from bot.store.records import Head
+from bot.store.keys import evidence_key
+from bot.store.records import Unsealed
 
 log = structlog.get_logger()
 EVERY = 0.5  # seconds; the promise is "within a second"
-BATCH = 5000
+BATCH = 1000
+LOOK_BACK = 20  # heads, of which the newest that holds is gone on from
 SETTLED = 120.0  # seconds
-
-
-def signing_key(folder: Path) -> Ed25519PrivateKey:
-    """The key that signs heads, kept in the key folder."""
-    fresh = Ed25519PrivateKey.generate().private_bytes_raw()
-    return Ed25519PrivateKey.from_private_bytes(secret_file(folder / "evidence.key", fresh))
+WINDOW = 600 * 1_000_000  # microseconds that clocks and transactions may differ
 
 
 class Sealer:
-    def __init__(self, db: Database, clock: Clock, home: Path) -> None:
+    def __init__(self, db: Database, home: Path, copy: Path | None = None) -> None:
+        """`copy`: a file elsewhere in which heads are kept as well."""
         self._db = db
-        self._clock = clock
         self._key = signing_key(home / "keys")
-        self._heads = home / "evidence" / "heads.jsonl"
-        self._heads.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._public = self._key.public_key()
+        self._row_key = evidence_key(home / "keys")
+        self._kept = Kept(home, self._public, copy)
         self._sealed: deque[tuple[float, int]] = deque()  # when, and up to which evidence id
+        self._refused: dict[int, str] = {}  # what the last look refused
+        self._told: date | None = None  # the day whose head is in the log
+        self._behind = True  # whether the files may lack heads: somebody may have died before writing them
 
     async def run(self) -> None:
         """Seal until cancelled."""
@@ -57,23 +63,89 @@ class Sealer:
     async def seal(self) -> int:
         """Link and sign what is new; how many rows that was (0 also when another process seals)."""
         async with self._db.begin() as tx:
-            if not await records.become_sealer(tx):
-                return 0
-            rows = await records.unsealed(tx, await self._settled(tx), BATCH)
-            if not rows:
-                return 0
-            seq, newest = await records.last_seal(tx)
-            sealed = []
-            for evidence_id, row_digest in rows:
-                seq += 1
-                newest = link(newest, seq, evidence_id, row_digest)
-                sealed.append((seq, evidence_id, newest))
-            now = self._clock.now()
-            head = Head(seq, newest, now, self._key.sign(signed_text(seq, newest, now)))
-            await records.add_seals(tx, sealed, head)
+            head, count = await self._seal(tx) if await records.become_sealer(tx) else (None, 0)
+            reached("sealer.before_commit")
+        reached("sealer.committed")
         # After the commit: a head kept outside never runs ahead of the database.
-        await asyncio.to_thread(self._keep, head)
-        return len(rows)
+        if head is not None or self._behind:
+            self._behind = True
+            await self._keep(head)
+            self._behind = False
+        return count
+
+    async def _seal(self, tx: Tx) -> tuple[Head | None, int]:
+        stored = await records.newest_heads(tx, LOOK_BACK)
+        base = await self._base([line for _, line in stored])
+        before_keys = await self._before_keys(tx, base)
+        latest, rows = await self._sealable(tx, base, before_keys)
+        if not rows:
+            return None, 0
+        if base is None:
+            await asyncio.to_thread(self._kept.set_aside)
+        # From what was signed, not from the newest seal: whoever took seals away must not have them made
+        # anew. Numbers that somebody else gave out are passed over.
+        newest = bytes.fromhex(base.link) if base else b""
+        seq = max(base.seq if base else 0, await records.last_seq(tx))
+        number = max(base.number if base else 0, stored[0][0] if stored else 0)
+        sealed = []
+        for evidence_id, row_content, digest in rows:
+            seq += 1
+            newest = link(newest, seq, evidence_id, row_content, digest)
+            sealed.append((seq, evidence_id, newest))
+        head = Head(
+            number=number + 1,
+            seq=seq,
+            link=newest.hex(),
+            latest=latest,
+            sealed_at=real_now(),
+            before_keys=before_keys,
+            previous=base.mark if base else "",
+        ).sign(self._key)
+        await records.add_seals(tx, sealed, head.number, head.line())
+        return head, len(sealed)
+
+    async def _base(self, stored: list[str]) -> Head | None:
+        """The head to go on from: the newest that we know to have signed.
+
+        Where the database has lost that one, the numbers go on all the same: the gap stays to be seen,
+        and no head takes the place of one that was removed.
+        """
+        kept = await asyncio.to_thread(self._kept.newest)
+        heads = [*self._ours(stored), *([kept] if kept else [])]
+        return max(heads, key=lambda head: head.number, default=None)
+
+    async def _before_keys(self, tx: Tx, base: Head | None) -> int:
+        """Up to which id rows may have plain digests: what was there when the first head was signed."""
+        if base is not None:
+            return base.before_keys
+        first = await records.unsealed(tx, None, 1)
+        return await records.newest(tx) if first and is_plain(first[0].row.digest) else 0
+
+    async def _sealable(
+        self, tx: Tx, base: Head | None, before_keys: int
+    ) -> tuple[int, list[tuple[int, bytes, bytes]]]:
+        """When the newest was written, and up to BATCH rows: (id, content, digest)."""
+        after = await self._settled(tx)
+        rows: list[tuple[int, bytes, bytes]] = []
+        refused: dict[int, str] = {}
+        now = int(real_now().timestamp() * 1_000_000)
+        latest = base.latest if base else 0
+        while len(rows) < BATCH and (page := await records.unsealed(tx, after, BATCH - len(rows))):
+            for found in page:
+                bounds = Bounds(self._row_key, before_keys, min(latest, now) - WINDOW, now + WINDOW)
+                try:
+                    row_content = bounds.content(found)
+                except ValueError as error:
+                    refused[found.row.id] = str(error)
+                    continue
+                rows.append((found.row.id, row_content, found.row.digest))
+                latest = max(latest, written_at(found.row.digest) or 0)
+            after = page[-1].row.id
+        if refused != self._refused:
+            for evidence_id, why in list(refused.items())[:10]:
+                log.error("evidence.refused", row=evidence_id, why=why, rows=len(refused))
+            self._refused = refused
+        return latest, rows
 
     async def _settled(self, tx: Tx) -> int:
         """Below this id nothing can appear any more: it was sealed past longer ago than any transaction
@@ -87,14 +159,63 @@ class Sealer:
             self._sealed.popleft()
         return self._sealed[0][1]
 
-    def _keep(self, head: Head) -> None:
-        said = {
-            "seq": head.seq,
-            "link": head.link.hex(),
-            "sealed_at": head.sealed_at.isoformat(),
-            "signature": head.signature.hex(),
-        }
-        with self._heads.open("a", encoding="ascii") as file:
-            file.write(json.dumps(said) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    async def _keep(self, head: Head | None) -> None:
+        """Bring the files up to the newest head, also with what a process that died has left out."""
+        after = await asyncio.to_thread(self._kept.missing_after)
+        if head is not None and after == head.number - 1:
+            await asyncio.to_thread(self._kept.append, [head], None)
+        elif head is None or after < head.number:
+            await self._catch_up(after)
+        if head is not None and self._told != real_now().astimezone(CHINA).date():
+            self._told = real_now().astimezone(CHINA).date()
+            # One a day and process: whoever collects the log holds a witness that is out of reach here.
+            log.info("evidence.head", head=head.line())
+
+    async def _catch_up(self, after: int) -> None:
+        async with self._db.begin() as tx:
+            lines = _parsed(await records.checkpoints(tx))
+            before = next((c for c in lines if isinstance(c, Checkpoint) and c.holds(self._public)), None)
+            page: list[Head] = []
+            async for _, line in records.heads(tx, after):
+                page += self._ours([line])
+                if len(page) >= BATCH:
+                    await asyncio.to_thread(self._kept.append, page, before)
+                    page = []
+            if page:
+                await asyncio.to_thread(self._kept.append, page, before)
+
+    def _ours(self, lines: Iterable[str]) -> list[Head]:
+        """The heads among these that we signed; the verifier finds the others."""
+        return [read for read in _parsed(lines) if isinstance(read, Head) and read.holds(self._public)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a row must keep to be sealed. Times are microseconds of real time."""
+
+    key: bytes
+    before_keys: int
+    earliest: int
+    latest: int
+
+    def content(self, found: Unsealed) -> bytes:
+        """The content of the row. Raises ValueError with the reason why it must not be sealed."""
+        row = found.row
+        row_content = content_of(row)
+        if not is_ours(self.key, row, row_content, self.before_keys):
+            raise ValueError("the row does not match its digest: it was not written with our key")
+        written = written_at(row.digest)
+        if written is None:
+            return row_content
+        if found.copied:
+            raise ValueError("the row is a copy of another")
+        if not self.earliest <= written <= self.latest:
+            when = datetime.fromtimestamp(written / 1_000_000, CHINA).isoformat(timespec="seconds")
+            raise ValueError(f"the row was written at {when}, which is not now")
+        return row_content
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[Head | Checkpoint | End]:
+    for line in lines:
+        with suppress(ValueError):
+            yield parse(line)

@@ -1,113 +1,207 @@
-"""Verification from the rows alone: finds any edit, deletion, reorder or truncation."""
+"""Verification: finds any edit, deletion, insertion, reorder or truncation, in constant memory.
+
+Rows come in the order of their seals, heads in the order of theirs, from each place that keeps them; both
+are streams, and only the current ones are held.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
-from bot.evidence.chain import digest, link, signed_text
-from bot.evidence.sealer import signing_key
+from bot.evidence.chain import content_of, is_ours, link
+from bot.evidence.heads import signing_key
+from bot.evidence.kept import Kept, lines_of
+from bot.evidence.sealer import Bounds
+from bot.evidence.witness import Findings, Witness, heads_within, numberless
 from bot.store import records
 from bot.store.database import Database, Tx
-from bot.store.records import Head
+from bot.store.keys import evidence_key
+from bot.store.records import Sealed, Unsealed
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
+_EVER = 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`rows` were checked; `broken` names the first row that does not hold, and why."""
+    """`rows` were checked; `findings` say what does not hold, the first twenty in words; `head` is the number
+    of the newest head."""
 
     rows: int
-    broken: str | None
+    findings: tuple[str, ...]
+    count: int
+    head: int = 0
 
     @property
     def ok(self) -> bool:
-        return self.broken is None
+        return self.count == 0
+
+    @property
+    def broken(self) -> str | None:
+        """The first finding."""
+        return self.findings[0] if self.findings else None
 
 
-async def verify(db: Database, home: Path) -> Verdict:
-    """Check every row, link, head and the heads kept outside the database."""
-    public = signing_key(home / "keys").public_key()
-    kept = await asyncio.to_thread(read_kept, home / "evidence" / "heads.jsonl")
-    async with db.begin() as tx:
-        # One snapshot for rows, links and heads: the sealer goes on while we look.
-        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        verdict, links = await _walk(tx)
-        if not verdict.ok:
-            return verdict
-        signed = await records.heads(tx)
-        broken = _check_heads(signed, links, public, "database") or _check_heads(kept, links, public, "file")
-        if broken is None and links and (not signed or signed[-1].seq != len(links)):
-            broken = f"seal {len(links)}: no signed head covers it"
-    if broken is None and await _unsealed(db):
+async def verify(
+    db: Database, home: Path, *, copy: Path | None = None, others: Sequence[Path] = ()
+) -> Verdict:
+    """Check every row, link and head against the keys of `home` and against the heads that it keeps outside
+    the database. `copy`: the file of MEDREP_EVIDENCE_COPY; `others`: files with heads in them, like logs."""
+    key = signing_key(home / "keys").public_key()
+    row_key = evidence_key(home / "keys")
+    findings = Findings()
+    # Opened before the database is looked at, and the newest before the file: each was written in the
+    # opposite order, so that none may be behind the one before it.
+    kept = Kept(home, key, copy)
+    newest = await asyncio.to_thread(kept.newest_line)
+    outside = [Witness("file", numberless(lines_of(kept.path)), key, findings)]
+    if newest is not None:
+        outside.append(Witness("key folder", numberless([newest.strip()]), key, findings, whole=False))
+    if copy is not None:
+        outside.append(Witness("copy", numberless(lines_of(copy)), key, findings))
+    outside += [
+        Witness(path.name, numberless(heads_within(path)), key, findings, whole=False) for path in others
+    ]
+    async with _snapshot(db) as tx:
+        stored = Witness("database", _stored(tx), key, findings)
+        rows = await walk(records.chain(tx), stored, outside, findings, row_key)
+    if newest is not None and kept.newest() is not None:
+        file, marked = outside[0].last, outside[1].last
+        if marked is not None and (file is None or file.number < marked.number):
+            findings.add(f"head {marked.number} (file): it was removed from the file")
+    before_keys = stored.last.before_keys if stored.last else 0
+    if await _unsealed(db, row_key, before_keys, None):
         await asyncio.sleep(GRACE)
-        if count := await _unsealed(db):
-            broken = f"{count} evidence rows are not sealed"
-    return Verdict(verdict.rows, broken)
+        await _unsealed(db, row_key, before_keys, findings)
+    return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
-async def _unsealed(db: Database) -> int:
-    async with db.begin() as tx:
-        return await records.unsealed_count(tx)
+async def inspect(db: Database, key: Ed25519PublicKey) -> Verdict:
+    """Check rows, links and heads in the database with the public key alone.
+
+    Not checked is what only the key folder can tell: which rows that no head covers yet are ours."""
+    findings = Findings()
+    async with _snapshot(db) as tx:
+        stored = Witness("database", _stored(tx), key, findings)
+        rows = await walk(records.chain(tx), stored, [], findings, None)
+    return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
-async def _walk(tx: Tx) -> tuple[Verdict, list[bytes]]:
-    links: list[bytes] = []
+async def walk(
+    chain: AsyncIterator[Sealed],
+    stored: Witness,
+    outside: Sequence[Witness],
+    findings: Findings,
+    row_key: bytes | None,
+) -> int:
+    """Follow the chain beside all heads; how many rows there were. `stored` are the chain's own heads."""
+    witnesses = [stored, *outside]
+    for witness in witnesses:
+        await witness.advance()
+    before_keys = stored.head.before_keys if stored.head else 0
+    rows = seq = covered = 0
     previous = b""
-    async for seq, found, evidence_id, row in records.chain(tx):
-        if row is not None:
-            previous = link(previous, seq, evidence_id, row.digest)
-        fault = None
-        if seq != len(links) + 1:
-            fault = f"seal {len(links) + 1} is missing"
-        elif row is None:
-            fault = "the row is gone"
-        elif digest(row) != row.digest:
-            fault = "the row does not match its digest"
-        elif previous != found:
-            fault = "the link does not match"
-        if fault is not None:
-            return Verdict(len(links), f"seal {seq}, evidence {evidence_id}: {fault}"), links
-        links.append(previous)
-    return Verdict(len(links), None), links
+    async for found in chain:
+        if found.seq != seq + 1:
+            findings.add(f"seal {seq + 1} is missing" if found.seq > seq else f"seal {found.seq} is not ours")
+        elif why := _fault(found, previous, row_key, before_keys):
+            findings.add(f"seal {found.seq}, evidence {found.evidence_id}: {why}")
+        rows, seq, previous = rows + 1, max(found.seq, seq), found.link
+        if stored.head is not None and stored.head.seq == seq:
+            covered = seq
+        await _compare(seq, previous.hex(), stored, outside, findings)
+    if covered != seq:
+        findings.add(f"seal {seq}: no signed head covers it")
+    for witness in witnesses:
+        while witness.head is not None:
+            why = f"the chain ends at {seq}, rows were cut off"
+            findings.add(f"head {witness.head.number} ({witness.name}): {why}")
+            await witness.advance()
+    return rows
 
 
-def _check_heads(heads: list[Head], links: list[bytes], public: Ed25519PublicKey, where: str) -> str | None:
-    for head in heads:
-        try:
-            public.verify(head.signature, signed_text(head.seq, head.link, head.sealed_at))
-        except InvalidSignature:
-            return f"head {head.seq} ({where}): the signature does not match"
-        if head.seq > len(links):
-            return f"head {head.seq} ({where}): the chain ends at {len(links)}, rows were cut off"
-        if links[head.seq - 1] != head.link:
-            return f"head {head.seq} ({where}): the chain was rewritten"
+async def _compare(
+    seq: int, chain_link: str, stored: Witness, outside: Sequence[Witness], findings: Findings
+) -> None:
+    """Every head that covers the chain up to here, or should have."""
+    for witness in (*outside, stored):
+        while (head := witness.head) is not None and head.seq <= seq:
+            if head.seq < seq or head.link != chain_link:
+                findings.add(f"head {head.number} ({witness.name}): the chain was rewritten")
+            elif witness is not stored and (why := _against(witness, stored)):
+                findings.add(f"head {head.number} ({witness.name}): {why}")
+            await witness.advance()
+
+
+def _against(witness: Witness, stored: Witness) -> str | None:
+    """How a head kept outside differs from the database's."""
+    assert witness.head is not None  # noqa: S101 - for the type checker
+    if stored.head is not None and stored.head.seq == witness.head.seq:
+        return None if stored.line == witness.line else "the database has another in its place"
+    if stored.first is not None and witness.head.number < stored.first:
+        return None  # pruned there
+    return "the database has lost it"
+
+
+def _fault(found: Sealed, previous: bytes, row_key: bytes | None, before_keys: int) -> str | None:
+    if found.row is None:
+        return "the row is gone"
+    try:
+        row_content = content_of(found.row)
+    except ValueError as error:
+        return str(error)
+    if row_key is not None and not is_ours(row_key, found.row, row_content, before_keys):
+        return "the row does not match its digest"
+    if link(previous, found.seq, found.evidence_id, row_content, found.row.digest) != found.link:
+        return "the link does not match"
     return None
 
 
-def read_kept(path: Path) -> list[Head]:
-    """The heads kept outside the database."""
-    if not path.exists():
-        return []
-    heads = []
-    for line in path.read_text(encoding="ascii").splitlines(keepends=True):
-        if not line.endswith("\n"):
-            break  # cut off while it was written; the database holds that head whole
-        said = json.loads(line)
-        heads.append(
-            Head(
-                said["seq"],
-                bytes.fromhex(said["link"]),
-                datetime.fromisoformat(said["sealed_at"]),
-                bytes.fromhex(said["signature"]),
-            )
-        )
-    return heads
+async def _stored(tx: Tx) -> AsyncIterator[tuple[int | None, str]]:
+    """The checkpoint, if there is one, and the heads."""
+    for line in await records.checkpoints(tx):
+        yield None, line
+    async for number, line in records.heads(tx):
+        yield number, line
+
+
+async def _unsealed(db: Database, row_key: bytes, before_keys: int, findings: Findings | None) -> int:
+    """How many rows no seal covers; without `findings` one is enough to know."""
+    bounds = Bounds(row_key, before_keys, -_EVER, _EVER)
+    ours = count = 0
+    async with _snapshot(db) as tx:
+        async for found in _pages(tx):
+            count += 1
+            if findings is None:
+                break
+            try:
+                bounds.content(found)
+                ours += 1
+            except ValueError as error:
+                findings.add(f"evidence {found.row.id}: {error}")
+    if ours and findings is not None:
+        findings.add(f"{ours} evidence rows are not sealed")
+    return count
+
+
+async def _pages(tx: Tx) -> AsyncIterator[Unsealed]:
+    after: int | None = None
+    while page := await records.unsealed(tx, after, records.PAGE):
+        for found in page:
+            yield found
+        after = page[-1].row.id
+
+
+@asynccontextmanager
+async def _snapshot(db: Database) -> AsyncIterator[Tx]:
+    """Rows, links and heads as of one moment: the sealer goes on while we look."""
+    async with db.begin() as tx:
+        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        yield tx

@@ -32,7 +32,7 @@ from bot.store import contacts, outgoing
 from bot.store.cluster import free_port
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.outgoing import Draft, Part
 from bot.tokens import SharedTokens
 from bot.wakeups import Wakeups
@@ -155,7 +155,7 @@ class Stage:
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Base:
     """What one process stands on."""
-    db = Database(url)
+    db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
     base = Base(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
     await seed_dialogue(db, home, real_now())

@@ -302,7 +302,7 @@ async def test_what_the_law_keeps_stays_readable(life: Life) -> None:
 
 async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
     base = life.base
-    sealer = Sealer(base.db, base.clock, base.home)
+    sealer = Sealer(base.db, base.home)
     await sealer.seal()
     await erase_person(base, external_id="D1", by="管理员")
     await sealer.seal()
