@@ -3,15 +3,16 @@
 Rows hold ciphertext and digests, so erasing a person leaves the chain whole. `note` writes one.
 """
 
-from bot.evidence.export import check_file, export
 from bot.evidence.heads import public_pem, read_public, signed_document, signing_key
-from bot.evidence.note import Evidence, about, note
+from bot.evidence.inspection import check_file, export
 from bot.evidence.pruning import prune_heads
 from bot.evidence.sealer import Sealer
 from bot.evidence.verification import Verdict, inspect, verify
+from bot.evidence.writing import Evidence, Owner, about, note
 
 __all__ = [
     "Evidence",
+    "Owner",
     "Sealer",
     "Verdict",
     "about",

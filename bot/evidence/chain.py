@@ -18,7 +18,6 @@ from uuid import UUID
 from bot.clock import real_now
 from bot.store.records import Recorded
 
-_MICROSECOND = 1_000_000
 _STAMP = 16  # bytes: the time of writing in microseconds, then eight random ones
 _KEYED, _PLAIN = _STAMP + 32, 32  # bytes of a digest now, and before rows were keyed
 _ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
@@ -55,9 +54,13 @@ def keyed(key: bytes, row_content: bytes) -> bytes:
 
     The random bytes make every digest unique, so a row put in a second time shows.
     """
-    now = int(real_now().timestamp() * _MICROSECOND)
-    stamp = now.to_bytes(8, "big") + os.urandom(8)
+    stamp = microseconds(real_now()).to_bytes(8, "big") + os.urandom(8)
     return stamp + hmac.digest(key, stamp + row_content, hashlib.sha256)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return int(moment.timestamp() * 1_000_000)
 
 
 def is_ours(key: bytes, row: Recorded, row_content: bytes, before_keys: int) -> bool:

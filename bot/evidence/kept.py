@@ -80,7 +80,8 @@ class Kept:
                 self.path.rename(self.path.with_name(f"heads-{real_now():%Y%m%dT%H%M%S}.jsonl"))
 
     def append(self, heads: Sequence[Head], before: Checkpoint | None) -> None:
-        """Bring the files up to the last of `heads`; `before`: heads older than the first were removed.
+        """Bring the files up to the last of `heads`, and the key folder up to our own; `before`: heads older
+        than the first were removed.
 
         Raises OSError for our own file; a copy that cannot be written is only told of.
         """
@@ -89,8 +90,9 @@ class Kept:
             known = newest.number if newest else 0
             _append(self.path, [head for head in heads if head.number > known], before, self._key)
             reached("sealer.kept")
-            if heads[-1].number > known:
-                self._replace(self._newest, [heads[-1].line()])
+            last = _last(self.path, self._key)
+            if last is not None and last.number > known:
+                self._replace(self._newest, [last.line()])
             if self.copy is not None and time.monotonic() >= self._copy_again:
                 try:
                     _append(self.copy, heads, before, self._key)
@@ -180,13 +182,18 @@ def _end_of_lines(path: Path) -> int:
     return size - (len(tail) - tail.rfind(b"\n") - 1)
 
 
-def _last_number(path: Path, key: Ed25519PublicKey) -> int:
-    """The number of the last head of ours; 0 where there is none."""
+def _last(path: Path, key: Ed25519PublicKey) -> Head | None:
+    """The last head of ours in the file."""
     _, tail = _tail(path)
     for raw in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
         if (head := _head(raw.decode("utf-8", "replace"), key)) is not None:
-            return head.number
-    return 0
+            return head
+    return None
+
+
+def _last_number(path: Path, key: Ed25519PublicKey) -> int:
+    head = _last(path, key)
+    return head.number if head else 0
 
 
 def _head(line: str, key: Ed25519PublicKey) -> Head | None:

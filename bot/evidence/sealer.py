@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from bot.clock import CHINA, real_now
-from bot.evidence.chain import content_of, is_ours, is_plain, link, written_at
+from bot.evidence.chain import content_of, is_ours, is_plain, link, microseconds, written_at
 from bot.evidence.heads import Checkpoint, End, Head, parse, signing_key
 from bot.evidence.kept import Kept
 from bot.points import reached
@@ -128,11 +128,11 @@ class Sealer:
         after = await self._settled(tx)
         rows: list[tuple[int, bytes, bytes]] = []
         refused: dict[int, str] = {}
-        now = int(real_now().timestamp() * 1_000_000)
+        now = microseconds(real_now())
         latest = base.latest if base else 0
         while len(rows) < BATCH and (page := await records.unsealed(tx, after, BATCH - len(rows))):
             for found in page:
-                bounds = Bounds(self._row_key, before_keys, min(latest, now) - WINDOW, now + WINDOW)
+                bounds = Bounds.of(self._row_key, before_keys, latest, now)
                 try:
                     row_content = bounds.content(found)
                 except ValueError as error:
@@ -181,8 +181,7 @@ class Sealer:
                 if len(page) >= BATCH:
                     await asyncio.to_thread(self._kept.append, page, before)
                     page = []
-            if page:
-                await asyncio.to_thread(self._kept.append, page, before)
+            await asyncio.to_thread(self._kept.append, page, before)
 
     def _ours(self, lines: Iterable[str]) -> list[Head]:
         """The heads among these that we signed; the verifier finds the others."""
@@ -197,6 +196,11 @@ class Bounds:
     before_keys: int
     earliest: int
     latest: int
+
+    @classmethod
+    def of(cls, key: bytes, before_keys: int, newest: int, now: int) -> Bounds:
+        """`newest`: when the newest sealed row was written (it counts for less if that is yet to come)."""
+        return cls(key, before_keys, min(newest, now) - WINDOW, now + WINDOW)
 
     def content(self, found: Unsealed) -> bytes:
         """The content of the row. Raises ValueError with the reason why it must not be sealed."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
-from bot.evidence.chain import content_of, is_ours, link
+from bot.clock import real_now
+from bot.evidence.chain import content_of, is_ours, link, microseconds
 from bot.evidence.heads import signing_key
 from bot.evidence.kept import Kept, lines_of
 from bot.evidence.sealer import Bounds
@@ -26,7 +27,6 @@ from bot.store.keys import evidence_key
 from bot.store.records import Sealed, Unsealed
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
-_EVER = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,12 @@ async def verify(
         file, marked = outside[0].last, outside[1].last
         if marked is not None and (file is None or file.number < marked.number):
             findings.add(f"head {marked.number} (file): it was removed from the file")
-    before_keys = stored.last.before_keys if stored.last else 0
-    if await _unsealed(db, row_key, before_keys, None):
+    last = stored.last
+    now = microseconds(real_now())
+    bounds = Bounds.of(row_key, last.before_keys if last else 0, last.latest if last else 0, now)
+    if await _unsealed(db, bounds, None):
         await asyncio.sleep(GRACE)
-        await _unsealed(db, row_key, before_keys, findings)
+        await _unsealed(db, bounds, findings)
     return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
@@ -172,9 +174,8 @@ async def _stored(tx: Tx) -> AsyncIterator[tuple[int | None, str]]:
         yield number, line
 
 
-async def _unsealed(db: Database, row_key: bytes, before_keys: int, findings: Findings | None) -> int:
+async def _unsealed(db: Database, bounds: Bounds, findings: Findings | None) -> int:
     """How many rows no seal covers; without `findings` one is enough to know."""
-    bounds = Bounds(row_key, before_keys, -_EVER, _EVER)
     ours = count = 0
     async with _snapshot(db) as tx:
         async for found in _pages(tx):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bot.clock import real_now
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.privacy.erasure import erase
 from bot.store import contacts, outcomes, people, personal
 from bot.store.contacts import Contact
@@ -35,11 +35,4 @@ async def unfollowed(tx: Tx, base: Base, whose: Contact, now: datetime) -> None:
         talk["inbox"] = await personal.received(tx, (), mine)
         talk["outbox"], _ = await personal.sent(tx, (), mine)
         erased, kept = [f"{store}:{rows}" for store, rows in talk.items()], [*KEPT, "imported profile"]
-    await Evidence(
-        kind="contact.unfollowed",
-        at=now,
-        subject=f"contact:{whose.id}",
-        facts={"erased": erased, "kept": kept},
-        person_id=whose.person_id,
-        contact_id=whose.id,
-    ).record(tx)
+    await note(tx, "contact.unfollowed", now, f"contact:{whose.id}", whose, erased=erased, kept=kept)

@@ -174,7 +174,7 @@ async def _serve(stack: AsyncExitStack, app: web.Application, port: int) -> None
 async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
     here, there = free_port(), free_port()
     double = f"http://127.0.0.1:{there}"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)  # its keys may be there
     write_demo_accounts(home / "sandbox.toml", f"{double}/sandbox/wechat")
     settings = read_accounts(home / "sandbox.toml").wechat["sandbox"]
     async with AsyncExitStack() as stack:

@@ -24,6 +24,14 @@ class Owned(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom it concerns, where no row at hand says so."""
+
+    person_id: UUID
+    contact_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Something that happened. `facts` hold nothing personal: strings, integers, booleans, lists of them.
 
@@ -65,14 +73,14 @@ async def note(
     kind: str,
     at: datetime,
     subject: str,
-    of: Contact | Owned | UUID | None = None,
+    of: Contact | Owned | None = None,
     /,
     *,
     body_enc: bytes | None = None,
     **facts: Any,
 ) -> None:
-    """Append evidence: `kind` at business time `at` about `subject` ("task:7"), of a contact, of a row that
-    belongs to a person, of a person, or of nobody. `facts` and `body_enc` are as `Evidence` says."""
+    """Append evidence: `kind` at business time `at` about `subject` ("task:7"), of the contact or of whom the
+    row belongs to, or of nobody. `facts` and `body_enc` are as `Evidence` says."""
     await about(kind, at, subject, of, body_enc=body_enc, **facts).record(tx)
 
 
@@ -80,7 +88,7 @@ def about(
     kind: str,
     at: datetime,
     subject: str,
-    of: Contact | Owned | UUID | None = None,
+    of: Contact | Owned | None = None,
     /,
     *,
     body_enc: bytes | None = None,
@@ -88,8 +96,6 @@ def about(
 ) -> Evidence:
     """What `note` appends, for a statement that appends it itself."""
     if of is None:
-        return Evidence(kind, at, subject, facts, None, None, body_enc)
-    if isinstance(of, UUID):
-        return Evidence(kind, at, subject, facts, of, None, body_enc)
+        return Evidence(kind, at, subject, facts, body_enc=body_enc)
     contact_id = of.id if isinstance(of, Contact) else of.contact_id
     return Evidence(kind, at, subject, facts, of.person_id, contact_id, body_enc)
