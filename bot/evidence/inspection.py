@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -111,20 +112,23 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _is_document(path: Path) -> bool:
-    """Whether it is one JSON object with a signature among other things, and not lines of ours."""
-    for line in lines_of(path):
+    """Whether none of its first lines is one of an export's."""
+    for line in islice(lines_of(path), 3):
         if line.startswith(_ROW):
             return False
         try:
             parse(line)
         except ValueError:
-            return True
+            continue
         return False
     return True
 
 
 def _heads(path: Path) -> Iterator[str]:
-    return (line for line in lines_of(path) if not line.startswith(_ROW))
+    """Every line that is no row, but for the last line, which is the end's."""
+    for line, _ in pairwise(lines_of(path)):
+        if not line.startswith(_ROW):
+            yield line
 
 
 def _end(path: Path, key: Ed25519PublicKey) -> End | None:

@@ -40,8 +40,7 @@ async def prune_heads(db: Database, home: Path, before: datetime, *, limit: int 
 
 async def _first_to_stay(tx: Tx, key: Ed25519PublicKey, before: datetime, limit: int) -> Head | None:
     """The head that will be the oldest; None where nothing is to go."""
-    last: Head | None = None
-    count = 0
+    first = last = None
     async for number, line in records.heads(tx):
         try:
             head = parse(line)
@@ -51,8 +50,7 @@ async def _first_to_stay(tx: Tx, key: Ed25519PublicKey, before: datetime, limit:
             raise MedrepError(Fault.TAMPERED, f"head {number} is not as it was signed")
         if last is not None and head.previous != last.mark:
             raise MedrepError(Fault.TAMPERED, f"head {number} does not follow the one before")
-        last = head
-        if head.sealed_at >= before or count == limit:
+        first, last = first or head, head
+        if head.sealed_at >= before or head.number - first.number == limit:
             break
-        count += 1
-    return last if count and last is not None and last.number > 1 else None
+    return last if last != first else None

@@ -61,9 +61,9 @@ class Witness:
             try:
                 read = parse(line)
             except ValueError:
+                read = None
+            if read is None or isinstance(read, End):
                 self._find(f"after head {self.last.number if self.last else 0}", "a line cannot be read")
-                continue
-            if isinstance(read, End):
                 continue
             if isinstance(read, Checkpoint):
                 self._take(read)
