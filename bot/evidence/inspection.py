@@ -21,11 +21,11 @@ from bot.clock import real_now
 from bot.evidence.heads import End, Head, document_holds, parse, signing_key
 from bot.evidence.kept import lines_of
 from bot.evidence.verification import Verdict, walk
-from bot.evidence.witness import Findings, Witness, numberless
+from bot.evidence.witness import Findings, Witness, each
 from bot.model import Fault, MedrepError
 from bot.store import records
 from bot.store.database import Database
-from bot.store.records import Recorded, Sealed
+from bot.store.records import HeadRow, Recorded, Sealed
 
 _ROW = '{"seq":'
 
@@ -49,14 +49,14 @@ async def export(db: Database, home: Path) -> AsyncIterator[str]:
     yield End(rows=rows, head=number, made_at=real_now()).sign(signing_key(home / "keys")).line()
 
 
-async def _next_head(heads: AsyncIterator[tuple[int, str]]) -> Head | None:
-    async for number, line in heads:
+async def _next_head(heads: AsyncIterator[HeadRow]) -> Head | None:
+    async for stored in heads:
         try:
-            head = parse(line)
+            head = parse(stored.line)
         except ValueError:
             head = None
         if not isinstance(head, Head):
-            raise MedrepError(Fault.TAMPERED, f"head {number} cannot be read; see `medrep evidence verify`")
+            raise MedrepError(Fault.TAMPERED, f"head {stored.number} cannot be read: see `evidence verify`")
         return head
     return None
 
@@ -90,7 +90,7 @@ async def check_file(path: Path, key: Ed25519PublicKey) -> Verdict | None:
             raise MedrepError(Fault.TAMPERED, "the signature does not match")
         return None
     findings = Findings()
-    heads = Witness("export", numberless(_heads(path)), key, findings)
+    heads = Witness("export", each(_heads(path)), key, findings)
     rows = await walk(_sealed(path, findings), heads, [], findings, None)
     end = _end(path, key)
     newest = heads.last.number if heads.last else 0

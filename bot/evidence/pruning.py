@@ -41,15 +41,15 @@ async def prune_heads(db: Database, home: Path, before: datetime, *, limit: int 
 async def _first_to_stay(tx: Tx, key: Ed25519PublicKey, before: datetime, limit: int) -> Head | None:
     """The head that will be the oldest; None where nothing is to go."""
     first = last = None
-    async for number, line in records.heads(tx):
+    async for stored in records.heads(tx):
         try:
-            head = parse(line)
+            head = parse(stored.line)
         except ValueError:
             head = None
-        if not isinstance(head, Head) or head.number != number or not head.holds(key):
-            raise MedrepError(Fault.TAMPERED, f"head {number} is not as it was signed")
+        if not isinstance(head, Head) or head.number != stored.number or not head.holds(key):
+            raise MedrepError(Fault.TAMPERED, f"head {stored.number} is not as it was signed")
         if last is not None and head.previous != last.mark:
-            raise MedrepError(Fault.TAMPERED, f"head {number} does not follow the one before")
+            raise MedrepError(Fault.TAMPERED, f"head {stored.number} does not follow the one before")
         first, last = first or head, head
         if head.sealed_at >= before or head.number - first.number == limit:
             break

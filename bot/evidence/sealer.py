@@ -26,7 +26,7 @@ from bot.points import reached
 from bot.store import records
 from bot.store.database import UNAVAILABLE, Database, Tx
 from bot.store.keys import evidence_key
-from bot.store.records import Unsealed
+from bot.store.records import HeadRow, Unsealed
 
 log = structlog.get_logger()
 EVERY = 0.5  # seconds; the promise is "within a second"
@@ -75,7 +75,7 @@ class Sealer:
 
     async def _seal(self, tx: Tx) -> tuple[Head | None, int]:
         stored = await records.newest_heads(tx, LOOK_BACK)
-        base = await self._base([line for _, line in stored])
+        base = await self._base([head.line for head in stored])
         before_keys = await self._before_keys(tx, base)
         latest, rows = await self._sealable(tx, base, before_keys)
         if not rows:
@@ -86,7 +86,7 @@ class Sealer:
         # anew. Numbers that somebody else gave out are passed over.
         newest = bytes.fromhex(base.link) if base else b""
         seq = max(base.seq if base else 0, await records.last_seq(tx))
-        number = max(base.number if base else 0, stored[0][0] if stored else 0)
+        number = max(base.number if base else 0, stored[0].number if stored else 0)
         sealed = []
         for evidence_id, row_content, digest in rows:
             seq += 1
@@ -101,7 +101,7 @@ class Sealer:
             before_keys=before_keys,
             previous=base.mark if base else "",
         ).sign(self._key)
-        await records.add_seals(tx, sealed, head.number, head.line())
+        await records.add_seals(tx, sealed, HeadRow(head.number, seq, head.line()))
         return head, len(sealed)
 
     async def _base(self, stored: list[str]) -> Head | None:
@@ -176,8 +176,8 @@ class Sealer:
             lines = _parsed(await records.checkpoints(tx))
             before = next((c for c in lines if isinstance(c, Checkpoint) and c.holds(self._public)), None)
             page: list[Head] = []
-            async for _, line in records.heads(tx, after):
-                page += self._ours([line])
+            async for stored in records.heads(tx, after):
+                page += self._ours([stored.line])
                 if len(page) >= BATCH:
                     await asyncio.to_thread(self._kept.append, page, before)
                     page = []

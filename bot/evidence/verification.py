@@ -20,11 +20,11 @@ from bot.evidence.chain import content_of, is_ours, link, microseconds
 from bot.evidence.heads import signing_key
 from bot.evidence.kept import Kept, lines_of
 from bot.evidence.sealer import Bounds
-from bot.evidence.witness import Findings, Witness, heads_within, numberless
+from bot.evidence.witness import Findings, Witness, each, heads_within
 from bot.store import records
 from bot.store.database import Database, Tx
 from bot.store.keys import evidence_key
-from bot.store.records import Sealed, Unsealed
+from bot.store.records import HeadRow, Sealed, Unsealed
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
 
@@ -61,17 +61,15 @@ async def verify(
     # opposite order, so that none may be behind the one before it.
     kept = Kept(home, key, copy)
     newest = await asyncio.to_thread(kept.newest_line)
-    outside = [Witness("file", numberless(lines_of(kept.path)), key, findings)]
+    outside = [Witness("file", each(lines_of(kept.path)), key, findings)]
     if newest is not None:
-        outside.append(Witness("key folder", numberless([newest.strip()]), key, findings, whole=False))
+        outside.append(Witness("key folder", each([newest.strip()]), key, findings, whole=False))
     if copy is not None:
-        outside.append(Witness("copy", numberless(lines_of(copy)), key, findings))
-    outside += [
-        Witness(path.name, numberless(heads_within(path)), key, findings, whole=False) for path in others
-    ]
+        outside.append(Witness("copy", each(lines_of(copy)), key, findings))
+    outside += [Witness(path.name, each(heads_within(path)), key, findings, whole=False) for path in others]
     async with _snapshot(db) as tx:
         stored = Witness("database", _stored(tx), key, findings)
-        rows = await walk(records.chain(tx), stored, outside, findings, row_key)
+        rows = await _walk(tx, stored, outside, findings, row_key)
     if newest is not None and kept.newest() is not None:
         file, marked = outside[0].last, outside[1].last
         if marked is not None and (file is None or file.number < marked.number):
@@ -92,7 +90,7 @@ async def inspect(db: Database, key: Ed25519PublicKey) -> Verdict:
     findings = Findings()
     async with _snapshot(db) as tx:
         stored = Witness("database", _stored(tx), key, findings)
-        rows = await walk(records.chain(tx), stored, [], findings, None)
+        rows = await _walk(tx, stored, [], findings, None)
     return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
@@ -166,12 +164,22 @@ def _fault(found: Sealed, previous: bytes, row_key: bytes | None, before_keys: i
     return None
 
 
-async def _stored(tx: Tx) -> AsyncIterator[tuple[int | None, str]]:
+async def _stored(tx: Tx) -> AsyncIterator[str | HeadRow]:
     """The checkpoint, if there is one, and the heads."""
     for line in await records.checkpoints(tx):
-        yield None, line
-    async for number, line in records.heads(tx):
-        yield number, line
+        yield line
+    async for head in records.heads(tx):
+        yield head
+
+
+async def _walk(
+    tx: Tx, stored: Witness, outside: Sequence[Witness], findings: Findings, row_key: bytes | None
+) -> int:
+    """`walk` through the database. Somebody may have dropped its keys: nothing may stand beside the way."""
+    rows = await walk(records.chain(tx), stored, outside, findings, row_key)
+    if not findings.count and {*await records.totals(tx)} != {rows}:
+        findings.add("two rows, or two seals, stand in one place")
+    return rows
 
 
 async def _unsealed(db: Database, bounds: Bounds, findings: Findings | None) -> int:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot.evidence.heads import Checkpoint, End, Head, parse
 from bot.evidence.kept import lines_of
+from bot.store.records import HeadRow
 
 MOST = 20  # findings that are spelt out
 
@@ -37,7 +38,7 @@ class Witness:
     def __init__(
         self,
         name: str,
-        lines: AsyncIterator[tuple[int | None, str]],
+        lines: AsyncIterator[str | HeadRow],
         key: Ed25519PublicKey,
         findings: Findings,
         *,
@@ -57,7 +58,8 @@ class Witness:
     async def advance(self) -> None:
         """Go on to the next head that can be read and was signed; what cannot, or was not, is a finding."""
         self.head = None
-        async for number, line in self._lines:
+        async for given in self._lines:
+            line = given.line if isinstance(given, HeadRow) else given
             try:
                 read = parse(line)
             except ValueError:
@@ -71,8 +73,8 @@ class Witness:
             if not read.holds(self._key):
                 self._find(f"head {read.number}", "the signature does not match")
                 continue
-            if number is not None and number != read.number:
-                self._find(f"head {read.number}", f"it stands in the place of head {number}")
+            if isinstance(given, HeadRow) and (given.number, given.seq) != (read.number, read.seq):
+                self._find(f"head {read.number}", f"it stands in the place of head {given.number}")
             last = self.last
             self._check_order(read, last)
             self.first = read.number if self.first is None else self.first
@@ -114,10 +116,10 @@ class Witness:
         self._findings.add(f"{what} ({self.name}): {why}")
 
 
-async def numberless(lines: Iterable[str]) -> AsyncIterator[tuple[None, str]]:
+async def each(lines: Iterable[str]) -> AsyncIterator[str]:
     """Lines of a file, for a witness."""
     for line in lines:
-        yield None, line
+        yield line
 
 
 def heads_within(path: Path) -> Iterator[str]:

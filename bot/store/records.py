@@ -145,12 +145,21 @@ async def unsealed(tx: Tx, after: int | None, limit: int) -> list[Unsealed]:
     return [Unsealed(_recorded(row, row.body_hash), row.copied) for row in await tx.execute(query)]
 
 
-async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], number: int, line: str) -> None:
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """A signed head; `line` is all of it, the numbers are for finding it."""
+
+    number: int
+    seq: int
+    line: str
+
+
+async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], signed: HeadRow) -> None:
     """Append seals (seq, evidence id, link) and the head that signs the last of them."""
     await tx.execute(
         insert(seal), [{"seq": seq, "evidence_id": row, "link": link} for seq, row, link in rows]
     )
-    await tx.execute(insert(head).values(number=number, line=line))
+    await tx.execute(insert(head).values(number=signed.number, seq=signed.seq, line=signed.line))
 
 
 # ---------------------------------------------------------------- reading
@@ -168,19 +177,28 @@ async def chain(tx: Tx) -> AsyncIterator[Sealed]:
         yield Sealed(row.seq, bytes(row.link or b""), row.evidence_id, recorded)
 
 
-async def heads(tx: Tx, after: int | None = None) -> AsyncIterator[tuple[int, str]]:
-    """The heads (number, line) with higher numbers than `after`, in order, a page at a time."""
+async def totals(tx: Tx) -> tuple[int, int]:
+    """How many seals there are, and how many rows with one."""
+    sealed = exists(select(literal(1)).where(seal.c.evidence_id == evidence.c.id))
+    seals = select(func.count()).select_from(seal).scalar_subquery()
+    rows = select(func.count()).select_from(evidence).where(sealed).scalar_subquery()
+    row = (await tx.execute(select(seals, rows))).one()
+    return row[0], row[1]
+
+
+async def heads(tx: Tx, after: int | None = None) -> AsyncIterator[HeadRow]:
+    """The heads with higher numbers than `after`, in order, a page at a time."""
     query = select(head).order_by(head.c.number)
     if after is not None:
         query = query.where(head.c.number > after)
     async for row in _pages(tx, query, head.c.number, "number"):
-        yield row.number, row.line or ""
+        yield HeadRow(row.number, row.seq, row.line or "")
 
 
-async def newest_heads(tx: Tx, count: int) -> list[tuple[int, str]]:
-    """The newest heads (number, line), the newest first."""
+async def newest_heads(tx: Tx, count: int) -> list[HeadRow]:
+    """The newest heads, the newest first."""
     rows = await tx.execute(select(head).order_by(head.c.number.desc()).limit(count))
-    return [(row.number, row.line or "") for row in rows]
+    return [HeadRow(row.number, row.seq, row.line or "") for row in rows]
 
 
 async def checkpoints(tx: Tx) -> list[str]:

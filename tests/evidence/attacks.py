@@ -99,7 +99,7 @@ EDITS = {
         for name, value in {"unreadable": "'}{'", "empty": "''", "blank": "repeat(' ', 2000000)"}.items()
     },
     **{
-        f"head {place}, {name}": Attack(
+        f"head {place}, line's {name}": Attack(
             f"UPDATE head SET line = jsonb_set(line::jsonb, '{{{name}}}', '{json.dumps(value)}')::text "
             f"WHERE number = {row}",
             public=True,
@@ -110,6 +110,7 @@ EDITS = {
     "heads turned round": Attack(
         "UPDATE head SET number = 104 - number; UPDATE head SET number = number - 100", public=True
     ),
+    "head's seq": Attack("UPDATE head SET seq = 11 WHERE number = 3", public=True),
     "head renumbered": Attack("UPDATE head SET number = 9 WHERE number = 3", public=True),
     "rows change seals": Attack(
         "UPDATE seal SET evidence_id = -seq WHERE seq IN (5, 6);"
@@ -194,9 +195,9 @@ INSERTIONS = {
         + "; INSERT INTO seal VALUES (6, 900, 'x')",
         public=True,
     ),
-    "head copied": Attack("INSERT INTO head SELECT 4, line FROM head WHERE number = 3", public=True),
+    "head copied": Attack("INSERT INTO head SELECT 4, seq, line FROM head WHERE number = 3", public=True),
     "head before the first": Attack(
-        "INSERT INTO head SELECT 0, line FROM head WHERE number = 1", public=True
+        "INSERT INTO head SELECT 0, seq, line FROM head WHERE number = 1", public=True
     ),
     "checkpoint unreadable": Attack("INSERT INTO checkpoint VALUES (3, '}{')", public=True),
     "checkpoint made up": Attack(

@@ -109,7 +109,7 @@ async def prepare(site: Site) -> None:
     """What an attacker has at hand: a row with a digest as anybody can make it, and a false checkpoint."""
     async with site.database.begin() as tx:
         rows = [found.row async for found in records.chain(tx)]
-        head = parse([line async for _, line in records.heads(tx)][2])
+        head = parse([head.line async for head in records.heads(tx)][2])
     assert isinstance(head, Head) and rows[5] is not None
     checkpoint = Checkpoint(checkpoint=3, mark=head.mark, made_at=head.sealed_at).sign(THIEF)
     await site.sql(

@@ -14,6 +14,7 @@ from bot.evidence import Evidence, Sealer, verify
 from bot.store.cluster import Cluster
 from bot.store.database import Database
 from bot.store.keys import evidence_key
+from tests.evidence.attacks import COPY
 from tests.evidence.chain import (
     as_postgres,
     as_superuser,
@@ -77,8 +78,16 @@ async def test_a_whole_chain_verifies(sealed: Sealer, database: Database, home: 
     ],
 )
 async def test_every_change_is_found(
-    what: str, statement: str, found: str, sealed: Sealer, cluster: Cluster, database: Database, home: Path
+    what: str,
+    statement: str,
+    found: str,
+    sealed: Sealer,
+    cluster: Cluster,
+    database: Database,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("bot.evidence.verification.GRACE", 0.0)  # no sealer runs that could be waited for
     await as_superuser(cluster, database, *statement.split(";"))
     verdict = await verify(database, home)
     assert any(found in finding for finding in verdict.findings), (what, verdict)
@@ -162,3 +171,33 @@ async def test_a_row_that_commits_late_is_sealed_too(database: Database, clock: 
         assert await sealer.seal() == 3, "the late one is not visible yet"
     assert await sealer.seal() == 1
     assert (await verify(database, home)).ok
+
+
+@pytest.mark.parametrize("place", [3, 4, 5, 6, 9, 10])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        COPY.format(id="{place}", source="evidence WHERE id = 1"),
+        COPY.format(id=99, source="evidence") + " WHERE id = 1; INSERT INTO seal VALUES ({place}, 99, 'x')",
+    ],
+)
+async def test_nothing_hides_in_anothers_place(
+    place: int,
+    statement: str,
+    sealed: Sealer,
+    cluster: Cluster,
+    database: Database,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """F14: keys are dropped, and what was put in has the number of another, at a page's end or within."""
+    monkeypatch.setattr("bot.store.records.PAGE", 5)
+    monkeypatch.setattr("bot.evidence.verification.GRACE", 0.0)
+    await as_superuser(
+        cluster,
+        database,
+        "ALTER TABLE seal DROP CONSTRAINT pk_seal",
+        "ALTER TABLE evidence DROP CONSTRAINT pk_evidence",
+        *statement.format(place=place).split(";"),
+    )
+    assert not (await verify(database, home)).ok

@@ -37,6 +37,7 @@ head = Table(  # signed by the sealer; the same line is kept outside the databas
     "head",
     metadata,
     Column("number", BigInteger, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # it covers the chain up to here; the line says so, too
     Column("line", Text, nullable=False),
 )
 

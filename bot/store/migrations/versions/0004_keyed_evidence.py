@@ -32,13 +32,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_seal")),
         sa.UniqueConstraint("evidence_id", name=op.f("uq_seal_evidence_id")),
     )
-    for table in PRUNED:
-        op.create_table(
-            table,
-            sa.Column("number", sa.BigInteger(), nullable=False),
-            sa.Column("line", sa.Text(), nullable=False),
-            sa.PrimaryKeyConstraint("number", name=op.f(f"pk_{table}")),
-        )
+    op.create_table(
+        "head",
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_head")),
+    )
+    op.create_table(
+        "checkpoint",
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_checkpoint")),
+    )
     op.execute("GRANT SELECT, INSERT ON seal, head, checkpoint TO medrep_worker")
     op.execute("GRANT DELETE ON head, checkpoint TO medrep_worker")
     op.execute(
