@@ -102,7 +102,7 @@ class Kept:
     def prune(self, checkpoint: Checkpoint) -> None:
         """Take the heads before the checkpoint out of our own file (a copy is whoever keeps it's)."""
         with self._locked():
-            if self.path.exists():
+            if self.path.exists() and next(lines_of(self.path), "") != checkpoint.line():
                 self._replace(self.path, _pruned(self.path, checkpoint))
 
     def _replace(self, path: Path, lines: Iterator[str] | Sequence[str]) -> None:

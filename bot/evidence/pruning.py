@@ -19,6 +19,7 @@ from bot.store.database import Database, Tx
 async def prune_heads(db: Database, home: Path, before: datetime, *, limit: int = 1000) -> int:
     """Remove up to `limit` of the oldest heads that were signed before `before` (real time), from the
     database and from this home's file; how many. The newest one always stays.
+    What another machine has pruned in the database goes from this home's file, too.
 
     What stands in their place is a signed checkpoint, so the rest still verifies. Call it until it
     returns 0. Raises MedrepError(TAMPERED): a head is not as it was signed; nothing is removed then.
@@ -30,12 +31,26 @@ async def prune_heads(db: Database, home: Path, before: datetime, *, limit: int 
             return 0
         first = await _first_to_stay(tx, key.public_key(), before, limit)
         if first is None:
-            return 0
-        checkpoint = Checkpoint(checkpoint=first.number, mark=first.mark, made_at=real_now()).sign(key)
-        removed = await records.prune(tx, first.number, checkpoint.line())
-    # A file that still has them after a crash here is longer than it need be, and nothing else.
-    await asyncio.to_thread(kept.prune, checkpoint)
+            removed, checkpoint = 0, await _checkpoint(tx, key.public_key())
+        else:
+            checkpoint = Checkpoint(checkpoint=first.number, mark=first.mark, made_at=real_now()).sign(key)
+            removed = await records.prune(tx, first.number, checkpoint.line())
+    # A file that still has them after a crash here is longer than it need be until the next time.
+    if checkpoint is not None:
+        await asyncio.to_thread(kept.prune, checkpoint)
     return removed
+
+
+async def _checkpoint(tx: Tx, key: Ed25519PublicKey) -> Checkpoint | None:
+    """The one in force."""
+    for line in await records.checkpoints(tx):
+        try:
+            found = parse(line)
+        except ValueError:
+            continue
+        if isinstance(found, Checkpoint) and found.holds(key):
+            return found
+    return None
 
 
 async def _first_to_stay(tx: Tx, key: Ed25519PublicKey, before: datetime, limit: int) -> Head | None:

@@ -128,11 +128,12 @@ class Sealer:
         after = await self._settled(tx)
         rows: list[tuple[int, bytes, bytes]] = []
         refused: dict[int, str] = {}
+        sealed = await records.newest_sealed(tx)
         now = microseconds(real_now())
         latest = base.latest if base else 0
         while len(rows) < BATCH and (page := await records.unsealed(tx, after, BATCH - len(rows))):
             for found in page:
-                bounds = Bounds.of(self._row_key, before_keys, latest, now)
+                bounds = Bounds.of(self._row_key, before_keys, sealed, latest, now)
                 try:
                     row_content = bounds.content(found)
                 except ValueError as error:
@@ -193,20 +194,23 @@ class Bounds:
     """What a row must keep to be sealed. Times are microseconds of real time."""
 
     key: bytes
-    before_keys: int
+    before_keys: int  # up to this id digests were not keyed
+    sealed: int  # the highest id that has a seal
     earliest: int
     latest: int
 
     @classmethod
-    def of(cls, key: bytes, before_keys: int, newest: int, now: int) -> Bounds:
+    def of(cls, key: bytes, before_keys: int, sealed: int, newest: int, now: int) -> Bounds:
         """`newest`: when the newest sealed row was written (it counts for less if that is yet to come)."""
-        return cls(key, before_keys, min(newest, now) - WINDOW, now + WINDOW)
+        return cls(key, before_keys, sealed, min(newest, now) - WINDOW, now + WINDOW)
 
     def content(self, found: Unsealed) -> bytes:
         """The content of the row. Raises ValueError with the reason why it must not be sealed."""
         row = found.row
         row_content = content_of(row)
-        if not is_ours(self.key, row, row_content, self.before_keys):
+        # Rows from before keys are sealed once, in order: none comes into a gap between their ids later.
+        late = is_plain(row.digest) and row.id <= self.sealed
+        if late or not is_ours(self.key, row, row_content, self.before_keys):
             raise ValueError("the row does not match its digest: it was not written with our key")
         written = written_at(row.digest)
         if written is None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from bot.clock import real_now
 from bot.evidence.chain import content_of, is_ours, link, microseconds
-from bot.evidence.heads import signing_key
+from bot.evidence.heads import Head, signing_key
 from bot.evidence.kept import Kept, lines_of
 from bot.evidence.sealer import Bounds
 from bot.evidence.witness import Findings, Witness, each, heads_within
@@ -74,9 +74,7 @@ async def verify(
         file, marked = outside[0].last, outside[1].last
         if marked is not None and (file is None or file.number < marked.number):
             findings.add(f"head {marked.number} (file): it was removed from the file")
-    last = stored.last
-    now = microseconds(real_now())
-    bounds = Bounds.of(row_key, last.before_keys if last else 0, last.latest if last else 0, now)
+    bounds = await _bounds(db, row_key, stored.last)
     if await _unsealed(db, bounds, None):
         await asyncio.sleep(GRACE)
         await _unsealed(db, bounds, findings)
@@ -180,6 +178,13 @@ async def _walk(
     if not findings.count and {*await records.totals(tx)} != {rows}:
         findings.add("two rows, or two seals, stand in one place")
     return rows
+
+
+async def _bounds(db: Database, row_key: bytes, last: Head | None) -> Bounds:
+    async with db.begin() as tx:
+        sealed = await records.newest_sealed(tx)
+    before_keys, latest = (last.before_keys, last.latest) if last else (0, 0)
+    return Bounds.of(row_key, before_keys, sealed, latest, microseconds(real_now()))
 
 
 async def _unsealed(db: Database, bounds: Bounds, findings: Findings | None) -> int:

@@ -25,6 +25,8 @@ from tests.evidence.chain import (
     seal_ten,
 )
 
+BESIDE = "; INSERT INTO seal VALUES ({place}, 99, 'x')"
+
 
 @pytest.fixture
 async def sealed(database: Database, clock: Clock, home: Path) -> Sealer:
@@ -178,7 +180,7 @@ async def test_a_row_that_commits_late_is_sealed_too(database: Database, clock: 
     "statement",
     [
         COPY.format(id="{place}", source="evidence WHERE id = 1"),
-        COPY.format(id=99, source="evidence") + " WHERE id = 1; INSERT INTO seal VALUES ({place}, 99, 'x')",
+        COPY.format(id=99, source="evidence WHERE id = 1") + BESIDE,
     ],
 )
 async def test_nothing_hides_in_anothers_place(

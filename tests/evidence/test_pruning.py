@@ -85,6 +85,9 @@ async def test_killed_between_database_and_file_it_verifies(
     assert await prune_heads(database, home, datetime.now(UTC) + LATER, limit=6) == 6
     head_file(home).write_bytes(whole)
     await sound(database, home)
+    assert await prune_heads(database, home, datetime.now(UTC) - LATER) == 0
+    assert len(head_file(home).read_text().splitlines()) == 7, "as if another machine had pruned"
+    head_file(home).write_bytes(whole)
     await record(database, clock, 1, 12)
     await sealer.seal()
     await sound(database, home)
