@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import evidence
 from bot.clock import real_now
@@ -101,7 +101,7 @@ async def _verify(file: Path | None, public_key: Path | None, heads: list[Path])
 
 
 async def _verify_file(file: Path, public_key: Path | None) -> evidence.Verdict | None:
-    key = evidence.read_public(public_key) if public_key else _own_key().public_key()
+    key = evidence.read_public(public_key) if public_key else _own_key()
     try:
         return await evidence.check_file(file, key)
     except MedrepError as error:
@@ -118,8 +118,11 @@ async def _inspect(key: Ed25519PublicKey) -> evidence.Verdict:
         return await evidence.inspect(db, key)
 
 
-def _own_key() -> Ed25519PrivateKey:
-    return evidence.signing_key(read_settings().key_dir)
+def _own_key() -> Ed25519PublicKey:
+    folder = read_settings().key_dir
+    if not (folder / "evidence.key").exists():
+        raise MedrepError(Fault.CONFIGURATION, "this home has signed nothing; name a key with --public-key")
+    return evidence.signing_key(folder).public_key()
 
 
 @evidence_app.command("export")
@@ -147,7 +150,7 @@ async def _export(out: TextIO) -> None:
 @evidence_app.command("public-key")
 def print_public_key() -> None:
     """Print the public key (PEM) that signed heads, exports and documents are checked with."""
-    sys.stdout.write(evidence.public_pem(_own_key().public_key()))
+    sys.stdout.write(evidence.public_pem(_own_key()))
 
 
 def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:

@@ -27,8 +27,7 @@ async def prune_heads(db: Database, home: Path, before: datetime, *, limit: int 
     key = signing_key(home / "keys")
     kept = Kept(home, key.public_key())
     async with db.begin() as tx:
-        if not await records.become_sealer(tx):
-            return 0
+        await records.become_sealer(tx, wait=True)
         first = await _first_to_stay(tx, key.public_key(), before, limit)
         if first is None:
             removed, checkpoint = 0, await _checkpoint(tx, key.public_key())

@@ -46,6 +46,7 @@ class Sealer:
         self._kept = Kept(home, self._public, copy)
         self._sealed: deque[tuple[float, int]] = deque()  # when, and up to which evidence id
         self._refused: dict[int, str] = {}  # what the last look refused
+        self._newest: Head | None = None  # that we signed
         self._told: date | None = None  # the day whose head is in the log
         self._behind = True  # whether the files may lack heads: somebody may have died before writing them
 
@@ -55,6 +56,7 @@ class Sealer:
             try:
                 while await self.seal() == BATCH:
                     pass
+                self._report()
             except (*UNAVAILABLE, OSError) as error:
                 # The rows stay and are sealed later; a full disk keeps the outside heads from being written.
                 log.warning("evidence.seal_failed", reason=type(error).__name__)
@@ -70,8 +72,15 @@ class Sealer:
         if head is not None or self._behind:
             self._behind = True
             await self._keep(head)
-            self._behind = False
+            self._behind, self._newest = False, head or self._newest
         return count
+
+    def _report(self) -> None:
+        """One head a day and process in the log: who collects logs holds a witness out of reach here."""
+        today = real_now().astimezone(CHINA).date()
+        if self._newest is not None and self._told != today:
+            self._told = today
+            log.info("evidence.head", head=self._newest.line())
 
     async def _seal(self, tx: Tx) -> tuple[Head | None, int]:
         stored = await records.newest_heads(tx, LOOK_BACK)
@@ -167,10 +176,6 @@ class Sealer:
             await asyncio.to_thread(self._kept.append, [head], None)
         elif head is None or after < head.number:
             await self._catch_up(after)
-        if head is not None and self._told != real_now().astimezone(CHINA).date():
-            self._told = real_now().astimezone(CHINA).date()
-            # One a day and process: whoever collects the log holds a witness that is out of reach here.
-            log.info("evidence.head", head=head.line())
 
     async def _catch_up(self, after: int) -> None:
         async with self._db.begin() as tx:

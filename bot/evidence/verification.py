@@ -24,9 +24,10 @@ from bot.evidence.witness import Findings, Witness, each, heads_within
 from bot.store import records
 from bot.store.database import Database, Tx
 from bot.store.keys import evidence_key
-from bot.store.records import HeadRow, Sealed, Unsealed
+from bot.store.records import HeadRow, Sealed
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
+LOOKS = 3  # in that time; a row may be committed just before one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,10 @@ async def verify(
     async with _snapshot(db) as tx:
         stored = Witness("database", _stored(tx), key, findings)
         rows = await _walk(tx, stored, outside, findings, row_key)
-    if newest is not None and kept.newest() is not None:
-        file, marked = outside[0].last, outside[1].last
-        if marked is not None and (file is None or file.number < marked.number):
-            findings.add(f"head {marked.number} (file): it was removed from the file")
-    bounds = await _bounds(db, row_key, stored.last)
-    if await _unsealed(db, bounds, None):
-        await asyncio.sleep(GRACE)
-        await _unsealed(db, bounds, findings)
+    file, marked = outside[0].last, outside[1].last if newest is not None else None
+    if marked is not None and (file is None or file.number < marked.number):
+        findings.add(f"head {marked.number} (file): it was removed from the file")
+    await _unsealed(db, row_key, stored.last, findings)
     return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
@@ -180,37 +177,41 @@ async def _walk(
     return rows
 
 
-async def _bounds(db: Database, row_key: bytes, last: Head | None) -> Bounds:
-    async with db.begin() as tx:
-        sealed = await records.newest_sealed(tx)
-    before_keys, latest = (last.before_keys, last.latest) if last else (0, 0)
-    return Bounds.of(row_key, before_keys, sealed, latest, microseconds(real_now()))
+async def _unsealed(db: Database, row_key: bytes, last: Head | None, findings: Findings) -> None:
+    """Rows that no seal covers: what is not ours, and what is ours but is left by the sealer for too long.
 
-
-async def _unsealed(db: Database, bounds: Bounds, findings: Findings | None) -> int:
-    """How many rows no seal covers; without `findings` one is enough to know."""
-    ours = count = 0
+    Only what is there at the first look counts: while we work new ones come, and are sealed in their turn.
+    """
     async with _snapshot(db) as tx:
-        async for found in _pages(tx):
-            count += 1
-            if findings is None:
-                break
-            try:
-                bounds.content(found)
-                ours += 1
-            except ValueError as error:
-                findings.add(f"evidence {found.row.id}: {error}")
-    if ours and findings is not None:
+        newest, sealed = await records.newest(tx), await records.newest_sealed(tx)
+    before_keys, latest = (last.before_keys, last.latest) if last else (0, 0)
+    bounds = Bounds.of(row_key, before_keys, sealed, latest, microseconds(real_now()))
+    strangers, ours = await _look(db, bounds, newest)
+    for _ in range(LOOKS):
+        if ours:
+            await asyncio.sleep(GRACE / LOOKS)
+            strangers, ours = await _look(db, bounds, newest)
+    findings.take(strangers)
+    if ours:
         findings.add(f"{ours} evidence rows are not sealed")
-    return count
 
 
-async def _pages(tx: Tx) -> AsyncIterator[Unsealed]:
+async def _look(db: Database, bounds: Bounds, newest: int) -> tuple[Findings, int]:
+    """Of the rows without a seal up to this id: which must not have one, and how many others there are."""
+    strangers, ours = Findings(), 0
     after: int | None = None
-    while page := await records.unsealed(tx, after, records.PAGE):
-        for found in page:
-            yield found
-        after = page[-1].row.id
+    async with _snapshot(db) as tx:
+        while page := await records.unsealed(tx, after, records.PAGE):
+            for found in page:
+                if found.row.id > newest:
+                    return strangers, ours
+                try:
+                    bounds.content(found)
+                    ours += 1
+                except ValueError as error:
+                    strangers.add(f"evidence {found.row.id}: {error}")
+            after = page[-1].row.id
+    return strangers, ours
 
 
 @asynccontextmanager

@@ -28,6 +28,10 @@ class Findings:
         if len(self.words) < MOST:
             self.words.append(finding)
 
+    def take(self, others: Findings) -> None:
+        self.count += others.count
+        self.words += others.words[: MOST - len(self.words)]
+
 
 class Witness:
     """The heads of one place. `head` is the next to be compared; None at the end.
@@ -124,7 +128,11 @@ async def each(lines: Iterable[str]) -> AsyncIterator[str]:
 
 def heads_within(path: Path) -> Iterator[str]:
     """The heads in a file of another's: a copy of ours, or a log; its other lines are passed over."""
-    for line in lines_of(path):
+    return _within(lines_of(path))  # opened now
+
+
+def _within(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
         try:
             read = json.loads(line)
         except ValueError:

@@ -98,11 +98,13 @@ async def add(tx: Tx, row: EvidenceRow) -> None:
 # ---------------------------------------------------------------- sealing
 
 
-async def become_sealer(tx: Tx) -> bool:
-    """Whether this transaction alone seals, or prunes, now."""
-    return bool(
-        (await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})).scalar()
-    )
+async def become_sealer(tx: Tx, *, wait: bool = False) -> bool:
+    """Whether this transaction alone seals, or prunes, now; `wait` until it does."""
+    if wait:
+        await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+        return True
+    got = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+    return bool(got.scalar())
 
 
 async def last_seq(tx: Tx) -> int:

@@ -165,6 +165,28 @@ async def test_a_chain_that_grows_meanwhile_verifies(
     await growing
 
 
+async def test_under_load_it_verifies(
+    sealed: Sealer, database: Database, clock: Clock, home: Path, tmp_path: Path
+) -> None:
+    """F14: at any moment some rows have no seal yet; only those that the sealer leaves are a finding."""
+    copy = tmp_path / "heads.jsonl"
+
+    async def load() -> None:
+        while True:
+            await record(database, clock, 2)
+            await asyncio.sleep(0.005)
+
+    working = [asyncio.create_task(load()), asyncio.create_task(Sealer(database, home, copy).run())]
+    await asyncio.sleep(1.0)
+    for _ in range(3):
+        verdict = await verify(database, home, copy=copy, others=[copy])
+        assert verdict.ok, verdict.findings
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    await sealed.seal()
+
+
 async def test_a_row_that_commits_late_is_sealed_too(database: Database, clock: Clock, home: Path) -> None:
     sealer = Sealer(database, home)
     async with database.begin() as early:

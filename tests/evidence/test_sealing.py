@@ -28,13 +28,16 @@ from tests.evidence.chain import as_superuser, change_file, head_file, record, s
 
 SEALING = """
 import asyncio, sys
+from contextlib import suppress
 from pathlib import Path
 from bot import logs
 from bot.evidence import Sealer
 from bot.store.database import Database
 async def main(url, home):
     db = Database(url)
-    await Sealer(db, Path(home)).seal()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1.5):
+            await Sealer(db, Path(home)).run()
     await db.close()
 logs.configure()
 asyncio.run(main(*sys.argv[1:]))

@@ -81,6 +81,7 @@ def test_an_inspector_needs_the_public_key_alone(home: Service, tmp_path: Path) 
     verify = ("evidence", "verify", "--public-key", key)
     assert elsewhere.prints(*verify, record) == f"OK {rows} rows\n"
     assert elsewhere.prints(*verify, person) == "OK signed document\n"
+    assert elsewhere.medrep("evidence", "verify", record).returncode == 2, "it has no key of its own"
     assert not elsewhere.home.exists()
     assert home.prints(*verify) == f"OK {rows} rows\n", "the database, without the key folder"
     for path, old, new in ((record, "doctors.imported", "doctors.exported"), (person, "张测", "张三")):
