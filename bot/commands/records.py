@@ -45,12 +45,12 @@ async def _tasks(state: str | None) -> None:
         async with home.db.begin() as tx:
             rows = await tasks.read(tx, home.vault, state=state)
         for row in rows:
-            said = {
+            shown = {
                 key: value for key, value in asdict(row).items() if key not in ("contact_id", "person_id")
             }
             for key in ("opened_at", "due_at", "escalated_at"):
-                said[key] = said[key] and said[key].isoformat()
-            say_json(said)
+                shown[key] = shown[key] and shown[key].isoformat()
+            say_json(shown)
 
 
 PublicKey = Annotated[

@@ -64,7 +64,7 @@ async def _next_head(heads: AsyncIterator[HeadRow]) -> Head | None:
 def _line(sealed: Sealed) -> str:
     row = sealed.row
     try:
-        said = None if row is None else {
+        content = None if row is None else {
             "at": row.at,
             "kind": row.kind,
             "person": None if row.person_id is None else str(row.person_id),
@@ -76,8 +76,8 @@ def _line(sealed: Sealed) -> str:
         }  # fmt: skip
     except ValueError:
         raise MedrepError(Fault.TAMPERED, f"evidence {sealed.evidence_id} cannot be read") from None
-    said = {"seq": sealed.seq, "id": sealed.evidence_id, "link": sealed.link.hex(), "row": said}
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    line = {"seq": sealed.seq, "id": sealed.evidence_id, "link": sealed.link.hex(), "row": content}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 async def check_file(path: Path, key: Ed25519PublicKey) -> Verdict | None:

@@ -32,7 +32,7 @@ class Kept:
     """The files of one MEDREP_HOME. All processes of a machine share them, under a lock."""
 
     def __init__(self, home: Path, key: Ed25519PublicKey, copy: Path | None = None) -> None:
-        """`key`: whose heads these are. Other lines are left as they are, for the verifier to find."""
+        """`key` verifies heads. Other lines are left as they are, for the verifier to find."""
         self.path = home / "evidence" / "heads.jsonl"
         self.copy = copy
         self._key = key
@@ -83,15 +83,15 @@ class Kept:
         """Bring the files up to the last of `heads`, and the key folder up to our own; `before`: heads older
         than the first were removed.
 
-        Raises OSError for our own file; a copy that cannot be written is only told of.
+        Raises OSError for our own file; a copy that cannot be written is logged.
         """
         with self._locked():
             newest = self.newest()
-            known = newest.number if newest else 0
-            _append(self.path, [head for head in heads if head.number > known], before, self._key)
+            newest_number = newest.number if newest else 0
+            _append(self.path, [head for head in heads if head.number > newest_number], before, self._key)
             reached("sealer.kept")
             last = _last(self.path, self._key)
-            if last is not None and last.number > known:
+            if last is not None and last.number > newest_number:
                 self._replace(self._newest, [last.line()])
             if self.copy is not None and time.monotonic() >= self._copy_again:
                 try:

@@ -1,8 +1,9 @@
 """The sealer: one at a time over all processes, it links new rows and signs the head.
 
 Linking inside each transaction would need a global lock, which halves throughput (DESIGN, section 6).
-It holds the keys, so it is also the guard: it signs nothing that was not written by us, was put in a
-second time, or comes out of the past. Such rows stay without a seal, and the verifier names them.
+It holds the keys, so it also decides what becomes the record: it signs nothing that was not written by us,
+was put in a second time, or comes out of the past. Such rows stay without a seal, and the verifier names
+them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Sealer:
         self._sealed: deque[tuple[float, int]] = deque()  # when, and up to which evidence id
         self._refused: dict[int, str] = {}  # what the last look refused
         self._newest: Head | None = None  # that we signed
-        self._told: date | None = None  # the day whose head is in the log
+        self._reported: date | None = None  # the day whose head is in the log
         self._behind = True  # whether the files may lack heads: somebody may have died before writing them
 
     async def run(self) -> None:
@@ -78,8 +79,8 @@ class Sealer:
     def _report(self) -> None:
         """One head a day and process in the log: who collects logs holds a witness out of reach here."""
         today = real_now().astimezone(CHINA).date()
-        if self._newest is not None and self._told != today:
-            self._told = today
+        if self._newest is not None and self._reported != today:
+            self._reported = today
             log.info("evidence.head", head=self._newest.line())
 
     async def _seal(self, tx: Tx) -> tuple[Head | None, int]:

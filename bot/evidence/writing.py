@@ -49,7 +49,7 @@ class Evidence:
     def row(self, tx: Tx) -> EvidenceRow:
         """As it is stored, with its digest; the database gives the id. Raises MedrepError(CONFIGURATION)."""
         body_hash = records.hash_of(self.body_enc)
-        said = content(
+        row_content = content(
             self.at, self.kind, self.person_id, self.contact_id, self.subject, self.facts, body_hash
         )
         return EvidenceRow(
@@ -60,7 +60,7 @@ class Evidence:
             self.subject,
             self.facts,
             self.body_enc,
-            keyed(records.key_of(tx), said),
+            keyed(records.key_of(tx), row_content),
         )
 
     async def record(self, tx: Tx) -> None:

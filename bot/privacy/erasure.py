@@ -75,8 +75,8 @@ async def erase(tx: Tx, base: Base, whom: UUID, by: str) -> tuple[Receipt, ...]:
         Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
         Receipt("backup", 0, "not touched", _BACKUP),
     )
-    told = [f"{receipt.store}:{receipt.rows}" for receipt in receipts]
-    await note(tx, "person.erased", now, f"person:{whom}", Owner(whom), by=by, receipts=told)
+    counts = [f"{receipt.store}:{receipt.rows}" for receipt in receipts]
+    await note(tx, "person.erased", now, f"person:{whom}", Owner(whom), by=by, receipts=counts)
     return receipts
 
 

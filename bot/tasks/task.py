@@ -113,7 +113,7 @@ async def open_task(
         opened_at=now,
         due_at=due,
     )
-    told = "" if whose else detail
+    shown = "" if whose else detail
     subject = f"task:{task_id}"
-    await note(tx, "task.opened", now, subject, whose, kind=kind.value, due=due.isoformat(), detail=told)
+    await note(tx, "task.opened", now, subject, whose, kind=kind.value, due=due.isoformat(), detail=shown)
     return task_id, due

@@ -78,24 +78,24 @@ async def test_every_line_counts(
             assert await found([line, *rest]), f"line {at} moved to the front"
         for other in ("", "}{", '{"seq":', "[]", '{"seq":1,"id":"x","link":"zz","row":3}'):
             assert await found([*lines[:at], other, *lines[at + 1 :]]), f"line {at} is {other}"
-        said = json.loads(line)
-        for changed in _changed(said):
+        fields = json.loads(line)
+        for changed in _changed(fields):
             text = json.dumps(changed, separators=(",", ":"))
             assert await found([*lines[:at], text, *lines[at + 1 :]]), f"line {at}: {text}"
 
 
-def _changed(said: dict[str, object]) -> list[dict[str, object]]:
+def _changed(fields: dict[str, object]) -> list[dict[str, object]]:
     """The object with each field changed in turn, those of the row in it too."""
     found: list[dict[str, object]] = []
-    for name, value in said.items():
+    for name, value in fields.items():
         if isinstance(value, dict) and name == "row":
-            found += [{**said, name: inner} for inner in _changed(value)]
+            found += [{**fields, name: inner} for inner in _changed(value)]
         elif isinstance(value, int):
-            found.append({**said, name: value + 1})
+            found.append({**fields, name: value + 1})
         elif isinstance(value, str):
-            found.append({**said, name: value[:-1] + ("1" if value.endswith("0") else "0")})
+            found.append({**fields, name: value[:-1] + ("1" if value.endswith("0") else "0")})
         else:
-            found.append({**said, name: {"other": 1}})
+            found.append({**fields, name: {"other": 1}})
     return found
 
 
