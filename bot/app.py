@@ -37,7 +37,7 @@ from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.tasks import watch
 from connectors.wechat import WeChat
 from web.pages import Pages
@@ -77,7 +77,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    db = Database(settings.database_url)
+    db = Database(settings.database_url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
     vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
@@ -125,7 +125,7 @@ async def _run(
     loops = [
         notifications.run(),
         sender.run(),
-        Sealer(services.db, services.clock, services.home).run(),
+        Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
     ]
     async with contextlib.AsyncExitStack() as stack:

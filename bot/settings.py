@@ -92,6 +92,7 @@ class Settings(Frozen):
     test: bool
     sandbox: bool
     accounts: Accounts
+    evidence_copy: Path | None = None  # a file elsewhere in which the heads of the evidence are kept as well
 
     @property
     def local_url(self) -> str:
@@ -168,4 +169,5 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         test=env.get("MEDREP_TEST") == "1",
         sandbox=sandbox,
         accounts=accounts,
+        evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
     )

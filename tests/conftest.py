@@ -25,7 +25,7 @@ from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
@@ -63,14 +63,14 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 
 @pytest.fixture
-async def database(cluster: Cluster) -> AsyncIterator[Database]:
-    """A fresh, migrated, empty database, reached as the worker."""
+async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
+    """A fresh, migrated, empty database, reached as the worker, with the key for evidence of `home`."""
     name = f"test_{uuid4().hex}"
     as_admin = cluster.url("postgres", "postgres")
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER medrep_owner")
     async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
         await admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
-    opened = Database(cluster.url(database=name))
+    opened = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
     try:
         yield opened
     finally:

@@ -36,7 +36,7 @@ from bot.settings import read_accounts
 from bot.store import contacts, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.outbox import Draft, Part
 from connectors.wechat import WeChat
 from sandbox.accounts import read_accounts as read_double
@@ -159,7 +159,7 @@ class Stage:
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
     """What one process stands on."""
-    db = Database(url)
+    db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
     services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
     await seed_dialogue(db, home, real_now())
@@ -178,7 +178,7 @@ async def _serve(stack: AsyncExitStack, app: web.Application, port: int) -> None
 async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
     here, there = free_port(), free_port()
     double = f"http://127.0.0.1:{there}"
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)  # its keys may be there
     write_demo_accounts(home / "sandbox.toml", f"{double}/sandbox/wechat")
     settings = read_accounts(home / "sandbox.toml").wechat["sandbox"]
     async with AsyncExitStack() as stack:

@@ -18,7 +18,7 @@ from bot.service.postgres import Cluster
 from bot.settings import Settings, read_settings
 from bot.store import business_clock
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.migrate import migrate
 
 T = TypeVar("T")
@@ -43,14 +43,14 @@ async def context() -> AsyncIterator[Context]:
     settings = read_settings()
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
-        db = Database(url, size=2)
+        db = Database(url, size=2, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)
         vault = Vault(Keyring(settings.key_dir))
         yield Context(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded
-            await Sealer(db, clock, settings.home).seal()
+            await Sealer(db, settings.home, settings.evidence_copy).seal()
 
 
 async def reach(stack: AsyncExitStack, settings: Settings, *, empty: bool = False) -> tuple[str, str, bool]:

@@ -13,6 +13,7 @@ import typer
 from bot.commands.context import Context, context, progress, run, say, say_json
 from bot.dialogue.published import Published
 from bot.doctors import Report, confirm, decline, import_doctors, write_codes
+from bot.evidence import signed_document
 from bot.knowledge import Encoder
 from bot.model import Account, Channel, Fault, MedrepError
 from bot.privacy import Receipt, erase_person, export_person
@@ -82,14 +83,15 @@ ContactOption = Annotated[str | None, typer.Option("--contact", help="Anybody, a
 
 
 def export(external_id: Who = None, contact: ContactOption = None) -> None:
-    """Print everything that is kept of a person, as one JSON object."""
+    """Print everything that is kept of a person, as one JSON object that we sign."""
     say_json(run(_export(external_id, contact)))
 
 
 async def _export(external_id: str | None, contact: str | None) -> dict[str, Any]:
     async with context() as home:
         person_id = await _person(home, contact)
-        return await export_person(home.db, home.vault, external_id=external_id, person_id=person_id)
+        document = await export_person(home.db, home.vault, external_id=external_id, person_id=person_id)
+        return signed_document(document, home.settings.key_dir)
 
 
 def erase(external_id: Who = None, contact: ContactOption = None) -> None:

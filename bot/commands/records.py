@@ -1,19 +1,22 @@
-"""`tasks`, `evidence verify`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
+"""`tasks`, `evidence …`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import evidence
-from bot.clock import Clock, real_now
+from bot.clock import real_now
 from bot.commands.context import context, reach, run, say, say_json
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
@@ -30,11 +33,6 @@ evidence_app = typer.Typer(
 )
 
 
-@evidence_app.callback()
-def _evidence() -> None:
-    """The record of what happened."""  # with a callback a single command keeps its name
-
-
 def list_tasks(
     every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
 ) -> None:
@@ -47,29 +45,112 @@ async def _tasks(state: str | None) -> None:
         async with home.db.begin() as tx:
             rows = await tasks.read(tx, home.vault, state=state)
         for row in rows:
-            said = {
+            shown = {
                 key: value for key, value in asdict(row).items() if key not in ("contact_id", "person_id")
             }
             for key in ("opened_at", "due_at", "escalated_at"):
-                said[key] = said[key] and said[key].isoformat()
-            say_json(said)
+                shown[key] = shown[key] and shown[key].isoformat()
+            say_json(shown)
+
+
+PublicKey = Annotated[
+    Path | None, typer.Option("--public-key", exists=True, dir_okay=False, help="As `public-key` prints it.")
+]
+Others = Annotated[
+    list[Path] | None,
+    typer.Option("--heads", exists=True, dir_okay=False, help="A log or another file with heads in it."),
+]
 
 
 @evidence_app.command("verify")
-def verify_evidence() -> None:
-    """Print `OK N rows`, or the first row that does not hold (exit code 1)."""
-    verdict = run(_verify())
-    say(f"OK {verdict.rows} rows" if verdict.ok else str(verdict.broken))
+def verify_evidence(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="What `export` or export-person wrote.")
+    ] = None,
+    public_key: PublicKey = None,
+    heads: Others = None,
+) -> None:
+    """Print `OK N rows`, or what does not hold, a line each (exit code 1).
+
+    With FILE neither database nor keys are needed but the public one (without --public-key, this home's).
+    With --public-key alone the database is read and the key folder is not: all is checked but where rows come
+    from that no signed head covers yet.
+    """
+    verdict = run(_verify(file, public_key, heads or []))
+    if verdict is None:
+        say("OK signed document")
+        return
+    say(f"OK {verdict.rows} rows" if verdict.ok else "\n".join(verdict.findings))
+    if verdict.count > len(verdict.findings):
+        say(f"and {verdict.count - len(verdict.findings)} more")
     if not verdict.ok:
         raise typer.Exit(1)
 
 
-async def _verify() -> evidence.Verdict:
+async def _verify(file: Path | None, public_key: Path | None, heads: list[Path]) -> evidence.Verdict | None:
+    if file is not None:
+        return await _verify_file(file, public_key)
+    if public_key is not None:
+        return await _inspect(evidence.read_public(public_key))
     async with context() as home:
+        settings = home.settings
         # Where no service runs, nobody has sealed what the last command recorded. Sealing links new rows
         # only, so it cannot hide a change; while a service seals, this does nothing.
-        await evidence.Sealer(home.db, home.clock, home.settings.home).seal()
-        return await evidence.verify(home.db, home.settings.home)
+        await evidence.Sealer(home.db, settings.home, settings.evidence_copy).seal()
+        return await evidence.verify(home.db, settings.home, copy=settings.evidence_copy, others=heads)
+
+
+async def _verify_file(file: Path, public_key: Path | None) -> evidence.Verdict | None:
+    key = evidence.read_public(public_key) if public_key else _own_key()
+    try:
+        return await evidence.check_file(file, key)
+    except MedrepError as error:
+        if error.fault != Fault.TAMPERED:
+            raise
+        return evidence.Verdict(0, (error.detail,), 1)
+
+
+async def _inspect(key: Ed25519PublicKey) -> evidence.Verdict:
+    async with AsyncExitStack() as stack:
+        url, _, _ = await reach(stack, read_settings())
+        db = Database(url, size=2)
+        stack.push_async_callback(db.close)
+        return await evidence.inspect(db, key)
+
+
+def _own_key() -> Ed25519PublicKey:
+    folder = read_settings().key_dir
+    if not (folder / "evidence.key").exists():
+        raise MedrepError(Fault.CONFIGURATION, "this home has signed nothing; name a key with --public-key")
+    return evidence.signing_key(folder).public_key()
+
+
+@evidence_app.command("export")
+def export_evidence(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+) -> None:
+    """Write the record to one file that can be verified with the public key alone (bodies as hashes)."""
+    if file.exists():
+        raise MedrepError(Fault.CONFLICT, f"{file.name} exists already; an export replaces nothing")
+    part = file.with_name(f".{file.name}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        run(_export(out))
+    part.rename(file)
+    say(f"{file.name}: {file.stat().st_size} bytes")
+
+
+async def _export(out: TextIO) -> None:
+    async with context() as home:
+        await evidence.Sealer(home.db, home.settings.home, home.settings.evidence_copy).seal()
+        async for line in evidence.export(home.db, home.settings.home):
+            out.write(f"{line}\n")
+
+
+@evidence_app.command("public-key")
+def print_public_key() -> None:
+    """Print the public key (PEM) that signed heads, exports and documents are checked with."""
+    sys.stdout.write(evidence.public_pem(_own_key()))
 
 
 def write_backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
@@ -113,7 +194,7 @@ async def _restore_from(folder: Path, settings: Settings) -> evidence.Verdict:
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
         db = Database(work, size=2)
         stack.push_async_callback(db.close)
-        await evidence.Sealer(db, Clock(), settings.home).seal()
+        await evidence.Sealer(db, settings.home, settings.evidence_copy).seal()
         return await evidence.verify(db, settings.home)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from bot.evidence import Evidence
+from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
 from bot.store import contacts, doctors, people, tasks
 from bot.store.database import Tx
@@ -26,14 +26,7 @@ async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now
     # Stop means stop on every channel of a person, whichever of their contacts said it.
     if (stopped := await people.stopped_at(tx, doctor)) is not None:
         await contacts.stop(tx, doctor, stopped)
-    await Evidence(
-        kind="doctor.verified",
-        at=now,
-        subject=f"contact:{contact_id}",
-        facts={"by": by},
-        person_id=doctor,
-        contact_id=contact_id,
-    ).record(tx)
+    await note(tx, "doctor.verified", now, f"contact:{contact_id}", Owner(doctor, contact_id), by=by)
 
 
 async def _merge(tx: Tx, vault: Vault, newcomer: UUID, doctor: UUID, by: str, now: datetime) -> None:
@@ -49,11 +42,5 @@ async def detach(tx: Tx, vault: Vault, contact_id: int, now: datetime) -> None:
     newcomer = await vault.create(tx, "newcomer", now)
     await contacts.assign(tx, vault, contact_id, newcomer)
     await people.forget_talk(tx, contact_id)
-    await Evidence(
-        kind="contact.detached",
-        at=now,
-        subject=f"contact:{contact_id}",
-        facts={"reason": "import"},
-        person_id=newcomer,
-        contact_id=contact_id,
-    ).record(tx)
+    owner = Owner(newcomer, contact_id)
+    await note(tx, "contact.detached", now, f"contact:{contact_id}", owner, reason="import")

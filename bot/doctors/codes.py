@@ -17,7 +17,7 @@ from typing import TextIO
 
 from bot.clock import Clock
 from bot.doctors.identity import ALPHABET, GROUP, GROUPS, code_digest
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.store import doctors
 from bot.store.database import Database
@@ -63,8 +63,10 @@ async def issue_codes(
             digests = [code_digest(keyring, code) for _, code in codes]
             people = [person_id for _, person_id in whom]
             await doctors.add_codes(tx, list(zip(digests, people, strict=True)), now + VALID)
-            facts = {"by": by, "codes": len(codes), "until": (now + VALID).isoformat(), "renew": renew}
-            await Evidence("doctors.codes_issued", now, "codes", facts).record(tx)
+            until = (now + VALID).isoformat()
+            await note(
+                tx, "doctors.codes_issued", now, "codes", by=by, codes=len(codes), until=until, renew=renew
+            )
         issued += codes
     return issued
 

@@ -12,13 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from bot.clock import Clock
 from bot.doctors.batch import load
 from bot.doctors.columns import Columns, read_header
 from bot.doctors.row import DoctorRow, RowFault, read_row
 from bot.doctors.sheet import Line, open_sheet
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.model import Account, Fault, MedrepError
 from bot.runtime.killpoints import reached
 from bot.settings import Accounts
@@ -76,7 +77,7 @@ async def import_doctors(
             await _commit(db, vault, clock, taken, report, by)
     report.faults.sort(key=lambda fault: fault.row)
     async with db.begin() as tx:
-        await Evidence("doctors.imported", clock.now(), f"file:{report.file}", _facts(report, by)).record(tx)
+        await note(tx, "doctors.imported", clock.now(), f"file:{report.file}", **_facts(report, by))
     return report
 
 
@@ -136,7 +137,7 @@ async def _commit(db: Database, vault: Vault, clock: Clock, taken: _Taken, repor
             [*taken.faults, *loaded.faults],
             loaded=[*loaded.added, *loaded.changed, *loaded.unchanged],
         )
-        await Evidence("doctors.batch", clock.now(), f"file:{report.file}", _facts(part, by)).record(tx)
+        await note(tx, "doctors.batch", clock.now(), f"file:{report.file}", **_facts(part, by))
     reached("import.batch")
     report.added += part.added
     report.changed += part.changed
@@ -145,7 +146,7 @@ async def _commit(db: Database, vault: Vault, clock: Clock, taken: _Taken, repor
     report.loaded += part.loaded
 
 
-def _facts(report: Report, by: str) -> dict[str, str | int]:
+def _facts(report: Report, by: str) -> dict[str, Any]:
     return {
         "by": by,
         "rows": report.rows,

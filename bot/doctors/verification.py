@@ -17,7 +17,7 @@ from bot.clock import real_now
 from bot.doctors.binding import bind
 from bot.doctors.identity import code, code_digest, identity_digest
 from bot.doctors.parts import NO_CODE
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.model import Audience, Fault, MedrepError
 from bot.store import contacts, doctors, outbox, people, tasks
 from bot.store.contacts import Contact
@@ -103,14 +103,7 @@ async def decline(tx: Tx, services: Services, task_id: int, by: str, now: dateti
     """
     task = await _waiting(tx, services, task_id)
     await tasks.close(tx, task_id, now, by, "declined")
-    await Evidence(
-        kind="verification.declined",
-        at=now,
-        subject=f"task:{task_id}",
-        facts={"by": by},
-        person_id=task.person_id,
-        contact_id=task.contact_id,
-    ).record(tx)
+    await note(tx, "verification.declined", now, f"task:{task_id}", task, by=by)
     await _tell(tx, services, task, "utter_verify_again", now)
 
 
@@ -131,14 +124,7 @@ async def _too_often(tx: Tx, keyring: Keyring, contact: Contact, now: datetime) 
 
 
 async def _record(tx: Tx, contact: Contact, outcome: Outcome, now: datetime) -> None:
-    await Evidence(
-        kind="verification.tried",
-        at=now,
-        subject=f"contact:{contact.id}",
-        facts={"outcome": outcome.value},
-        person_id=contact.person_id,
-        contact_id=contact.id,
-    ).record(tx)
+    await note(tx, "verification.tried", now, f"contact:{contact.id}", contact, outcome=outcome.value)
 
 
 # ---------------------------------------------------------------- the colleague's task

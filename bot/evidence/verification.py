@@ -1,113 +1,222 @@
-"""Verification from the rows alone: finds any edit, deletion, reorder or truncation."""
+"""Verification: finds any edit, deletion, insertion, reorder or truncation, in constant memory.
+
+Rows come in the order of their seals, heads in the order of theirs, from each place that keeps them; both
+are streams, and only the current ones are held.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
-from bot.evidence.chain import digest, link, signed_text
-from bot.evidence.sealer import signing_key
+from bot.clock import real_now
+from bot.evidence.chain import content_of, is_ours, link, microseconds
+from bot.evidence.heads import Head, signing_key
+from bot.evidence.kept import Kept, lines_of
+from bot.evidence.sealer import Bounds
+from bot.evidence.witness import Findings, Witness, each, heads_within
 from bot.store import evidence
 from bot.store.database import Database, Tx
-from bot.store.evidence import Head
+from bot.store.evidence import HeadRow, Sealed
+from bot.store.keys import evidence_key
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
+LOOKS = 3  # in that time; a row may be committed just before one of them
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`rows` were checked; `broken` names the first row that does not hold, and why."""
+    """`rows` were checked; `findings` say what does not hold, the first twenty in words; `head` is the number
+    of the newest head."""
 
     rows: int
-    broken: str | None
+    findings: tuple[str, ...]
+    count: int
+    head: int = 0
 
     @property
     def ok(self) -> bool:
-        return self.broken is None
+        return self.count == 0
+
+    @property
+    def broken(self) -> str | None:
+        """The first finding."""
+        return self.findings[0] if self.findings else None
 
 
-async def verify(db: Database, home: Path) -> Verdict:
-    """Check every row, link, head and the heads kept outside the database."""
-    public = signing_key(home / "keys").public_key()
-    kept = await asyncio.to_thread(read_kept, home / "evidence" / "heads.jsonl")
-    async with db.begin() as tx:
-        # One snapshot for rows, links and heads: the sealer goes on while we look.
-        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        verdict, links = await _walk(tx)
-        if not verdict.ok:
-            return verdict
-        signed = await evidence.heads(tx)
-        broken = _check_heads(signed, links, public, "database") or _check_heads(kept, links, public, "file")
-        if broken is None and links and (not signed or signed[-1].seq != len(links)):
-            broken = f"seal {len(links)}: no signed head covers it"
-    if broken is None and await _unsealed(db):
-        await asyncio.sleep(GRACE)
-        if count := await _unsealed(db):
-            broken = f"{count} evidence rows are not sealed"
-    return Verdict(verdict.rows, broken)
+async def verify(
+    db: Database, home: Path, *, copy: Path | None = None, others: Sequence[Path] = ()
+) -> Verdict:
+    """Check every row, link and head against the keys of `home` and against the heads that it keeps outside
+    the database. `copy`: the file of MEDREP_EVIDENCE_COPY; `others`: files with heads in them, like logs."""
+    key = signing_key(home / "keys").public_key()
+    row_key = evidence_key(home / "keys")
+    findings = Findings()
+    # Opened before the database is looked at, and the newest before the file: each was written in the
+    # opposite order, so that none may be behind the one before it.
+    kept = Kept(home, key, copy)
+    newest = await asyncio.to_thread(kept.newest_line)
+    outside = [Witness("file", each(lines_of(kept.path)), key, findings)]
+    if newest is not None:
+        outside.append(Witness("key folder", each([newest.strip()]), key, findings, whole=False))
+    if copy is not None:
+        outside.append(Witness("copy", each(lines_of(copy)), key, findings))
+    outside += [Witness(path.name, each(heads_within(path)), key, findings, whole=False) for path in others]
+    async with _snapshot(db) as tx:
+        stored = Witness("database", _stored(tx), key, findings)
+        rows = await _walk(tx, stored, outside, findings, row_key)
+    file, marked = outside[0].last, outside[1].last if newest is not None else None
+    if marked is not None and (file is None or file.number < marked.number):
+        findings.add(f"head {marked.number} (file): it was removed from the file")
+    await _unsealed(db, row_key, stored.last, findings)
+    return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
-async def _unsealed(db: Database) -> int:
-    async with db.begin() as tx:
-        return await evidence.unsealed_count(tx)
+async def inspect(db: Database, key: Ed25519PublicKey) -> Verdict:
+    """Check rows, links and heads in the database with the public key alone.
+
+    Not checked is what only the key folder can tell: which rows that no head covers yet are ours."""
+    findings = Findings()
+    async with _snapshot(db) as tx:
+        stored = Witness("database", _stored(tx), key, findings)
+        rows = await _walk(tx, stored, [], findings, None)
+    return Verdict(rows, tuple(findings.words), findings.count, stored.last.number if stored.last else 0)
 
 
-async def _walk(tx: Tx) -> tuple[Verdict, list[bytes]]:
-    links: list[bytes] = []
+async def walk(
+    chain: AsyncIterator[Sealed],
+    stored: Witness,
+    outside: Sequence[Witness],
+    findings: Findings,
+    row_key: bytes | None,
+) -> int:
+    """Follow the chain beside all heads; how many rows there were. `stored` are the chain's own heads."""
+    witnesses = [stored, *outside]
+    for witness in witnesses:
+        await witness.advance()
+    before_keys = stored.head.before_keys if stored.head else 0
+    rows = seq = covered = 0
     previous = b""
-    async for seq, found, evidence_id, row in evidence.chain(tx):
-        if row is not None:
-            previous = link(previous, seq, evidence_id, row.digest)
-        fault = None
-        if seq != len(links) + 1:
-            fault = f"seal {len(links) + 1} is missing"
-        elif row is None:
-            fault = "the row is gone"
-        elif digest(row) != row.digest:
-            fault = "the row does not match its digest"
-        elif previous != found:
-            fault = "the link does not match"
-        if fault is not None:
-            return Verdict(len(links), f"seal {seq}, evidence {evidence_id}: {fault}"), links
-        links.append(previous)
-    return Verdict(len(links), None), links
+    async for found in chain:
+        if found.seq != seq + 1:
+            findings.add(f"seal {seq + 1} is missing" if found.seq > seq else f"seal {found.seq} is not ours")
+        elif why := _fault(found, previous, row_key, before_keys):
+            findings.add(f"seal {found.seq}, evidence {found.evidence_id}: {why}")
+        rows, seq, previous = rows + 1, max(found.seq, seq), found.link
+        if stored.head is not None and stored.head.seq == seq:
+            covered = seq
+        await _compare(seq, previous.hex(), stored, outside, findings)
+    if covered != seq:
+        findings.add(f"seal {seq}: no signed head covers it")
+    for witness in witnesses:
+        while witness.head is not None:
+            why = f"the chain ends at {seq}, rows were cut off"
+            findings.add(f"head {witness.head.number} ({witness.name}): {why}")
+            await witness.advance()
+    return rows
 
 
-def _check_heads(heads: list[Head], links: list[bytes], public: Ed25519PublicKey, where: str) -> str | None:
-    for head in heads:
-        try:
-            public.verify(head.signature, signed_text(head.seq, head.link, head.sealed_at))
-        except InvalidSignature:
-            return f"head {head.seq} ({where}): the signature does not match"
-        if head.seq > len(links):
-            return f"head {head.seq} ({where}): the chain ends at {len(links)}, rows were cut off"
-        if links[head.seq - 1] != head.link:
-            return f"head {head.seq} ({where}): the chain was rewritten"
+async def _compare(
+    seq: int, chain_link: str, stored: Witness, outside: Sequence[Witness], findings: Findings
+) -> None:
+    """Every head that covers the chain up to here, or should have."""
+    for witness in (*outside, stored):
+        while (head := witness.head) is not None and head.seq <= seq:
+            if head.seq < seq or head.link != chain_link:
+                findings.add(f"head {head.number} ({witness.name}): the chain was rewritten")
+            elif witness is not stored and (why := _against(witness, stored)):
+                findings.add(f"head {head.number} ({witness.name}): {why}")
+            await witness.advance()
+
+
+def _against(witness: Witness, stored: Witness) -> str | None:
+    """How a head kept outside differs from the database's."""
+    assert witness.head is not None  # noqa: S101 - for the type checker
+    if stored.head is not None and stored.head.seq == witness.head.seq:
+        return None if stored.line == witness.line else "the database has another in its place"
+    if stored.first is not None and witness.head.number < stored.first:
+        return None  # pruned there
+    return "the database has lost it"
+
+
+def _fault(found: Sealed, previous: bytes, row_key: bytes | None, before_keys: int) -> str | None:
+    if found.row is None:
+        return "the row is gone"
+    try:
+        row_content = content_of(found.row)
+    except ValueError as error:
+        return str(error)
+    if row_key is not None and not is_ours(row_key, found.row, row_content, before_keys):
+        return "the row does not match its digest"
+    if link(previous, found.seq, found.evidence_id, row_content, found.row.digest) != found.link:
+        return "the link does not match"
     return None
 
 
-def read_kept(path: Path) -> list[Head]:
-    """The heads kept outside the database."""
-    if not path.exists():
-        return []
-    heads = []
-    for line in path.read_text(encoding="ascii").splitlines(keepends=True):
-        if not line.endswith("\n"):
-            break  # cut off while it was written; the database holds that head whole
-        said = json.loads(line)
-        heads.append(
-            Head(
-                said["seq"],
-                bytes.fromhex(said["link"]),
-                datetime.fromisoformat(said["sealed_at"]),
-                bytes.fromhex(said["signature"]),
-            )
-        )
-    return heads
+async def _stored(tx: Tx) -> AsyncIterator[str | HeadRow]:
+    """The checkpoint, if there is one, and the heads."""
+    for line in await evidence.checkpoints(tx):
+        yield line
+    async for head in evidence.heads(tx):
+        yield head
+
+
+async def _walk(
+    tx: Tx, stored: Witness, outside: Sequence[Witness], findings: Findings, row_key: bytes | None
+) -> int:
+    """`walk` through the database. Somebody may have dropped its keys: nothing may stand beside the way."""
+    rows = await walk(evidence.chain(tx), stored, outside, findings, row_key)
+    if not findings.count and {*await evidence.totals(tx)} != {rows}:
+        findings.add("two rows, or two seals, stand in one place")
+    return rows
+
+
+async def _unsealed(db: Database, row_key: bytes, last: Head | None, findings: Findings) -> None:
+    """Rows that no seal covers: what is not ours, and what is ours but is left by the sealer for too long.
+
+    Only what is there at the first look counts: while we work new ones come, and are sealed in their turn.
+    """
+    async with _snapshot(db) as tx:
+        newest, sealed = await evidence.newest(tx), await evidence.newest_sealed(tx)
+    before_keys, latest = (last.before_keys, last.latest) if last else (0, 0)
+    bounds = Bounds.of(row_key, before_keys, sealed, latest, microseconds(real_now()))
+    strangers, ours = await _look(db, bounds, newest)
+    for _ in range(LOOKS):
+        if ours:
+            await asyncio.sleep(GRACE / LOOKS)
+            strangers, ours = await _look(db, bounds, newest)
+    findings.take(strangers)
+    if ours:
+        findings.add(f"{ours} evidence rows are not sealed")
+
+
+async def _look(db: Database, bounds: Bounds, newest: int) -> tuple[Findings, int]:
+    """Of the rows without a seal up to this id: which must not have one, and how many others there are."""
+    strangers, ours = Findings(), 0
+    after: int | None = None
+    async with _snapshot(db) as tx:
+        while page := await evidence.unsealed(tx, after, evidence.PAGE):
+            for found in page:
+                if found.row.id > newest:
+                    return strangers, ours
+                try:
+                    bounds.content(found)
+                    ours += 1
+                except ValueError as error:
+                    strangers.add(f"evidence {found.row.id}: {error}")
+            after = page[-1].row.id
+    return strangers, ours
+
+
+@asynccontextmanager
+async def _snapshot(db: Database) -> AsyncIterator[Tx]:
+    """Rows, links and heads as of one moment: the sealer goes on while we look."""
+    async with db.begin() as tx:
+        await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        yield tx

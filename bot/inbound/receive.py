@@ -62,7 +62,7 @@ class Receiver:
             )
             sealed = await inbox.seal(tx, services.vault, contact, inbound)
             arrival = _arrival(inbound, contact, sealed, screening, now, passive_until, services.published)
-            inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row())
+            inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row(tx))
             if inbox_id is None:
                 return Accepted(await inbox.known(tx, inbound, passive_until), duplicate=True)
             if inbound.kind == InboundKind.RECEIPT:

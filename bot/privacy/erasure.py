@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bot.clock import real_now
-from bot.evidence import Evidence
+from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Tx
@@ -75,8 +75,8 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
         Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
         Receipt("backup", 0, "not touched", _BACKUP),
     )
-    facts = {"by": by, "receipts": [f"{r.store}:{r.rows}" for r in receipts]}
-    await Evidence("person.erased", now, f"person:{whom}", facts, person_id=whom).record(tx)
+    counts = [f"{receipt.store}:{receipt.rows}" for receipt in receipts]
+    await note(tx, "person.erased", now, f"person:{whom}", Owner(whom), by=by, receipts=counts)
     return receipts
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bot.clock import real_now
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.privacy.erasure import erase
 from bot.store import contacts, erasure, outbox_outcomes, people
 from bot.store.contacts import Contact
@@ -35,11 +35,4 @@ async def unfollowed(tx: Tx, services: Services, contact: Contact, now: datetime
         talk["inbox"] = await erasure.received(tx, (), contact_ids)
         talk["outbox"], _ = await erasure.sent(tx, (), contact_ids)
         erased, kept = [f"{store}:{rows}" for store, rows in talk.items()], [*KEPT, "imported profile"]
-    await Evidence(
-        kind="contact.unfollowed",
-        at=now,
-        subject=f"contact:{contact.id}",
-        facts={"erased": erased, "kept": kept},
-        person_id=contact.person_id,
-        contact_id=contact.id,
-    ).record(tx)
+    await note(tx, "contact.unfollowed", now, f"contact:{contact.id}", contact, erased=erased, kept=kept)

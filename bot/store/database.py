@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from pydantic import SecretBytes
 from sqlalchemy import LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
@@ -21,6 +22,7 @@ Tx = AsyncConnection
 
 WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
+EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 
 # What a loop outlives: the database gone, restarting or refusing, or no connection free in time.
 UNAVAILABLE = (DBAPIError, PoolTimeoutError)
@@ -39,11 +41,20 @@ def libpq_url(url: str) -> str:
 class Database:
     """A pool of connections that act as one role: the worker, unless said otherwise."""
 
-    def __init__(self, url: str, *, role: str | None = WORKER, size: int = 10) -> None:
+    def __init__(
+        self, url: str, *, role: str | None = WORKER, size: int = 10, evidence_key: bytes | None = None
+    ) -> None:
+        """`evidence_key` (of `bot.store.keys`) is needed where evidence is recorded, and nowhere else."""
         self.url = url
         self._role = role
         self._engine = create_async_engine(
-            psycopg_url(url), pool_size=size, max_overflow=size, pool_pre_ping=False, hide_parameters=True
+            psycopg_url(url),
+            pool_size=size,
+            max_overflow=size,
+            pool_pre_ping=False,
+            hide_parameters=True,
+            # Wrapped: options stand in tracebacks that show variables.
+            execution_options={EVIDENCE_KEY: evidence_key and SecretBytes(evidence_key)},
         )
         if role is not None:
 

@@ -1,28 +1,32 @@
-"""Evidence rows, their seals and the signed heads."""
+"""Evidence rows, their seals, the signed heads and the checkpoint."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from pydantic import SecretBytes
+from sqlalchemy import Select, Text, cast, delete, exists, func, insert, literal, or_, select, text
 
-from bot.store.database import Tx
-from bot.store.tables import evidence, head, seal
+from bot.model import Fault, MedrepError
+from bot.store.database import EVIDENCE_KEY, Tx
+from bot.store.tables import checkpoint, evidence, head, seal
 
 SEALER_LOCK = 7_263_502
 # A row whose transaction is still open has a lower id than rows already sealed, so a look back is needed;
 # at the start, before the sealer knows what was sealed when, it is this many rows.
 LOOK_BACK = 100_000
-PAGE = 2_000
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    id: int
+    """A row to append; its id is given by the database."""
+
     at: datetime
     kind: str
     person_id: UUID | None
@@ -34,15 +38,49 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Recorded:
+    """A row as it rests. `at` and `facts` are the database's own text: a forged one may be unreadable."""
+
+    id: int
+    at: str
+    kind: str
+    person_id: UUID | None
+    contact_id: int | None
+    subject: str
+    facts: str
+    body_hash: bytes | None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A seal and its row; None when that is gone."""
+
     seq: int
     link: bytes
-    sealed_at: datetime
-    signature: bytes
+    evidence_id: int
+    row: Recorded | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """A row without a seal. `copied`: another row, sealed or older, has the same digest."""
+
+    row: Recorded
+    copied: bool
+
+
+def key_of(tx: Tx) -> bytes:
+    """The key that row digests are made with. Raises MedrepError(CONFIGURATION): opened without it."""
+    connection = tx.sync_connection
+    key = connection.get_execution_options().get(EVIDENCE_KEY) if connection is not None else None
+    if not isinstance(key, SecretBytes):
+        raise MedrepError(Fault.CONFIGURATION, "this database was opened without the key for evidence")
+    return key.get_secret_value()
 
 
 async def add(tx: Tx, row: EvidenceRow) -> None:
-    """Append a row; its id is given by the database."""
+    """Append a row."""
     await tx.execute(
         insert(evidence).values(
             at=row.at,
@@ -57,17 +95,21 @@ async def add(tx: Tx, row: EvidenceRow) -> None:
     )
 
 
-async def become_sealer(tx: Tx) -> bool:
-    """Whether this transaction alone seals now."""
-    return bool(
-        (await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})).scalar()
-    )
+# ---------------------------------------------------------------- sealing
 
 
-async def last_seal(tx: Tx) -> tuple[int, bytes]:
-    """The newest sequence number and its link; (0, b"") before the first."""
-    row = (await tx.execute(select(seal.c.seq, seal.c.link).order_by(seal.c.seq.desc()).limit(1))).first()
-    return (0, b"") if row is None else (row.seq, bytes(row.link))
+async def become_sealer(tx: Tx, *, wait: bool = False) -> bool:
+    """Whether this transaction alone seals, or prunes, now; `wait` until it does."""
+    if wait:
+        await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+        return True
+    got = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+    return bool(got.scalar())
+
+
+async def last_seq(tx: Tx) -> int:
+    """The newest sequence number; 0 before the first."""
+    return int((await tx.execute(select(func.coalesce(func.max(seal.c.seq), 0)))).scalar_one())
 
 
 async def newest_sealed(tx: Tx) -> int:
@@ -75,45 +117,130 @@ async def newest_sealed(tx: Tx) -> int:
     return int((await tx.execute(select(func.coalesce(func.max(seal.c.evidence_id), 0)))).scalar_one())
 
 
-async def unsealed(tx: Tx, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """Evidence rows with a higher id than `after` and without a seal, in order: (id, digest)."""
-    rows = await tx.execute(
-        select(evidence.c.id, evidence.c.digest)
+async def newest(tx: Tx) -> int:
+    """The highest evidence id; 0 before the first."""
+    return int((await tx.execute(select(func.coalesce(func.max(evidence.c.id), 0)))).scalar_one())
+
+
+async def unsealed(tx: Tx, after: int | None, limit: int) -> list[Unsealed]:
+    """Rows with a higher id than `after` and without a seal, in order of their ids."""
+    other, its = evidence.alias("other"), seal.alias("its")
+    copied = exists(
+        select(literal(1))
+        .select_from(other.outerjoin(its, its.c.evidence_id == other.c.id))
+        .where(
+            other.c.digest == evidence.c.digest,
+            other.c.id != evidence.c.id,
+            or_(its.c.seq.is_not(None), other.c.id < evidence.c.id),
+        )
+    )
+    # The body's hash by the database: one that lied here would only make the keyed digest not fit.
+    query = (
+        select(*_ROW, func.sha256(evidence.c.body_enc).label("body_hash"), copied.label("copied"))
         .outerjoin(seal, seal.c.evidence_id == evidence.c.id)
-        .where(seal.c.seq.is_(None), evidence.c.id > after)
+        .where(seal.c.seq.is_(None))
         .order_by(evidence.c.id)
         .limit(limit)
     )
-    return [(row.id, bytes(row.digest)) for row in rows]
+    if after is not None:
+        query = query.where(evidence.c.id > after)
+    return [Unsealed(_recorded(row, row.body_hash), row.copied) for row in await tx.execute(query)]
 
 
-async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], newest: Head) -> None:
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """A signed head; `line` is all of it, the numbers are for finding it."""
+
+    number: int
+    seq: int
+    line: str
+
+
+async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], signed: HeadRow) -> None:
     """Append seals (seq, evidence id, link) and the head that signs the last of them."""
     await tx.execute(
         insert(seal), [{"seq": seq, "evidence_id": row, "link": link} for seq, row, link in rows]
     )
-    await tx.execute(
-        insert(head).values(
-            seq=newest.seq, link=newest.link, sealed_at=newest.sealed_at, signature=newest.signature
-        )
+    await tx.execute(insert(head).values(number=signed.number, seq=signed.seq, line=signed.line))
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def chain(tx: Tx) -> AsyncIterator[Sealed]:
+    """Every seal in order with its row, a page at a time."""
+    query = (
+        select(seal, *_ROW, evidence.c.body_enc)
+        .outerjoin(evidence, evidence.c.id == seal.c.evidence_id)
+        .order_by(seal.c.seq)
     )
+    async for row in _pages(tx, query, seal.c.seq, "seq"):
+        recorded = None if row.id is None else _recorded(row, hash_of(row.body_enc))
+        yield Sealed(row.seq, bytes(row.link or b""), row.evidence_id, recorded)
 
 
-async def chain(tx: Tx) -> AsyncIterator[tuple[int, bytes, int, EvidenceRow | None]]:
-    """Every seal in order with its evidence row: (seq, link, evidence id, row or None when it is gone)."""
-    query = select(seal, evidence).outerjoin(evidence, evidence.c.id == seal.c.evidence_id)
-    last = 0
-    while True:
-        page = (await tx.execute(query.where(seal.c.seq > last).order_by(seal.c.seq).limit(PAGE))).all()
+async def totals(tx: Tx) -> tuple[int, int]:
+    """How many seals there are, and how many rows with one."""
+    sealed = exists(select(literal(1)).where(seal.c.evidence_id == evidence.c.id))
+    seals = select(func.count()).select_from(seal).scalar_subquery()
+    rows = select(func.count()).select_from(evidence).where(sealed).scalar_subquery()
+    row = (await tx.execute(select(seals, rows))).one()
+    return row[0], row[1]
+
+
+async def heads(tx: Tx, after: int | None = None) -> AsyncIterator[HeadRow]:
+    """The heads with higher numbers than `after`, in order, a page at a time."""
+    query = select(head).order_by(head.c.number)
+    if after is not None:
+        query = query.where(head.c.number > after)
+    async for row in _pages(tx, query, head.c.number, "number"):
+        yield HeadRow(row.number, row.seq, row.line or "")
+
+
+async def newest_heads(tx: Tx, count: int) -> list[HeadRow]:
+    """The newest heads, the newest first."""
+    rows = await tx.execute(select(head).order_by(head.c.number.desc()).limit(count))
+    return [HeadRow(row.number, row.seq, row.line or "") for row in rows]
+
+
+async def checkpoints(tx: Tx) -> list[str]:
+    """The lines of the newest two: there is never more than one, unless somebody wrote another."""
+    rows = await tx.execute(select(checkpoint.c.line).order_by(checkpoint.c.number.desc()).limit(2))
+    return [line or "" for line in rows.scalars()]
+
+
+async def prune(tx: Tx, number: int, line: str) -> int:
+    """Put this checkpoint in force and remove the heads before it; how many those were."""
+    await tx.execute(insert(checkpoint).values(number=number, line=line))
+    await tx.execute(delete(checkpoint).where(checkpoint.c.number < number))
+    return int((await tx.execute(delete(head).where(head.c.number < number))).rowcount)
+
+
+async def _pages(tx: Tx, query: Select[Any], column: Any, name: str) -> AsyncIterator[Any]:
+    """Every row of the query, which is ordered by this unique column; no more than a page in memory."""
+    page = (await tx.execute(query.limit(PAGE))).all()
+    while page:
         for row in page:
-            yield row.seq, bytes(row.link), row.evidence_id, None if row.id is None else _row(row)
+            yield row
         if len(page) < PAGE:
             return
-        last = page[-1].seq
+        page = (await tx.execute(query.where(column > getattr(page[-1], name)).limit(PAGE))).all()
 
 
-def _row(row: Any) -> EvidenceRow:
-    return EvidenceRow(
+_ROW = (
+    evidence.c.id,
+    cast(evidence.c.at, Text).label("at"),
+    evidence.c.kind,
+    evidence.c.person_id,
+    evidence.c.contact_id,
+    evidence.c.subject,
+    cast(evidence.c.facts, Text).label("facts"),
+    evidence.c.digest,
+)
+
+
+def _recorded(row: Any, body_hash: bytes | None) -> Recorded:
+    return Recorded(
         row.id,
         row.at,
         row.kind,
@@ -121,21 +248,11 @@ def _row(row: Any) -> EvidenceRow:
         row.contact_id,
         row.subject,
         row.facts,
-        None if row.body_enc is None else bytes(row.body_enc),
-        bytes(row.digest),
+        None if body_hash is None else bytes(body_hash),
+        bytes(row.digest or b""),
     )
 
 
-async def unsealed_count(tx: Tx) -> int:
-    """Evidence rows that no seal covers."""
-    counted = await tx.execute(
-        select(func.count())
-        .select_from(evidence.outerjoin(seal, seal.c.evidence_id == evidence.c.id))
-        .where(seal.c.seq.is_(None))
-    )
-    return int(counted.scalar_one())
-
-
-async def heads(tx: Tx) -> list[Head]:
-    rows = await tx.execute(select(head).order_by(head.c.seq))
-    return [Head(row.seq, bytes(row.link), row.sealed_at, bytes(row.signature)) for row in rows]
+def hash_of(body: bytes | None) -> bytes | None:
+    """SHA-256 of a body, None of none."""
+    return None if body is None else hashlib.sha256(body).digest()

@@ -46,15 +46,26 @@ def secret_file(path: Path, fresh: bytes) -> bytes:
     """The secret kept at `path` (0600, in a 0700 folder); written with `fresh` the first time."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
+    if path.exists():
+        return path.read_bytes()
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(fresh)
+            file.flush()
+            os.fsync(file.fileno())
+        # Whole or not at all, and never over another process's: who comes second reads the first one's.
+        os.link(part, path)
     except FileExistsError:
         return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(fresh)
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        part.unlink(missing_ok=True)
     return fresh
+
+
+def evidence_key(folder: Path) -> bytes:
+    """The key of evidence rows' digests, kept in the key folder: the database alone cannot make one."""
+    return secret_file(folder / "evidence-rows.key", secrets.token_bytes(32))
 
 
 class Keyring:

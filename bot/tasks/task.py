@@ -9,7 +9,7 @@ import chinese_calendar
 import holidays
 
 from bot.clock import CHINA
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.store import tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -81,14 +81,7 @@ async def add_to_open(
     if detail not in known:
         words = f"{known}\n{detail}"[:_LONGEST_DETAIL]
         await tasks.rewrite(tx, vault, found.id, contact.person_id, words)
-    await Evidence(
-        kind="task.repeated",
-        at=now,
-        subject=f"task:{found.id}",
-        facts={"kind": kind.value},
-        person_id=contact.person_id,
-        contact_id=contact.id,
-    ).record(tx)
+    await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)
 
 
@@ -120,12 +113,7 @@ async def open_task(
         opened_at=now,
         due_at=due,
     )
-    await Evidence(
-        kind="task.opened",
-        at=now,
-        subject=f"task:{task_id}",
-        facts={"kind": kind.value, "due": due.isoformat(), "detail": "" if contact else detail},
-        person_id=contact.person_id if contact else None,
-        contact_id=contact.id if contact else None,
-    ).record(tx)
+    shown = "" if contact else detail
+    subject = f"task:{task_id}"
+    await note(tx, "task.opened", now, subject, contact, kind=kind.value, due=due.isoformat(), detail=shown)
     return task_id, due

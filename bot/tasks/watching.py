@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 
 from bot.clock import Clock, real_now
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.store import tasks
 from bot.store.database import UNAVAILABLE, Database
 
@@ -35,7 +35,7 @@ async def look(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
         new = await tasks.unnotified(tx, real_now(), timedelta(minutes=1), 50)
         late = await tasks.escalate_overdue(tx, now)
         for task_id, kind in late:
-            await Evidence("task.escalated", now, f"task:{task_id}", {"kind": kind}).record(tx)
+            await note(tx, "task.escalated", now, f"task:{task_id}", kind=kind)
     for task_id, kind, due in new:
         log.info("task.opened", task=task_id, kind=kind, due=due.isoformat())
         said = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}

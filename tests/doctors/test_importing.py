@@ -476,9 +476,10 @@ from bot.clock import Clock
 from bot.doctors import import_doctors
 from bot.settings import Accounts
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, evidence_key
 url, keys, file = sys.argv[1:]
-asyncio.run(import_doctors(Database(url), Vault(Keyring(Path(keys))), Clock(), Accounts(), Path(file)))
+db = Database(url, evidence_key=evidence_key(Path(keys)))
+asyncio.run(import_doctors(db, Vault(Keyring(Path(keys))), Clock(), Accounts(), Path(file)))
 """
 
 

@@ -303,7 +303,7 @@ async def test_what_the_law_keeps_stays_readable(life: Life) -> None:
 
 async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
     services = life.services
-    sealer = Sealer(services.db, services.clock, services.home)
+    sealer = Sealer(services.db, services.home)
     await sealer.seal()
     await erase_person(services, external_id="D1", by="管理员")
     await sealer.seal()

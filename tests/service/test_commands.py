@@ -69,6 +69,27 @@ def test_evidence_verify(home: Service) -> None:
     assert verified.stdout.startswith("OK ")
 
 
+def test_an_inspector_needs_the_public_key_alone(home: Service, tmp_path: Path) -> None:
+    """F14: what the home exports and signs is checked where there is no database and no key folder."""
+    key, record, person = tmp_path / "key.pem", tmp_path / "record.jsonl", tmp_path / "person.json"
+    key.write_text(home.prints("evidence", "public-key"))
+    home.prints("evidence", "export", record)
+    assert home.medrep("evidence", "export", record).returncode == 2, "an export replaces nothing"
+    person.write_text(home.prints("export-person", "D-1"))
+    elsewhere = Service(tmp_path / "inspector")
+    rows = home.prints("evidence", "verify").split()[1]
+    verify = ("evidence", "verify", "--public-key", key)
+    assert elsewhere.prints(*verify, record) == f"OK {rows} rows\n"
+    assert elsewhere.prints(*verify, person) == "OK signed document\n"
+    assert elsewhere.medrep("evidence", "verify", record).returncode == 2, "it has no key of its own"
+    assert not elsewhere.home.exists()
+    assert home.prints(*verify) == f"OK {rows} rows\n", "the database, without the key folder"
+    for path, old, new in ((record, "doctors.imported", "doctors.exported"), (person, "张测", "张三")):
+        path.write_text(path.read_text().replace(old, new))
+        found = elsewhere.medrep(*verify, path)
+        assert (found.returncode, found.stderr) == (1, "") and "does not match" in found.stdout
+
+
 def test_a_backup_brings_everything_back(restored: Service, home: Service, backup: Path) -> None:
     """What is encrypted is the proof: it opens only with the keys of the backup."""
     for command in (("export-person", "D-1"), ("tasks",)):

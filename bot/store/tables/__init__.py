@@ -8,7 +8,7 @@ written by the caller; `lease_until`, `retry_at` and the like hold real time.
 from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
-from bot.store.tables.evidence import evidence, head, seal
+from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -27,6 +27,7 @@ from bot.store.tables.tasks import task
 
 __all__ = [
     "attempt",
+    "checkpoint",
     "circuit",
     "clock_offset",
     "contact",

@@ -1,4 +1,4 @@
-"""The record: rows, their links, signed heads."""
+"""The record: rows, their links, signed heads, and what allows old heads to be removed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ evidence = Table(  # append-only, by privilege and by trigger
     Column("body_enc", LargeBinary),
     Column("digest", LargeBinary, nullable=False),
     Index("ix_evidence_person_id", "person_id"),
+    Index(
+        "ix_evidence_digest", "digest"
+    ),  # for copies; a digest begins with the time, so it grows at its end
 )
 
 seal = Table(  # one sealer links the rows; append-only too
@@ -30,11 +33,17 @@ seal = Table(  # one sealer links the rows; append-only too
     Column("link", LargeBinary, nullable=False),
 )
 
-head = Table(  # signed by the sealer; kept outside the database too
+head = Table(  # signed by the sealer; the same line is kept outside the database
     "head",
     metadata,
-    Column("seq", BigInteger, primary_key=True),
-    Column("link", LargeBinary, nullable=False),
-    Column("sealed_at", Moment, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
+    Column("number", BigInteger, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # it covers the chain up to here; the line says so, too
+    Column("line", Text, nullable=False),
+)
+
+checkpoint = Table(  # signed permission to remove the heads before this one
+    "checkpoint",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("line", Text, nullable=False),
 )
