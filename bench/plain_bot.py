@@ -2,7 +2,7 @@
 
 aiohttp takes the post, wechatpy checks, decrypts, parses, renders and encrypts, Rasa's REST channel answers.
 The reply is the passive one: within WeChat's 5 seconds it costs nothing. A repeated MsgId waits for the
-answer that is being made. Nothing is kept, screened or approved: it does less than ours, which is its advantage.
+answer that is being made. Nothing is kept, screened or approved: it does less than ours, to its advantage.
 """
 
 from __future__ import annotations
