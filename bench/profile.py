@@ -37,7 +37,7 @@ STEPS = (
     ("engine with its actions", "INSERT INTO conversation", "BEGIN"),
     ("turn committed", "INSERT INTO conversation", "COMMIT"),
     (
-        "reply taken by its connection: notification, release",
+        "reply taken: notification, release",
         "UPDATE outbox SET state=$1::VARCHAR, l",
         "COMMIT",
     ),
@@ -104,14 +104,15 @@ def _logging(place: Clinic, *, on: bool) -> None:
 
 def _read(place: Clinic) -> list[Statement]:
     """The statements in the order in which they ended."""
-    found, before = [], Counter[str]()  # what parsing and binding took, by backend
+    found = []
+    before: dict[str, float] = defaultdict(float)  # what parsing and binding took, by backend
     log = (place.home / "logs" / "postgres.log").read_text(encoding="utf-8", errors="replace")
     for entry in ENTRY.split(log):
-        match = LINE.match(" ".join(entry.split(" ")).replace("\n", " "))
+        match = LINE.match(entry.replace("\n", " "))
         if match is None:
             continue
         ended, backend, spent, phase, sql = match.groups()
-        before[backend] += float(spent)  # type: ignore[assignment]  # a Counter of floats
+        before[backend] += float(spent)
         if phase in ("execute", "statement"):
             found.append(Statement(float(ended), before.pop(backend), backend, " ".join(sql.split())))
     return found
@@ -146,9 +147,8 @@ def _edge(statements: list[Statement], after: float, sql: str, edge: str) -> flo
 def _statements(inside: list[list[Statement]]) -> None:
     turns, all_of_them = len(inside), [one for statements in inside for one in statements]
     times = Counter(one.sql[:SHOWN] for one in all_of_them)
-    print(
-        f"{len(all_of_them) / turns:8.1f} statements, {sum(s.spent for s in all_of_them) / turns:.1f} ms in them"
-    )
+    together = sum(one.spent for one in all_of_them)
+    print(f"{len(all_of_them) / turns:8.1f} statements, {together / turns:.1f} ms in them")
     for sql, number in times.most_common():
         spent = sum(one.spent for one in all_of_them if one.sql[:SHOWN] == sql)
         if number / turns >= 0.5:
