@@ -26,7 +26,7 @@ class Engine:
         self._actions = actions
         self._processor: TurnProcessor | None = None
         self._swapping = asyncio.Lock()
-        self._answers: OrderedDict[tuple[str, str], asyncio.Task[bytes]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str, int], asyncio.Task[bytes]] = OrderedDict()
 
     @property
     def processor(self) -> TurnProcessor:
@@ -56,9 +56,13 @@ class Engine:
             return loaded.fingerprint
 
     async def turn(self, body: bytes) -> bytes:
-        """The answer to a turn; a turn that was answered before, or is being answered, is not run again."""
+        """The answer to a turn; an attempt that was answered before, or is being answered, is not run again.
+
+        Another attempt of the same turn is: what the actions of the last one wrote may have been lost with
+        the app's database, and only the app knows.
+        """
         request = wire.read_turn(body)
-        key = (request.contact, request.turn_id)
+        key = (request.contact, request.turn_id, request.attempt)
         task = self._answers.get(key)
         if task is None:
             task = asyncio.ensure_future(self.processor.turn(request))

@@ -150,6 +150,7 @@ class TurnWorkers:
             scene.conversation,
             turn_input,
             _slots(scene),
+            claim.fence,
         )
         if claim.attempts == 1:
             return await call()
