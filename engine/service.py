@@ -73,7 +73,7 @@ class Engine:
         # Shielded: the caller may hang up, but actions that began must not be torn off half way.
         return await asyncio.shield(task)
 
-    def _forget_failure(self, key: tuple[str, str], task: asyncio.Task[bytes]) -> None:
+    def _forget_failure(self, key: tuple[str, str, int], task: asyncio.Task[bytes]) -> None:
         if (task.cancelled() or task.exception()) and self._answers.get(key) is task:
             del self._answers[key]
 
