@@ -78,6 +78,7 @@ class EngineClient:
             entities=tuple(answer["entities"]),
             actions=tuple(answer["actions"]),
             conversation=json.dumps(answer["conversation"], ensure_ascii=False).encode(),
+            model=version,
         )
 
     async def understand(self, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.clock import real_now
 from bot.dialogue.publishing import publish_content
-from bot.inbound.turns import SESSION
+from bot.inbound.scene import SESSION, read_scene
 from bot.knowledge import Content, load
 from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.settings import ROOT
@@ -210,5 +210,5 @@ async def test_yesterdays_offer_and_conversation_are_over(open_window: Stage) ->
     async with stage.services.db.begin() as tx:
         mine = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
         assert mine is not None
-        scene = await stage.workers._scene(tx, mine)
+        scene = await read_scene(tx, stage.services, mine)
     assert scene is not None and scene.conversation is None
