@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from bot.compliance import check_text
-from bot.knowledge import answer_text
+from bot.dialogue.version import ON_DUTY
+from bot.knowledge import answer_text, is_source
 from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.runtime.services import Services
 from bot.store import contacts, doctors
@@ -68,7 +69,8 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         raise MedrepError(Fault.NO_BASIS, "no basis")
     if basis.kind == BasisKind.RESPONSE:
         spoken = await services.published.spoken(tx, basis.version)
-        if spoken is None or not spoken.says(basis.ref, part.text):
+        values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
+        if values is None or not await _true(tx, services, values):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.PERSON:
         # Nobody types texts yet; the room that lets colleagues do so will say who may.
@@ -80,6 +82,18 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         ):
             raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
         _content(services, contact.audience, basis, part.text)
+
+
+async def _true(tx: Tx, services: Services, values: Mapping[str, str]) -> bool:
+    """Whether what stands in the placeholders names something of ours: products, a source, a colleague."""
+    now = services.clock.now()
+    if "products" in values:
+        generics = {product.generic for product in services.published.content.products}
+        if not set(values["products"].split("、")) <= generics:
+            return False
+    if "source" in values and not is_source(values["source"], services.published.content, now):
+        return False
+    return "rep" not in values or values["rep"] == ON_DUTY or await doctors.is_rep(tx, values["rep"])
 
 
 def _content(services: Services, audience: Audience, basis: Basis, text: str) -> None:

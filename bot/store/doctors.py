@@ -228,3 +228,8 @@ async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetim
         insert(invitation_code),
         [{"code_hmac": code, "person_id": contact, "expires_at": expires_at} for code, contact in codes],
     )
+
+
+async def is_rep(tx: Tx, name: str) -> bool:
+    """Whether a colleague has this name."""
+    return (await tx.execute(select(rep.c.id).where(rep.c.name == name))).first() is not None
