@@ -44,6 +44,7 @@ inbox = Table(
     Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_inbox_turn_id", "turn_id"),
     Index("ix_inbox_person_id", "person_id"),
+    Index("ix_inbox_age", "received_at", postgresql_using="brin"),
 )
 
 turn = Table(
@@ -106,6 +107,7 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Column("result_enc", LargeBinary, nullable=False),
     Column("route", Text),  # where the action went with the question
     Column("at", Moment, nullable=False),
+    Index("ix_effect_age", "at", postgresql_using="brin"),
 )
 
 outbox = Table(
