@@ -35,6 +35,7 @@ COMMANDS = {
     "erase-person": "people:erase",
     "backup": "records:write_backup",
     "restore": "records:restore_backup",
+    "sending": "sending:app",
     "rotate-key": "records:rotate_key",
 }
 
