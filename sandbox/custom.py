@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.basics import OK
+from sandbox.account_api import OK
 from sandbox.calls import Answer, Call, Calls, Double, RefusedError, follower_of
 from sandbox.envelope import TEXT_BYTES
 
