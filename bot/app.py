@@ -53,6 +53,7 @@ class Secrets:
     engine_url: str
     engine_token: str
     actions_token: str
+    actions_url: str
     sandbox_url: str | None
     task_webhook: str | None
 
@@ -63,6 +64,8 @@ class Secrets:
                 engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
                 engine_token=env["MEDREP_ENGINE_TOKEN"],
                 actions_token=env["MEDREP_ACTIONS_TOKEN"],
+                actions_url=env.get("MEDREP_ACTIONS_URL")
+                or f"http://127.0.0.1:{settings.actions_port}/actions",
                 sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
                 task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
             )
@@ -90,7 +93,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             screen("", audience)
             check_text("", audience)
         services = Services(db, vault, clock, published, settings.home)
-        engine = EngineClient(http, secrets.engine_url, secrets.engine_token)
+        engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
 

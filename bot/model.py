@@ -251,6 +251,7 @@ class Turn:
     entities: tuple[dict[str, Any], ...]
     actions: tuple[str, ...]
     conversation: bytes
+    model: str = ""  # the fingerprint of the model that made it, its first 12 digits
 
 
 # ---------------------------------------------------------------- errors

@@ -56,7 +56,11 @@ def address_digest(vault: Vault, account: Account, address: str) -> bytes:
 
 
 async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Contact | None:
-    """The contact with this address; it cannot be erased before this transaction ends."""
+    """The contact with this address, locked until this transaction ends.
+
+    So it cannot be erased meanwhile, and its messages become visible in the order of their ids: a turn that
+    takes what waits never leaves an earlier message behind that is still being committed.
+    """
     row = (
         await tx.execute(
             select(*_COLUMNS)
@@ -65,7 +69,7 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
                 contact.c.account == account.name,
                 contact.c.address_hmac == address_digest(vault, account, address),
             )
-            .with_for_update(read=True, key_share=True)
+            .with_for_update(key_share=True)
         )
     ).first()
     return _contact(row) if row else None

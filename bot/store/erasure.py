@@ -104,7 +104,11 @@ async def turns(tx: Tx, ids: Sequence[int], real_now: datetime) -> int:
         .where(turn.c.contact_id.in_(ids), turn.c.state.in_(["running", "retry"]))
         .values(state="failed", fence=turn.c.fence + 1, ended_at=real_now, fault=REASON),
     )
-    await tx.execute(update(turn).where(turn.c.contact_id.in_(ids)).values(intent=None))
+    await tx.execute(
+        update(turn)
+        .where(turn.c.contact_id.in_(ids))
+        .values(intent=None, route=None, entries=[], slots={}, entities_enc=None)
+    )
     return closed
 
 

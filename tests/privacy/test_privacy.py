@@ -324,7 +324,7 @@ async def test_a_worker_that_was_at_it_commits_nothing(life: Life) -> None:
     await erase_person(services, external_id="D1", by="管理员")
     with pytest.raises(MedrepError) as refused:
         async with services.db.begin() as tx:
-            await turns.finish(tx, claim, InboxState.DONE, services.clock.now(), intent="greet")
+            await turns.finish(tx, claim, InboxState.DONE, services.clock.now())
     assert refused.value.fault == Fault.LEASE_LOST
     async with services.db.begin() as tx:
         assert await turns.claim_next(tx, real_now() + timedelta(hours=1), timedelta(minutes=1)) is None

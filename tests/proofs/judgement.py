@@ -34,10 +34,15 @@ async def judge(home: House, phones: Sequence[Phone], reminder: str = "") -> dic
 
 
 async def acknowledged(home: House) -> set[str]:
-    """The keys of messages whose delivery the gateway acknowledged."""
+    """The stored keys of messages whose delivery the gateway acknowledged."""
     entries = (await home.control("log?kind=delivery", method="GET"))["entries"]
-    good = {entry["msg_id"] for entry in entries if entry.get("outcome") in ("replied", "acknowledged")}
-    return {f"m:{msg_id}" for msg_id in good if msg_id}
+    good = {
+        (entry["openid"], entry["msg_id"])
+        for entry in entries
+        if entry.get("outcome") in ("replied", "acknowledged")
+    }
+    digest = home.vault.keyring.digest
+    return {digest("inbox.key", f"{openid}\0m:{msg_id}").hex() for openid, msg_id in good if msg_id}
 
 
 async def in_order(home: House) -> None:

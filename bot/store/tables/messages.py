@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from bot.store.tables.base import Moment, identity, metadata
 
@@ -55,7 +56,15 @@ turn = Table(
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     Column("lease_until", Moment, nullable=False),  # real time
     Column("fault", Text),
+    # what was made of it: for summaries, review and evaluation
     Column("intent", Text),
+    Column("confidence", Float),
+    Column("model", Text),  # fingerprint, 12 digits
+    Column("actions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("route", Text),  # answer | clarify | medical_information | human, as the actions went
+    Column("entries", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # answered with
+    Column("slots", JSONB, nullable=False, server_default=text("'{}'")),  # what rooms told the engine
+    Column("entities_enc", LargeBinary),  # they quote the person; under the key of the contact's person
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     # strictly serial per contact: at most one open turn
@@ -95,6 +104,7 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Column("ordinal", Integer, primary_key=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("result_enc", LargeBinary, nullable=False),
+    Column("route", Text),  # where the action went with the question
     Column("at", Moment, nullable=False),
 )
 
