@@ -92,6 +92,7 @@ class Settings(Frozen):
     test: bool
     sandbox: bool
     accounts: Accounts
+    metrics_token: str | None = None  # who shows it reads /metrics; without one only this machine does
     evidence_copy: Path | None = None  # a file elsewhere in which the heads of the evidence are kept as well
 
     @property
@@ -169,5 +170,6 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         test=env.get("MEDREP_TEST") == "1",
         sandbox=sandbox,
         accounts=accounts,
+        metrics_token=env.get("MEDREP_METRICS_TOKEN") or None,
         evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
     )
