@@ -47,9 +47,14 @@ async def test_a_text(wechat: WeChat, platform: Side) -> None:
 
 
 async def test_a_menu(wechat: WeChat, platform: Side) -> None:
-    await wechat.send(OPENID, Message("您想问的是", (Choice("human", "人工"),)), key="k1")
+    """F26: the ids are digits, of the message and the place; our own names of things stay with us."""
+    offered = Message("您想问的是", (Choice("entry:met-renal", "肾功能"), Choice("human", "人工")), 1234)
+    await wechat.send(OPENID, offered, key="k1")
     (sent,) = platform[0].sent()
-    assert sent["msgmenu"]["list"] == [{"id": "human", "content": "人工"}]
+    assert sent["msgmenu"]["list"] == [
+        {"id": "123401", "content": "肾功能"},
+        {"id": "123402", "content": "人工"},
+    ]
 
 
 async def test_too_long_is_refused_before_it_is_sent(wechat: WeChat, platform: Side) -> None:

@@ -85,10 +85,10 @@ UNDERSTOOD = [
     Understood("empty text", text(""), InboundKind.TEXT, ""),
     Understood(
         "menu answer",
-        text("肾功能不全", bizmsgmenuid="entry:metformin-renal"),
+        text("肾功能不全", bizmsgmenuid="123401"),
         InboundKind.CHOICE,
         "肾功能不全",
-        choice="entry:metformin-renal",
+        choice="123401",
     ),
     Understood("no menu answer", text("x", bizmsgmenuid=""), InboundKind.TEXT, "x"),
     Understood(
