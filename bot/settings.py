@@ -159,8 +159,9 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         config=config,
-        # Webhooks come from the internet; a demo with its sandbox is nobody's but this machine's.
-        host=env.get("MEDREP_HOST") or ("127.0.0.1" if sandbox else "0.0.0.0"),  # noqa: S104
+        # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
+        # reaches us unless somebody says so.
+        host=env.get("MEDREP_HOST") or "127.0.0.1",
         port=port,
         engine_port=engine_port,
         actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
