@@ -45,6 +45,10 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
+# Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
+# hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
+# that none is cut just as it is used again; a proxy must do the same.
+IDLE = 20.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ async def _run(
         stack.push_async_callback(_cancel, tasks)
         timers.start()
         stack.callback(timers.stop)
-        await _listen(stack, web_app, settings.host, settings.port)
+        await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())
 
@@ -146,7 +150,7 @@ async def _run(
             # Nobody may be sent here for an answer, and no turn begins here, before we have the answers.
             await services.published.indexed()
             listener = actions.routes(services, secrets.actions_token)
-            await _listen(stack, listener, settings.actions_host, settings.actions_port)
+            await listen(stack, listener, settings.actions_host, settings.actions_port)
             await workers.run()
 
         tasks.append(asyncio.create_task(answer()))
@@ -165,8 +169,11 @@ def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[st
     }
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+async def listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int, *, idle: float = IDLE
+) -> None:
+    """Serve `app` until the stack ends; `idle` seconds without a whole request head cut a connection."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, keepalive_timeout=idle)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port, reuse_port=True).start()

@@ -5,6 +5,7 @@ Everything here is frozen; times are aware datetimes; lengths are in characters 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,7 +51,7 @@ class Account:
 
 class InboundKind(StrEnum):
     TEXT = "text"  # words of the person (voice recognised by the platform included)
-    CHOICE = "choice"  # a choice we offered was picked; `choice` holds its id
+    CHOICE = "choice"  # a choice we offered was picked; `choice` holds its id on the platform
     MEDIA = "media"  # a picture, voice without words, file, location, card
     EVENT = "event"  # subscribe, unsubscribe, menu click, ...; `event` holds its name
     TRIGGER = "trigger"  # a proactive turn of ours (a visit begins)
@@ -120,7 +121,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something the person may pick. `id` comes back in `Inbound.choice`; `label` is what is read."""
+    """Something the person may pick. `id` is what it means to us; `label` is what is read."""
 
     id: str
     label: str
@@ -128,10 +129,30 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a connector is asked to send: text, and choices below it in order."""
+    """What a connector is asked to send: text, and choices below it in order.
+
+    `number` is the outbox row it comes from, 0 for none: it belongs to the ids of the choices on a platform.
+    """
 
     text: str
     choices: tuple[Choice, ...] = ()
+    number: int = 0
+
+    def pick_ids(self) -> tuple[str, ...]:
+        """The ids of the choices on a platform, in order: digits that name this message and the place in it.
+
+        So a click on an old menu means that menu, whatever was offered since.
+        """
+        return tuple(f"{self.number}{place:02d}" for place in range(1, len(self.choices) + 1))
+
+
+_PICK = re.compile(r"([0-9]{1,16})([0-9]{2})", re.ASCII)
+
+
+def read_pick(pick: str) -> tuple[int, int] | None:
+    """(number of the message, place from 1) of an id of `Message.pick_ids`; None for any other text."""
+    found = _PICK.fullmatch(pick)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True, slots=True)

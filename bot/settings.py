@@ -92,6 +92,7 @@ class Settings(Frozen):
     test: bool
     sandbox: bool
     accounts: Accounts
+    metrics_token: str | None = None  # who shows it reads /metrics; without one only this machine does
     evidence_copy: Path | None = None  # a file elsewhere in which the heads of the evidence are kept as well
 
     @property
@@ -158,8 +159,9 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         config=config,
-        # Webhooks come from the internet; a demo with its sandbox is nobody's but this machine's.
-        host=env.get("MEDREP_HOST") or ("127.0.0.1" if sandbox else "0.0.0.0"),  # noqa: S104
+        # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
+        # reaches us unless somebody says so.
+        host=env.get("MEDREP_HOST") or "127.0.0.1",
         port=port,
         engine_port=engine_port,
         actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
@@ -169,5 +171,6 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         test=env.get("MEDREP_TEST") == "1",
         sandbox=sandbox,
         accounts=accounts,
+        metrics_token=env.get("MEDREP_METRICS_TOKEN") or None,
         evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
     )

@@ -98,3 +98,11 @@ def test_the_environment(tmp_path: Path) -> None:
     for name, value in (("MEDREP_PORT", "eighty"), ("MEDREP_ENGINE_PORT", "70000")):
         with pytest.raises(MedrepError, match=name):
             read_settings({name: value})
+
+
+def test_nobody_else_reaches_the_app_unless_somebody_says_so() -> None:
+    """F29: it listened on every address by default."""
+    assert read_settings({}).host == "127.0.0.1"
+    assert read_settings({"MEDREP_SANDBOX": "1"}).host == "127.0.0.1"
+    public = read_settings({"MEDREP_HOST": "0.0.0.0"})  # noqa: S104
+    assert (public.host, public.local_url) == ("0.0.0.0", "http://127.0.0.1:8080")  # noqa: S104

@@ -66,16 +66,19 @@ class Receiver:
             )
             inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row(tx))
             if inbox_id is None:
-                return Accepted(
-                    await inbox.found_again(tx, inbound.account, key, passive_until), duplicate=True
-                )
-            if inbound.kind == InboundKind.RECEIPT:
+                await tx.rollback()  # a contact made for it, too: a replay brings back nobody who was erased
+            elif inbound.kind == InboundKind.RECEIPT:
                 await self._receipt(tx, inbound, now)
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
             elif screening != QUIET:
                 await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
+        if inbox_id is None:
+            services.vault.forget(contact.person_id)
+            async with services.db.begin() as tx:
+                found = await inbox.found_again(tx, inbound.account, key, passive_until)
+            return Accepted(found, duplicate=True)
         reached("accept.committed")
         return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
 

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.inbound.turn_input import Reading, read_turn
-from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Turn
+from bot.model import (
+    Audience,
+    Basis,
+    BasisKind,
+    Choice,
+    Fault,
+    InboundKind,
+    MedrepError,
+    Turn,
+    read_pick,
+)
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, doctors, inbox
+from bot.store import contacts, conversations, doctors, inbox, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
@@ -51,14 +61,26 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         messages = await inbox.of_turn(tx, services.vault, claim.turn_id)
         offered = await conversations.read_offer(tx, services.vault, claim.contact_id, since)
         conversation = await conversations.read_conversation(tx, services.vault, contact, since)
+        clicked = await _clicked(tx, services.vault, contact, messages)
     except MedrepError as error:
         if error.fault != Fault.ERASED:
             raise
         return None
     standing = await doctors.standing(tx, contact.person_id)
     verified = contact.audience == Audience.PATIENT or standing.verified
-    reading = read_turn(messages, offered, verified=verified)
+    reading = read_turn(messages, offered, clicked, verified=verified)
     return Scene(contact, standing, messages, reading, conversation)
+
+
+async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:
+    """What the last message picked, by its id, of whichever message of ours to this contact offered it."""
+    last = messages[-1] if messages else None
+    pick = read_pick(last.body["choice"]) if last and last.kind == InboundKind.CHOICE else None
+    if pick is None:
+        return None
+    number, place = pick
+    choices = await outbox.choices(tx, vault, contact.id, number)
+    return choices[place - 1] if 1 <= place <= len(choices) else None
 
 
 async def recorded(

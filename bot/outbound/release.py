@@ -38,7 +38,7 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     for choice in draft.choices:
         if findings := check_text(choice.label, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
-    return Message("\n\n".join(part.text for part in draft.parts), draft.choices)
+    return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
 
 
 def template_values(

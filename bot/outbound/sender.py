@@ -40,6 +40,8 @@ class Channel(Protocol):
 
     def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
 
+    async def ready(self) -> None: ...
+
     async def send(self, address: str, message: Message, *, key: str) -> Receipt: ...
 
     def template_fields(self, template: str) -> frozenset[str] | None: ...
@@ -132,15 +134,19 @@ class Sender:
 
     async def _push_one(self, outbox_id: int) -> None:
         services, row, opening = self._services, None, 0
+        channel: Channel | None = None
         try:
             async with services.db.begin() as tx:
                 row = await self._read(tx, outbox_id)
-                if row is None:
-                    return
+            if row is None:
+                return
+            channel = self._channels.get(row.account)
+            if channel is None:
+                raise MedrepError(Fault.CONFIGURATION, f"no account {row.account}")
+            # Before it is handed over: who waits for a token, or dies waiting, has certainly sent nothing.
+            await channel.ready()
+            async with services.db.begin() as tx:
                 message = await release(tx, services, row)
-                channel = self._channels.get(row.account)
-                if channel is None:
-                    raise MedrepError(Fault.CONFIGURATION, f"no account {row.account}")
                 address = await contacts.address(tx, services.vault, row.contact_id)
                 pieces = channel.split(message, row.halved)[row.pieces_sent :]
                 opening = await platform.opening(tx, row.contact_id)

@@ -252,6 +252,21 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
     )
 
 
+async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tuple[Choice, ...]:
+    """What this message to this contact offered, in order; nothing, if there is no such message to read."""
+    query = select(outbox.c.person_id, outbox.c.body_enc)
+    row = (await tx.execute(query.where(outbox.c.id == outbox_id, outbox.c.contact_id == contact_id))).first()
+    if row is None or not row.body_enc:
+        return ()
+    try:
+        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
+    except MedrepError as error:
+        if error.fault != Fault.ERASED:
+            raise
+        return ()
+    return tuple(Choice(*choice) for choice in body["choices"])
+
+
 async def depth(tx: Tx) -> dict[str, int]:
     """How many rows stand in each open or stuck state."""
     rows = await tx.execute(

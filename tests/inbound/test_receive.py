@@ -12,6 +12,7 @@ from bot.dialogue.publishing import publish_content
 from bot.inbound.scene import SESSION, read_scene
 from bot.knowledge import Content, load
 from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
+from bot.privacy.erasure import erase
 from bot.settings import ROOT
 from bot.store import contacts, conversations, turns
 from tests.stage import DOCTORS, Stage
@@ -35,6 +36,32 @@ async def test_the_same_key_at_once_is_stored_and_acted_on_once(stage: Stage, co
     assert await count(stage, "evidence WHERE kind = 'message.received'") == 1
     assert await count(stage, "outbox") == (content != "二甲双胍怎么吃")
     assert await count(stage, "task") == ("胸口" in content)
+
+
+async def test_a_red_flag_is_answered_however_wrong_our_clock_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F12: with a clock 11 minutes off it was acknowledged and dropped."""
+    monkeypatch.setattr(stage.wechat._webhook, "_now", lambda: real_now() - timedelta(minutes=11))
+    await stage.phone.send(type="text", content="我现在胸口疼得厉害，喘不上气", wait=True)
+    (reply,) = await stage.phone.replies()
+    assert "120" in reply["text"]
+    assert await stage.tasks() == {"emergency"}
+
+
+async def test_a_replay_brings_back_nobody_who_was_erased(stage: Stage) -> None:
+    """F12: old posts are accepted again, so their keys alone must hold; a contact was made for each."""
+    said = text_of("oGone", "m:1", "二甲双胍怎么吃")
+    await stage.gateway.accept(said, passive=False)
+    async with stage.services.db.begin() as tx:
+        contact = await contacts.by_address(tx, stage.services.vault, DOCTORS, "oGone")
+        assert contact is not None
+        await erase(tx, stage.services, contact.person_id, "asked")
+    before = [await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")]
+    assert (await stage.gateway.accept(said, passive=False)).duplicate
+    assert before == [
+        await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")
+    ]
 
 
 async def test_two_people_with_one_message_id_are_two_messages(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 
-from bot.clock import real_now
 from bot.model import Account
 from bot.store import platform
 from tests.proofs.scene import House
@@ -39,7 +38,8 @@ async def secrets_of(home: House) -> list[str]:
     found = [one[key] for one in accounts.values() for key in ("app_secret", "token", "encoding_aes_key")]
     found += [path.read_text(encoding="ascii").strip() for path in folder.glob("keys/*.token")]
     async with home.db.begin() as tx:
-        token = await platform.token(tx, home.vault.keyring, Account.parse("wechat:sandbox"), real_now())
+        stored = await platform.read_token(tx, home.vault.keyring, Account.parse("wechat:sandbox"))
+    token = stored.value
     assert token is not None
     found.append(token)
     found += [part for part in home.db.url.split("@")[0].split(":")[-1:] if part]

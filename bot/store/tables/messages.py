@@ -176,8 +176,11 @@ platform_token = Table(
     "platform_token",
     metadata,
     Column("account", Text, primary_key=True),
-    Column("token_enc", LargeBinary, nullable=False),  # under a key derived from the master key
-    Column("expires_at", Moment, nullable=False),  # real time
+    Column("token_enc", LargeBinary),  # under a key derived from the master key; null: there never was one
+    Column("expires_at", Moment),  # real time until which it is used; then it is renewed
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # of asking, in a row
+    Column("ask_after", Moment),  # real time; nobody asks before
+    Column("fault", Text),  # of the last failure
 )
 
 circuit = Table(  # what keeps us from sending for a while: the account's daily or minute quota
