@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
-from bot.store.tables import doctor, rep, task
+from bot.store.tables import doctor, staff, task
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ async def add(
 async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetime) -> TaskRow | None:
     """The contact's newest task of this kind that is neither done nor overdue; locked."""
     query = (
-        select(task, rep.c.name.label("owner_name"))
-        .outerjoin(rep, rep.c.id == task.c.owner_id)
+        select(task, staff.c.name.label("owner_name"))
+        .outerjoin(staff, staff.c.id == task.c.owner_id)
         .where(
             task.c.contact_id == contact_id, task.c.kind == kind, task.c.state != "done", task.c.due_at > now
         )
@@ -99,7 +99,7 @@ async def read(
     tx: Tx, vault: Vault, *, state: str | None = None, task_id: int | None = None
 ) -> list[TaskRow]:
     """Tasks by due time, their details decrypted where the key still exists."""
-    query = select(task, rep.c.name.label("owner_name")).outerjoin(rep, rep.c.id == task.c.owner_id)
+    query = select(task, staff.c.name.label("owner_name")).outerjoin(staff, staff.c.id == task.c.owner_id)
     if state is not None:
         query = query.where(task.c.state == state)
     if task_id is not None:

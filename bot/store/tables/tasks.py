@@ -14,7 +14,7 @@ task = Table(
     Column("kind", Text, nullable=False),
     Column("contact_id", BigInteger, ForeignKey("contact.id")),
     Column("person_id", UUID, ForeignKey("person.id")),
-    Column("owner_id", UUID, ForeignKey("rep.id")),
+    Column("owner_id", UUID, ForeignKey("staff.id")),
     Column("key", Text, unique=True),  # what makes opening it twice the same task
     # whose data key the detail is under: the person's, or one of its own for a safety case
     Column("key_id", UUID, ForeignKey("person.id")),
