@@ -173,15 +173,42 @@ async def acknowledge(tx: Tx, task_id: int, now: datetime, by: str) -> bool:
     return done.first() is not None
 
 
-async def escalate_overdue(tx: Tx, now: datetime) -> list[tuple[int, str]]:
-    """Tasks past their due time that were not escalated yet: (id, kind), now marked."""
+async def overdue(
+    tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
+) -> list[tuple[int, str]]:
+    """Claim tasks past their due time that nobody was told of yet, for a while of real time: (id, kind)."""
+    rows = (
+        await tx.execute(
+            select(task.c.id)
+            .where(
+                task.c.state != "done",
+                task.c.due_at < business_now,
+                task.c.escalated_at.is_(None),
+                task.c.notify_after < now,
+            )
+            .order_by(task.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalars()
     done = await tx.execute(
         update(task)
-        .where(task.c.state != "done", task.c.due_at < now, task.c.escalated_at.is_(None))
-        .values(escalated_at=now)
+        .where(task.c.id.in_(list(rows)))
+        .values(notify_after=now + lease)
         .returning(task.c.id, task.c.kind)
     )
     return [(row.id, row.kind) for row in done]
+
+
+async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
+    """Somebody was told that it is overdue; whether this is the first time."""
+    done = await tx.execute(
+        update(task)
+        .where(task.c.id == task_id, task.c.escalated_at.is_(None))
+        .values(escalated_at=now)
+        .returning(task.c.id)
+    )
+    return done.first() is not None
 
 
 async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[tuple[int, str, datetime]]:
