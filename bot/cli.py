@@ -27,6 +27,7 @@ COMMANDS = {
     "import-doctors": "people:import_file",
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",
+    "staff": "staff:app",
     "tasks": "records:list_tasks",
     "understand": "texts:understand_lines",
     "check-text": "texts:check_lines",

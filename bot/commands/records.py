@@ -46,9 +46,11 @@ async def _tasks(state: str | None) -> None:
             rows = await tasks.read(tx, home.vault, state=state)
         for row in rows:
             shown = {
-                key: value for key, value in asdict(row).items() if key not in ("contact_id", "person_id")
+                key: value
+                for key, value in asdict(row).items()
+                if key not in ("contact_id", "person_id", "key_id")
             }
-            for key in ("opened_at", "due_at", "escalated_at"):
+            for key in ("opened_at", "due_at", "acknowledged_at", "escalated_at"):
                 shown[key] = shown[key] and shown[key].isoformat()
             say_json(shown)
 

@@ -26,7 +26,7 @@ from bot.settings import Accounts, WebChatAccount
 from bot.store import contacts, doctors, tables
 from bot.store.database import Database
 from bot.store.keys import Vault
-from bot.store.tables import doctor, evidence, invitation_code, person, rep
+from bot.store.tables import doctor, evidence, invitation_code, person, staff
 
 HEADER = [
     *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
@@ -126,7 +126,7 @@ async def test_a_doctor_is_stored_as_described(
         "rep": "王代表",
     }
     async with database.begin() as tx:
-        assert (await tx.execute(select(rep.c.name, rep.c.login))).all() == [("王代表", None)]
+        assert (await tx.execute(select(staff.c.name, staff.c.login))).all() == [("王代表", None)]
         assert not (await doctors.standing(tx, await doctors.person_of(tx, "D1"))).verified
 
 
@@ -507,9 +507,9 @@ async def test_an_import_leaves_evidence_with_counts_and_nothing_personal(
     report = await load(write(row(1), row(2, 手机="1")))
     async with database.begin() as tx:
         rows = (await tx.execute(select(evidence).order_by(evidence.c.id))).all()
-    assert [r.kind for r in rows] == ["doctors.batch", "doctors.imported"]
-    assert rows[1].subject == f"file:{report.file}"
-    assert rows[1].facts == {"by": "test", "rows": 2, "added": 1, "changed": 0, "unchanged": 0, "refused": 1}
+    assert [r.kind for r in rows] == ["staff.named", "doctors.batch", "doctors.imported"]
+    assert rows[2].subject == f"file:{report.file}"
+    assert rows[2].facts == {"by": "test", "rows": 2, "added": 1, "changed": 0, "unchanged": 0, "refused": 1}
 
 
 # ---------------------------------------------------------------- codes

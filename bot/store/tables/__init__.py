@@ -20,9 +20,10 @@ from bot.store.tables.messages import (
     send_window,
     turn,
 )
-from bot.store.tables.people import attempt, contact, doctor, invitation_code, person, rep, tombstone
+from bot.store.tables.people import attempt, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import content_version, dialogue_version
 from bot.store.tables.schedules import occurrence, plan
+from bot.store.tables.staff import staff, staff_role
 from bot.store.tables.tasks import task
 
 __all__ = [
@@ -47,9 +48,10 @@ __all__ = [
     "person",
     "plan",
     "platform_token",
-    "rep",
     "seal",
     "send_window",
+    "staff",
+    "staff_role",
     "task",
     "tombstone",
     "turn",

@@ -1,4 +1,4 @@
-"""Who there is: people and their keys, contacts, doctors, reps."""
+"""Who there is: people and their keys, contacts, doctors."""
 
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ contact = Table(
     UniqueConstraint("channel", "account", "address_hmac"),
 )
 
-rep = Table(
-    "rep",
-    metadata,
-    Column("id", UUID, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("login", Text, unique=True),
-)
-
 doctor = Table(
     "doctor",
     metadata,
@@ -60,7 +52,7 @@ doctor = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("city", Text, nullable=False, server_default=""),
     Column("interests", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("rep_id", UUID, ForeignKey("rep.id"), index=True),
+    Column("rep_id", UUID, ForeignKey("staff.id"), index=True),
     Column("digest", LargeBinary, nullable=False),  # keyed digest of the imported row: same row, no write
     Column("verified_at", Moment),
     Column("verified_by", Text),  # import | code | the person who confirmed
