@@ -16,6 +16,7 @@ person = Table(
     Column("master_key", Text),  # which master key wrapped it
     Column("merged_into", UUID, ForeignKey("person.id")),  # a newcomer who turned out to be this doctor
     Column("created_at", Moment, nullable=False),
+    Column("stopped_at", Moment),  # they want nothing proactive, on any contact they have or get
     Column("erased_at", Moment),
     Index("ix_person_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
 )
@@ -32,7 +33,6 @@ contact = Table(
     Column("address_enc", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
-    Column("stopped_at", Moment),
     Column("unreachable_at", Moment),  # unfollowed or blocked us
     UniqueConstraint("channel", "account", "address_hmac"),
 )
