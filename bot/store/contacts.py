@@ -112,7 +112,7 @@ async def add(
     tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, person_id: UUID, now: datetime
 ) -> Contact | None:
     """A new contact of this person; None when somebody else just added the same address."""
-    row = (
+    added: int | None = (
         await tx.execute(
             insert(contact)
             .values(
@@ -125,10 +125,10 @@ async def add(
                 created_at=now,
             )
             .on_conflict_do_nothing()
-            .returning(*_COLUMNS)
+            .returning(contact.c.id)
         )
-    ).first()
-    return _contact(row) if row else None
+    ).scalar()
+    return None if added is None else await by_id(tx, added)
 
 
 async def find_or_add(
