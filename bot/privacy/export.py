@@ -15,13 +15,13 @@ from bot.model import Fault, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
-from bot.store.tables import contact, doctor, evidence, inbox, outbox, plan, task
+from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, plan, task
 
 
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, stopped_at, contacts, messages, tasks, plans, record.
+    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, plans, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -51,6 +51,16 @@ class _Export:
             "profile": profile,
             "verification": verification,
             "stopped_at": _at(await people.stopped_at(self._tx, whom)),
+            "consents": [
+                {
+                    "purpose": row.purpose,
+                    "given_at": _at(row.given_at),
+                    "withdrawn_at": _at(row.withdrawn_at),
+                    "text_version": row.text_version,
+                    "source": row.source,
+                }
+                for row in await self._rows(consent)
+            ],
             "contacts": contacts,
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],

@@ -1,4 +1,4 @@
-"""A stop belongs to the person and not to each contact.
+"""A stop belongs to the person and not to each contact; consent per person and purpose.
 
 Revision ID: 0005
 Revises: 0004
@@ -24,3 +24,20 @@ def upgrade() -> None:
         "WHERE stopped_at IS NOT NULL GROUP BY person_id) AS stop WHERE person.id = stop.person_id"
     )
     op.drop_column("contact", "stopped_at")
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("person_id", sa.UUID(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("given_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("withdrawn_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("text_version", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "given_at IS NOT NULL OR withdrawn_at IS NOT NULL", name=op.f("ck_consent_given_or_withdrawn")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_consent_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    op.create_index("ix_consent_person_id", "consent", ["person_id"])
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON consent TO medrep_worker")
