@@ -97,7 +97,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             # Their rules are compiled at the first call: no message is to pay for that.
             screen("", audience)
             check_text("", audience)
-        services = Services(db, vault, clock, published, settings.home)
+        services = Services(db, vault, clock, published, settings.home, settings.limits)
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()

@@ -291,6 +291,8 @@ class Fault(StrEnum):
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it
     STOPPED = "stopped"  # the person said stop
+    NO_CONSENT = "no_consent"  # the person has not agreed to this purpose, or agrees no longer
+    NOT_NOW = "not_now"  # quiet hours, a cap, a conversation: `until` says when to ask again
     ENGINE_DOWN = "engine_down"  # unreachable, or its circuit is open
     ENGINE_LOST = "engine_lost"  # it took the turn and never answered: hung, or died of it
     ENGINE_FAILED = "engine_failed"  # it answered that this turn failed
@@ -315,8 +317,11 @@ class Fault(StrEnum):
 class MedrepError(Exception):
     """The one error. `fault` says what; `detail` helps a person and holds nothing personal or secret."""
 
-    def __init__(self, fault: Fault, detail: str = "", *, code: int | None = None) -> None:
+    def __init__(
+        self, fault: Fault, detail: str = "", *, code: int | None = None, until: datetime | None = None
+    ) -> None:
         super().__init__(f"{fault}: {detail}" if detail else str(fault))
         self.fault = fault
         self.detail = detail
         self.code = code  # the platform's errcode, where there is one
+        self.until = until  # business time, of NOT_NOW

@@ -37,6 +37,7 @@ _STATES = {
     Fault.NO_BASIS: OutboxState.BLOCKED,
     Fault.REFUSED_TEXT: OutboxState.BLOCKED,
     Fault.STOPPED: OutboxState.CANCELLED,
+    Fault.NO_CONSENT: OutboxState.CANCELLED,
     Fault.UNREACHABLE: OutboxState.CANCELLED,
     Fault.ERASED: OutboxState.CANCELLED,
 }
@@ -62,7 +63,7 @@ async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, 
     locked: whoever writes at this moment either waits for us, or opened another window, and the row goes on.
     """
     fault, now = error.fault, services.clock.now()
-    outcome = await _outcome(tx, row, error, opening)
+    outcome = await _outcome(tx, row, error, opening, now)
     settled = await outbox_outcomes.settle(
         tx,
         row,
@@ -92,8 +93,12 @@ async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, 
         await _say_so(tx, services, row, now)
 
 
-async def _outcome(tx: Tx, row: Outgoing, error: MedrepError, opening: int) -> _Outcome:
+async def _outcome(
+    tx: Tx, row: Outgoing, error: MedrepError, opening: int, business_now: datetime
+) -> _Outcome:
     fault, now = error.fault, real_now()
+    if error.until is not None:  # NOT_NOW
+        return _Outcome(OutboxState.WAITING, now + (error.until - business_now), counts=False)
     if fault in WINDOW:
         anew = await platform.opening(tx, row.contact_id) != opening
         return _Outcome(OutboxState.WAITING, now) if anew else _Outcome(OutboxState.HELD)

@@ -18,6 +18,7 @@ from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.store.database import Tx
 from bot.store.tables import (
     attempt,
+    consent,
     contact,
     conversation,
     doctor,
@@ -146,6 +147,10 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     theirs = select(turn.c.id).where(turn.c.contact_id.in_(ids))
     gone = delete(effect).where(or_(effect.c.person_id.in_(people), effect.c.turn_id.in_(theirs)))
     return {**counts, effect.name: await _count(tx, gone)}
+
+
+async def consents(tx: Tx, people: Sequence[UUID]) -> int:
+    return await _count(tx, delete(consent).where(consent.c.person_id.in_(people)))
 
 
 async def plans(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Channel, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
@@ -19,6 +19,11 @@ from bot.store.keys import Vault
 from bot.store.tables import circuit, outbox
 
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
+
+
+def in_line(row: FromClause) -> ColumnElement[bool]:
+    """Ordered, and on its way: later messages of the contact wait for it, unless it waits for its hour."""
+    return and_(row.c.state.in_(OPEN), ~row.c.unordered, row.c.fault.is_distinct_from(Fault.NOT_NOW.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,7 @@ async def claim(
         outbox.c.unordered,
         ~exists().where(
             earlier.c.contact_id == outbox.c.contact_id,
-            earlier.c.state.in_(OPEN),
-            ~earlier.c.unordered,
+            in_line(earlier),
             earlier.c.id < outbox.c.id,
         ),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, or_, select, update
 from bot.model import OutboxState
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.outbox import OPEN
+from bot.store.outbox import in_line
 from bot.store.tables import inbox, outbox
 
 
@@ -17,13 +17,7 @@ async def waits_before(tx: Tx, contact_id: int) -> bool:
     """Whether an ordered message of this contact is still on its way: nothing may overtake it."""
     return bool(
         (
-            await tx.execute(
-                select(
-                    exists().where(
-                        outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered
-                    )
-                )
-            )
+            await tx.execute(select(exists().where(outbox.c.contact_id == contact_id, in_line(outbox))))
         ).scalar()
     )
 
@@ -36,7 +30,7 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
     row = (
         await tx.execute(
             select(outbox.c.id, outbox.c.state, outbox.c.passive_until, outbox.c.pieces_sent)
-            .where(outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered)
+            .where(outbox.c.contact_id == contact_id, in_line(outbox))
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)

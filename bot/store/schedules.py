@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.tables import contact, plan
+from bot.store.tables import contact, person, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,11 @@ async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
             plan.c.starts_at,
             plan.c.next_due,
             plan.c.grace,
-            contact.c.stopped_at,
+            person.c.stopped_at,
             contact.c.unreachable_at,
         )
         .join(contact, contact.c.id == plan.c.contact_id)
+        .join(person, person.c.id == contact.c.person_id)
         .where(plan.c.next_due <= now)
         .order_by(plan.c.next_due)
         .limit(limit)

@@ -23,7 +23,7 @@ from bot.doctors import Report, import_doctors, issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, tables
+from bot.store import contacts, doctors, people, tables
 from bot.store.database import Database
 from bot.store.keys import Vault
 from bot.store.tables import doctor, evidence, invitation_code, person, staff
@@ -428,7 +428,7 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
 ) -> None:
     async with database.begin() as tx:
         newcomer = await contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
-        await contacts.stop(tx, newcomer.person_id, clock.now())
+        await people.stop(tx, newcomer.person_id, clock.now())
     await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
     async with database.begin() as tx:
         contact = await contacts.by_address(tx, vault, DEMO, "oABC")

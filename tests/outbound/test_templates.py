@@ -97,7 +97,7 @@ async def test_a_template_that_breaks_the_rules_is_for_a_person(outside: Stage) 
 async def test_after_a_stop_no_template_leaves_either(outside: Stage) -> None:
     stage = outside
     row = await remind(stage)
-    await stage.write("UPDATE contact SET stopped_at = now()")
+    await stage.write("UPDATE person SET stopped_at = now()")
     await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.CANCELLED
     assert await cards(stage) == []

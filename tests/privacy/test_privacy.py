@@ -264,6 +264,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "conversation": 1,
         "offer": 1,
         "effect": 1,
+        "consent": 0,
         "plan": 1,
         "task": 1,
         "safety_case": 1,

@@ -133,10 +133,15 @@ async def remind(home: House) -> None:
         "INSERT INTO plan "
         "(contact_id, person_id, rrule, starts_at, next_due, grace, template, basis, purpose) "
         "SELECT contact.id, person_id, 'FREQ=DAILY;COUNT=1', :due, :due, 3600, :template, "
-        "'response:' || :template || '@', 'service' FROM contact "
+        "'response:' || :template || '@', 'medication' FROM contact "
         "JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
     )
+    agreed = text(
+        "INSERT INTO consent (person_id, purpose, given_at, text_version, source) "
+        "SELECT person_id, 'medication', :due, 'test', 'test' FROM contact"
+    )
     async with home.db.begin() as tx:
+        await tx.execute(agreed, {"due": now})
         await tx.execute(query, {"due": now, "template": REMINDER})
 
 
