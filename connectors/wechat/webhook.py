@@ -7,10 +7,10 @@ A POST is answered with
 
 The signed time decides nothing where the signature covers the message (safe, compatible). WeChat signs when
 it posts, so a time far from ours means a wrong clock or a replay. What is authentic is stored, or a wrong
-clock would silence red flags; a replay changes nothing, because its key is in the inbox, for as long as rows
-are kept there. In plain mode the signature covers no word of the body: whoever saw the address of one post
-could write anything under it, for ever. So there a time outside `FRESH` is answered 503, never `success`, and
-the person sees that the service fails. Either is counted and logged as an error.
+clock would silence red flags; a replay changes nothing, because its key is in the inbox. Two get 503 and
+never `success`, so that the person sees that the service fails: a time before `KEYS_KEPT`, whose key may be
+gone; and in plain mode, whose signature covers no word of the body, one outside `FRESH`, or whoever saw the
+address of one post could write anything under it for ever. All of these are counted and logged as errors.
 
 Whoever cannot sign writes nothing into the log: a refusal is a count and its fault, at most once a minute.
 """
@@ -44,6 +44,7 @@ REPLY_S = 4.5  # the reply is there; later ones are pushed.
 STORE_AGAIN_S = 1.0  # between two attempts to store
 
 FRESH = timedelta(minutes=10)  # how far the signed time may be from ours before it is remarkable
+KEYS_KEPT = timedelta(days=1000)  # less than the inbox keeps its rows, see `bot.privacy.retention`
 LOG_EVERY_S = 60.0  # one line of a kind at most; it says how many it stands for
 TIMESTAMP = re.compile(r"[0-9]{10}")  # exactly: the signature joins its parts without a separator
 
@@ -112,8 +113,7 @@ class Webhook:
         if self._plain:
             self._crypto.check(given, stamp, nonce)
             body = await _body(request)
-            if not self._fresh(stamp):
-                raise MedrepError(Fault.CONFIGURATION, "a clock is wrong, or this is a replay")
+            self._check_time(stamp)
             return envelope.read(body)
         encrypted = envelope.read(await _body(request)).get("Encrypt", "")
         if not encrypted:
@@ -121,18 +121,20 @@ class Webhook:
         self._crypto.check(given, stamp, nonce, encrypted)
         # Only what was encrypted counts; the clear fields of compatible mode are not even looked at.
         message = self._crypto.decrypt(encrypted)
-        self._fresh(stamp)
+        self._check_time(stamp)
         return envelope.read(message)
 
-    def _fresh(self, stamp: str) -> bool:
-        """Whether the signed time is near ours; if not, it is counted and logged."""
+    def _check_time(self, stamp: str) -> None:
+        """Count and log a signed time far from ours. Raises MedrepError(CONFIGURATION) where it decides."""
         age = self._now().timestamp() - int(stamp)
         if abs(age) <= FRESH.total_seconds():
-            return True
-        outcome = "refused" if self._plain else "accepted"
+            return
+        refused = self._plain or age > KEYS_KEPT.total_seconds()
+        outcome = "refused" if refused else "accepted"
         CLOCK_OFF.labels(str(self._account), outcome).inc()
         self._log(logging.ERROR, "clock", f"{outcome} a post signed {age:.0f} s ago by our clock")
-        return False
+        if refused:
+            raise MedrepError(Fault.CONFIGURATION, "a clock is wrong, or this is a replay")
 
     def _refuse(self, error: MedrepError) -> web.Response:
         REFUSED.labels(str(self._account), error.fault.value).inc()

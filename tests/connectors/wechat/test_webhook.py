@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from bot.clock import real_now
 from bot.model import InboundKind, Message
+from bot.privacy.retention import RULES
 from connectors.wechat import webhook
 from tests.connectors.wechat import world
 from tests.connectors.wechat.conftest import MODES, Site
@@ -261,6 +262,15 @@ async def test_a_signature_without_the_body_is_good_for_its_time_only(
     stale = post("plain", text("昨天的话"), at=time.time() + 60 * minutes)
     assert await site.send("plain", stale) == (503, "configuration")
     assert gateways["plain"].accepted == 0
+
+
+async def test_an_old_post_is_refused_once_its_key_may_be_gone(site: Site, gateways: Gateways) -> None:
+    """F12: only the key tells a replay, so a post may not be older than the inbox keeps keys."""
+    (kept,) = (timedelta(days=rule.days) for rule in RULES if rule.store == "inbox")
+    assert kept > webhook.KEYS_KEPT
+    sent = post("safe", text("x"), at=time.time() - webhook.KEYS_KEPT.total_seconds() - 60)
+    assert await site.send("safe", sent) == (503, "configuration")
+    assert gateways["safe"].accepted == 0
 
 
 async def test_whoever_cannot_sign_does_not_fill_the_log(
