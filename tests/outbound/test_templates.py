@@ -87,7 +87,9 @@ async def test_what_has_no_template_is_held(outside: Stage) -> None:
 
 async def test_a_template_that_breaks_the_rules_is_for_a_person(outside: Stage) -> None:
     stage = outside
-    row = await remind(stage, refs=REFS.replace("同事都能看到", "前联系您。这期间您发的消息同事都能看到"))
+    row = await remind(
+        stage, refs=REFS.replace("同事都能看到", "18:00前联系您。这期间您发的消息同事都能看到")
+    )
     await stage.sender.push()
     found = await stage.row(row)
     assert (found.state, found.fault) == (OutboxState.FAILED, "bad_input")
