@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import aiohttp
 import psycopg
 
@@ -121,3 +123,18 @@ async def test_a_turn_leaves_a_record_of_what_was_made_of_it(doctor: Phone, serv
     assert len(entries) == 1 and entries[0].startswith("metformin") and len(model) == 12
     assert 0 < confidence <= 1 and entities and "二甲双胍".encode() not in entities
     assert (handed_over[0], handed_over[1], handed_over[2]) == ("ask_human", "human", [])
+
+
+async def test_what_was_sent_is_seen_from_outside_without_its_words(doctor: Phone, service: Service) -> None:
+    await doctor.ask("氨氯地平漏服了怎么办")
+    contact = f"wechat:sandbox:{doctor.openid}"
+    *_, line = [json.loads(row) for row in service.prints("messages", "--contact", contact).splitlines()]
+    assert (line["purpose"], line["lane"], line["state"]) == ("reply", "reply", "sent")
+    assert line["basis"].startswith("content:amlodipine") and line["sent_at"] and line["reason"] is None
+    assert set(line) == {
+        *("id", "purpose", "lane", "basis", "state"),
+        *("reason", "not_before", "due", "sent_at"),
+    }
+    assert service.prints("timers", "--contact", contact) == ""
+    unknown = service.medrep("messages", "--contact", "wechat:sandbox:nobody")
+    assert unknown.returncode == 2 and "nobody has written" in unknown.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.clock import CHINA, real_now
+from bot.clock import CHINA
 from bot.model import PROACTIVE, Fault, Purpose
 from bot.outbound.policy import PAUSE, WEEK, Decision, Defer, Person, Refuse, Send, decide
 from bot.people import consent
@@ -138,7 +138,9 @@ async def test_at_night_it_waits_until_eight_without_counting_as_a_try(open_wind
     row = await stage.queue(purpose=Purpose.SERVICE)
     found = await push(stage, row)
     assert (found.state, found.fault, found.attempts) == ("waiting", "not_now", 0)
-    assert abs(found.retry_at - (real_now() + timedelta(hours=10))) < timedelta(minutes=1)
+    until = stage.services.clock.now() + timedelta(hours=10)
+    assert abs(found.not_before - until) <= timedelta(hours=1), "eight in the morning"
+    assert found.not_before.astimezone(CHINA).hour == 8
     assert await stage.heard() == []
     await stage.move(stage.services.clock.now() + timedelta(hours=10))
     assert (await push(stage, row)).state == "sent"
@@ -151,7 +153,7 @@ async def test_a_third_in_a_week_waits_whatever_contact_and_purpose(open_window:
     assert (await push(stage, await stage.queue(purpose=Purpose.MEDICATION))).state == "sent"
     found = await push(stage, await stage.queue(purpose=Purpose.PROMOTION))
     assert (found.state, found.fault) == ("waiting", "not_now")
-    assert found.retry_at - real_now() > timedelta(days=6, hours=23)
+    assert found.not_before - stage.services.clock.now() > timedelta(days=6, hours=23)
 
 
 async def test_in_a_conversation_it_waits_until_it_is_over(open_window: Stage) -> None:
@@ -165,6 +167,7 @@ async def test_in_a_conversation_it_waits_until_it_is_over(open_window: Stage) -
     row = await stage.queue(purpose=Purpose.PROMOTION)
     assert (await push(stage, row)).fault == "not_now"
     await stage.write("UPDATE turn SET started_at = now() - interval '11 minutes'")
+    await stage.move(stage.services.clock.now() + timedelta(minutes=11))
     assert (await push(stage, row)).state == "sent"
 
 

@@ -220,7 +220,18 @@ def test_help_lists_the_commands(home: Service) -> None:
     helped = home.prints("--help")
     for name in (
         *("serve", "engine", "migrate", "train", "dialogue", "import-doctors", "understand", "check-text"),
-        *("evidence", "export-person", "erase-person", "backup", "restore", "rotate-key", "tasks", "sending"),
+        *(
+            "evidence",
+            "export-person",
+            "erase-person",
+            "backup",
+            "restore",
+            "rotate-key",
+            "tasks",
+            "sending",
+            "messages",
+            "timers",
+        ),
     ):
         assert f"\n  {name} " in helped
     assert "import" in home.prints("dialogue", "--help")

@@ -7,11 +7,13 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -110,6 +112,16 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Index("ix_effect_age", "at", postgresql_using="brin"),
 )
 
+# Both follow from why a message is sent, so no writer can get them wrong.
+LANE = (
+    "CASE WHEN unordered THEN 'safety' WHEN purpose IN ('emergency', 'reply') THEN 'reply' "
+    "ELSE 'proactive' END"
+)
+PRIORITY = (
+    "CASE WHEN unordered OR purpose = 'emergency' THEN 0 WHEN purpose = 'reply' THEN 1 "
+    "WHEN purpose = 'medication' THEN 2 WHEN purpose = 'service' THEN 3 ELSE 4 END"
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -124,9 +136,13 @@ outbox = Table(
     Column("purpose", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("unordered", Boolean, nullable=False, server_default=text("false")),  # safety text: leaves at once
+    # Order holds within a lane of a contact; across contacts the lower priority number leaves first.
+    Column("lane", Text, Computed(LANE, persisted=True), nullable=False),
+    Column("priority", SmallInteger, Computed(PRIORITY, persisted=True), nullable=False),
     Column("passive_inbox_id", BigInteger),  # offered to the connection of this message …
     Column("passive_until", Moment),  # … until then (real time); later it is pushed
     Column("created_at", Moment, nullable=False),
+    Column("not_before", Moment),  # business time; the policy says when it may be asked again
     Column("expires_at", Moment),
     Column("retry_at", Moment, nullable=False),  # real time
     Column("lease_until", Moment),
@@ -140,13 +156,19 @@ outbox = Table(
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_contact_id", "contact_id"),
-    Index("ix_outbox_next", text("unordered DESC"), "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_outbox_next", "priority", "id", postgresql_where=text("state = 'waiting'")),
     Index(
         "ix_outbox_stuck",
         "state",
         postgresql_where=text("state IN ('waiting', 'sending', 'held', 'unknown')"),
     ),
-    Index("ix_outbox_open", "contact_id", "id", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index(
+        "ix_outbox_open",
+        "contact_id",
+        "lane",
+        "id",
+        postgresql_where=text("state IN ('waiting', 'sending')"),
+    ),
     Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
     Index(
         "ix_outbox_expires_at",
