@@ -40,7 +40,7 @@ FIXED = (
 # What may stand in a placeholder of a response; `bot.outbound.release` also checks what it names.
 PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
-    "rep": r"[\w·]{1,20}",
+    "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
     "source": r"《[\s\S]{1,400}",
 }
