@@ -6,10 +6,10 @@ import tomllib
 
 from bot.model import Account
 from bot.store import platform
-from tests.proofs.scene import House
+from tests.proofs.scene import Scene
 
 
-async def test_the_logs_hold_nothing_personal_and_no_secret(home: House) -> None:
+async def test_the_logs_hold_nothing_personal_and_no_secret(home: Scene) -> None:
     (phone,) = await home.doctors(1)
     await phone.ask("氨氯地平漏服了怎么办")
     needles = [
@@ -31,7 +31,7 @@ async def test_the_logs_hold_nothing_personal_and_no_secret(home: House) -> None
             assert needle not in said, f"{path.name} holds {needle[:6]}…"
 
 
-async def secrets_of(home: House) -> list[str]:
+async def secrets_of(home: Scene) -> list[str]:
     """The accounts' keys, our processes' tokens, the platform's tokens, the database's passwords."""
     folder = home.service.home
     accounts = tomllib.loads((folder / "sandbox.toml").read_text(encoding="utf-8"))["wechat"]
