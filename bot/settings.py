@@ -112,10 +112,6 @@ class Settings(Frozen):
         return f"http://{'127.0.0.1' if self.host in ANY_HOST else self.host}:{self.port}"
 
     @property
-    def model_dir(self) -> Path:
-        return self.home / "models"
-
-    @property
     def key_dir(self) -> Path:
         return self.home / "keys"
 

@@ -129,13 +129,3 @@ def _row(step: Step, due_at: datetime, missed: str | None) -> dict[str, Any]:
 def _iso(moment: datetime) -> str:
     """Remembered: a batch knows few times, most of them eight in the morning."""
     return moment.isoformat()
-
-
-async def next_due(tx: Tx) -> datetime | None:
-    """When the earliest plan is due."""
-    found: datetime | None = (
-        await tx.execute(
-            select(plan.c.next_due).where(plan.c.next_due.is_not(None)).order_by(plan.c.next_due).limit(1)
-        )
-    ).scalar()
-    return found

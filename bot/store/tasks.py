@@ -10,8 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.store import channels
-from bot.store.database import Tx, notify
+from bot.store.database import Tx
 from bot.store.keys import Vault
 from bot.store.tables import doctor, staff, task
 
@@ -71,8 +70,6 @@ async def add(
             .returning(task.c.id)
         )
     ).scalar()
-    if opened is not None:
-        await notify(tx, channels.TASK, str(opened))
     return opened
 
 
