@@ -7,11 +7,11 @@ import asyncio
 import os
 import time
 
-from bench import engine, reminders, webhook
+from bench import engine, load, path, reminders
 from bench.stock_model import EPOCHS
 from bench.table import Figure
 
-PARTS = ("engine", "webhook", "reminders")
+PARTS = ("engine", "path", "load", "reminders")
 
 
 def main() -> None:
@@ -38,8 +38,10 @@ def main() -> None:
 async def _part(part: str, given: argparse.Namespace) -> list[Figure]:
     if part == "engine":
         return await engine.main(quick=given.quick, epochs=given.stock_epochs)
-    if part == "webhook":
-        return await webhook.main(quick=given.quick)
+    if part == "path":
+        return await path.main(quick=given.quick, epochs=given.stock_epochs)
+    if part == "load":
+        return await load.main(quick=given.quick)
     return await reminders.main(quick=given.quick)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import aiohttp
 import psutil
 import psycopg
 
-from bench.processes import resident
+from bench.processes import cpu, resident
 from bench.wechat import Platform
 from bot.dialogue.version import read_dialogue
 from bot.service import training
@@ -112,7 +113,7 @@ class Clinic:
     def home(self) -> Path:
         return self.service.home
 
-    @property
+    @cached_property
     def platform(self) -> Platform:
         return Platform.of(self.home)
 
@@ -138,6 +139,17 @@ class Clinic:
             with contextlib.suppress(psutil.NoSuchProcess):
                 engine.send_signal(signal.SIGCONT)
 
+    def cpu(self) -> tuple[float, float]:
+        """CPU seconds that the app processes and PostgreSQL have used so far."""
+        app, database = (
+            sum(cpu(child) for child in self.service.children(part)) for part in ("-m bot.app", "postgres")
+        )
+        return app, database
+
+    async def one(self, http: aiohttp.ClientSession, openid: str, text: str, number: int) -> str:
+        """The passive reply to one message; "" when the platform got its bare acknowledgement."""
+        return await said(http, self.service.url, self.platform, openid, text, number)
+
     def memory(self) -> dict[str, float]:
         """Megabytes of resident memory by part; pages the database shares count in each process of it."""
         parts = {"supervisor": self.service.process.memory_info().rss / 1e6}
@@ -145,6 +157,16 @@ class Clinic:
             found = self.service.children(part)
             parts[part.removeprefix("-m ").removeprefix("bot.")] = sum(resident(child) for child in found)
         return parts
+
+
+async def said(
+    http: aiohttp.ClientSession, url: str, platform: Platform, openid: str, text: str, number: int
+) -> str:
+    """The passive reply of the service at `url` to one signed message; "" for a bare `success`."""
+    path, body = platform.letter(openid, text, number)
+    async with http.post(url + path, data=body, headers={"Content-Type": "text/xml"}) as answer:
+        assert answer.status == 200, answer.status
+        return platform.said(await answer.read())
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,6 +35,39 @@ class Running:
 def resident(process: psutil.Process) -> float:
     """Megabytes of resident memory, children included."""
     return float(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6)
+
+
+def cpu(process: psutil.Process) -> float:
+    """CPU seconds that it and its children have used, those included that have ended."""
+    try:
+        times = process.cpu_times()
+        children = process.children()
+    except psutil.NoSuchProcess:
+        return 0.0
+    own = times.user + times.system + times.children_user + times.children_system
+    return float(own + sum(cpu(child) for child in children))
+
+
+class Machine:
+    """What else the machine did since this was made: the measured processes are all our children."""
+
+    def __init__(self) -> None:
+        self._load = os.getloadavg()[0]
+        self._at, self._busy, self._ours = self._now()
+
+    def others(self) -> float:
+        """Cores that were busy with what is not ours."""
+        at, busy, ours = self._now()
+        return max(0.0, (busy - self._busy - ours + self._ours) / (at - self._at))
+
+    def __str__(self) -> str:
+        return f"load {self._load:.1f} before, others {self.others():.2f} cores"
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+        return time.perf_counter(), busy, cpu(psutil.Process())
 
 
 @asynccontextmanager

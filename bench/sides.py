@@ -27,6 +27,7 @@ from bot.settings import ROOT
 from bot.store import contacts
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault
+from bot.store.migrate import migrate
 from bot.store.tables import turn
 
 TOKEN = "bench"
@@ -137,6 +138,19 @@ async def ours(
         )
         turns = await _prepare(cluster.url(), home, talks)
         yield Ours(http, url, cluster.url(), brain, host, turns)
+
+
+@asynccontextmanager
+async def alone(home: Path, model: Path, talks: int, http: aiohttp.ClientSession) -> AsyncIterator[Ours]:
+    """As `ours`, with a PostgreSQL of its own: prepared turns are no work for a running service."""
+    cluster = Cluster(home)
+    await cluster.start()
+    try:
+        migrate(cluster.url("medrep_owner"))
+        async with ours(cluster, home, model, talks, http) as side:
+            yield side
+    finally:
+        await cluster.stop()
 
 
 async def _prepare(url: str, home: Path, talks: int) -> list[list[UUID]]:
