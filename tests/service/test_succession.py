@@ -37,14 +37,11 @@ def spoken_by(service: Service) -> str:
 def complete(path: Path) -> None:
     """Give the engine's test domain what the app asks of a version: its slots, its intents, typed texts."""
     domain = yaml.safe_load(re.sub(r"\{(day|place|drug)\}", "某", path.read_text()))
-    for slot in FED_SLOTS - set(domain["slots"]):
-        domain["slots"][slot] = {
-            "type": "bool",
-            "influence_conversation": False,
-            "mappings": [{"type": "custom"}],
-        }
-    known = {one if isinstance(one, str) else next(iter(one)) for one in domain["intents"]}
-    domain["intents"] += sorted(FED_INTENTS - there)
+    flag = {"type": "bool", "influence_conversation": False, "mappings": [{"type": "custom"}]}
+    for slot in sorted(FED_SLOTS - set(domain["slots"])):
+        domain["slots"][slot] = dict(flag)
+    intents = {one if isinstance(one, str) else next(iter(one)) for one in domain["intents"]}
+    domain["intents"] += sorted(FED_INTENTS - intents)
     path.write_text(yaml.safe_dump(domain, allow_unicode=True, sort_keys=False))
 
 
