@@ -74,7 +74,7 @@ class Choose(Action):  # type: ignore[misc]
         elif picked == "human":
             await find_colleague(dispatcher, call, question or said(tracker))
         elif picked == CHOICES:
-            offer(dispatcher, [found for key in options if (found := entry_of(call, key))])
+            offer(dispatcher, call, [found for key in options if (found := entry_of(call, key))])
         else:
             say(dispatcher, "utter_ok" if options else "utter_fallback")
         return events
@@ -146,7 +146,7 @@ async def reply(
     if decision.route == Route.ANSWER and decision.entry is not None:
         return show(dispatcher, call, decision.entry)
     if decision.route == Route.CLARIFY:
-        offer(dispatcher, decision.options)
+        offer(dispatcher, call, decision.options)
         return [SlotSet("pending", CHOICES), SlotSet("options", [option.id for option in decision.options])]
     if decision.route == Route.MEDICAL_INFORMATION and not (decision.off_label or _HAN.search(question)):
         return propose(dispatcher, decision)  # {drug} ]]> is nobody's question until they say so
@@ -164,8 +164,9 @@ def propose(dispatcher: CollectingDispatcher, decision: Decision) -> list[EventT
     return [SlotSet("pending", HAND_OVER)]
 
 
-def offer(dispatcher: CollectingDispatcher, options: Any) -> None:
+def offer(dispatcher: CollectingDispatcher, call: Call, options: Any) -> None:
     """The likely questions as choices, and the way out."""
+    call.route = "clarify"
     buttons = [{"title": option.question, "payload": f"entry:{option.id}"} for option in options]
     buttons.append({"title": "都不是，转医学信息部", "payload": HAND_OVER})
     say(dispatcher, "utter_clarify", buttons=buttons)

@@ -16,6 +16,7 @@ from bot.model import Basis, BasisKind
 from bot.tasks import Kind, open_task
 
 _call: ContextVar[Call] = ContextVar("call")
+_ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
 _WEEKDAYS = "一二三四五六日"
 LONGEST = 4000  # characters of their words that a colleague reads
 
@@ -55,6 +56,7 @@ def entry_of(call: Call, entry_id: str) -> Entry | None:
 
 def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
     """An approved answer with its source; its basis is the entry and its document's version."""
+    call.route = "answer"
     content = call.services.published.content
     document = content.document[entry.document]
     dispatcher.utter_message(
@@ -65,6 +67,7 @@ def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
 
 async def ask(call: Call, kind: Kind, words: str, *, mark: str = "") -> datetime:
     """A task for a colleague with the person's words, one of a kind a turn; when it is due."""
+    call.route = _ROUTES.get(kind, call.route)
     _, due = await open_task(
         call.tx,
         call.services.vault,

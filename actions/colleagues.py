@@ -6,6 +6,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import LONGEST, ask, say, spoken_time
 from bot.dialogue.action_calls import Call
+from bot.dialogue.version import ON_DUTY
 from bot.tasks import Kind, add_to_open
 
 
@@ -33,4 +34,4 @@ async def find_colleague(
         detail=detail[:LONGEST],
     )
     due = known[1] if known else await ask(call, Kind.HAND_OVER, detail)
-    say(dispatcher, response, rep=call.standing.rep or "值班同事", due=spoken_time(due))
+    say(dispatcher, response, rep=call.standing.rep or ON_DUTY, due=spoken_time(due))

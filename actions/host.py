@@ -76,7 +76,7 @@ class Host:
             payload["domain"] = {}
             name, turn_id = str(payload["next_action"]), UUID(request.headers["X-Turn-Id"])
             ordinal = int(request.headers["X-Action-Ordinal"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):  # the last: nested too deep
             return web.json_response({"error": "bad request"}, status=400)
 
         async def execute(call: Call) -> dict[str, Any]:

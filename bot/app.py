@@ -29,6 +29,7 @@ from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
+from bot.privacy import keep_pruning
 from bot.runtime import logs
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
@@ -44,6 +45,10 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
+# Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
+# hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
+# that none is cut just as it is used again; a proxy must do the same.
+IDLE = 20.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Secrets:
     engine_url: str
     engine_token: str
     actions_token: str
+    actions_url: str
     sandbox_url: str | None
     task_webhook: str | None
 
@@ -63,6 +69,8 @@ class Secrets:
                 engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
                 engine_token=env["MEDREP_ENGINE_TOKEN"],
                 actions_token=env["MEDREP_ACTIONS_TOKEN"],
+                actions_url=env.get("MEDREP_ACTIONS_URL")
+                or f"http://127.0.0.1:{settings.actions_port}/actions",
                 sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
                 task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
             )
@@ -89,8 +97,8 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             # Their rules are compiled at the first call: no message is to pay for that.
             screen("", audience)
             check_text("", audience)
-        services = Services(db, vault, clock, published, settings.home)
-        engine = EngineClient(http, secrets.engine_url, secrets.engine_token)
+        services = Services(db, vault, clock, published, settings.home, settings.limits)
+        engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
 
@@ -127,13 +135,14 @@ async def _run(
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
+        keep_pruning(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
         timers.start()
         stack.callback(timers.stop)
-        await _listen(stack, web_app, settings.host, settings.port)
+        await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())
 
@@ -141,7 +150,7 @@ async def _run(
             # Nobody may be sent here for an answer, and no turn begins here, before we have the answers.
             await services.published.indexed()
             listener = actions.routes(services, secrets.actions_token)
-            await _listen(stack, listener, settings.actions_host, settings.actions_port)
+            await listen(stack, listener, settings.actions_host, settings.actions_port)
             await workers.run()
 
         tasks.append(asyncio.create_task(answer()))
@@ -160,8 +169,11 @@ def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[st
     }
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+async def listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int, *, idle: float = IDLE
+) -> None:
+    """Serve `app` until the stack ends; `idle` seconds without a whole request head cut a connection."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, keepalive_timeout=idle)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port, reuse_port=True).start()

@@ -27,6 +27,7 @@ COMMANDS = {
     "import-doctors": "people:import_file",
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",
+    "staff": "staff:app",
     "tasks": "records:list_tasks",
     "understand": "texts:understand_lines",
     "check-text": "texts:check_lines",
@@ -35,6 +36,9 @@ COMMANDS = {
     "erase-person": "people:erase",
     "backup": "records:write_backup",
     "restore": "records:restore_backup",
+    "messages": "messages:list_messages",
+    "timers": "messages:list_timers",
+    "sending": "sending:app",
     "rotate-key": "records:rotate_key",
 }
 

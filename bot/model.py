@@ -5,6 +5,7 @@ Everything here is frozen; times are aware datetimes; lengths are in characters 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,7 +51,7 @@ class Account:
 
 class InboundKind(StrEnum):
     TEXT = "text"  # words of the person (voice recognised by the platform included)
-    CHOICE = "choice"  # a choice we offered was picked; `choice` holds its id
+    CHOICE = "choice"  # a choice we offered was picked; `choice` holds its id on the platform
     MEDIA = "media"  # a picture, voice without words, file, location, card
     EVENT = "event"  # subscribe, unsubscribe, menu click, ...; `event` holds its name
     TRIGGER = "trigger"  # a proactive turn of ours (a visit begins)
@@ -120,7 +121,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something the person may pick. `id` comes back in `Inbound.choice`; `label` is what is read."""
+    """Something the person may pick. `id` is what it means to us; `label` is what is read."""
 
     id: str
     label: str
@@ -128,10 +129,30 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a connector is asked to send: text, and choices below it in order."""
+    """What a connector is asked to send: text, and choices below it in order.
+
+    `number` is the outbox row it comes from, 0 for none: it belongs to the ids of the choices on a platform.
+    """
 
     text: str
     choices: tuple[Choice, ...] = ()
+    number: int = 0
+
+    def pick_ids(self) -> tuple[str, ...]:
+        """The ids of the choices on a platform, in order: digits that name this message and the place in it.
+
+        So a click on an old menu means that menu, whatever was offered since.
+        """
+        return tuple(f"{self.number}{place:02d}" for place in range(1, len(self.choices) + 1))
+
+
+_PICK = re.compile(r"([0-9]{1,16})([0-9]{2})", re.ASCII)
+
+
+def read_pick(pick: str) -> tuple[int, int] | None:
+    """(number of the message, place from 1) of an id of `Message.pick_ids`; None for any other text."""
+    found = _PICK.fullmatch(pick)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +272,7 @@ class Turn:
     entities: tuple[dict[str, Any], ...]
     actions: tuple[str, ...]
     conversation: bytes
+    model: str = ""  # the fingerprint of the model that made it, its first 12 digits
 
 
 # ---------------------------------------------------------------- errors
@@ -269,6 +291,8 @@ class Fault(StrEnum):
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it
     STOPPED = "stopped"  # the person said stop
+    NO_CONSENT = "no_consent"  # the person has not agreed to this purpose, or agrees no longer
+    NOT_NOW = "not_now"  # quiet hours, a cap, a conversation: `until` says when to ask again
     ENGINE_DOWN = "engine_down"  # unreachable, or its circuit is open
     ENGINE_LOST = "engine_lost"  # it took the turn and never answered: hung, or died of it
     ENGINE_FAILED = "engine_failed"  # it answered that this turn failed
@@ -293,8 +317,11 @@ class Fault(StrEnum):
 class MedrepError(Exception):
     """The one error. `fault` says what; `detail` helps a person and holds nothing personal or secret."""
 
-    def __init__(self, fault: Fault, detail: str = "", *, code: int | None = None) -> None:
+    def __init__(
+        self, fault: Fault, detail: str = "", *, code: int | None = None, until: datetime | None = None
+    ) -> None:
         super().__init__(f"{fault}: {detail}" if detail else str(fault))
         self.fault = fault
         self.detail = detail
         self.code = code  # the platform's errcode, where there is one
+        self.until = until  # business time, of NOT_NOW

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,15 @@ class WebChatAccount(Frozen):
     audience: Audience
 
 
+class Limits(Frozen):
+    """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
+    earlier hour), and at most `weekly` to a person within seven days."""
+
+    quiet_from: time = time(21)
+    quiet_until: time = time(8)
+    weekly: int = Field(default=2, ge=1)
+
+
 class Accounts(Frozen):
     """`medrep.toml`: one table per channel account. Unknown keys are errors."""
 
@@ -92,16 +102,14 @@ class Settings(Frozen):
     test: bool
     sandbox: bool
     accounts: Accounts
+    metrics_token: str | None = None  # who shows it reads /metrics; without one only this machine does
+    limits: Limits = Limits()
     evidence_copy: Path | None = None  # a file elsewhere in which the heads of the evidence are kept as well
 
     @property
     def local_url(self) -> str:
         """Where this machine reaches the app."""
         return f"http://{'127.0.0.1' if self.host in ANY_HOST else self.host}:{self.port}"
-
-    @property
-    def model_dir(self) -> Path:
-        return self.home / "models"
 
     @property
     def key_dir(self) -> Path:
@@ -124,6 +132,17 @@ def read_accounts(path: Path) -> Accounts:
         # Only where and why: the input may hold a secret.
         faults = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         raise MedrepError(Fault.CONFIGURATION, f"{path.name}: {faults}") from None
+
+
+def _limits(env: Mapping[str, str]) -> Limits:
+    quiet_from, _, quiet_until = (env.get("MEDREP_QUIET_HOURS") or "21:00-08:00").partition("-")
+    weekly = env.get("MEDREP_WEEKLY_CAP") or "2"
+    try:
+        return Limits.model_validate({"quiet_from": quiet_from, "quiet_until": quiet_until, "weekly": weekly})
+    except ValidationError:
+        raise MedrepError(
+            Fault.CONFIGURATION, "MEDREP_QUIET_HOURS is like 21:00-08:00, MEDREP_WEEKLY_CAP a number from 1"
+        ) from None
 
 
 def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -158,8 +177,9 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         config=config,
-        # Webhooks come from the internet; a demo with its sandbox is nobody's but this machine's.
-        host=env.get("MEDREP_HOST") or ("127.0.0.1" if sandbox else "0.0.0.0"),  # noqa: S104
+        # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
+        # reaches us unless somebody says so.
+        host=env.get("MEDREP_HOST") or "127.0.0.1",
         port=port,
         engine_port=engine_port,
         actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
@@ -169,5 +189,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         test=env.get("MEDREP_TEST") == "1",
         sandbox=sandbox,
         accounts=accounts,
+        metrics_token=env.get("MEDREP_METRICS_TOKEN") or None,
+        limits=_limits(env),
         evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
     )

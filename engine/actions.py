@@ -24,14 +24,15 @@ from engine.errors import Code, EngineError
 TIMEOUT = 6.0  # seconds for one action, less than the app waits for the turn; it answers in milliseconds
 REJECTED = 400  # Rasa's protocol: the action refused to run and another may be predicted
 
-# The turn whose actions are being called: its id and the running number of its calls.
-_turn: ContextVar[tuple[str, Iterator[int]]] = ContextVar("turn")
+# The turn whose actions are being called: its id, where they run, and the running number of its calls.
+_turn: ContextVar[tuple[str, str, Iterator[int]]] = ContextVar("turn")
 
 
 @contextmanager
-def actions_of(turn_id: str) -> Iterator[None]:
-    """All actions called inside belong to this turn and are numbered from 0."""
-    token = _turn.set((turn_id, count()))
+def actions_of(turn_id: str, url: str) -> Iterator[None]:
+    """All actions called inside belong to this turn, run at `url` (empty: at the engine's own address) and
+    are numbered from 0."""
+    token = _turn.set((turn_id, url, count()))
     try:
         yield
     finally:
@@ -39,7 +40,11 @@ def actions_of(turn_id: str) -> Iterator[None]:
 
 
 class ActionServer(EndpointConfig):  # type: ignore[misc]
-    """The app's action listener. Raises EngineError(ACTION_FAILED) for whatever is no result."""
+    """The app's action listener.
+
+    Raises EngineError: ACTIONS_UNREACHABLE when nobody listens there, ACTION_FAILED for all else that is no
+    result.
+    """
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(url)
@@ -48,7 +53,7 @@ class ActionServer(EndpointConfig):  # type: ignore[misc]
 
     async def request(self, *_: object, json: Any = None, **__: object) -> Any:
         """Run one action: the whole request as Rasa made it, the result as the app gave it."""
-        turn_id, numbers = _turn.get()
+        turn_id, url, numbers = _turn.get()
         name = json["next_action"]
         headers = {
             "Authorization": f"Bearer {self._token}",
@@ -56,8 +61,10 @@ class ActionServer(EndpointConfig):  # type: ignore[misc]
             "X-Action-Ordinal": str(next(numbers)),
         }
         try:
-            async with self._open().post(self.url, json=json, headers=headers) as response:
+            async with self._open().post(url or self.url, json=json, headers=headers) as response:
                 status, body = response.status, await response.read()
+        except aiohttp.ClientConnectorError as error:
+            raise EngineError(Code.ACTIONS_UNREACHABLE, f"{name}: {type(error).__name__}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EngineError(Code.ACTION_FAILED, f"{name}: {type(error).__name__}") from None
         return self._result(name, status, body)

@@ -14,6 +14,7 @@ class Code(Enum):
     ACTION_FAILED = ("action_failed", 500)  # an action or a response could not be carried out
     PREDICTION_LIMIT = ("prediction_limit", 500)  # the dialogue runs in circles
     ENGINE_FAILED = ("engine_failed", 500)
+    ACTIONS_UNREACHABLE = ("actions_unreachable", 503)  # nobody listens where the turn's actions run
     NOT_READY = ("not_ready", 503)
 
     @property

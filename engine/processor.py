@@ -92,7 +92,7 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
 
     async def turn(self, request: wire.TurnRequest) -> bytes:
         """The answer to one turn, as JSON. Raises EngineError; then nothing has happened."""
-        with actions_of(request.turn_id):
+        with actions_of(request.turn_id, request.actions_url):
             tracker = restore(self.domain, request.contact, request.events)
             if request.trigger and tracker.active_loop_name:
                 raise EngineError(Code.FORM_ACTIVE, tracker.active_loop_name)

@@ -26,7 +26,7 @@ class Engine:
         self._actions = actions
         self._processor: TurnProcessor | None = None
         self._swapping = asyncio.Lock()
-        self._answers: OrderedDict[tuple[str, str], asyncio.Task[bytes]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str, int], asyncio.Task[bytes]] = OrderedDict()
 
     @property
     def processor(self) -> TurnProcessor:
@@ -56,9 +56,13 @@ class Engine:
             return loaded.fingerprint
 
     async def turn(self, body: bytes) -> bytes:
-        """The answer to a turn; a turn that was answered before, or is being answered, is not run again."""
+        """The answer to a turn; an attempt that was answered before, or is being answered, is not run again.
+
+        Another attempt of the same turn is: what the actions of the last one wrote may have been lost with
+        the app's database, and only the app knows.
+        """
         request = wire.read_turn(body)
-        key = (request.contact, request.turn_id)
+        key = (request.contact, request.turn_id, request.attempt)
         task = self._answers.get(key)
         if task is None:
             task = asyncio.ensure_future(self.processor.turn(request))
@@ -69,7 +73,7 @@ class Engine:
         # Shielded: the caller may hang up, but actions that began must not be torn off half way.
         return await asyncio.shield(task)
 
-    def _forget_failure(self, key: tuple[str, str], task: asyncio.Task[bytes]) -> None:
+    def _forget_failure(self, key: tuple[str, str, int], task: asyncio.Task[bytes]) -> None:
         if (task.cancelled() or task.exception()) and self._answers.get(key) is task:
             del self._answers[key]
 

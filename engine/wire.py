@@ -17,6 +17,8 @@ BETWEEN_ACTIONS = frozenset({ACTION_LISTEN_NAME, ACTION_SESSION_START_NAME})
 @dataclass(frozen=True)
 class TurnRequest:
     turn_id: str
+    attempt: int
+    actions_url: str  # where the actions of this turn run; empty: at the engine's own address
     contact: str
     events: list[dict[str, Any]]
     text: str
@@ -45,6 +47,8 @@ def read_turn(body: bytes) -> TurnRequest:
     conversation = _field(turn, "conversation", dict, {})
     request = TurnRequest(
         turn_id=_field(turn, "turn_id", str, ""),
+        attempt=_field(turn, "attempt", int, 1),
+        actions_url=_field(turn, "actions", str, ""),
         contact=_field(turn, "contact", str, ""),
         events=_field(conversation, "events", list, []),
         text=_field(given, "text", str, ""),

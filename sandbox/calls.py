@@ -194,6 +194,8 @@ class Calls:
             entry["answer"] = masked(json.dumps(answer, ensure_ascii=False))
             if fault and fault.kind is Harm.ACCEPT_THEN_RESET:
                 return reset(request)
+            if fault and fault.kind is Harm.ANSWER:
+                return _given(fault)
             return web.json_response(answer, dumps=_dumps)
 
         return handle
@@ -230,7 +232,14 @@ async def _harm(request: web.Request, fault: ApiFault) -> web.StreamResponse | N
             return reset(request)
         case Harm.SLOW:
             await asyncio.sleep(fault.seconds)
+        case Harm.ANSWER if not fault.done:
+            return _given(fault)
     return None
+
+
+def _given(fault: ApiFault) -> web.Response:
+    """The answer that the fault holds."""
+    return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
 
 
 def reset(request: web.Request) -> web.StreamResponse:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.basics import OK
+from sandbox.account_api import OK
 from sandbox.calls import Answer, Call, Calls, Double, RefusedError, follower_of
 from sandbox.envelope import TEXT_BYTES
 
+LINE_ID = re.compile("[0-9]{1,32}")  # of a msgmenu
 TYPING_SECONDS = 15
 TYPING_AFTER_ACT = 30  # "typing" may be shown this long after the user's last message
 
@@ -89,7 +91,10 @@ def _text(part: dict[str, Any]) -> Shown:
 
 
 def _msgmenu(part: dict[str, Any]) -> Shown:
-    """A menu: head, lines to pick from (id and content), tail; together no longer than a text may be."""
+    """A menu: head, lines to pick from (id and content), tail; together no longer than a text may be.
+
+    The platform's page shows ids of digits only and says nothing of others, so others are refused here.
+    """
     lines = part.get("list")
     if not isinstance(lines, list) or not lines:
         raise RefusedError(44004)
@@ -97,6 +102,8 @@ def _msgmenu(part: dict[str, Any]) -> Shown:
     for line in lines:
         if not isinstance(line, dict) or not str(line.get("id", "")) or not line.get("content"):
             raise RefusedError(44004)
+        if not LINE_ID.fullmatch(str(line["id"])):
+            raise RefusedError(47003, "msgmenu.list.id")
         items.append({"id": str(line["id"]), "content": str(line["content"])})
     head, tail = str(part.get("head_content") or ""), str(part.get("tail_content") or "")
     if len("".join([head, *(item["content"] for item in items), tail]).encode()) > TEXT_BYTES:

@@ -23,10 +23,15 @@ class Harm(StrEnum):
     RESET = "reset"  # the connection is reset, nothing done
     ACCEPT_THEN_RESET = "accept_then_reset"  # done, and then the connection is reset
     SLOW = "slow"  # done, after `seconds`
+    ANSWER = "answer"  # answered with `status` and `body`; done before that only if `done`
 
 
 class ApiFault(Strict):
-    """`api` is the path after /cgi-bin/ (e.g. `message/custom/send`) or `*`; `times` null: until cleared."""
+    """`api` is the path after /cgi-bin/ (e.g. `message/custom/send`) or `*`; `times` null: until cleared.
+
+    `status`, `body`, `content_type` and `done` belong to `answer`: any HTTP answer, such as errcode 0 with
+    status 500, an empty page with 503, or a token of the wrong type.
+    """
 
     api: str = "*"
     kind: Harm
@@ -34,6 +39,10 @@ class ApiFault(Strict):
     times: int | None = Field(default=1, ge=1)
     seconds: Seconds = 30
     account: str = ""
+    status: int = Field(default=200, ge=200, le=599)
+    body: str = Field(default='{"errcode": 0, "errmsg": "ok"}', max_length=1_000_000)
+    content_type: str = Field(default="application/json", pattern=r"^[a-z]+/[a-z.+-]+$")
+    done: bool = False
 
     def concerns(self, api: str, account: str) -> bool:
         return self.api in ("*", api) and self.account in ("", account)
@@ -59,6 +68,7 @@ class FaultsChange(Strict):
     webhook: WebhookFault | None = None
     network: NetworkFault | None = None
     template_status: str | None = None  # what TEMPLATESENDJOBFINISH reports; null: what is true
+    template_early: bool | None = None  # it is posted, and answered, before the send itself is answered
 
 
 class Faults:
@@ -70,6 +80,7 @@ class Faults:
         self.webhook = WebhookFault()
         self.network = NetworkFault()
         self.template_status: str | None = None
+        self.template_early = False
 
     def change(self, change: FaultsChange) -> None:
         self.api += change.api
@@ -77,6 +88,8 @@ class Faults:
         self.network = change.network or self.network
         if "template_status" in change.model_fields_set:
             self.template_status = change.template_status
+        if change.template_early is not None:
+            self.template_early = change.template_early
 
     def take(self, api: str, account: str) -> ApiFault | None:
         """The first rule that concerns this call, counted down."""
@@ -101,4 +114,5 @@ class Faults:
             "webhook": self.webhook.model_dump(),
             "network": self.network.model_dump(),
             "template_status": self.template_status,
+            "template_early": self.template_early,
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.basics import OK
+from sandbox.account_api import OK
 from sandbox.calls import Answer, Call, Calls, Double, RefusedError, follower_of
 from sandbox.delivery import Letter
 from sandbox.demo import DemoTemplate
@@ -61,7 +61,10 @@ class Notices:
         if status == "success":
             self._show(call, follower.openid, template, rows, "template", msg_id)
         event = {"Event": "TEMPLATESENDJOBFINISH", "MsgID": int(msg_id), "Status": status}
-        self._report(call, follower.openid, event)
+        if self._double.faults.template_early:
+            await self._double.delivery.send(self._report_letter(call, follower.openid, event))
+        else:
+            self._report(call, follower.openid, event)
         return {**OK, "msgid": int(msg_id)}
 
     async def bizsend(self, call: Call) -> Answer:
@@ -112,13 +115,15 @@ class Notices:
 
         async def later() -> None:
             await asyncio.sleep(FINISH_SECONDS)
-            delivery = self._double.delivery
-            xml = delivery.compose(call.account, openid, {"MsgType": "event", **event})
-            delivery.send(Letter(call.account, openid, xml, audible=False))
+            self._double.delivery.send(self._report_letter(call, openid, event))
 
         task = asyncio.create_task(later())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _report_letter(self, call: Call, openid: str, event: dict[str, Any]) -> Letter:
+        xml = self._double.delivery.compose(call.account, openid, {"MsgType": "event", **event})
+        return Letter(call.account, openid, xml, audible=False)
 
 
 def _template(call: Call) -> DemoTemplate:

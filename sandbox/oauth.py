@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from aiohttp import web
 
+from sandbox.account_api import client
 from sandbox.accounts import Account
-from sandbox.basics import client
 from sandbox.calls import Answer, Calls, Double, RefusedError
 
 CODE_SECONDS = 300

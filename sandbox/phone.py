@@ -13,9 +13,9 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from sandbox.accounts import Account
-from sandbox.acts import Acts, Sent, UnfitError
 from sandbox.calls import Double
 from sandbox.faults import Strict
+from sandbox.user_actions import Sent, UnfitError, UserActions
 from sandbox.world import Follower
 
 HEARTBEAT = 15  # seconds; keeps proxies from closing a quiet stream
@@ -50,7 +50,7 @@ class Block(Strict):
 class Phone:
     def __init__(self, double: Double) -> None:
         self._double = double
-        self._acts = Acts(double)
+        self._actions = UserActions(double)
 
     def routes(self, base: str) -> list[web.RouteDef]:
         return [
@@ -146,7 +146,7 @@ class Phone:
         sent = await read(request, Sent)
         account, follower = self._account(sent.account), self._follower(sent.account, sent.openid)
         try:
-            letter = self._acts.perform(account, follower, sent)
+            letter = self._actions.perform(account, follower, sent)
         except UnfitError as error:
             raise refused(409, str(error)) from None
         outcome = self._double.delivery.send(letter)
@@ -166,7 +166,7 @@ class Phone:
         status = "accept" if given.accept else "reject"
         line = {"TemplateId": given.template_id, "SubscribeStatusString": status, "PopupScene": "2"}
         event = {"Event": "subscribe_msg_popup_event", "SubscribeMsgPopupEvent": {"List": line}}
-        self._double.delivery.send(self._acts.post_event(account, follower.openid, event, audible=False))
+        self._double.delivery.send(self._actions.post_event(account, follower.openid, event, audible=False))
         return {"left": consents[key]}
 
     async def block(self, request: web.Request) -> Any:

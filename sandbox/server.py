@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.account_api import AccountApi
 from sandbox.accounts import Account
-from sandbox.basics import Basics
 from sandbox.calls import Calls, Double
 from sandbox.control import Control
 from sandbox.custom import Custom
@@ -46,7 +46,7 @@ def build(accounts: dict[str, Account], gateway: str, followers_file: Path | Non
     platform = f"{PREFIX}/wechat"
     app.add_routes(
         [
-            *Basics(double).routes(calls, platform),
+            *AccountApi(double).routes(calls, platform),
             *Custom(double).routes(calls, platform),
             *notices.routes(calls, platform),
             *OAuth(double).routes(calls, platform),

@@ -19,16 +19,17 @@ from aiohttp import web
 from sqlalchemy import text
 
 from bot.app import listeners
-from bot.clock import Clock, real_now
+from bot.clock import CHINA, Clock, real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.dialogue.publishing import seed_dialogue
 from bot.inbound.gateway import PASSIVE_WAIT, Gateway
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
-from bot.model import Account, Audience, Channel, Message, Purpose
+from bot.model import PROACTIVE, Account, Audience, Channel, Message, Purpose
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
+from bot.people import consent
 from bot.runtime.notifications import Notifications
 from bot.runtime.services import Services
 from bot.service.postgres import free_port
@@ -102,6 +103,13 @@ class Stage:
             found = await contacts.by_address(tx, self.services.vault, DOCTORS, address or self.phone.openid)
         assert found is not None
         return found
+
+    async def agree(self) -> None:
+        """The phone's owner agrees to all that we begin."""
+        contact, now = await self.contact(), self.services.clock.now()
+        async with self.services.db.begin() as tx:
+            for purpose in sorted(PROACTIVE):
+                await consent.give(tx, contact, purpose, now, text_version="test", source="test")
 
     async def queue(
         self,
@@ -209,13 +217,16 @@ async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
         await _serve(stack, platform, there)
         sender = Sender(services, connectors, lease=timedelta(seconds=3))
         phone = await Phone.newcomer(http, double, "路人")
-        yield Stage(
+        made = Stage(
             services, engine, gateway, TurnWorkers(services, engine), sender, wechat, http, double, phone
         )
+        await made.move(services.clock.now().astimezone(CHINA).replace(hour=10, minute=0))  # no quiet hours
+        yield made
 
 
 @pytest.fixture
 async def open_window(stage: Stage) -> Stage:
     """The phone's owner has just written; nothing was answered, and no loop runs."""
     await stage.phone.send(type="image", wait=True)
+    await stage.agree()
     return stage

@@ -98,3 +98,22 @@ def test_the_environment(tmp_path: Path) -> None:
     for name, value in (("MEDREP_PORT", "eighty"), ("MEDREP_ENGINE_PORT", "70000")):
         with pytest.raises(MedrepError, match=name):
             read_settings({name: value})
+
+
+def test_nobody_else_reaches_the_app_unless_somebody_says_so() -> None:
+    """F29: it listened on every address by default."""
+    assert read_settings({}).host == "127.0.0.1"
+    assert read_settings({"MEDREP_SANDBOX": "1"}).host == "127.0.0.1"
+    public = read_settings({"MEDREP_HOST": "0.0.0.0"})  # noqa: S104
+    assert (public.host, public.local_url) == ("0.0.0.0", "http://127.0.0.1:8080")  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    "env", [{"MEDREP_QUIET_HOURS": "nine"}, {"MEDREP_QUIET_HOURS": "21:00"}, {"MEDREP_WEEKLY_CAP": "0"}]
+)
+def test_limits_that_nobody_can_read_are_refused(tmp_path: Path, env: dict[str, str]) -> None:
+    found = read_settings({"MEDREP_CONFIG": str(tmp_path / "none.toml"), "MEDREP_QUIET_HOURS": "22:30-07:00"})
+    assert (found.limits.quiet_from.hour, found.limits.quiet_until.hour, found.limits.weekly) == (22, 7, 2)
+    with pytest.raises(MedrepError) as refused:
+        read_settings({"MEDREP_CONFIG": str(tmp_path / "none.toml"), **env})
+    assert refused.value.fault == Fault.CONFIGURATION

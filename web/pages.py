@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from ipaddress import ip_address
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -24,6 +27,8 @@ _HOP_BY_HOP = {
     "host",
     "upgrade",
 }
+# What a proxy adds to a request that it passes on.
+_PASSED_ON = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, "X-Real-IP", hdrs.VIA)
 
 
 class Pages:
@@ -77,7 +82,9 @@ class Pages:
             return False
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus' text format. Counts of things, nothing about people."""
+        """Prometheus' text format. Counts of things, nothing about people. Not for everybody."""
+        if not may_measure(request.remote, request.headers, self._settings.metrics_token):
+            return web.json_response({"error": "forbidden"}, status=403)
         body = await exposition(self._services.db)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
@@ -86,7 +93,7 @@ class Pages:
         try:
             moment = datetime.fromisoformat((await request.json())["now"])
             await self._services.move_clock(moment)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return web.json_response({"error": 'give {"now": an ISO 8601 time with offset}'}, status=400)
         return web.json_response({"now": self._services.clock.now().isoformat()})
 
@@ -117,3 +124,17 @@ class Pages:
             if response is not None:
                 raise  # it broke in the middle: so does ours
             return web.Response(status=502, text="沙盒还没有启动")
+
+
+def may_measure(remote: str | None, headers: Mapping[str, str], token: str | None) -> bool:
+    """Whether a request from address `remote` may read the metrics.
+
+    With a token set, whoever shows it (`Authorization: Bearer TOKEN`). Without one only this machine, and not
+    what a proxy on this machine passes on for others.
+    """
+    if token is not None:
+        return hmac.compare_digest(headers.get(hdrs.AUTHORIZATION, "").encode(), f"Bearer {token}".encode())
+    if remote is None or any(name in headers for name in _PASSED_ON):
+        return False
+    address = ip_address(remote.partition("%")[0])  # without the zone of a link-local address
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 from bot.clock import Clock
 from bot.evidence import Sealer
-from bot.model import Fault, MedrepError
+from bot.model import Account, Channel, Fault, MedrepError
 from bot.service.home import OccupiedError, claim
 from bot.service.postgres import Cluster
 from bot.settings import Settings, read_settings
-from bot.store import business_clock
+from bot.store import business_clock, contacts
+from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.migrate import migrate
@@ -51,6 +52,19 @@ async def context() -> AsyncIterator[Context]:
         yield Context(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()
+
+
+async def contact_of(home: Context, text: str) -> Contact:
+    """The contact written CHANNEL:ACCOUNT:ADDRESS. Raises MedrepError(BAD_INPUT | NOT_FOUND)."""
+    channel, _, rest = text.partition(":")
+    name, _, address = rest.partition(":")
+    if channel not in set(Channel) or not address:
+        raise MedrepError(Fault.BAD_INPUT, "a contact is CHANNEL:ACCOUNT:ADDRESS, like wechat:demo:oAbc")
+    async with home.db.begin() as tx:
+        found = await contacts.by_address(tx, home.vault, Account(Channel(channel), name), address)
+    if found is None:
+        raise MedrepError(Fault.NOT_FOUND, "nobody has written from this address")
+    return found
 
 
 async def reach(stack: AsyncExitStack, settings: Settings, *, empty: bool = False) -> tuple[str, str, bool]:

@@ -10,15 +10,13 @@ from uuid import UUID
 
 import typer
 
-from bot.commands.context import Context, context, progress, run, say, say_json
+from bot.commands.context import Context, contact_of, context, progress, run, say, say_json
 from bot.dialogue.published import Published
 from bot.doctors import Report, confirm, decline, import_doctors, write_codes
 from bot.evidence import signed_document
 from bot.knowledge import Encoder
-from bot.model import Account, Channel, Fault, MedrepError
 from bot.privacy import Receipt, erase_person, export_person
 from bot.runtime.services import Services
-from bot.store import contacts
 
 TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
 
@@ -109,17 +107,7 @@ async def _erase(external_id: str | None, contact: str | None) -> tuple[Receipt,
 
 async def _person(home: Context, contact: str | None) -> UUID | None:
     """Who writes from this address. Raises MedrepError(BAD_INPUT | NOT_FOUND)."""
-    if contact is None:
-        return None
-    channel, _, rest = contact.partition(":")
-    name, _, address = rest.partition(":")
-    if channel not in set(Channel) or not address:
-        raise MedrepError(Fault.BAD_INPUT, "a contact is CHANNEL:ACCOUNT:ADDRESS, like wechat:demo:oAbc")
-    async with home.db.begin() as tx:
-        found = await contacts.by_address(tx, home.vault, Account(Channel(channel), name), address)
-    if found is None:
-        raise MedrepError(Fault.NOT_FOUND, "nobody has written from this address")
-    return found.person_id
+    return None if contact is None else (await contact_of(home, contact)).person_id
 
 
 async def _services(home: Context) -> Services:

@@ -21,7 +21,7 @@ from bot.commands.context import context, reach, run, say, say_json
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
-from bot.store import tasks
+from bot.store import restored, tasks
 from bot.store.database import Database
 from bot.store.keys import Keyring
 from bot.store.migrate import migrate
@@ -46,9 +46,11 @@ async def _tasks(state: str | None) -> None:
             rows = await tasks.read(tx, home.vault, state=state)
         for row in rows:
             shown = {
-                key: value for key, value in asdict(row).items() if key not in ("contact_id", "person_id")
+                key: value
+                for key, value in asdict(row).items()
+                if key not in ("contact_id", "person_id", "key_id")
             }
-            for key in ("opened_at", "due_at", "escalated_at"):
+            for key in ("opened_at", "due_at", "acknowledged_at", "escalated_at"):
                 shown[key] = shown[key] and shown[key].isoformat()
             say_json(shown)
 
@@ -165,14 +167,18 @@ async def _backup(file: Path) -> int:
 
 
 def restore_backup(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Bring a backup into an empty MEDREP_HOME (and an empty database), and verify the evidence."""
-    verdict = run(_restore(file))
+    """Bring a backup into an empty MEDREP_HOME (and an empty database), and verify the evidence.
+
+    Sending is paused: what was queued then may have left since. See `medrep sending`.
+    """
+    verdict, queued = run(_restore(file))
     say(f"restored; evidence {f'OK {verdict.rows} rows' if verdict.ok else verdict.broken}")
+    say(f"sending is paused, {queued} messages wait: `medrep sending list`, then `medrep sending resume`")
     if not verdict.ok:
         raise typer.Exit(1)
 
 
-async def _restore(file: Path) -> evidence.Verdict:
+async def _restore(file: Path) -> tuple[evidence.Verdict, int]:
     settings = read_settings()
     _refuse_used(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -186,7 +192,7 @@ async def _restore(file: Path) -> evidence.Verdict:
             raise
 
 
-async def _restore_from(folder: Path, settings: Settings) -> evidence.Verdict:
+async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verdict, int]:
     backups.place(folder, settings.home)
     async with AsyncExitStack() as stack:
         work, owner, _ = await reach(stack, settings, empty=True)
@@ -194,8 +200,11 @@ async def _restore_from(folder: Path, settings: Settings) -> evidence.Verdict:
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
         db = Database(work, size=2)
         stack.push_async_callback(db.close)
+        async with db.begin() as tx:
+            await restored.pause(tx)
+            queued = await restored.queued(tx)
         await evidence.Sealer(db, settings.home, settings.evidence_copy).seal()
-        return await evidence.verify(db, settings.home)
+        return await evidence.verify(db, settings.home), len(queued)
 
 
 def _refuse_used(settings: Settings) -> None:

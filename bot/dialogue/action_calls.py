@@ -17,9 +17,12 @@ from bot.store.database import Tx
 from bot.store.doctors import Standing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One action call: the turn's person, and the transaction in which all it does takes effect."""
+    """One action call: the turn's person, and the transaction in which all it does takes effect.
+
+    The action sets `route` when it takes a question somewhere: answer, clarify, medical_information, human.
+    """
 
     services: Services
     tx: Tx
@@ -27,6 +30,7 @@ class Call:
     contact: Contact
     standing: Standing
     now: datetime
+    route: str | None = None
 
 
 async def once(
@@ -52,9 +56,10 @@ async def once(
             return known
         now = services.clock.now()
         standing = await doctors.standing(tx, contact.person_id)
-        result = await run(Call(services, tx, turn_id, contact, standing, now))
+        call = Call(services, tx, turn_id, contact, standing, now)
+        result = await run(call)
         await conversations.write_effect(
-            tx, services.vault, contact.person_id, turn_id, action, ordinal, result, now
+            tx, services.vault, contact.person_id, turn_id, action, ordinal, result, now, call.route
         )
         reached("effects.before_commit")
     reached("effects.committed")

@@ -21,9 +21,11 @@ class EngineClient:
     """The engine over HTTP, behind a circuit: once it fails to answer, nothing is sent there until `probe`
     finds it well again, so we know at once that it is down."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, token: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, actions_url: str = "") -> None:
+        """`actions_url`: where the actions of our turns run; empty: where the engine was told."""
         self._http = http
         self._url = url.rstrip("/")
+        self._actions_url = actions_url
         self._headers = {"Authorization": f"Bearer {token}"}
         self.available = True
 
@@ -44,14 +46,17 @@ class EngineClient:
         conversation: bytes | None,
         turn_input: TurnInput,
         slots: Mapping[str, Any],
+        attempt: int = 1,
     ) -> Turn:
-        """One turn. `contact` is a pseudonym.
+        """One turn. `contact` is a pseudonym; a repeated `attempt` is answered without running it again.
 
         Raises MedrepError: ENGINE_DOWN when it did not get there, ENGINE_LOST when no answer came back,
         ENGINE_FAILED or CONFLICT when that was the answer.
         """
         payload = {
             "turn_id": str(turn_id),
+            "attempt": attempt,
+            "actions": self._actions_url,
             "contact": contact,
             "conversation": json.loads(conversation) if conversation else None,
             "input": {
@@ -73,6 +78,7 @@ class EngineClient:
             entities=tuple(answer["entities"]),
             actions=tuple(answer["actions"]),
             conversation=json.dumps(answer["conversation"], ensure_ascii=False).encode(),
+            model=version,
         )
 
     async def understand(self, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -112,8 +112,13 @@ async def publish_content(tx: Tx, content: Content, by: str, now: datetime) -> N
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
-    """Put a dialogue in force; it speaks once its model is trained. Raises MedrepError(BAD_INPUT)."""
+    """Put a dialogue in force; it speaks once its model is trained.
+
+    Raises MedrepError: BAD_INPUT when it cannot speak, REFUSED_TEXT (one line a finding) when it may not.
+    """
     dialogue.check()
+    if findings := forbidden(dialogue):
+        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
     version = Version(dialogue.fingerprint, dict(dialogue.files), by)
     await published.publish(tx, dialogue_version, version, now)
     await _evidence("dialogue", version, now).record(tx)
@@ -122,6 +127,15 @@ async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -
 def _evidence(what: str, version: Version, now: datetime) -> Evidence:
     facts = {"fingerprint": version.fingerprint, "by": version.published_by}
     return Evidence(f"{what}.published", now, f"{what}:{version.fingerprint[:12]}", facts)
+
+
+def forbidden(dialogue: Dialogue) -> list[str]:
+    """What compliance finds in any variation or button, for the audience that is told it."""
+    return [
+        f"responses {name} ({audience}): {finding.rule}: {finding.why}"
+        for name, audience, text in dialogue.texts()
+        for finding in check_text(text, audience)
+    ]
 
 
 def refusals(content: Content) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,17 @@ FIXED = (
     "utter_verify_done",
     "utter_verify_again",
 )
+# What may stand in a placeholder of a response; `bot.outbound.release` also checks what it names.
+PLACEHOLDERS = {
+    "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
+    "rep": r"[^\n。；！？]{1,40}",
+    "products": r"[^\n。；！？]{1,300}",
+    "source": r"《[\s\S]{1,400}",
+}
+ON_DUTY = "值班同事"  # stands for {rep} where the person has none
+# What the app tells the engine without asking the NLU (`bot/inbound`): a version must know it.
+FED_SLOTS = frozenset({"audience", "verified", "verify_waiting", "introduced", "adverse_event"})
+FED_INTENTS = frozenset({"greet", "verify", "choose", "ask_human", "delete_data", "export_data"})
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,26 @@ class Dialogue:
         return found
 
     def check(self) -> None:
-        """Raise MedrepError(BAD_INPUT) unless this can be put in force: it parses and has the fixed texts."""
+        """Raise MedrepError(BAD_INPUT) unless this can be put in force: it parses, it has a fixed text for
+        each audience, its placeholders are typed, and it knows the slots and intents that the app feeds."""
         try:
             domain = yaml.safe_load(self.files["domain.yml"])
-            missing = [name for name in FIXED if not domain["responses"][name][0]["text"].strip()]
+            faults = [*_missing_texts(domain["responses"]), *_missing_names(domain)]
         except yaml.YAMLError as error:
             raise MedrepError(Fault.BAD_INPUT, f"domain.yml is not YAML: {str(error)[:200]}") from None
         except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise MedrepError(Fault.BAD_INPUT, f"domain.yml lacks a response: {error}") from None
-        if missing:
-            raise MedrepError(Fault.BAD_INPUT, f"domain.yml has no text for {', '.join(missing)}")
+            raise MedrepError(Fault.BAD_INPUT, f"domain.yml cannot be read: {error}") from None
+        if faults:
+            raise MedrepError(Fault.BAD_INPUT, f"domain.yml: {'; '.join(faults)}")
+
+    def texts(self) -> Iterator[tuple[str, Audience, str]]:
+        """Everything it can say: (response, audience, text of a variation or of a button)."""
+        for name, variations in self._responses.items():
+            for audience in Audience:
+                for variation in _for(variations, audience):
+                    yield name, audience, variation.get("text") or ""
+                    for button in variation.get("buttons") or ():
+                        yield name, audience, button["title"]
 
     def has(self, name: str) -> bool:
         """Whether there is a response of this name."""
@@ -77,25 +98,34 @@ class Dialogue:
 
     def text(self, name: str, audience: Audience = Audience.DOCTOR, **values: str) -> str:
         """The text of a response for this audience, filled in. Raises MedrepError(NOT_FOUND)."""
-        for variation in self._responses.get(name, ()):
-            slots = {c["name"]: c["value"] for c in variation.get("condition", ())}
-            if slots.get("audience", audience) == audience:
-                text: str = variation["text"]
-                # Plain replacement: a value may hold braces of its own.
-                for key, value in values.items():
-                    text = text.replace("{" + key + "}", value)
-                return text.strip()
+        for variation in _for(self._responses.get(name, ()), audience):
+            text: str = variation["text"]
+            # Plain replacement: a value may hold braces of its own.
+            for key, value in values.items():
+                text = text.replace("{" + key + "}", value)
+            return text.strip()
         raise MedrepError(Fault.NOT_FOUND, f"no response {name}")
 
-    def says(self, name: str, text: str) -> bool:
-        """Whether `text` is what response `name` says, whatever stands in its placeholders."""
-        return any(pattern.fullmatch(text.strip()) for pattern in self._patterns.get(name, ()))
+    def filled(self, name: str, text: str, audience: Audience) -> dict[str, str] | None:
+        """What stands in the placeholders where `text` is what response `name` says to this audience.
+
+        None when it is not. A placeholder takes only what its type in `PLACEHOLDERS` admits.
+        """
+        for pattern in self._patterns.get((name, audience), ()):
+            if match := pattern.fullmatch(text.strip()):
+                return match.groupdict()
+        return None
 
     @cached_property
-    def _patterns(self) -> dict[str, list[re.Pattern[str]]]:
+    def _patterns(self) -> dict[tuple[str, Audience], list[re.Pattern[str]]]:
         return {
-            name: [_pattern(v["text"].strip()) for v in variations if v.get("text")]
+            (name, audience): [
+                _pattern(variation["text"].strip())
+                for variation in _for(variations, audience)
+                if variation.get("text")
+            ]
             for name, variations in self._responses.items()
+            for audience in Audience
         }
 
     def reply(self, name: str, audience: Audience, purpose: Purpose = Purpose.REPLY, **values: str) -> Reply:
@@ -112,9 +142,44 @@ class Dialogue:
         return Basis(BasisKind.RESPONSE, name, self.fingerprint[:12])
 
 
+def _for(variations: Sequence[Mapping[str, Any]], audience: Audience) -> list[Mapping[str, Any]]:
+    """The variations that this audience is told, as Rasa chooses: those made for it, else those for all."""
+    conditions = [{c["name"]: c["value"] for c in v.get("condition") or ()} for v in variations]
+    pairs = list(zip(variations, conditions, strict=True))
+    made_for = [variation for variation, condition in pairs if condition.get("audience") == audience]
+    return made_for or [variation for variation, condition in pairs if "audience" not in condition]
+
+
+def _missing_texts(responses: Mapping[str, Any]) -> Iterator[str]:
+    for name in FIXED:
+        for audience in Audience:
+            told = _for(responses.get(name) or (), audience)
+            if not told or not all((variation.get("text") or "").strip() for variation in told):
+                yield f"no text for {name} ({audience})"
+    for name, variations in responses.items():
+        for variation in variations:
+            for placeholder in re.findall(r"\{(\w+)\}", variation.get("text") or ""):
+                if placeholder not in PLACEHOLDERS:
+                    yield f"{name} has an unknown placeholder {{{placeholder}}}"
+
+
+def _missing_names(domain: Mapping[str, Any]) -> Iterator[str]:
+    for slot in sorted(FED_SLOTS - set(domain.get("slots") or ())):
+        yield f"no slot {slot}"
+    intents = {name if isinstance(name, str) else next(iter(name)) for name in domain.get("intents") or ()}
+    for intent in sorted(FED_INTENTS - intents):
+        yield f"no intent {intent}"
+
+
 def _pattern(template: str) -> re.Pattern[str]:
-    pieces = re.split(r"\{\w+\}", template)
-    return re.compile(r"[\s\S]{0,400}".join(re.escape(piece) for piece in pieces))
+    """What a text of this template looks like; a placeholder that stands twice is the same both times."""
+    pieces, seen = re.split(r"\{(\w+)\}", template), set[str]()
+    made = re.escape(pieces[0])
+    for name, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        made += f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS.get(name, '(?!)')})"
+        made += re.escape(piece)
+        seen.add(name)
+    return re.compile(made)
 
 
 def read_dialogue(root: Path) -> Dialogue:

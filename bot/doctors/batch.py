@@ -12,6 +12,7 @@ from bot.doctors.binding import bind, detach
 from bot.doctors.identity import identity_digest
 from bot.doctors.row import DoctorRow, RowFault
 from bot.model import Account, Audience, Fault, MedrepError
+from bot.staff import find_reps
 from bot.store import contacts, doctors, people
 from bot.store.database import Tx
 from bot.store.keys import Vault
@@ -53,7 +54,7 @@ async def load(tx: Tx, vault: Vault, rows: list[DoctorRow], now: datetime) -> Lo
     ids = dict(zip([r.row for r in new], await vault.create_many(tx, "doctor", len(new), now), strict=True))
     ids |= {row.row: known[row.external_id][0] for row in old}
     await vault.prepare(tx, [ids[row.row] for row in old])
-    reps = await doctors.reps(tx, {row.rep for row in (*new, *old) if row.rep})
+    reps = await find_reps(tx, {row.rep for row in (*new, *old) if row.rep}, now)
     values = [
         {**await _values(tx, vault, row, ids[row.row], reps, now), "digest": digests[row.row]}
         for row in (*new, *old)

@@ -23,9 +23,6 @@ async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now
             raise MedrepError(Fault.CONFLICT, "the contact belongs to another doctor")
         await _merge(tx, vault, holder.person_id, doctor, by, now)
     await doctors.mark_verified(tx, doctor, now, by)
-    # Stop means stop on every channel of a person, whichever of their contacts said it.
-    if (stopped := await people.stopped_at(tx, doctor)) is not None:
-        await contacts.stop(tx, doctor, stopped)
     await note(tx, "doctor.verified", now, f"contact:{contact_id}", Owner(doctor, contact_id), by=by)
 
 
@@ -38,8 +35,14 @@ async def _merge(tx: Tx, vault: Vault, newcomer: UUID, doctor: UUID, by: str, no
 
 
 async def detach(tx: Tx, vault: Vault, contact_id: int, now: datetime) -> None:
-    """The list names another account for its doctor: whoever is behind this one must verify anew."""
+    """The list names another account for its doctor: whoever is behind this one must verify anew.
+
+    It may be this contact that said stop, so the stop goes with it and stays with the doctor.
+    """
     newcomer = await vault.create(tx, "newcomer", now)
+    holder = await people.lock_contact(tx, contact_id)
+    if (stopped := await people.stopped_at(tx, holder.person_id)) is not None:
+        await people.stop(tx, newcomer, stopped)
     await contacts.assign(tx, vault, contact_id, newcomer)
     await people.forget_talk(tx, contact_id)
     owner = Owner(newcomer, contact_id)

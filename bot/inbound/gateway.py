@@ -38,6 +38,7 @@ from bot.runtime.services import Services
 from bot.store import inbox, outbox, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
+from bot.store.outbox_outcomes import Outcome
 
 PASSIVE_WAIT = timedelta(seconds=3)
 RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
@@ -137,12 +138,11 @@ class Gateway:
                 # Help waits for no retry: it is pushed at once, at worst it is read twice.
                 urgent = row.purpose == Purpose.EMERGENCY
                 until = None if urgent else real_now() + self._retry_wait
-                await outbox_outcomes.settle(
-                    tx, row, OutboxState.WAITING, fault="connection", passive_until=until
-                )
+                broken = Outcome(OutboxState.WAITING, fault="connection", passive_until=until)
+                await outbox_outcomes.settle(tx, row, broken)
                 return
             now = self._services.clock.now()
-            if await outbox_outcomes.settle(tx, row, OutboxState.SENT, sent_at=now):
+            if await outbox_outcomes.settle(tx, row, Outcome(OutboxState.SENT, sent_at=now)):
                 await record_sent(tx, row, now, via="passive")
                 metrics.SENT.labels(str(row.account), "passive").inc()
             reached("passive.before_commit")

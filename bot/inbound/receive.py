@@ -7,12 +7,11 @@ it leaves with the engine dead or hung.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 
 from bot.clock import real_now
 from bot.dialogue.published import Published
-from bot.evidence import Evidence
+from bot.evidence import Evidence, about, note
 from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
 from bot.people import stop
 from bot.privacy import unfollowed
@@ -61,17 +60,25 @@ class Receiver:
                 tx, services.vault, inbound.account, audience, inbound.address, now
             )
             sealed = await inbox.seal(tx, services.vault, contact, inbound)
-            arrival = _arrival(inbound, contact, sealed, screening, now, passive_until, services.published)
+            key = inbox.key_of(services.vault, inbound)
+            arrival = _arrival(
+                inbound, key, contact, sealed, screening, now, passive_until, services.published
+            )
             inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row(tx))
             if inbox_id is None:
-                return Accepted(await inbox.known(tx, inbound, passive_until), duplicate=True)
-            if inbound.kind == InboundKind.RECEIPT:
+                await tx.rollback()  # a contact made for it, too: a replay brings back nobody who was erased
+            elif inbound.kind == InboundKind.RECEIPT:
                 await self._receipt(tx, inbound, now)
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
             elif screening != QUIET:
                 await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
+        if inbox_id is None:
+            services.vault.forget(contact.person_id)
+            async with services.db.begin() as tx:
+                found = await inbox.found_again(tx, inbound.account, key, passive_until)
+            return Accepted(found, duplicate=True)
         reached("accept.committed")
         return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
 
@@ -83,7 +90,7 @@ class Receiver:
             await outbox_outcomes.delivered(tx, inbound.account, platform_id, state) if platform_id else None
         )
         if row is not None:
-            await Evidence("message.receipt", now, f"outbox:{row}", {"state": state.value}).record(tx)
+            await note(tx, "message.receipt", now, f"outbox:{row}", state=state.value)
 
     async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
@@ -133,6 +140,7 @@ class Receiver:
 
 def _arrival(
     inbound: Inbound,
+    key: str,
     contact: Contact,
     sealed: bytes,
     screening: Screening,
@@ -148,6 +156,7 @@ def _arrival(
     found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
     return Arrival(
         inbound=inbound,
+        key=key,
         contact=contact,
         sealed=sealed,
         screening={name: value for name, value in found.items() if value},
@@ -164,13 +173,13 @@ def _arrival(
 def _evidence(arrival: Arrival) -> Evidence:
     """That it was received, what it was, and what the screening found."""
     inbound = arrival.inbound
-    key = hashlib.sha256(f"{inbound.account}:{inbound.key}".encode()).hexdigest()
-    return Evidence(
-        kind="message.received",
-        at=arrival.received_at,
-        subject=f"message:{key[:32]}",
-        facts={"account": str(inbound.account), "kind": inbound.kind.value, **arrival.screening},
-        person_id=arrival.contact.person_id,
-        contact_id=arrival.contact.id,
+    return about(
+        "message.received",
+        arrival.received_at,
+        f"message:{arrival.key[:32]}",
+        arrival.contact,
         body_enc=arrival.sealed,
+        account=str(inbound.account),
+        kind=inbound.kind.value,
+        **arrival.screening,
     )

@@ -23,9 +23,16 @@ class Reading:
     fixed: str = ""
 
 
-def read_turn(messages: Sequence[Waiting], offered: Sequence[Choice], *, verified: bool) -> Reading | None:
+def read_turn(
+    messages: Sequence[Waiting],
+    offered: Sequence[Choice],
+    clicked: Choice | None = None,
+    *,
+    verified: bool,
+) -> Reading | None:
     """The turn's input; None when there is nothing to react to.
 
+    `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -45,17 +52,23 @@ def read_turn(messages: Sequence[Waiting], offered: Sequence[Choice], *, verifie
     text = "\n".join(message.body["text"] for message in messages if message.body["text"])
     if not verified:
         return Reading(TurnInput(text=text, intent=asked_for(text) or "verify"))
-    picked = _picked(kind, body, text, offered)
+    picked = clicked or _picked(kind, body, text, offered)
     if picked is not None:
         return Reading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
     return Reading(TurnInput(text=text)) if text.strip() else None
 
 
 def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequence[Choice]) -> Choice | None:
-    """The choice they picked: by button, by number, or by repeating its words."""
+    """The choice they picked: by its words or its number. An id that names nothing may still be a number.
+
+    Nothing but what was offered can be picked: whoever types our name of an entry has typed a text.
+    """
     if kind == InboundKind.CHOICE:
-        offered_choice = next((choice for choice in offered if choice.id == body["choice"]), None)
-        return offered_choice or Choice(body["choice"], body["text"] or body["choice"])
+        return _named(body["text"], offered) or _named(body["choice"], offered)
+    return _named(text, offered)
+
+
+def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
     bare = unicodedata.normalize("NFKC", text).strip()
     if match := _ORDINAL.fullmatch(bare):
         number = _DIGITS.get(match[1]) or int(match[1])

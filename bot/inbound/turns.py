@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -17,18 +16,24 @@ import structlog
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
-from bot.evidence import Evidence
-from bot.inbound.turn_input import Reading, read_turn
-from bot.model import Audience, Fault, InboxState, MedrepError, Purpose, Reply, Turn, TurnInput
+from bot.evidence import note
+from bot.inbound.scene import Scene, read_scene, recorded
+from bot.model import (
+    Fault,
+    InboxState,
+    MedrepError,
+    Purpose,
+    Reply,
+    Turn,
+    TurnInput,
+)
 from bot.outbound.batching import together
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, doctors, inbox, outbox, passive, turns
+from bot.store import contacts, conversations, inbox, outbox, passive, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
-from bot.store.doctors import Standing
-from bot.store.inbox import Waiting
 from bot.store.outbox import Draft
 from bot.store.turns import Claim
 from bot.tasks import Kind, open_task
@@ -41,19 +46,6 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
-# A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
-SESSION = timedelta(hours=8)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """All that one turn starts from."""
-
-    contact: Contact
-    standing: Standing
-    messages: tuple[Waiting, ...]
-    reading: Reading | None  # None: nothing to ask the engine
-    conversation: bytes | None
 
 
 class TurnWorkers:
@@ -115,7 +107,7 @@ class TurnWorkers:
             return True
         try:
             async with services.db.begin() as tx:
-                scene = await self._scene(tx, claim)
+                scene = await read_scene(tx, services, claim)
             if scene is None or scene.reading is None:
                 await self._done_silently(claim)
                 return True
@@ -149,7 +141,8 @@ class TurnWorkers:
             hashlib.sha256(f"contact:{claim.contact_id}".encode()).hexdigest()[:16],
             scene.conversation,
             turn_input,
-            _slots(scene),
+            scene.slots(),
+            claim.fence,
         )
         if claim.attempts == 1:
             return await call()
@@ -162,24 +155,6 @@ class TurnWorkers:
             return await call()
         finally:
             self._again.release()
-
-    async def _scene(self, tx: Tx, claim: Claim) -> Scene | None:
-        services = self._services
-        contact = await contacts.by_id(tx, claim.contact_id)
-        try:
-            messages = await inbox.of_turn(tx, services.vault, claim.turn_id)
-            since = services.clock.now() - SESSION
-            offered = await conversations.read_offer(tx, services.vault, claim.contact_id, since)
-            conversation = await conversations.read_conversation(tx, services.vault, contact, since)
-        except MedrepError as error:
-            if error.fault != Fault.ERASED:
-                raise
-            return None  # the person was erased while this waited
-        standing = await doctors.standing(tx, contact.person_id)
-        verified = contact.audience == Audience.PATIENT or standing.verified
-        return Scene(
-            contact, standing, messages, read_turn(messages, offered, verified=verified), conversation
-        )
 
     async def _commit(self, claim: Claim, scene: Scene, turn: Turn | None) -> None:
         """Turn, conversation, replies and evidence, in one transaction."""
@@ -194,21 +169,21 @@ class TurnWorkers:
             choices = drafts[-1].choices if drafts else ()
             await conversations.write_offer(tx, services.vault, contact, choices, now)
             await self._queue(tx, claim, contact, drafts)
-            await Evidence(
-                kind="turn.done",
-                at=now,
-                subject=f"turn:{claim.turn_id}",
-                facts={
-                    "messages": [message.id for message in scene.messages],
-                    "intent": turn.intent if turn else "",
-                    "confidence": round((turn.confidence if turn else 1.0) * 1000),
-                    "actions": list(turn.actions) if turn else [],
-                    "basis": [str(part.basis) for draft in drafts for part in draft.parts],
-                },
-                person_id=contact.person_id,
-                contact_id=contact.id,
-            ).record(tx)
-            await turns.finish(tx, claim, InboxState.DONE, now, intent=turn.intent if turn else "")
+            basis = [part.basis for draft in drafts for part in draft.parts]
+            record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
+            await note(
+                tx,
+                "turn.done",
+                now,
+                f"turn:{claim.turn_id}",
+                contact,
+                messages=[message.id for message in scene.messages],
+                intent=turn.intent if turn else "",
+                confidence=round((turn.confidence if turn else 1.0) * 1000),
+                actions=list(turn.actions) if turn else [],
+                basis=[str(one) for one in basis],
+            )
+            await turns.finish(tx, claim, InboxState.DONE, now, record=record)
             reached("inbox.before_commit")
 
     async def _queue(self, tx: Tx, claim: Claim, contact: Contact, drafts: list[Draft]) -> None:
@@ -230,15 +205,8 @@ class TurnWorkers:
                 turn_id=claim.turn_id,
                 passive=connection if number == 0 else None,
             )
-            await Evidence(
-                kind="reply.queued",
-                at=now,
-                subject=f"outbox:{outbox_id}",
-                facts={"turn": str(claim.turn_id), "purpose": draft.purpose.value},
-                person_id=contact.person_id,
-                contact_id=contact.id,
-                body_enc=sealed,
-            ).record(tx)
+            facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value}
+            await note(tx, "reply.queued", now, f"outbox:{outbox_id}", contact, body_enc=sealed, **facts)
 
     async def _introduced(
         self, tx: Tx, contact: Contact, turn: Turn | None, replies: tuple[Reply, ...]
@@ -280,14 +248,16 @@ class TurnWorkers:
             await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
             reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
             await self._queue(tx, claim, contact, [Draft.of(reply)])
-            await Evidence(
-                kind="turn.failed",
-                at=now,
-                subject=f"turn:{claim.turn_id}",
-                facts={"fault": str(error.fault), "detail": error.detail, "attempts": claim.attempts},
-                person_id=contact.person_id,
-                contact_id=contact.id,
-            ).record(tx)
+            await note(
+                tx,
+                "turn.failed",
+                now,
+                f"turn:{claim.turn_id}",
+                contact,
+                fault=str(error.fault),
+                detail=error.detail,
+                attempts=claim.attempts,
+            )
             await open_task(
                 tx,
                 services.vault,
@@ -297,14 +267,3 @@ class TurnWorkers:
                 key=f"{Kind.FAILED_TURN}:{claim.turn_id}",
                 detail=str(error),
             )
-
-
-def _slots(scene: Scene) -> dict[str, object]:
-    """What rows know and the conversation needs."""
-    return {
-        "audience": scene.contact.audience.value,
-        "verified": scene.standing.verified,
-        "verify_waiting": scene.standing.waiting,
-        "introduced": scene.contact.introduced_at is not None,
-        "adverse_event": any(message.screening.get("adverse_event") for message in scene.messages),
-    }

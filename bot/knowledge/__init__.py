@@ -11,7 +11,7 @@ from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import kept_index
 from bot.knowledge.products import is_name
-from bot.knowledge.render import answer_text, source_text
+from bot.knowledge.render import answer_text, is_source, source_text
 
 __all__ = [
     "Content",
@@ -27,6 +27,7 @@ __all__ = [
     "Topic",
     "answer_text",
     "is_name",
+    "is_source",
     "kept_index",
     "load",
     "parse",

@@ -40,6 +40,15 @@ def source_text(entry: Entry, content: Content, now: datetime) -> str:
     )
 
 
+def is_source(text: str, content: Content, now: datetime) -> bool:
+    """Whether `text` is what `source_text` says of some entry."""
+    return any(
+        text == source_text(entry, content, now)
+        for entry in content.entries
+        if _valid(content.document[entry.document], now)
+    )
+
+
 def _source(entry: Entry, document: Document) -> str:
     return f"{document.title}{entry.section} · 版本 {document.version} · {document.manufacturer}"
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.clock import CHINA, real_now
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.model import PROACTIVE, Fault, MedrepError, OutboxState
 from bot.runtime import metrics
 from bot.runtime.services import Services
 from bot.store import contacts, outbox, outbox_outcomes, platform
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing
+from bot.store.outbox_outcomes import Outcome
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ _STATES = {
     Fault.NO_BASIS: OutboxState.BLOCKED,
     Fault.REFUSED_TEXT: OutboxState.BLOCKED,
     Fault.STOPPED: OutboxState.CANCELLED,
+    Fault.NO_CONSENT: OutboxState.CANCELLED,
     Fault.UNREACHABLE: OutboxState.CANCELLED,
     Fault.ERASED: OutboxState.CANCELLED,
 }
@@ -47,14 +49,6 @@ _TASKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    state: OutboxState
-    retry_at: datetime | None = None  # real time
-    counts: bool = True  # towards giving up
-    halve: bool = False
-
-
 async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, opening: int = 0) -> None:
     """Write what this refusal of a claimed row leads to; nothing, when somebody else has the row meanwhile.
 
@@ -63,28 +57,22 @@ async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, 
     """
     fault, now = error.fault, services.clock.now()
     outcome = await _outcome(tx, row, error, opening)
-    settled = await outbox_outcomes.settle(
-        tx,
-        row,
-        outcome.state,
-        fault=str(fault),
-        retry_at=outcome.retry_at,
-        counts=outcome.counts,
-        halve=outcome.halve,
-    )
-    if not settled:
+    if not await outbox_outcomes.settle(tx, row, replace(outcome, fault=str(fault))):
         return
     state = outcome.state
     metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
     log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
-    await Evidence(
-        kind="message.not_sent",
-        at=now,
-        subject=f"outbox:{row.id}",
-        facts={"fault": str(fault), "detail": error.detail, "code": error.code, "state": state.value},
-        person_id=row.person_id,
-        contact_id=row.contact_id,
-    ).record(tx)
+    await note(
+        tx,
+        "message.not_sent",
+        now,
+        f"outbox:{row.id}",
+        row,
+        fault=str(fault),
+        detail=error.detail,
+        code=error.code,
+        state=state.value,
+    )
     await _ledger(tx, row, error, state, now)
     await _tasks(tx, services, row, error, state, now)
     waits = row.purpose not in PROACTIVE  # for an answer
@@ -92,22 +80,24 @@ async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, 
         await _say_so(tx, services, row, now)
 
 
-async def _outcome(tx: Tx, row: Outgoing, error: MedrepError, opening: int) -> _Outcome:
+async def _outcome(tx: Tx, row: Outgoing, error: MedrepError, opening: int) -> Outcome:
     fault, now = error.fault, real_now()
+    if error.until is not None:  # NOT_NOW
+        return Outcome(OutboxState.WAITING, not_before=error.until, counts=False)
     if fault in WINDOW:
         anew = await platform.opening(tx, row.contact_id) != opening
-        return _Outcome(OutboxState.WAITING, now) if anew else _Outcome(OutboxState.HELD)
+        return Outcome(OutboxState.WAITING, retry_at=now) if anew else Outcome(OutboxState.HELD)
     if fault in _ACCOUNT:
         until = _account_rests(fault, now)
         await platform.open_circuit(tx, row.account, until, fault)
-        return _Outcome(OutboxState.WAITING, until, counts=False)
+        return Outcome(OutboxState.WAITING, retry_at=until, counts=False)
     heard = error.code is not None  # by the platform; else nothing has reached it
     if fault == Fault.TOO_LONG and heard and not row.pieces_sent and row.halved < MOST_HALVED:
-        return _Outcome(OutboxState.WAITING, now, halve=True)
+        return Outcome(OutboxState.WAITING, retry_at=now, halve=True)
     if fault == Fault.TRANSIENT and row.attempts < (TRIES if heard else TRIES_UNHEARD):  # waited out
         pause = min(2**row.attempts, LONGEST_PAUSE)
-        return _Outcome(OutboxState.WAITING, now + timedelta(seconds=pause))
-    return _Outcome(_STATES.get(fault, OutboxState.FAILED))
+        return Outcome(OutboxState.WAITING, retry_at=now + timedelta(seconds=pause))
+    return Outcome(_STATES.get(fault, OutboxState.FAILED))
 
 
 async def _ledger(tx: Tx, row: Outgoing, error: MedrepError, state: OutboxState, now: datetime) -> None:

@@ -7,13 +7,18 @@ of the published content whose document is valid, or a named colleague. Then its
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
+from bot.clock import real_now
 from bot.compliance import check_text
-from bot.knowledge import answer_text
-from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.dialogue.version import ON_DUTY
+from bot.knowledge import answer_text, is_source
+from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
+from bot.outbound.policy import COURTESY, PAUSE, WEEK, Defer, Person, Refuse, decide
+from bot.people import consent
 from bot.runtime.services import Services
-from bot.store import contacts, doctors
+from bot.store import contacting, contacts, doctors
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
@@ -22,13 +27,10 @@ from bot.store.outbox import Draft, Outgoing, Part
 async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     """The message of an outbox row, if it may leave.
 
-    Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | UNREACHABLE | ERASED).
+    Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
     """
     contact = await contacts.by_id(tx, row.contact_id)
-    if contact.unreachable_at is not None:
-        raise MedrepError(Fault.UNREACHABLE, "not a follower")
-    if contact.stopped_at is not None and row.purpose in PROACTIVE:
-        raise MedrepError(Fault.STOPPED, "they said stop")
+    await _permitted(tx, services, row, contact)
     draft = row.draft or _rendered(services, row, contact.audience)
     for part in draft.parts:
         await _entitled(tx, services, contact, part)
@@ -37,7 +39,28 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     for choice in draft.choices:
         if findings := check_text(choice.label, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
-    return Message("\n\n".join(part.text for part in draft.parts), draft.choices)
+    return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
+
+
+async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> None:
+    """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
+    now = services.clock.now()
+    person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
+    consents: frozenset[Purpose] = frozenset()
+    sent: tuple[datetime, ...] = ()
+    live, window = False, True
+    if row.purpose in PROACTIVE:
+        spoken = await consent.of_person(tx, contact.person_id)
+        consents = frozenset(found.purpose for found in spoken if found.holds)
+        sent = await contacting.sent(tx, contact.person_id, [p.value for p in COURTESY], now - WEEK)
+        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, row.turn_id)
+        window = await contacting.window(tx, contact.id, now)
+    # No colleague takes a conversation over yet.
+    decision = decide(row.purpose, person, consents, services.limits, sent, False, live, window, now)
+    if isinstance(decision, Refuse):
+        raise MedrepError(decision.fault, decision.why)
+    if isinstance(decision, Defer):
+        raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
 
 
 def template_values(
@@ -68,7 +91,8 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         raise MedrepError(Fault.NO_BASIS, "no basis")
     if basis.kind == BasisKind.RESPONSE:
         spoken = await services.published.spoken(tx, basis.version)
-        if spoken is None or not spoken.says(basis.ref, part.text):
+        values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
+        if values is None or not await _true(tx, services, values):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.PERSON:
         # Nobody types texts yet; the room that lets colleagues do so will say who may.
@@ -80,6 +104,18 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         ):
             raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
         _content(services, contact.audience, basis, part.text)
+
+
+async def _true(tx: Tx, services: Services, values: Mapping[str, str]) -> bool:
+    """Whether what stands in the placeholders names something of ours: products, a source, a colleague."""
+    now = services.clock.now()
+    if "products" in values:
+        generics = {product.generic for product in services.published.content.products}
+        if not set(values["products"].split("、")) <= generics:
+            return False
+    if "source" in values and not is_source(values["source"], services.published.content, now):
+        return False
+    return "rep" not in values or values["rep"] == ON_DUTY or await doctors.is_rep(tx, values["rep"])
 
 
 def _content(services: Services, audience: Audience, basis: Basis, text: str) -> None:

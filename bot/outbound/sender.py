@@ -12,8 +12,8 @@ from typing import Protocol
 
 import structlog
 
-from bot.clock import real_now
-from bot.evidence import Evidence
+from bot.clock import CHINA, real_now
+from bot.evidence import note
 from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
 from bot.outbound.failures import TRIES_UNHEARD, WINDOW, follow
 from bot.outbound.release import release, template_values
@@ -23,6 +23,7 @@ from bot.runtime.services import Services
 from bot.store import contacts, outbox, outbox_outcomes, platform
 from bot.store.database import UNAVAILABLE, Tx, retried
 from bot.store.outbox import Outgoing
+from bot.store.outbox_outcomes import Outcome
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=30)
 TOGETHER = 16  # sends of one process at a time; as many become uncertain when it dies
 POLL = 0.5
+UNSERVED = timedelta(minutes=10)  # after that somebody is told that no process has this account
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 MOST_CLAIMS = TRIES_UNHEARD + 20  # a row that ends no try is a bug of ours: others must get past it
 KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
@@ -39,6 +41,8 @@ class Channel(Protocol):
     """What the loop needs of a connector."""
 
     def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
+
+    async def ready(self) -> None: ...
 
     async def send(self, address: str, message: Message, *, key: str) -> Receipt: ...
 
@@ -115,7 +119,9 @@ class Sender:
         if limit <= 0:
             return ()
         async with services.db.begin() as tx:
-            rows = await outbox.claim(tx, real_now(), services.clock.now(), self._lease, limit)
+            rows = await outbox.claim(
+                tx, real_now(), services.clock.now(), self._lease, limit, self._channels
+            )
         reached("outbox.claimed")
         return rows
 
@@ -132,15 +138,17 @@ class Sender:
 
     async def _push_one(self, outbox_id: int) -> None:
         services, row, opening = self._services, None, 0
+        channel: Channel | None = None
         try:
             async with services.db.begin() as tx:
                 row = await self._read(tx, outbox_id)
-                if row is None:
-                    return
+            if row is None:
+                return
+            channel = self._channels[row.account]
+            # Before it is handed over: who waits for a token, or dies waiting, has certainly sent nothing.
+            await channel.ready()
+            async with services.db.begin() as tx:
                 message = await release(tx, services, row)
-                channel = self._channels.get(row.account)
-                if channel is None:
-                    raise MedrepError(Fault.CONFIGURATION, f"no account {row.account}")
                 address = await contacts.address(tx, services.vault, row.contact_id)
                 pieces = channel.split(message, row.halved)[row.pieces_sent :]
                 opening = await platform.opening(tx, row.contact_id)
@@ -217,7 +225,8 @@ class Sender:
     async def _sent(self, row: Outgoing, receipt: Receipt, *, via: str = "active") -> None:
         async with self._services.db.begin() as tx:
             now, platform_id = self._services.clock.now(), receipt.platform_id or None
-            if await outbox_outcomes.settle(tx, row, OutboxState.SENT, sent_at=now, platform_id=platform_id):
+            outcome = Outcome(OutboxState.SENT, sent_at=now, platform_id=platform_id)
+            if await outbox_outcomes.settle(tx, row, outcome):
                 await record_sent(tx, row, now, via=via)
 
     async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
@@ -243,14 +252,18 @@ class Sender:
         async with services.db.begin() as tx:
             late, missed = await outbox_outcomes.expired(tx, now, 100)
             if late:
-                facts = {"count": len(late), "reminders": missed}
-                await Evidence("messages.expired", now, f"outbox:{late[0]}", facts).record(tx)
+                subject = f"outbox:{late[0]}"
+                await note(tx, "messages.expired", now, subject, count=len(late), reminders=missed)
             for outbox_id in await outbox_outcomes.give_up(tx, real_now(), MOST_CLAIMS):
                 log.error("outbox.given_up", row=outbox_id)
                 key = f"{Kind.PLATFORM}:outbox:{outbox_id}"
                 await open_task(
                     tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=f"outbox {outbox_id}"
                 )
+            for account in await outbox.unserved(tx, real_now() - UNSERVED, self._channels):
+                day = now.astimezone(CHINA).date()
+                key, detail = f"platform:{account}:unserved:{day}", f"{account}: no process serves it"
+                await open_task(tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=detail)
             for outbox_id in await outbox_outcomes.abandoned(tx, real_now(), 100):
                 row = await self._read(tx, outbox_id)
                 if row is not None:
@@ -259,11 +272,6 @@ class Sender:
 
 async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None:
     """Evidence that it left: its basis and purpose; the text itself is in the row of the turn."""
-    await Evidence(
-        kind="message.sent",
-        at=now,
-        subject=f"outbox:{row.id}",
-        facts={"via": via, "purpose": row.purpose.value, "basis": row.basis or f"response:{row.template}@"},
-        person_id=row.person_id,
-        contact_id=row.contact_id,
-    ).record(tx)
+    basis = row.basis or f"response:{row.template}@"
+    subject, purpose = f"outbox:{row.id}", row.purpose.value
+    await note(tx, "message.sent", now, subject, row, via=via, purpose=purpose, basis=basis)

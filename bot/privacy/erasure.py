@@ -54,6 +54,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     talk = await erasure.talk(tx, family, contacts)
     received = await erasure.received(tx, family, contacts)
     sent, cancelled = await erasure.sent(tx, family, contacts)
+    consents = await erasure.consents(tx, family)
     plans = await erasure.plans(tx, family, contacts)
     tasks, cases = await erasure.tasks(tx, family, contacts, now, by)
     profiles = await erasure.profile(tx, family, grave, now)
@@ -69,6 +70,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
         Receipt("outbox", sent, f"texts and references removed, {cancelled} queued cancelled", _APPROVED),
         Receipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
         *(Receipt(store, rows, "deleted") for store, rows in talk.items()),
+        Receipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
         Receipt("plan", plans, "ended, references removed"),
         Receipt("task", tasks, "details removed, open ones closed"),
         Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
@@ -82,6 +84,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
 
 _TOMBSTONE = "a keyed digest of the external id stays, so that an import does not bring the person back"
 _CONTACT = "the bare row stays for the rows that point to it; the same account writing again is a newcomer"
+_CONSENT = "that and when it was given or withdrawn stays in the evidence, with nobody behind it"
 _COUNTS = "the bare rows stay: times and states, with nobody behind them"
 _APPROVED = "which approved texts left stays on record; a message being sent this moment cannot be recalled"
 _SAFETY = "pharmacovigilance law requires adverse event reports to be kept"

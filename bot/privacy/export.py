@@ -12,16 +12,16 @@ from uuid import UUID
 
 from bot.clock import CHINA
 from bot.model import Fault, MedrepError
-from bot.store import doctors, erasure
+from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
-from bot.store.tables import contact, doctor, evidence, inbox, outbox, plan, task
+from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, plan, task
 
 
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, contacts, messages, tasks, plans, record.
+    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, plans, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -50,6 +50,17 @@ class _Export:
             "person": str(whom),
             "profile": profile,
             "verification": verification,
+            "stopped_at": _at(await people.stopped_at(self._tx, whom)),
+            "consents": [
+                {
+                    "purpose": row.purpose,
+                    "given_at": _at(row.given_at),
+                    "withdrawn_at": _at(row.withdrawn_at),
+                    "text_version": row.text_version,
+                    "source": row.source,
+                }
+                for row in await self._rows(consent)
+            ],
             "contacts": contacts,
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
@@ -98,7 +109,6 @@ class _Export:
             "address": await self._open(row, row.address_enc, "contact.address"),
             "since": _at(row.created_at),
             "introduced_at": _at(row.introduced_at),
-            "stopped_at": _at(row.stopped_at),
             "unreachable_at": _at(row.unreachable_at),
         }
 

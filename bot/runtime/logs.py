@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
+
+BURST = 10  # lines from one place in the code
+PERIOD = 60.0  # in so many seconds
 
 
 def configure(stream: TextIO | None = None) -> None:
@@ -32,8 +36,32 @@ def configure(stream: TextIO | None = None) -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Line())
+    handler.addFilter(_Limit())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("connectors").setLevel(logging.INFO)
+
+
+class _Limit(logging.Filter):
+    """At most BURST lines a PERIOD from one place in a library's code.
+
+    The HTTP server logs each request that it cannot read, and anybody can send those. The first
+    line of the next period says how many were left out. Our connectors see to it themselves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], tuple[float, int]] = {}  # when its period began, lines in it
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("connectors."):
+            return True
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        began, count = self._places.get(place, (now, 0))
+        if now - began >= PERIOD:
+            record.left_out = max(0, count - BURST)
+            began, count = now, 0
+        self._places[place] = (began, count + 1)
+        return count < BURST
 
 
 class _Line(logging.Formatter):
@@ -42,12 +70,14 @@ class _Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         ours = record.name.startswith("connectors.")
-        said = {
+        said: dict[str, Any] = {
             "event": record.getMessage() if ours else "library",
             "logger": record.name,
             "level": record.levelname.lower(),
             "timestamp": datetime.now(UTC).isoformat(),
         }
+        if left_out := getattr(record, "left_out", 0):
+            said["left_out"] = left_out
         if record.exc_info and record.exc_info[0] is not None and record.exc_info[1] is not None:
             said["exception"] = _trace((record.exc_info[0], record.exc_info[1], record.exc_info[2]))
         return json.dumps(said, ensure_ascii=False)

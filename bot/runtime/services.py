@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
+from bot.settings import Limits
 from bot.store import business_clock
 from bot.store.database import Database
 from bot.store.keys import Vault
@@ -22,6 +23,7 @@ class Services:
     clock: Clock
     published: Published
     home: Path
+    limits: Limits = field(default_factory=Limits)
 
     async def move_clock(self, moment: datetime) -> None:
         """Move business time, in all processes; it runs on from `moment`."""

@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from dateutil.rrule import rrule, rruleset, rrulestr
 
 from bot.clock import CHINA, real_now
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.store import schedules
@@ -69,7 +69,7 @@ class Timers:
                 queued, missed = await schedules.advance(tx, steps, now, real_now())
                 if missed:
                     # One outage is one incident, not one per reminder.
-                    await Evidence("reminders.missed", now, "ticker", {"count": missed}).record(tx)
+                    await note(tx, "reminders.missed", now, "ticker", count=missed)
                 reached("ticker.before_commit")
         except UNAVAILABLE:
             log.warning("ticker.failed", reason="database")

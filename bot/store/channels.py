@@ -5,7 +5,6 @@ from __future__ import annotations
 INBOX = "medrep_inbox"
 PASSIVE = "medrep_passive"  # payload: id of a message whose connections may look for a reply
 OUTBOX = "medrep_outbox"
-TASK = "medrep_task"
 PUBLISHED = "medrep_published"  # payload: the table
 CLOCK = "medrep_clock"  # payload: seconds that business time is ahead
 ERASED = "medrep_erased"  # payload: person id

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Account, Audience, Channel
 from bot.store.database import Tx
 from bot.store.keys import Vault
-from bot.store.tables import contact, turn
+from bot.store.tables import contact, person, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Contact:
     audience: Audience
     person_id: UUID
     introduced_at: datetime | None
-    stopped_at: datetime | None
+    stopped_at: datetime | None  # of the person
     unreachable_at: datetime | None
 
 
@@ -34,7 +34,12 @@ _COLUMNS = (
     contact.c.audience,
     contact.c.person_id,
     contact.c.introduced_at,
-    contact.c.stopped_at,
+    # A stop belongs to the person, so a contact that they get later is stopped as well.
+    select(person.c.stopped_at)
+    .where(person.c.id == contact.c.person_id)
+    .correlate(contact)
+    .scalar_subquery()
+    .label("stopped_at"),
     contact.c.unreachable_at,
 )
 
@@ -56,7 +61,11 @@ def address_digest(vault: Vault, account: Account, address: str) -> bytes:
 
 
 async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Contact | None:
-    """The contact with this address; it cannot be erased before this transaction ends."""
+    """The contact with this address, locked until this transaction ends.
+
+    So it cannot be erased meanwhile, and its messages become visible in the order of their ids: a turn that
+    takes what waits never leaves an earlier message behind that is still being committed.
+    """
     row = (
         await tx.execute(
             select(*_COLUMNS)
@@ -65,7 +74,7 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
                 contact.c.account == account.name,
                 contact.c.address_hmac == address_digest(vault, account, address),
             )
-            .with_for_update(read=True, key_share=True)
+            .with_for_update(key_share=True, of=contact)
         )
     ).first()
     return _contact(row) if row else None
@@ -107,7 +116,7 @@ async def add(
     tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, person_id: UUID, now: datetime
 ) -> Contact | None:
     """A new contact of this person; None when somebody else just added the same address."""
-    row = (
+    added: int | None = (
         await tx.execute(
             insert(contact)
             .values(
@@ -120,10 +129,10 @@ async def add(
                 created_at=now,
             )
             .on_conflict_do_nothing()
-            .returning(*_COLUMNS)
+            .returning(contact.c.id)
         )
-    ).first()
-    return _contact(row) if row else None
+    ).scalar()
+    return None if added is None else await by_id(tx, added)
 
 
 async def find_or_add(
@@ -183,8 +192,3 @@ async def reachable(tx: Tx, contact_id: int) -> None:
         .where(contact.c.id == contact_id, contact.c.unreachable_at.is_not(None))
         .values(unreachable_at=None)
     )
-
-
-async def stop(tx: Tx, person_id: UUID, now: datetime | None) -> None:
-    """Stop (or, with None, resume) everything proactive on every channel of this person."""
-    await tx.execute(update(contact).where(contact.c.person_id == person_id).values(stopped_at=now))

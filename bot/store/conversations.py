@@ -114,8 +114,9 @@ async def write_effect(
     ordinal: int,
     result: dict[str, Any],
     now: datetime,
+    route: str | None = None,
 ) -> None:
-    """Keep the result, in the transaction of what the action did."""
+    """Keep the result, and where the action went with the question, in the transaction of what it did."""
     sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
-    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id}
+    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id, "route": route}
     await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import bindparam, delete, exists, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Fault, MedrepError
 from bot.store.database import Tx, copy_in
 from bot.store.keys import Keyring
-from bot.store.tables import contact, doctor, invitation_code, person, rep, task, tombstone
+from bot.store.tables import contact, doctor, invitation_code, person, staff, task, tombstone
 
 IMPORT_LOCK = 7_263_503
 
@@ -30,10 +30,10 @@ class Standing:
 
 _WAITING = exists().where(task.c.person_id == person.c.id, task.c.kind == "identity", task.c.state != "done")
 _STANDING = (
-    select(doctor.c.verified_at, rep.c.name, _WAITING.label("waiting"))
+    select(doctor.c.verified_at, staff.c.name, _WAITING.label("waiting"))
     .select_from(person)
     .outerjoin(doctor, doctor.c.person_id == person.c.id)
-    .outerjoin(rep, rep.c.id == doctor.c.rep_id)
+    .outerjoin(staff, staff.c.id == doctor.c.rep_id)
     .where(person.c.id == bindparam("person"))
 )
 
@@ -63,7 +63,7 @@ async def external_id_of(tx: Tx, people: Collection[UUID]) -> str | None:
 
 
 async def rep_name(tx: Tx, rep_id: UUID | None) -> str | None:
-    found: str | None = (await tx.execute(select(rep.c.name).where(rep.c.id == rep_id))).scalar()
+    found: str | None = (await tx.execute(select(staff.c.name).where(staff.c.id == rep_id))).scalar()
     return found
 
 
@@ -95,18 +95,6 @@ async def entombed(tx: Tx, digests: Collection[bytes]) -> set[bytes]:
         select(tombstone.c.external_hmac).where(tombstone.c.external_hmac == func.any(list(digests)))
     )
     return {bytes(digest) for digest in rows.scalars()}
-
-
-async def reps(tx: Tx, names: Collection[str]) -> dict[str, UUID]:
-    """The reps of these names; an unknown one is created, without a login."""
-    if not names:
-        return {}
-    await tx.execute(
-        insert(rep).on_conflict_do_nothing(index_elements=["name"]),
-        [{"id": uuid4(), "name": name} for name in sorted(names)],
-    )
-    rows = await tx.execute(select(rep.c.name, rep.c.id).where(rep.c.name.in_(names)))
-    return {row.name: row.id for row in rows}
 
 
 async def add_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
@@ -228,3 +216,8 @@ async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetim
         insert(invitation_code),
         [{"code_hmac": code, "person_id": contact, "expires_at": expires_at} for code, contact in codes],
     )
+
+
+async def is_rep(tx: Tx, name: str) -> bool:
+    """Whether a colleague has this name."""
+    return (await tx.execute(select(staff.c.id).where(staff.c.name == name))).first() is not None

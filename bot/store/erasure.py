@@ -18,6 +18,7 @@ from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.store.database import Tx
 from bot.store.tables import (
     attempt,
+    consent,
     contact,
     conversation,
     doctor,
@@ -104,7 +105,11 @@ async def turns(tx: Tx, ids: Sequence[int], real_now: datetime) -> int:
         .where(turn.c.contact_id.in_(ids), turn.c.state.in_(["running", "retry"]))
         .values(state="failed", fence=turn.c.fence + 1, ended_at=real_now, fault=REASON),
     )
-    await tx.execute(update(turn).where(turn.c.contact_id.in_(ids)).values(intent=None))
+    await tx.execute(
+        update(turn)
+        .where(turn.c.contact_id.in_(ids))
+        .values(intent=None, route=None, entries=[], slots={}, entities_enc=None)
+    )
     return closed
 
 
@@ -142,6 +147,10 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     theirs = select(turn.c.id).where(turn.c.contact_id.in_(ids))
     gone = delete(effect).where(or_(effect.c.person_id.in_(people), effect.c.turn_id.in_(theirs)))
     return {**counts, effect.name: await _count(tx, gone)}
+
+
+async def consents(tx: Tx, people: Sequence[UUID]) -> int:
+    return await _count(tx, delete(consent).where(consent.c.person_id.in_(people)))
 
 
 async def plans(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:

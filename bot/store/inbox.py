@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import LargeBinary, and_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from bot.model import Inbound, InboundKind, InboxState
+from bot.model import Account, Inbound, InboundKind, InboxState
 from bot.store import channels
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -29,6 +29,7 @@ class Arrival:
     """A message to store. `received_at` is business time; `ready_at` and `passive_until` are real time."""
 
     inbound: Inbound
+    key: str  # of `key_of`
     contact: Contact
     sealed: bytes
     screening: dict[str, Any]
@@ -95,7 +96,7 @@ async def store(tx: Tx, arrival: Arrival, evidence: EvidenceRow) -> int | None:
             {
                 "channel": inbound.account.channel.value,
                 "account": inbound.account.name,
-                "key": inbound.key,
+                "key": arrival.key,
                 "contact": contact.id,
                 "person": contact.person_id,
                 "kind": inbound.kind.value,
@@ -132,6 +133,15 @@ class Waiting:
     body: dict[str, Any]
 
 
+def key_of(vault: Vault, inbound: Inbound) -> str:
+    """What a message is stored once by: a keyed digest over sender and platform key, in hex.
+
+    The sender belongs to it: nothing promises that two people never carry the same message id. And the key
+    outlives an erasure, so it must not name the sender.
+    """
+    return vault.keyring.digest("inbox.key", f"{inbound.address}\0{inbound.key}").hex()
+
+
 async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> bytes:
     """What the person said, under their key."""
     body = {
@@ -144,15 +154,15 @@ async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> byte
     return await vault.seal(tx, contact.person_id, json.dumps(body), "inbox.body")
 
 
-async def known(tx: Tx, inbound: Inbound, passive_until: datetime | None) -> int:
+async def found_again(tx: Tx, account: Account, key: str, passive_until: datetime | None) -> int:
     """The id of the message with this key; a new connection may carry its reply from now on."""
     found: int = (
         await tx.execute(
             update(inbox)
             .where(
-                inbox.c.channel == inbound.account.channel.value,
-                inbox.c.account == inbound.account.name,
-                inbox.c.key == inbound.key,
+                inbox.c.channel == account.channel.value,
+                inbox.c.account == account.name,
+                inbox.c.key == key,
             )
             .values(passive_until=func.greatest(passive_until, inbox.c.passive_until))
             .returning(inbox.c.id)

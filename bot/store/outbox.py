@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Channel, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
@@ -19,6 +20,19 @@ from bot.store.keys import Vault
 from bot.store.tables import circuit, outbox
 
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
+
+
+_account = tables.contact.c.channel + ":" + tables.contact.c.account
+
+
+def in_line(row: FromClause) -> ColumnElement[bool]:
+    """Ordered, and on its way: later messages of its lane wait for it, unless it waits for its hour."""
+    return and_(row.c.state.in_(OPEN), ~row.c.unordered, row.c.fault.is_distinct_from(Fault.NOT_NOW.value))
+
+
+def answers(row: FromClause) -> ColumnElement[bool]:
+    """In the lane of what was asked for, which reminders and visits never hold up."""
+    return row.c.lane == "reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +129,15 @@ async def add(
 
 
 async def claim(
-    tx: Tx, now: datetime, business_now: datetime, lease: timedelta, limit: int
+    tx: Tx,
+    now: datetime,
+    business_now: datetime,
+    lease: timedelta,
+    limit: int,
+    accounts: Collection[Account],
 ) -> tuple[int, ...]:
-    """Take rows that may be pushed now, the oldest of each contact; the ids, in state `sending`.
+    """Take rows of these accounts that may be pushed now, the oldest of each contact's lane; the ids, in
+    state `sending`. What is urgent goes first: safety, replies, reminders, service, promotion.
 
     `written_at` stays empty until the row is handed to the platform: whose sender dies before that has
     certainly not left.
@@ -127,15 +147,12 @@ async def claim(
         outbox.c.unordered,
         ~exists().where(
             earlier.c.contact_id == outbox.c.contact_id,
-            earlier.c.state.in_(OPEN),
-            ~earlier.c.unordered,
+            earlier.c.lane == outbox.c.lane,
+            in_line(earlier),
             earlier.c.id < outbox.c.id,
         ),
     )
-    quiet = exists().where(
-        circuit.c.account == tables.contact.c.channel + ":" + tables.contact.c.account,
-        circuit.c.open_until > now,
-    )
+    quiet = exists().where(circuit.c.account == _account, circuit.c.open_until > now)
     ready = (
         await tx.execute(
             select(outbox.c.id)
@@ -143,12 +160,14 @@ async def claim(
             .where(
                 outbox.c.state == OutboxState.WAITING.value,
                 outbox.c.retry_at <= now,
+                _account.in_([str(account) for account in accounts]),
                 or_(outbox.c.passive_until.is_(None), outbox.c.passive_until < now),
+                or_(outbox.c.not_before.is_(None), outbox.c.not_before <= business_now),
                 or_(outbox.c.expires_at.is_(None), outbox.c.expires_at >= business_now),
                 first_in_line,
                 ~quiet,
             )
-            .order_by(outbox.c.unordered.desc(), outbox.c.id)
+            .order_by(outbox.c.priority, outbox.c.id)
             .limit(limit)
             .with_for_update(of=outbox, skip_locked=True)
         )
@@ -167,6 +186,22 @@ async def claim(
         .returning(outbox.c.id)
     )
     return tuple(sorted(taken.scalars()))
+
+
+async def unserved(tx: Tx, since: datetime, accounts: Collection[Account]) -> list[str]:
+    """Other accounts than these with messages that could have left since then and were never claimed."""
+    rows = await tx.execute(
+        select(_account)
+        .distinct()
+        .join_from(outbox, tables.contact, tables.contact.c.id == outbox.c.contact_id)
+        .where(
+            outbox.c.state == OutboxState.WAITING.value,
+            outbox.c.attempts == 0,
+            outbox.c.retry_at < since,
+            _account.not_in([str(account) for account in accounts]),
+        )
+    )
+    return list(rows.scalars())
 
 
 async def hand_over(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, pieces: int) -> None:
@@ -250,6 +285,21 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
         halved=row.halved,
         expires_at=row.expires_at,
     )
+
+
+async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tuple[Choice, ...]:
+    """What this message to this contact offered, in order; nothing, if there is no such message to read."""
+    query = select(outbox.c.person_id, outbox.c.body_enc)
+    row = (await tx.execute(query.where(outbox.c.id == outbox_id, outbox.c.contact_id == contact_id))).first()
+    if row is None or not row.body_enc:
+        return ()
+    try:
+        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
+    except MedrepError as error:
+        if error.fault != Fault.ERASED:
+            raise
+        return ()
+    return tuple(Choice(*choice) for choice in body["choices"])
 
 
 async def depth(tx: Tx) -> dict[str, int]:

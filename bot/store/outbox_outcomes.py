@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,34 +18,35 @@ _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
 _NEVER = frozenset({OutboxState.FAILED, OutboxState.BLOCKED, OutboxState.CANCELLED, OutboxState.EXPIRED})
 
 
-async def settle(
-    tx: Tx,
-    row: Outgoing,
-    state: OutboxState,
-    *,
-    fault: str | None = None,
-    sent_at: datetime | None = None,
-    platform_id: str | None = None,
-    retry_at: datetime | None = None,
-    passive_until: datetime | None = None,
-    counts: bool = True,
-    halve: bool = False,
-) -> bool:
-    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one claimed row."""
 
-    `counts`: this attempt counts towards giving up. `halve`: its pieces are to be half as long next time.
-    """
-    values: dict[str, Any] = {"state": state.value, "fault": fault, "passive_until": passive_until}
-    if not counts:
+    state: OutboxState
+    fault: str | None = None
+    sent_at: datetime | None = None  # business time
+    platform_id: str | None = None
+    retry_at: datetime | None = None  # real time
+    not_before: datetime | None = None  # business time
+    passive_until: datetime | None = None  # real time; a further connection may carry it until then
+    counts: bool = True  # towards giving up
+    halve: bool = False  # its pieces are to be half as long next time
+
+
+async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
+    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
+    values: dict[str, Any] = {
+        "state": outcome.state.value,
+        "fault": outcome.fault,
+        "passive_until": outcome.passive_until,
+        "not_before": outcome.not_before,
+    }
+    kept = {"sent_at": outcome.sent_at, "platform_id": outcome.platform_id, "retry_at": outcome.retry_at}
+    values |= {name: value for name, value in kept.items() if value is not None}
+    if not outcome.counts:
         values["attempts"] = outbox.c.attempts - 1
-    if halve:
+    if outcome.halve:
         values["halved"] = outbox.c.halved + 1
-    if sent_at is not None:
-        values["sent_at"] = sent_at
-    if platform_id is not None:
-        values["platform_id"] = platform_id
-    if retry_at is not None:
-        values["retry_at"] = retry_at
     done = await tx.execute(
         update(outbox)
         .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
@@ -53,7 +55,7 @@ async def settle(
     )
     if done.first() is None:
         return False
-    if state in _NEVER:
+    if outcome.state in _NEVER:
         await _reminders_missed(tx, [row.id])
     await notify(tx, channels.OUTBOX)  # the next in line may leave
     return True

@@ -9,23 +9,14 @@ from sqlalchemy import and_, exists, or_, select, update
 from bot.model import OutboxState
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.outbox import OPEN
+from bot.store.outbox import answers, in_line
 from bot.store.tables import inbox, outbox
 
 
 async def waits_before(tx: Tx, contact_id: int) -> bool:
     """Whether an ordered message of this contact is still on its way: nothing may overtake it."""
-    return bool(
-        (
-            await tx.execute(
-                select(
-                    exists().where(
-                        outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered
-                    )
-                )
-            )
-        ).scalar()
-    )
+    ahead = exists().where(outbox.c.contact_id == contact_id, answers(outbox), in_line(outbox))
+    return bool((await tx.execute(select(ahead))).scalar())
 
 
 async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: datetime) -> None:
@@ -36,7 +27,7 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
     row = (
         await tx.execute(
             select(outbox.c.id, outbox.c.state, outbox.c.passive_until, outbox.c.pieces_sent)
-            .where(outbox.c.contact_id == contact_id, outbox.c.state.in_(OPEN), ~outbox.c.unordered)
+            .where(outbox.c.contact_id == contact_id, answers(outbox), in_line(outbox))
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)

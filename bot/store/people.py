@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import func, select, update
+from sqlalchemy import ScalarSelect, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Channel
@@ -89,8 +89,22 @@ async def add_contacts(tx: Tx, rows: list[dict[str, Any]]) -> None:
 
 
 async def merge(tx: Tx, newcomer: UUID, into: UUID) -> None:
-    """The newcomer turned out to be this person. What they wrote so far stays under their own key."""
-    await tx.execute(update(person).where(person.c.id == newcomer).values(merged_into=into))
+    """The newcomer turned out to be this person. What they wrote so far stays under their own key.
+
+    If either of them said stop, the person is stopped.
+    """
+    stopped: datetime | None = (
+        await tx.execute(
+            update(person)
+            .where(person.c.id == newcomer)
+            .values(merged_into=into)
+            .returning(person.c.stopped_at)
+        )
+    ).scalar_one()
+    if stopped is not None:
+        # LEAST passes over null: the first of the two stops counts.
+        earliest = func.least(person.c.stopped_at, stopped)
+        await tx.execute(update(person).where(person.c.id == into).values(stopped_at=earliest))
 
 
 async def forget_talk(tx: Tx, contact_id: int) -> None:
@@ -100,11 +114,37 @@ async def forget_talk(tx: Tx, contact_id: int) -> None:
 
 
 async def stopped_at(tx: Tx, person_id: UUID) -> datetime | None:
-    """When this person said stop on any channel."""
-    found: datetime | None = (
-        await tx.execute(select(func.min(contact.c.stopped_at)).where(contact.c.person_id == person_id))
-    ).scalar()
+    """When this person said stop; None: they did not, or took it back."""
+    query = select(person.c.stopped_at).where(person.c.id == _now(person_id))
+    found: datetime | None = (await tx.execute(query)).scalar_one()
     return found
+
+
+def _now(person_id: UUID) -> ScalarSelect[UUID]:
+    """Who this person turned out to be, else themselves."""
+    asked = person.alias()
+    return (
+        select(func.coalesce(asked.c.merged_into, asked.c.id))
+        .where(asked.c.id == person_id)
+        .scalar_subquery()
+    )
+
+
+async def stop(tx: Tx, person_id: UUID, now: datetime | None) -> UUID:
+    """Stop (or, with None, resume) everything proactive to this person; who it is.
+
+    A newcomer may turn out to be a doctor while they say it (their row is locked by `merge`): then it is the
+    doctor's stop.
+    """
+    into: UUID | None = (
+        await tx.execute(
+            update(person)
+            .where(person.c.id == person_id)
+            .values(stopped_at=now)
+            .returning(person.c.merged_into)
+        )
+    ).scalar_one()
+    return person_id if into is None else await stop(tx, into, now)
 
 
 def tries_of(keyring: Keyring, contact_id: int) -> bytes:

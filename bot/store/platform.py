@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -12,6 +12,8 @@ from bot.model import Account, Fault, MedrepError
 from bot.store.database import Tx
 from bot.store.keys import Keyring
 from bot.store.tables import circuit, platform_token, send_window
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +115,31 @@ async def open_circuit(tx: Tx, account: Account, until: datetime, fault: str) ->
     )
 
 
-async def token(tx: Tx, keyring: Keyring, account: Account, after: datetime) -> str | None:
-    """The stored token, if it is good beyond `after` (real time)."""
-    row = (
-        await tx.execute(
-            select(platform_token).where(
-                platform_token.c.account == str(account), platform_token.c.expires_at > after
-            )
-        )
-    ).first()
-    return None if row is None else keyring.open_for_us(bytes(row.token_enc), f"token:{account}")
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """An account's access token, and how asking for one last failed. Times are real time."""
+
+    value: str | None = None
+    good_until: datetime = NEVER
+    failures: int = 0  # in a row
+    ask_after: datetime = NEVER
+    fault: str | None = None  # of the last of them
+
+
+async def read_token(tx: Tx, keyring: Keyring, account: Account) -> StoredToken:
+    """What is stored of this account's token; nothing, the first time."""
+    query = select(platform_token).where(platform_token.c.account == str(account))
+    row = (await tx.execute(query)).first()
+    if row is None:
+        return StoredToken()
+    sealed = row.token_enc
+    return StoredToken(
+        value=None if sealed is None else keyring.open_for_us(bytes(sealed), f"token:{account}"),
+        good_until=row.expires_at or NEVER,
+        failures=row.failures,
+        ask_after=row.ask_after or NEVER,
+        fault=row.fault,
+    )
 
 
 async def lock_token(tx: Tx, account: Account) -> None:
@@ -132,13 +149,18 @@ async def lock_token(tx: Tx, account: Account) -> None:
     )
 
 
-async def keep_token(tx: Tx, keyring: Keyring, account: Account, value: str, expires_at: datetime) -> None:
-    statement = insert(platform_token).values(
-        account=str(account), token_enc=keyring.seal_for_us(value, f"token:{account}"), expires_at=expires_at
-    )
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["account"],
-            set_={"token_enc": statement.excluded.token_enc, "expires_at": statement.excluded.expires_at},
-        )
-    )
+async def keep_token(tx: Tx, keyring: Keyring, account: Account, value: str, good_until: datetime) -> None:
+    """Store a new token; the failures before it are over."""
+    sealed = keyring.seal_for_us(value, f"token:{account}")
+    fresh = {"token_enc": sealed, "expires_at": good_until, "failures": 0, "ask_after": None, "fault": None}
+    statement = insert(platform_token).values(account=str(account), **fresh)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["account"], set_=fresh))
+
+
+async def note_token_failure(
+    tx: Tx, account: Account, failures: int, ask_after: datetime, fault: str
+) -> None:
+    """Nobody asks for a token before `ask_after`. A token that is there stays, for whoever still holds it."""
+    values = {"failures": failures, "ask_after": ask_after, "fault": fault}
+    statement = insert(platform_token).values(account=str(account), **values)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["account"], set_=values))

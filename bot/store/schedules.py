@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.tables import contact, plan
+from bot.store.tables import contact, person, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,11 @@ async def claim(tx: Tx, now: datetime, limit: int) -> list[Due]:
             plan.c.starts_at,
             plan.c.next_due,
             plan.c.grace,
-            contact.c.stopped_at,
+            person.c.stopped_at,
             contact.c.unreachable_at,
         )
         .join(contact, contact.c.id == plan.c.contact_id)
+        .join(person, person.c.id == contact.c.person_id)
         .where(plan.c.next_due <= now)
         .order_by(plan.c.next_due)
         .limit(limit)
@@ -128,13 +129,3 @@ def _row(step: Step, due_at: datetime, missed: str | None) -> dict[str, Any]:
 def _iso(moment: datetime) -> str:
     """Remembered: a batch knows few times, most of them eight in the morning."""
     return moment.isoformat()
-
-
-async def next_due(tx: Tx) -> datetime | None:
-    """When the earliest plan is due."""
-    found: datetime | None = (
-        await tx.execute(
-            select(plan.c.next_due).where(plan.c.next_due.is_not(None)).order_by(plan.c.next_due).limit(1)
-        )
-    ).scalar()
-    return found

@@ -10,10 +10,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.store import channels
-from bot.store.database import Tx, notify
+from bot.store.database import Tx
 from bot.store.keys import Vault
-from bot.store.tables import doctor, rep, task
+from bot.store.tables import doctor, staff, task
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +21,47 @@ class TaskRow:
     kind: str
     contact_id: int | None
     person_id: UUID | None
-    owner: str | None
+    owner: str | None  # a colleague's name
+    owner_role: str
     opened_at: datetime
     due_at: datetime
     state: str
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
     escalated_at: datetime | None
+    key_id: UUID | None  # None: the detail is under the company's own key
     detail: str | None
+
+
+_TASKS = select(task, staff.c.name.label("owner_name")).outerjoin(staff, staff.c.id == task.c.owner_id)
 
 
 async def add(
     tx: Tx,
-    vault: Vault,
     *,
     kind: str,
     contact_id: int | None,
     person_id: UUID | None,
-    key_id: UUID | None,
+    owner_role: str,
     key: str | None,
-    detail: str,
     opened_at: datetime,
     due_at: datetime,
-) -> int:
-    """Open a task for the person's rep; opening the same `key` again returns the first one's id."""
+) -> int | None:
+    """Open a task without words yet; None when its `key` was opened before.
+
+    A task of reps is the person's own rep's, where there is one.
+    """
     owner = select(doctor.c.rep_id).where(doctor.c.person_id == person_id).scalar_subquery()
-    sealed = None if key_id is None else await vault.seal(tx, key_id, detail, "task.detail")
-    opened = (
+    opened: int | None = (
         await tx.execute(
             insert(task)
             .values(
                 kind=kind,
                 contact_id=contact_id,
                 person_id=person_id,
-                owner_id=owner,
+                owner_role=owner_role,
+                owner_id=owner if owner_role == "rep" else None,
                 key=key,
-                key_id=key_id,
-                detail_enc=sealed,
                 opened_at=opened_at,
                 due_at=due_at,
                 state="open",
@@ -65,19 +70,19 @@ async def add(
             .returning(task.c.id)
         )
     ).scalar()
-    if opened is None:
-        opened = (await tx.execute(select(task.c.id).where(task.c.key == key))).scalar_one()
-    else:
-        await notify(tx, channels.TASK, str(opened))
-    return int(opened)
+    return opened
+
+
+async def of_key(tx: Tx, vault: Vault, key: str) -> TaskRow:
+    """The task that was opened under this key; locked."""
+    row = (await tx.execute(_TASKS.where(task.c.key == key).with_for_update(of=task))).one()
+    return await _row(tx, vault, row)
 
 
 async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetime) -> TaskRow | None:
     """The contact's newest task of this kind that is neither done nor overdue; locked."""
     query = (
-        select(task, rep.c.name.label("owner_name"))
-        .outerjoin(rep, rep.c.id == task.c.owner_id)
-        .where(
+        _TASKS.where(
             task.c.contact_id == contact_id, task.c.kind == kind, task.c.state != "done", task.c.due_at > now
         )
         .order_by(task.c.id.desc())
@@ -85,13 +90,16 @@ async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetim
         .with_for_update(of=task)
     )
     row = (await tx.execute(query)).first()
-    return None if row is None else TaskRow(**{**_plain(row), "detail": await _detail(tx, vault, row)})
+    return None if row is None else await _row(tx, vault, row)
 
 
-async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID, detail: str) -> None:
+async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID | None, detail: str) -> None:
     """What the colleague reads from now on. The data key may be another than before: the contact may have
-    turned out to be somebody else's."""
-    sealed = await vault.seal(tx, key_id, detail, "task.detail")
+    turned out to be somebody else's. What is nobody's (no `key_id`) is under the company's own."""
+    if key_id is None:
+        sealed = vault.keyring.seal_for_us(detail, "task.detail")
+    else:
+        sealed = await vault.seal(tx, key_id, detail, "task.detail")
     await tx.execute(update(task).where(task.c.id == task_id).values(key_id=key_id, detail_enc=sealed))
 
 
@@ -99,32 +107,39 @@ async def read(
     tx: Tx, vault: Vault, *, state: str | None = None, task_id: int | None = None
 ) -> list[TaskRow]:
     """Tasks by due time, their details decrypted where the key still exists."""
-    query = select(task, rep.c.name.label("owner_name")).outerjoin(rep, rep.c.id == task.c.owner_id)
+    query = _TASKS
     if state is not None:
         query = query.where(task.c.state == state)
     if task_id is not None:
         query = query.where(task.c.id == task_id)
     rows = (await tx.execute(query.order_by(task.c.due_at))).all()
-    return [TaskRow(**{**_plain(row), "detail": await _detail(tx, vault, row)}) for row in rows]
+    return [await _row(tx, vault, row) for row in rows]
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "contact_id": row.contact_id,
-        "person_id": row.person_id,
-        "owner": row.owner_name,
-        "opened_at": row.opened_at,
-        "due_at": row.due_at,
-        "state": row.state,
-        "escalated_at": row.escalated_at,
-    }
+async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
+    return TaskRow(
+        id=row.id,
+        kind=row.kind,
+        contact_id=row.contact_id,
+        person_id=row.person_id,
+        owner=row.owner_name,
+        owner_role=row.owner_role,
+        opened_at=row.opened_at,
+        due_at=row.due_at,
+        state=row.state,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        escalated_at=row.escalated_at,
+        key_id=row.key_id,
+        detail=await _detail(tx, vault, row),
+    )
 
 
 async def _detail(tx: Tx, vault: Vault, row: Any) -> str | None:
     if row.detail_enc is None:
         return None
+    if row.key_id is None:
+        return vault.keyring.open_for_us(row.detail_enc, "task.detail")
     return await vault.open_text(tx, row.key_id, row.detail_enc, "task.detail")
 
 
@@ -155,15 +170,42 @@ async def acknowledge(tx: Tx, task_id: int, now: datetime, by: str) -> bool:
     return done.first() is not None
 
 
-async def escalate_overdue(tx: Tx, now: datetime) -> list[tuple[int, str]]:
-    """Tasks past their due time that were not escalated yet: (id, kind), now marked."""
+async def overdue(
+    tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
+) -> list[tuple[int, str]]:
+    """Claim tasks past their due time that nobody was told of yet, for a while of real time: (id, kind)."""
+    rows = (
+        await tx.execute(
+            select(task.c.id)
+            .where(
+                task.c.state != "done",
+                task.c.due_at < business_now,
+                task.c.escalated_at.is_(None),
+                task.c.notify_after < now,
+            )
+            .order_by(task.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalars()
     done = await tx.execute(
         update(task)
-        .where(task.c.state != "done", task.c.due_at < now, task.c.escalated_at.is_(None))
-        .values(escalated_at=now)
+        .where(task.c.id.in_(list(rows)))
+        .values(notify_after=now + lease)
         .returning(task.c.id, task.c.kind)
     )
     return [(row.id, row.kind) for row in done]
+
+
+async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
+    """Somebody was told that it is overdue; whether this is the first time."""
+    done = await tx.execute(
+        update(task)
+        .where(task.c.id == task_id, task.c.escalated_at.is_(None))
+        .values(escalated_at=now)
+        .returning(task.c.id)
+    )
+    return done.first() is not None
 
 
 async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[tuple[int, str, datetime]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import exists, select, update
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Fault, InboundKind, InboxState, MedrepError
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.tables import contact, inbox, turn
+from bot.store.tables import contact, effect, inbox, turn
 
 TOGETHER = 20  # rows that may form one turn
 
@@ -25,6 +26,19 @@ class Claim:
     contact_id: int
     fence: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a turn was made of; `entities` is ciphertext, since they quote the person."""
+
+    intent: str
+    confidence: float
+    model: str
+    actions: tuple[str, ...]
+    entries: tuple[str, ...]
+    slots: dict[str, Any]
+    entities: bytes
 
 
 async def claim_next(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
@@ -117,13 +131,19 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
 
 
 async def finish(
-    tx: Tx, claim: Claim, state: InboxState, now: datetime, *, intent: str = "", fault: str | None = None
+    tx: Tx,
+    claim: Claim,
+    state: InboxState,
+    now: datetime,
+    *,
+    record: Record | None = None,
+    fault: str | None = None,
 ) -> None:
     """Close the turn and its messages. Raises MedrepError(LEASE_LOST): roll everything back then."""
     done = await tx.execute(
         update(turn)
         .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
-        .values(state=state.value, ended_at=now, intent=intent, fault=fault)
+        .values(state=state.value, ended_at=now, fault=fault, **_recorded(claim, record))
         .returning(turn.c.id)
     )
     if done.first() is None:
@@ -138,6 +158,29 @@ async def finish(
         if row.passive_until is not None:
             await notify(tx, channels.PASSIVE, str(row.id))
     await notify(tx, channels.INBOX)  # the contact may have written meanwhile
+
+
+def _recorded(claim: Claim, record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {}
+    # The last action that took the question somewhere decides; its effect committed before the turn.
+    route = (
+        select(effect.c.route)
+        .where(effect.c.turn_id == claim.turn_id, effect.c.route.is_not(None))
+        .order_by(effect.c.ordinal.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return {
+        "intent": record.intent,
+        "confidence": record.confidence,
+        "model": record.model,
+        "actions": list(record.actions),
+        "route": route,
+        "entries": list(record.entries),
+        "slots": record.slots,
+        "entities_enc": record.entities,
+    }
 
 
 async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 import chinese_calendar
 import holidays
 
 from bot.clock import CHINA
 from bot.evidence import note
+from bot.staff import Role
 from bot.store import tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.keys import Vault
+from bot.store.tasks import TaskRow
 
 
 class Kind(StrEnum):
@@ -30,6 +33,14 @@ class Kind(StrEnum):
     PLATFORM = "platform"  # a channel account needs its operator
 
 
+# Whose it is; what is not named here is for the rep of the doctor it concerns.
+_OWNERS = {
+    Kind.ADVERSE_EVENT: Role.PV,
+    Kind.EMERGENCY: Role.PV,
+    Kind.MEDICAL_INFORMATION: Role.MEDICAL,
+    Kind.DATA_REQUEST: Role.COMPLIANCE,
+    Kind.PLATFORM: Role.ADMIN,
+}
 # The clock runs day and night for safety; working time is what people are promised otherwise.
 _AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
@@ -77,12 +88,18 @@ async def add_to_open(
     found = await tasks.open_of(tx, vault, kind.value, contact.id, now)
     if found is None:
         return None
-    known = found.detail or ""
-    if detail not in known:
-        words = f"{known}\n{detail}"[:_LONGEST_DETAIL]
-        await tasks.rewrite(tx, vault, found.id, contact.person_id, words)
+    await _append(tx, vault, found, detail, contact.person_id)
     await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)
+
+
+async def _append(tx: Tx, vault: Vault, found: TaskRow, detail: str, key_id: UUID | None) -> bool:
+    """Whether the words were not there yet."""
+    there = found.detail or ""
+    if not detail or f"\n{detail}\n" in f"\n{there}\n":
+        return False
+    await tasks.rewrite(tx, vault, found.id, key_id, f"{there}\n{detail}".strip("\n")[:_LONGEST_DETAIL])
+    return True
 
 
 async def open_task(
@@ -95,25 +112,38 @@ async def open_task(
     key: str | None = None,
     detail: str = "",
 ) -> tuple[int, datetime]:
-    """Open a task, once per `key`; its id and due time. `detail` is what the colleague reads, encrypted."""
+    """Open a task, once per `key`; its id and due time. `detail` is what the colleague reads, encrypted.
+
+    Opened again under its key it is the same task, and says what it did not say yet.
+    """
     due = due_after(kind, now)
-    key_id = contact.person_id if contact else None
-    if kind == Kind.ADVERSE_EVENT:
-        # Safety records outlive the person's erasure: a key of their own.
-        key_id = await vault.create(tx, "case", now)
+    person_id = contact.person_id if contact else None
     task_id = await tasks.add(
         tx,
-        vault,
         kind=kind.value,
         contact_id=contact.id if contact else None,
-        person_id=contact.person_id if contact else None,
-        key_id=key_id,
+        person_id=person_id,
+        owner_role=_OWNERS.get(kind, Role.REP).value,
         key=key,
-        detail=detail,
         opened_at=now,
         due_at=due,
     )
+    if task_id is None:
+        return await _again(tx, vault, kind, key or "", now, contact, detail)
+    # Safety records outlive the person's erasure: a key of their own.
+    key_id = await vault.create(tx, "case", now) if kind == Kind.ADVERSE_EVENT else person_id
+    await tasks.rewrite(tx, vault, task_id, key_id, detail)
     shown = "" if contact else detail
     subject = f"task:{task_id}"
     await note(tx, "task.opened", now, subject, contact, kind=kind.value, due=due.isoformat(), detail=shown)
     return task_id, due
+
+
+async def _again(
+    tx: Tx, vault: Vault, kind: Kind, key: str, now: datetime, contact: Contact | None, detail: str
+) -> tuple[int, datetime]:
+    found = await tasks.of_key(tx, vault, key)
+    key_id = contact.person_id if contact and kind != Kind.ADVERSE_EVENT else found.key_id
+    if await _append(tx, vault, found, detail, key_id):
+        await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
+    return found.id, found.due_at.astimezone(CHINA)

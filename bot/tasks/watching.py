@@ -15,6 +15,9 @@ from bot.store.database import UNAVAILABLE, Database
 
 log = structlog.get_logger()
 EVERY = 5.0
+LEASE = timedelta(minutes=1)  # longer than telling of a batch may take
+BATCH = 10
+PATIENCE = 5.0  # seconds for one call of the webhook
 
 
 async def watch(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
@@ -28,33 +31,38 @@ async def watch(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook
 
 
 async def look(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
-    """One round: notify, then escalate."""
-    now = clock.now()
+    """One round: tell of new tasks, then of overdue ones; what was told is marked.
+
+    Tasks are claimed for LEASE: those of a process that dies, or is not heard, are told by a later round.
+    """
     async with db.begin() as tx:
-        # Claimed for a minute: who dies, or is not heard, leaves it to the next round after that.
-        new = await tasks.unnotified(tx, real_now(), timedelta(minutes=1), 50)
-        late = await tasks.escalate_overdue(tx, now)
-        for task_id, kind in late:
-            await note(tx, "task.escalated", now, f"task:{task_id}", kind=kind)
+        new = await tasks.unnotified(tx, real_now(), LEASE, BATCH)
     for task_id, kind, due in new:
         log.info("task.opened", task=task_id, kind=kind, due=due.isoformat())
-        said = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}
-        if await _tell(http, webhook, said):
-            async with db.begin() as tx:
-                await tasks.notified(tx, task_id, now)
+        message = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}
+        if not await _tell(http, webhook, message):
+            break  # it is the webhook that fails, not this task
+        async with db.begin() as tx:
+            await tasks.notified(tx, task_id, clock.now())
+    async with db.begin() as tx:
+        late = await tasks.overdue(tx, clock.now(), real_now(), LEASE, BATCH)
     for task_id, kind in late:
         log.warning("task.overdue", task=task_id, kind=kind)
-        await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind})
+        if not await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind}):
+            break
+        async with db.begin() as tx:
+            if await tasks.escalated(tx, task_id, clock.now()):
+                await note(tx, "task.escalated", clock.now(), f"task:{task_id}", kind=kind)
 
 
-async def _tell(http: aiohttp.ClientSession, webhook: str | None, said: dict[str, object]) -> bool:
+async def _tell(http: aiohttp.ClientSession, webhook: str | None, message: dict[str, object]) -> bool:
     """Whether they were told; without a webhook the log and the list of tasks are all there is."""
     if webhook is None:
         return True
     try:
-        async with http.post(webhook, json=said, timeout=aiohttp.ClientTimeout(total=10)) as answer:
+        async with http.post(webhook, json=message, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as answer:
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError):
-        log.warning("task.notification_failed", task=said["task"])
+        log.warning("task.notification_failed", task=message["task"])
         return False
     return True

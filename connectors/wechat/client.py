@@ -2,12 +2,26 @@
 
 Tokens and the app secret ride in URLs and bodies, and aiohttp's exceptions carry the URL. So no exception of
 aiohttp leaves this module, not even as the context of ours.
+
+How an answer is judged, by its HTTP status first. WeChat answers every call that reached it with 200, so
+another status was written by something between us, and an errcode 0 beside it proves nothing:
+- no connection: TRANSIENT; broken off after the request was begun: AMBIGUOUS;
+- 200: the errcode decides; without one AMBIGUOUS, a gateway's page may hide a call that was carried out;
+- any other 2xx, 5xx: AMBIGUOUS, whatever errcode is in it;
+- 4xx with an errcode other than 0: what the errcode means, it refuses the call either way;
+- 408 425 429: TRANSIENT; 3xx 401 403 404 405 407 410: NO_PERMISSION, since the address or the way to it is
+  wrong for every call of the account: its messages wait and somebody is told; other 4xx: REJECTED.
+Only what was handed to the call that sends may be AMBIGUOUS. Waiting for a token is not part of it, and a
+call that changes nothing (a token, an OAuth code) is TRANSIENT where a send would be AMBIGUOUS.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import re
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -20,12 +34,20 @@ from connectors.wechat.errors import TOKEN_REFUSED, refusal
 
 log = logging.getLogger(__name__)
 
-# `connect` counts the wait for a free connection too.
+# `connect` counts the wait for a free connection too. A send may need two posts, with a renewed token between
+# them: all of it takes at most CALL times `total`, which is less than the 24 s the sender gives.
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3, sock_connect=3)
+CALL = 2.25
 ANSWER_LIMIT = 1 << 20  # bytes; the API's answers are a few hundred
 
+BUSY_STATUS = frozenset({408, 425, 429})
+CLOSED_STATUS = frozenset({*range(300, 400), 401, 403, 404, 405, 407, 410})
 NO_STABLE_TOKEN_STATUS = frozenset({404, 405, 501})
 NO_STABLE_TOKEN_CODE = frozenset({40066, 48001, 48004})  # no such address, not authorised, forbidden
+# What a token may be refused for besides TOKEN.
+ACCOUNT = frozenset({Fault.ADDRESS_NOT_ALLOWED, Fault.DAILY_QUOTA, Fault.MINUTE_QUOTA, Fault.NO_PERMISSION})
+TOKEN = re.compile(r"[!-~]{1,2048}")
+LONGEST_LIFE = 30 * 86_400  # seconds; WeChat's tokens live 7200
 
 
 class Api:
@@ -46,39 +68,54 @@ class Api:
         self._timeout = timeout
         self._base = settings.api_base.rstrip("/")
 
+    async def ready(self) -> None:
+        """Have the access token at hand. Raises MedrepError, never AMBIGUOUS: nothing is sent yet."""
+        await self._token(self._ends(), partial(self._tokens.get, self._account, self._fetch))
+
     async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST with the access token; the answer, whose errcode is 0.
 
         A refused token is renewed and the call repeated once: a refused call did nothing. Raises MedrepError
         with a sending Fault; AMBIGUOUS when the platform may have done it although no answer says so.
         """
-        token = await self._tokens.get(self._account, self._fetch)
-        answer = await self._post(path, body, token)
-        if answer["errcode"] in TOKEN_REFUSED:
-            token = await self._tokens.refused(self._account, token, partial(self._fetch, refused=token))
-            answer = await self._post(path, body, token)
-        if answer["errcode"] != 0:
-            raise refusal(answer["errcode"], answer.get("errmsg"))
-        return answer
+        ends = self._ends()
+        token = await self._token(ends, partial(self._tokens.get, self._account, self._fetch))
+        try:
+            return await self._post(path, body, token)
+        except MedrepError as error:
+            if error.code not in TOKEN_REFUSED:
+                raise
+        fetch = partial(self._fetch, refused=token)
+        token = await self._token(ends, partial(self._tokens.refused, self._account, token, fetch))
+        return await self._post(path, body, token)
+
+    def _ends(self) -> float:
+        """When a call that begins now is over at the latest (loop time)."""
+        return asyncio.get_running_loop().time() + CALL * (self._timeout.total or 0)
+
+    async def _token(self, ends: float, ask: Callable[[], Awaitable[str]]) -> str:
+        """The token, if it comes while a post still has its time. Raises MedrepError, never AMBIGUOUS."""
+        try:
+            async with asyncio.timeout_at(ends - (self._timeout.total or 0)):
+                return await ask()
+        except TimeoutError:
+            raise MedrepError(Fault.TRANSIENT, "no token in time, nothing was sent") from None
 
     async def get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
         """GET without a token, for calls that change nothing for anybody. Raises MedrepError."""
         try:
-            return _accepted(*await self._request("GET", path, query=query))
+            return _judged(*await self._request("GET", path, query=query))
         except MedrepError as error:
             raise _harmless(error) from None
 
     async def _post(self, path: str, body: dict[str, Any], token: str) -> dict[str, Any]:
-        status, answer = await self._request("POST", path, body=body, query={"access_token": token})
-        if answer is None:
-            raise _unreadable(status)
-        return answer
+        return _judged(*await self._request("POST", path, body=body, query={"access_token": token}))
 
     async def _fetch(self, refused: str = "") -> tuple[str, int]:
         """A token and its lifetime in seconds; another than `refused`.
 
-        Raises MedrepError: TOKEN when the id or secret is wrong or the refusal is unknown, since it says
-        nothing about the message that waits. Never AMBIGUOUS: a token asked for twice harms nobody.
+        Raises MedrepError with a fault that concerns the account, never the message that waits, and never
+        AMBIGUOUS: a token asked for twice harms nobody. TOKEN: the id or secret is wrong, or another refusal.
         """
         try:
             token, lifetime = await self._stable_token(force=False)
@@ -87,9 +124,13 @@ class Api:
                 log.warning("%s: the stable token was refused, asking for a new one", self._account)
                 token, lifetime = await self._stable_token(force=True)
         except MedrepError as error:
-            if error.fault is Fault.REJECTED:
-                raise MedrepError(Fault.TOKEN, error.detail, code=error.code) from None
-            raise _harmless(error) from None
+            fault = _harmless(error).fault
+            if fault is Fault.TRANSIENT:
+                # Without the errcode, which would count as an answer to the message.
+                raise MedrepError(fault, f"no token: {error.detail}") from None
+            raise MedrepError(
+                fault if fault in ACCOUNT else Fault.TOKEN, f"no token: {error.detail}", code=error.code
+            ) from None
         return token, lifetime
 
     async def _stable_token(self, *, force: bool) -> tuple[str, int]:
@@ -98,7 +139,7 @@ class Api:
         if status in NO_STABLE_TOKEN_STATUS or (answer or {}).get("errcode") in NO_STABLE_TOKEN_CODE:
             log.warning("%s: the platform knows no stable_token, using token", self._account)
             return _token(await self.get("/cgi-bin/token", self._credentials()))
-        return _token(_accepted(status, answer))
+        return _token(_judged(status, answer))
 
     def _credentials(self) -> dict[str, str]:
         return {
@@ -164,16 +205,23 @@ def _json(data: bytes) -> dict[str, Any] | None:
     return answer if type(answer.get("errcode")) is int else None
 
 
-def _unreadable(status: int) -> MedrepError:
-    """No JSON of WeChat's came back.
+def _judged(status: int, answer: dict[str, Any] | None) -> dict[str, Any]:
+    """The answer of a call that was carried out. Raises MedrepError as the module's head says."""
+    errcode = None if answer is None else answer["errcode"]
+    if answer is not None and status == 200 and errcode == 0:
+        return answer
+    if answer is not None and errcode != 0 and (status == 200 or 400 <= status < 500):
+        raise refusal(answer["errcode"], answer.get("errmsg"))
+    said = "without an errcode" if errcode is None else f"with errcode {errcode}"
+    raise MedrepError(_fault(status), f"HTTP {status} {said}")
 
-    A redirect or 4xx is some proxy that let nothing through: it may be tried again. With 200 or 5xx it is
-    unknown how far the call came (a gateway's page may hide a call that was carried out): AMBIGUOUS, which is
-    never blindly repeated.
-    """
-    if 300 <= status < 500:
-        return MedrepError(Fault.TRANSIENT, f"HTTP {status} without an errcode")
-    return MedrepError(Fault.AMBIGUOUS, f"HTTP {status} without an errcode")
+
+def _fault(status: int) -> Fault:
+    if status in BUSY_STATUS:
+        return Fault.TRANSIENT
+    if status in CLOSED_STATUS:
+        return Fault.NO_PERMISSION
+    return Fault.REJECTED if 400 <= status < 500 else Fault.AMBIGUOUS
 
 
 def _harmless(error: MedrepError) -> MedrepError:
@@ -182,16 +230,11 @@ def _harmless(error: MedrepError) -> MedrepError:
     return MedrepError(fault, error.detail, code=error.code)
 
 
-def _accepted(status: int, answer: dict[str, Any] | None) -> dict[str, Any]:
-    if answer is None:
-        raise _unreadable(status)
-    if answer["errcode"] != 0:
-        raise refusal(answer["errcode"], answer.get("errmsg"))
-    return answer
-
-
 def _token(answer: dict[str, Any]) -> tuple[str, int]:
+    """Token and lifetime (seconds) of an answer that holds just these types."""
     token, lifetime = answer.get("access_token"), answer.get("expires_in")
-    if not isinstance(token, str) or not token or not isinstance(lifetime, int) or lifetime <= 0:
-        raise MedrepError(Fault.TRANSIENT, "the platform's token answer is incomplete")
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise MedrepError(Fault.TRANSIENT, "the platform's token answer holds no token")
+    if type(lifetime) is not int or not 0 < lifetime <= LONGEST_LIFE:
+        raise MedrepError(Fault.TRANSIENT, "the platform's token answer holds no lifetime")
     return token, lifetime

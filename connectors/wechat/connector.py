@@ -65,6 +65,10 @@ class WeChat:
         """
         return render.split(message, render.LIMIT >> halved)
 
+    async def ready(self) -> None:
+        """Have the access token at hand. Raises MedrepError, never AMBIGUOUS: nothing is sent yet."""
+        await self.api.ready()
+
     async def send(self, address: str, message: Message, *, key: str) -> Receipt:
         """Push one message by the customer-service API: a text, or a menu when it has choices.
 

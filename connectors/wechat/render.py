@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bot.model import Message
@@ -63,9 +64,10 @@ def body(address: str, message: Message) -> dict[str, Any]:
     """The customer-service API's JSON: a text, or a menu when there are choices."""
     content: dict[str, Any]
     if message.choices:
+        lines = zip(message.pick_ids(), message.choices, strict=True)
         menu = {
             "head_content": clean(message.text),
-            "list": [{"id": choice.id, "content": clean(choice.label)} for choice in message.choices],
+            "list": [{"id": pick, "content": clean(choice.label)} for pick, choice in lines],
             "tail_content": MENU_TAIL,
         }
         content = {"msgtype": "msgmenu", "msgmenu": menu}
@@ -83,13 +85,13 @@ def split(message: Message, limit: int = LIMIT) -> tuple[Message, ...]:
     if fits(message, limit):
         return (message,)
     texts = list(_pieces(clean(message.text), limit)) or [""]
-    if not fits(Message(texts[-1], message.choices), limit):
-        room = limit - size(_shown(Message("", message.choices)))  # what the choices leave
+    if not fits(replace(message, text=texts[-1]), limit):
+        room = limit - size(_shown(replace(message, text="")))  # what the choices leave
         if room >= limit // 8:
             texts[-1:] = _pieces(texts[-1], room)
         elif texts[-1]:
             texts.append("")
-    return (*(Message(text) for text in texts[:-1]), Message(texts[-1], message.choices))
+    return (*(Message(text) for text in texts[:-1]), replace(message, text=texts[-1]))
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:

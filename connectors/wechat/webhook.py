@@ -1,11 +1,18 @@
 """What WeChat calls: URL verification (GET) and messages (POST) at `/wechat/NAME`.
 
 A POST is answered with
-- 200 and a passive reply, or 200 and the literal `success`: it is durable, or nothing is to be done about it
-  (a type or event we do not know; a stale post, see `FRESH`);
+- 200 and a passive reply, or 200 and the literal `success`: it is durable, or of a type unknown to us;
 - 403 forged, unsigned or ambiguous; 400 unreadable; 413 too large. Nothing is stored;
 - 503 after `STORE_S`: authentic, but it could not be stored.
-In plain mode the signature does not cover the body: that is WeChat's design, and why `safe` is the default.
+
+The signed time decides nothing where the signature covers the message (safe, compatible). WeChat signs when
+it posts, so a time far from ours means a wrong clock or a replay. What is authentic is stored, or a wrong
+clock would silence red flags; a replay changes nothing, because its key is in the inbox. Two get 503 and
+never `success`, so that the person sees that the service fails: a time before `KEYS_KEPT`, whose key may be
+gone; and in plain mode, whose signature covers no word of the body, one outside `FRESH`, or whoever saw the
+address of one post could write anything under it for ever. All of these are counted and logged as errors.
+
+Whoever cannot sign writes nothing into the log: a refusal is a count and its fault, at most once a minute.
 """
 
 from __future__ import annotations
@@ -13,11 +20,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import aiohttp
 from aiohttp import http_exceptions, web
+from prometheus_client import Counter
 
 from bot.model import Accepted, Account, Fault, Gateway, Inbound, InboundKind, MedrepError, PassiveReply
 from bot.settings import WeChatAccount
@@ -34,12 +43,17 @@ STORE_S = 4.0  # the message is durable,
 REPLY_S = 4.5  # the reply is there; later ones are pushed.
 STORE_AGAIN_S = 1.0  # between two attempts to store
 
-# How far the signed time may be from ours. A replay inside it is caught by the message key; one outside it is
-# acknowledged and forgotten, even if the key is gone from the inbox by then.
-FRESH = timedelta(minutes=10)
+FRESH = timedelta(minutes=10)  # how far the signed time may be from ours before it is remarkable
+KEYS_KEPT = timedelta(days=1000)  # less than the inbox keeps its rows, see `bot.privacy.retention`
+LOG_EVERY_S = 60.0  # one line of a kind at most; it says how many it stands for
 TIMESTAMP = re.compile(r"[0-9]{10}")  # exactly: the signature joins its parts without a separator
 
-STATUS = {Fault.FORGED: 403, Fault.MALFORMED: 400, Fault.TOO_LARGE: 413}
+STATUS = {Fault.FORGED: 403, Fault.MALFORMED: 400, Fault.TOO_LARGE: 413, Fault.CONFIGURATION: 503}
+
+REFUSED = Counter("medrep_webhook_refused", "Requests of which nothing was stored", ["account", "fault"])
+CLOCK_OFF = Counter(
+    "medrep_webhook_clock_off", "Posts signed at a time far from ours", ["account", "outcome"]
+)
 
 
 class Webhook:
@@ -53,6 +67,7 @@ class Webhook:
         self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.app_id)
         self._gateway = gateway
         self._now = now
+        self._lines: dict[str, tuple[float, int]] = {}  # kind of line -> last written, left out since
 
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """GET: prove to WeChat that we know the token. The echo is plain text in every mode."""
@@ -68,8 +83,6 @@ class Webhook:
         arrived = asyncio.get_running_loop().time()
         try:
             fields = await self._authentic(request)
-            if fields is None:
-                return _success()
             inbound = parse(fields, self._account, self._now())
         except MedrepError as error:
             return self._refuse(error)
@@ -89,8 +102,8 @@ class Webhook:
 
     # ------------------------------------------------------------ in
 
-    async def _authentic(self, request: web.Request) -> dict[str, str] | None:
-        """The fields of the message once its signature holds; None when it is stale. Raises MedrepError."""
+    async def _authentic(self, request: web.Request) -> dict[str, str]:
+        """The fields of the message once its signature holds. Raises MedrepError."""
         signed = "signature" if self._plain else "msg_signature"
         # Without msg_signature there is nothing that covers the body: `signature` alone would be a downgrade.
         query = _query(request, signed, "timestamp", "nonce")
@@ -100,25 +113,44 @@ class Webhook:
         if self._plain:
             self._crypto.check(given, stamp, nonce)
             body = await _body(request)
-            return envelope.read(body) if self._fresh(stamp) else None
+            self._check_time(stamp)
+            return envelope.read(body)
         encrypted = envelope.read(await _body(request)).get("Encrypt", "")
         if not encrypted:
             raise MedrepError(Fault.FORGED, "nothing is encrypted")
         self._crypto.check(given, stamp, nonce, encrypted)
         # Only what was encrypted counts; the clear fields of compatible mode are not even looked at.
-        return envelope.read(self._crypto.decrypt(encrypted)) if self._fresh(stamp) else None
+        message = self._crypto.decrypt(encrypted)
+        self._check_time(stamp)
+        return envelope.read(message)
 
-    def _fresh(self, stamp: str) -> bool:
+    def _check_time(self, stamp: str) -> None:
+        """Count and log a signed time far from ours. Raises MedrepError(CONFIGURATION) where it decides."""
         age = self._now().timestamp() - int(stamp)
-        fresh = abs(age) <= FRESH.total_seconds()
-        if not fresh:
-            # Either a replay or a wrong clock here, and then every message ends here: so say it loudly.
-            log.error("%s: acknowledged and dropped a post signed %.0f s from now", self._account, age)
-        return fresh
+        if abs(age) <= FRESH.total_seconds():
+            return
+        refused = self._plain or age > KEYS_KEPT.total_seconds()
+        outcome = "refused" if refused else "accepted"
+        CLOCK_OFF.labels(str(self._account), outcome).inc()
+        self._log(logging.ERROR, "clock", f"{outcome} a post signed {age:.0f} s ago by our clock")
+        if refused:
+            raise MedrepError(Fault.CONFIGURATION, "a clock is wrong, or this is a replay")
 
     def _refuse(self, error: MedrepError) -> web.Response:
-        log.warning("%s: refused a request: %s", self._account, error)
+        REFUSED.labels(str(self._account), error.fault.value).inc()
+        # Not its detail: who cannot sign does not write into our log.
+        self._log(logging.WARNING, error.fault, f"refused a request: {error.fault}")
         return web.Response(status=STATUS[error.fault], text=error.fault.value)
+
+    def _log(self, level: int, kind: str, text: str) -> None:
+        """One line of a kind in LOG_EVERY_S, with how many it stands for."""
+        now = time.monotonic()
+        written, more = self._lines.get(kind, (-LOG_EVERY_S, 0))
+        if now - written < LOG_EVERY_S:
+            self._lines[kind] = (written, more + 1)
+            return
+        self._lines[kind] = (now, 0)
+        log.log(level, "%s: %s (%d more since the last line)", self._account, text, more)
 
     # ------------------------------------------------------------ through
 

@@ -23,10 +23,10 @@ from bot.doctors import Report, import_doctors, issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, tables
+from bot.store import contacts, doctors, people, tables
 from bot.store.database import Database
 from bot.store.keys import Vault
-from bot.store.tables import doctor, evidence, invitation_code, person, rep
+from bot.store.tables import doctor, evidence, invitation_code, person, staff
 
 HEADER = [
     *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
@@ -126,7 +126,7 @@ async def test_a_doctor_is_stored_as_described(
         "rep": "王代表",
     }
     async with database.begin() as tx:
-        assert (await tx.execute(select(rep.c.name, rep.c.login))).all() == [("王代表", None)]
+        assert (await tx.execute(select(staff.c.name, staff.c.login))).all() == [("王代表", None)]
         assert not (await doctors.standing(tx, await doctors.person_of(tx, "D1"))).verified
 
 
@@ -428,7 +428,7 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
 ) -> None:
     async with database.begin() as tx:
         newcomer = await contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
-        await contacts.stop(tx, newcomer.person_id, clock.now())
+        await people.stop(tx, newcomer.person_id, clock.now())
     await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
     async with database.begin() as tx:
         contact = await contacts.by_address(tx, vault, DEMO, "oABC")
@@ -507,9 +507,9 @@ async def test_an_import_leaves_evidence_with_counts_and_nothing_personal(
     report = await load(write(row(1), row(2, 手机="1")))
     async with database.begin() as tx:
         rows = (await tx.execute(select(evidence).order_by(evidence.c.id))).all()
-    assert [r.kind for r in rows] == ["doctors.batch", "doctors.imported"]
-    assert rows[1].subject == f"file:{report.file}"
-    assert rows[1].facts == {"by": "test", "rows": 2, "added": 1, "changed": 0, "unchanged": 0, "refused": 1}
+    assert [r.kind for r in rows] == ["staff.named", "doctors.batch", "doctors.imported"]
+    assert rows[2].subject == f"file:{report.file}"
+    assert rows[2].facts == {"by": "test", "rows": 2, "added": 1, "changed": 0, "unchanged": 0, "refused": 1}
 
 
 # ---------------------------------------------------------------- codes

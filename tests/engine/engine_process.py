@@ -126,10 +126,14 @@ def turn_of(
     conversation: dict[str, Any] | None = None,
     slots: dict[str, Any] | None = None,
     turn_id: str = "",
+    attempt: int = 1,
+    actions: str = "",
     **given: Any,
 ) -> dict[str, Any]:
     return {
         "turn_id": turn_id or str(uuid4()),
+        "attempt": attempt,
+        "actions": actions,
         "contact": contact,
         "conversation": conversation,
         "input": {"text": text, **given},

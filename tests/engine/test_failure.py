@@ -23,6 +23,18 @@ def status(code: int, body: object = None) -> Answer:
     return answer
 
 
+async def test_an_unreachable_action_host_counts_like_a_dead_engine(
+    engine: Engine, actions: ActionServer
+) -> None:
+    """F8: 503, so that the app does not count the turn as failed; and each turn names its own host."""
+    dead = f"http://127.0.0.1:{engine_process.free_port()}/actions"
+    code, body = await engine.turn(text=QUESTION, actions=dead)
+    assert (code, body["error"]) == (503, "actions_unreachable")
+    assert not actions.calls
+    code, _ = await engine.turn(text=QUESTION)
+    assert code == 200
+
+
 async def broken(call: Call) -> web.StreamResponse:
     response = web.StreamResponse()
     response.content_length = 1000
@@ -91,7 +103,7 @@ async def test_a_rejected_form_lets_another_action_answer(engine: Engine, action
 async def test_no_action_server(model: Path, tmp_path: Path) -> None:
     async with engine_process.engine(model, engine_process.free_port(), tmp_path) as alone:
         code, body = await alone.turn(text=QUESTION)
-        assert (code, body["error"]) == (500, "action_failed")
+        assert (code, body["error"]) == (503, "actions_unreachable")
         code, body = await alone.turn(text="你好")
         assert code == 200  # what needs no action is answered
 

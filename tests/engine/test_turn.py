@@ -201,6 +201,8 @@ async def test_a_repeated_turn_is_replayed(engine: Engine, actions: ActionServer
     again = await answered(engine, "二甲双胍怎么吃", turn_id=turn_id)
     assert again == first
     assert len(actions.calls) == 1
+    await answered(engine, "二甲双胍怎么吃", turn_id=turn_id, attempt=2)
+    assert len(actions.calls) == 2, "F13: what the first attempt wrote may be lost"
     # The same number from somebody else is somebody else's turn.
     other = await answered(engine, "二甲双胍怎么吃", turn_id=turn_id, contact="c2")
     assert other["replies"] != first["replies"]

@@ -9,9 +9,10 @@ import pytest
 
 from bot.clock import real_now
 from bot.dialogue.publishing import publish_content
-from bot.inbound.turns import SESSION
+from bot.inbound.scene import SESSION, read_scene
 from bot.knowledge import Content, load
 from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
+from bot.privacy.erasure import erase
 from bot.settings import ROOT
 from bot.store import contacts, conversations, turns
 from tests.stage import DOCTORS, Stage
@@ -35,6 +36,57 @@ async def test_the_same_key_at_once_is_stored_and_acted_on_once(stage: Stage, co
     assert await count(stage, "evidence WHERE kind = 'message.received'") == 1
     assert await count(stage, "outbox") == (content != "二甲双胍怎么吃")
     assert await count(stage, "task") == ("胸口" in content)
+
+
+async def test_a_red_flag_is_answered_however_wrong_our_clock_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F12: with a clock 11 minutes off it was acknowledged and dropped."""
+    monkeypatch.setattr(stage.wechat._webhook, "_now", lambda: real_now() - timedelta(minutes=11))
+    await stage.phone.send(type="text", content="我现在胸口疼得厉害，喘不上气", wait=True)
+    (reply,) = await stage.phone.replies()
+    assert "120" in reply["text"]
+    assert await stage.tasks() == {"emergency"}
+
+
+async def test_a_replay_brings_back_nobody_who_was_erased(stage: Stage) -> None:
+    """F12: old posts are accepted again, so their keys alone must hold; a contact was made for each."""
+    said = text_of("oGone", "m:1", "二甲双胍怎么吃")
+    await stage.gateway.accept(said, passive=False)
+    async with stage.services.db.begin() as tx:
+        contact = await contacts.by_address(tx, stage.services.vault, DOCTORS, "oGone")
+        assert contact is not None
+        await erase(tx, stage.services, contact.person_id, "asked")
+    before = [await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")]
+    assert (await stage.gateway.accept(said, passive=False)).duplicate
+    assert before == [
+        await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")
+    ]
+
+
+async def test_two_people_with_one_message_id_are_two_messages(stage: Stage) -> None:
+    """F1: the second got the first one's answer, and no emergency text."""
+    first = await stage.gateway.accept(text_of("oOne", "m:7", "二甲双胍怎么吃"), passive=False)
+    second = await stage.gateway.accept(text_of("oTwo", "m:7", "我现在胸口疼得厉害，喘不上气"), passive=False)
+    again = await stage.gateway.accept(text_of("oTwo", "m:7", "我现在胸口疼得厉害，喘不上气"), passive=False)
+    assert not second.duplicate and second.answered
+    assert again.duplicate and again.inbox_id == second.inbox_id != first.inbox_id
+    assert await count(stage, "outbox WHERE purpose = 'emergency'") == 1
+
+
+async def test_a_message_being_stored_is_not_overtaken_by_a_later_one(stage: Stage) -> None:
+    """F30: a turn took the messages before and after one whose commit was still under way."""
+    await stage.gateway.accept(text_of("oOne", "m:1", "你好"), passive=False)
+    async with stage.services.db.begin() as tx:
+        contact = await contacts.by_address(tx, stage.services.vault, DOCTORS, "oOne")
+        assert contact is not None
+        later = asyncio.create_task(stage.gateway.accept(text_of("oOne", "m:2", "在吗"), passive=False))
+        done, _ = await asyncio.wait({later}, timeout=0.5)
+        assert not done, "it waits for the one before it"
+    assert (await later).inbox_id == 2
+    async with stage.services.db.begin() as tx:
+        claim = await turns.claim_next(tx, real_now(), timedelta(minutes=1))
+    assert claim is not None, "nothing keeps a turn from beginning now"
 
 
 async def waits(stage: Stage, openid: str, content: str) -> float:
@@ -185,5 +237,5 @@ async def test_yesterdays_offer_and_conversation_are_over(open_window: Stage) ->
     async with stage.services.db.begin() as tx:
         mine = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
         assert mine is not None
-        scene = await stage.workers._scene(tx, mine)
+        scene = await read_scene(tx, stage.services, mine)
     assert scene is not None and scene.conversation is None

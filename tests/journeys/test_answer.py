@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import aiohttp
+import json
 
+import aiohttp
+import psycopg
+
+from bot.service.postgres import Cluster
 from tests.phone import Phone, shown
 from tests.running import Service
 
@@ -103,3 +107,34 @@ async def test_pictures_get_an_honest_word(doctor: Phone) -> None:
     await doctor.send(type="image")
     (item,) = await doctor.next()
     assert "看不了" in shown(item)
+
+
+async def test_a_turn_leaves_a_record_of_what_was_made_of_it(doctor: Phone, service: Service) -> None:
+    await doctor.ask("二甲双胍肾功能不全能用吗")
+    await doctor.ask("转人工")
+    async with await psycopg.AsyncConnection.connect(Cluster(service.home).url()) as connection:
+        rows = await connection.execute(
+            "SELECT intent, route, entries, model, confidence, actions, slots ->> 'audience', entities_enc"
+            " FROM turn ORDER BY started_at DESC LIMIT 2"
+        )
+        handed_over, answered = await rows.fetchall()
+    intent, route, entries, model, confidence, actions, audience, entities = answered
+    assert (intent, route, actions, audience) == ("ask_product", "answer", ["action_answer"], "doctor")
+    assert len(entries) == 1 and entries[0].startswith("metformin") and len(model) == 12
+    assert 0 < confidence <= 1 and entities and "二甲双胍".encode() not in entities
+    assert (handed_over[0], handed_over[1], handed_over[2]) == ("ask_human", "human", [])
+
+
+async def test_what_was_sent_is_seen_from_outside_without_its_words(doctor: Phone, service: Service) -> None:
+    await doctor.ask("氨氯地平漏服了怎么办")
+    contact = f"wechat:sandbox:{doctor.openid}"
+    *_, line = [json.loads(row) for row in service.prints("messages", "--contact", contact).splitlines()]
+    assert (line["purpose"], line["lane"], line["state"]) == ("reply", "reply", "sent")
+    assert line["basis"].startswith("content:amlodipine") and line["sent_at"] and line["reason"] is None
+    assert set(line) == {
+        *("id", "purpose", "lane", "basis", "state"),
+        *("reason", "not_before", "due", "sent_at"),
+    }
+    assert service.prints("timers", "--contact", contact) == ""
+    unknown = service.medrep("messages", "--contact", "wechat:sandbox:nobody")
+    assert unknown.returncode == 2 and "nobody has written" in unknown.stderr

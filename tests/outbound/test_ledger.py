@@ -176,6 +176,7 @@ async def test_a_contact_that_never_wrote_is_never_pushed_to(stage: Stage) -> No
         await contacts.find_or_add(
             tx, stage.services.vault, account, Audience.DOCTOR, stage.phone.openid, stage.services.clock.now()
         )
+    await stage.agree()
     row = await stage.queue(purpose=Purpose.SERVICE)
     await push_all(stage)
     assert (await stage.row(row)).state == OutboxState.HELD

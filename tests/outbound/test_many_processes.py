@@ -79,21 +79,6 @@ async def test_a_refused_token_is_renewed_once_for_all(open_window: Stage, other
     assert len(await stage.calls("stable_token")) == 2, "one for each token"
 
 
-async def test_a_token_that_cannot_be_had_sends_nothing_and_leaves_nothing_uncertain(
-    open_window: Stage,
-) -> None:
-    stage = open_window
-    row = await stage.queue()
-    await stage.fault("hang", api="stable_token", seconds=3)
-    await stage.sender.push()
-    found = await stage.row(row)
-    assert (found.state, found.fault) == ("waiting", "transient")
-    assert not await stage.calls("message/custom/send")
-    await stage.at_once()
-    await stage.sender.push()
-    assert (await stage.row(row)).state == "sent"
-
-
 async def test_the_token_is_not_readable_in_the_database(open_window: Stage) -> None:
     await open_window.queue()
     await open_window.sender.push()

@@ -59,6 +59,11 @@ def bad_response(stage: Stage) -> Draft:
     return stage.draft("utter_bad")
 
 
+def filled(stage: Stage, response: str, **values: str) -> Draft:
+    text = stage.services.published.dialogue.text(response, **values)
+    return with_part(stage.draft(response), text=text)
+
+
 @dataclass(frozen=True)
 class Refused:
     name: str
@@ -97,6 +102,15 @@ REFUSALS = (
     Refused(
         "somebody unknown typed it",
         lambda s: with_part(s.draft(), basis=Basis(BasisKind.PERSON, "somebody", "1")),
+        "no_basis",
+    ),
+    Refused(
+        "F20: a product that is not ours", lambda s: filled(s, "utter_products", products="灵丹"), "no_basis"
+    ),
+    Refused("F20: a source nobody has", lambda s: filled(s, "utter_source", source="《秘方》"), "no_basis"),
+    Refused(
+        "F20: a colleague nobody knows",
+        lambda s: filled(s, "utter_human", rep="加倍服用", due="11月24日（周二）18:00"),
         "no_basis",
     ),
     Refused("compliance refuses the words", bad_response, "refused_text"),

@@ -13,7 +13,7 @@ from bot.settings import Template
 from tests.stage import Stage
 
 # utter_human says 已转给{rep}，预计{due}前联系您; the rest of what the card needs is in its own words.
-REFS = '{"rep": "周代表", "due": "11月24日", "what": "同事都能看到"}'
+REFS = '{"rep": "值班同事", "due": "11月24日（周二）18:00", "what": "同事都能看到"}'
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_a_reminder_leaves_as_its_template(outside: Stage, who_says: str) 
     assert (found.state, found.fault) == (OutboxState.SENT, None) and found.platform_id
     assert len(await stage.calls("message/template/send")) == 1
     (card,) = await cards(stage)
-    assert "周代表" in str(card) and "11月24日" in str(card)
+    assert "值班同事" in str(card) and "11月24日" in str(card)
     sent = await stage.rows("SELECT facts ->> 'via' FROM evidence WHERE kind = 'message.sent'")
     assert sent == [("template",)]
     assert len(await stage.calls("message/custom/send")) == (who_says == "platform")
@@ -72,7 +72,9 @@ async def test_what_has_no_template_is_held(outside: Stage) -> None:
     stage = outside
     held = [
         await remind(stage, purpose="medication"),
-        await remind(stage, refs='{"rep": "周代表", "due": "11月24日"}'),  # it cannot fill the template
+        await remind(
+            stage, refs='{"rep": "值班同事", "due": "11月24日（周二）18:00"}'
+        ),  # it cannot fill the template
         # nor with words that the approved response does not say: nobody has looked at them
         await remind(stage, refs=REFS.replace("同事都能看到", "本品疗效最好")),
         await stage.queue("utter_media"),
@@ -85,7 +87,9 @@ async def test_what_has_no_template_is_held(outside: Stage) -> None:
 
 async def test_a_template_that_breaks_the_rules_is_for_a_person(outside: Stage) -> None:
     stage = outside
-    row = await remind(stage, refs=REFS.replace("周代表", "周代表和他的同事们" * 3))
+    row = await remind(
+        stage, refs=REFS.replace("同事都能看到", "18:00前联系您。这期间您发的消息同事都能看到")
+    )
     await stage.sender.push()
     found = await stage.row(row)
     assert (found.state, found.fault) == (OutboxState.FAILED, "bad_input")
@@ -95,7 +99,7 @@ async def test_a_template_that_breaks_the_rules_is_for_a_person(outside: Stage) 
 async def test_after_a_stop_no_template_leaves_either(outside: Stage) -> None:
     stage = outside
     row = await remind(stage)
-    await stage.write("UPDATE contact SET stopped_at = now()")
+    await stage.write("UPDATE person SET stopped_at = now()")
     await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.CANCELLED
     assert await cards(stage) == []

@@ -264,6 +264,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "conversation": 1,
         "offer": 1,
         "effect": 1,
+        "consent": 0,
         "plan": 1,
         "task": 1,
         "safety_case": 1,
@@ -324,7 +325,7 @@ async def test_a_worker_that_was_at_it_commits_nothing(life: Life) -> None:
     await erase_person(services, external_id="D1", by="管理员")
     with pytest.raises(MedrepError) as refused:
         async with services.db.begin() as tx:
-            await turns.finish(tx, claim, InboxState.DONE, services.clock.now(), intent="greet")
+            await turns.finish(tx, claim, InboxState.DONE, services.clock.now())
     assert refused.value.fault == Fault.LEASE_LOST
     async with services.db.begin() as tx:
         assert await turns.claim_next(tx, real_now() + timedelta(hours=1), timedelta(minutes=1)) is None

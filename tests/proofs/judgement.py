@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tests.phone import Phone
-from tests.proofs.scene import House, Spoken
+from tests.proofs.scene import Scene, Spoken
 
 
-async def judge(home: House, phones: Sequence[Phone], reminder: str = "") -> dict[str, int]:
+async def judge(home: Scene, phones: Sequence[Phone], reminder: str = "") -> dict[str, int]:
     """Nothing acknowledged is lost or acted on twice, and every chat shows its replies once and in order.
 
     `reminder` is the text of messages that belong to no turn. Returns the uncertain sends by way.
@@ -33,14 +33,19 @@ async def judge(home: House, phones: Sequence[Phone], reminder: str = "") -> dic
     return dict(await home.rows("SELECT via, count(*) FROM outbox WHERE state = 'unknown' GROUP BY via"))
 
 
-async def acknowledged(home: House) -> set[str]:
-    """The keys of messages whose delivery the gateway acknowledged."""
+async def acknowledged(home: Scene) -> set[str]:
+    """The stored keys of messages whose delivery the gateway acknowledged."""
     entries = (await home.control("log?kind=delivery", method="GET"))["entries"]
-    good = {entry["msg_id"] for entry in entries if entry.get("outcome") in ("replied", "acknowledged")}
-    return {f"m:{msg_id}" for msg_id in good if msg_id}
+    good = {
+        (entry["openid"], entry["msg_id"])
+        for entry in entries
+        if entry.get("outcome") in ("replied", "acknowledged")
+    }
+    digest = home.vault.keyring.digest
+    return {digest("inbox.key", f"{openid}\0m:{msg_id}").hex() for openid, msg_id in good if msg_id}
 
 
-async def in_order(home: House) -> None:
+async def in_order(home: Scene) -> None:
     """Each contact's turns took its messages in the order of their arrival, one turn after the other."""
     rows = await home.rows(
         "SELECT turn.contact_id, min(inbox.id), max(inbox.id), min(outbox.id) "
@@ -54,7 +59,7 @@ async def in_order(home: House) -> None:
             assert before[3] is None or after[3] is None or before[3] < after[3], "replies in turn"
 
 
-async def told(home: House, phone: Phone, reminder: str) -> None:
+async def told(home: Scene, phone: Phone, reminder: str) -> None:
     """The chat shows each reply once and in order; one whose fate is recorded as uncertain at most once."""
     rows = [row for row in await home.spoken(phone.openid) if row.turn is not None or row.unordered]
     assert {row.state for row in rows} <= {"sent", "unknown"}, [(r.state, r.fault) for r in rows]
@@ -88,7 +93,7 @@ def minus(shown: list[str], rows: list[Spoken], *, optional: bool = False) -> li
     return left
 
 
-async def tasks_match_turns(home: House) -> None:
+async def tasks_match_turns(home: Scene) -> None:
     """Every red flag has its task, and no turn opened the same task twice."""
     flags = await home.rows("SELECT count(*) FROM inbox WHERE screening ? 'red_flag'")
     assert await home.rows("SELECT count(*) FROM task WHERE kind = 'emergency'") == flags

@@ -40,7 +40,7 @@ class Spoken:
 
 
 @dataclass
-class House:
+class Scene:
     service: Service
     http: aiohttp.ClientSession
     double: str  # the double's own address: the app's way to it dies with the app
@@ -184,7 +184,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(home: Path, *, workers: int) -> AsyncIterator[House]:
+async def scene(home: Path, *, workers: int) -> AsyncIterator[Scene]:
     """`medrep serve --demo` in a home of its own, with so many app processes."""
     await asyncio.to_thread(with_model, home)
     points = home / "points"
@@ -199,7 +199,7 @@ async def house(home: Path, *, workers: int) -> AsyncIterator[House]:
         # Each to a connection of its own: what is killed must not break another's.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield House(service, http, double, db, Vault(Keyring(home / "keys")), points, workers)
+            yield Scene(service, http, double, db, Vault(Keyring(home / "keys")), points, workers)
         await db.close()
     finally:
         await asyncio.to_thread(service.stop)

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 import psycopg
 
 from bot.service.postgres import Cluster
-from tests.proofs.scene import House
+from tests.proofs.scene import Scene
 
 QUESTION = "没有糖尿病的人可以吃二甲双胍减肥吗"
 SAID = "没能及时答复"
 
 
 @asynccontextmanager
-async def effects_refused(home: House) -> AsyncIterator[None]:
+async def effects_refused(home: Scene) -> AsyncIterator[None]:
     """PostgreSQL refuses to store what an action did: its transaction fails at its very end."""
     url = Cluster(home.service.home).url("medrep_owner")
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner:
@@ -27,11 +27,11 @@ async def effects_refused(home: House) -> AsyncIterator[None]:
             await owner.execute("ALTER TABLE effect DROP CONSTRAINT refused")
 
 
-async def count(home: House, table: str) -> int:
+async def count(home: Scene, table: str) -> int:
     return int((await home.rows(f"SELECT count(*) FROM {table}"))[0][0])  # noqa: S608
 
 
-async def test_it_is_tried_again_then_said_and_nothing_is_half_done(home: House) -> None:
+async def test_it_is_tried_again_then_said_and_nothing_is_half_done(home: Scene) -> None:
     (phone,) = await home.doctors(1)
     await phone.ask("谢谢")
     effects, tasks = await count(home, "effect"), await count(home, "task")
@@ -53,7 +53,7 @@ async def test_it_is_tried_again_then_said_and_nothing_is_half_done(home: House)
     await home.write("UPDATE inbox SET state = 'done' WHERE state = 'failed'")
 
 
-async def test_what_failed_once_is_answered_once(home: House) -> None:
+async def test_what_failed_once_is_answered_once(home: Scene) -> None:
     (phone,) = await home.doctors(1)
     await phone.ask("谢谢")
     async with effects_refused(home):

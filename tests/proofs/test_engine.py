@@ -11,14 +11,14 @@ import pytest
 
 from tests.phone import Phone
 from tests.proofs.judgement import judge
-from tests.proofs.scene import House
+from tests.proofs.scene import Scene
 
 QUESTION = "二甲双胍肾功能不全能用吗"
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"
 ENGINE = "-m engine"
 
 
-async def seconds_to_help(home: House, phone: Phone) -> float:
+async def seconds_to_help(home: Scene, phone: Phone) -> float:
     """How long a red flag takes from being sent to being answered in the chat."""
     began = time.monotonic()
     await home.say(phone, type="text", content=RED_FLAG)
@@ -28,14 +28,14 @@ async def seconds_to_help(home: House, phone: Phone) -> float:
     return time.monotonic() - began
 
 
-async def circuits(home: House) -> float:
+async def circuits(home: Scene) -> float:
     """How many processes have their circuit to the engine closed."""
     async with home.http.get(f"{home.service.url}/metrics") as answer:
         found = re.findall(r"^medrep_engine_available (\S+)", await answer.text(), re.MULTILINE)
     return float(found[0])
 
 
-async def asked(home: House, phones: list[Phone], rounds: int) -> list[float]:
+async def asked(home: Scene, phones: list[Phone], rounds: int) -> list[float]:
     """Every phone asks, one question after the other; how long each took to be acknowledged."""
 
     async def ask(phone: Phone) -> list[float]:
@@ -51,7 +51,7 @@ async def asked(home: House, phones: list[Phone], rounds: int) -> list[float]:
 
 
 @pytest.mark.timeout(240)
-async def test_a_hung_engine_keeps_nobody_waiting_and_loses_nothing(home: House) -> None:
+async def test_a_hung_engine_keeps_nobody_waiting_and_loses_nothing(home: Scene) -> None:
     *phones, patient = await home.doctors(9)
     await home.say(patient, type="image")
     assert home.signal(ENGINE, signal.SIGSTOP) >= 1
@@ -74,7 +74,7 @@ async def test_a_hung_engine_keeps_nobody_waiting_and_loses_nothing(home: House)
 
 
 @pytest.mark.timeout(240)
-async def test_a_dead_engine_comes_back_and_finds_everything(home: House) -> None:
+async def test_a_dead_engine_comes_back_and_finds_everything(home: Scene) -> None:
     *phones, patient = await home.doctors(9)
     await home.say(patient, type="image")
     assert home.signal(ENGINE, signal.SIGKILL) >= 1
@@ -85,7 +85,7 @@ async def test_a_dead_engine_comes_back_and_finds_everything(home: House) -> Non
     await answered(home, [*phones, patient])
 
 
-async def answered(home: House, phones: list[Phone]) -> None:
+async def answered(home: Scene, phones: list[Phone]) -> None:
     """All of it, once, in order; and the circuits close."""
     await home.settled(120)
     while await home.rows("SELECT 1 FROM outbox WHERE state = 'held'"):

@@ -13,30 +13,30 @@ import pytest
 from sandbox.accounts import Account, read_accounts
 from sandbox.envelope import seal, to_xml
 from tests.phone import Phone
-from tests.proofs.scene import House
+from tests.proofs.scene import Scene
 
 NUMBERS = iter(range(90_000_000_000_000_000, 99_000_000_000_000_000))
 
 
 @pytest.fixture
-def home(whole: House) -> House:
+def home(whole: Scene) -> Scene:
     """Nothing here breaks anything, so nothing need come back."""
     return whole
 
 
 @pytest.fixture(scope="module")
-async def phone(whole: House) -> Phone:
+async def phone(whole: Scene) -> Phone:
     await whole.back()
     (one,) = await whole.doctors(1)
     await one.ask("谢谢")
     return one
 
 
-def account(home: House) -> Account:
+def account(home: Scene) -> Account:
     return read_accounts(home.service.home / "sandbox.toml")["sandbox"]
 
 
-def letter(home: House, phone: Phone, **fields: object) -> str:
+def letter(home: Scene, phone: Phone, **fields: object) -> str:
     head = {
         "ToUserName": account(home).original_id,
         "FromUserName": phone.openid,
@@ -48,19 +48,19 @@ def letter(home: House, phone: Phone, **fields: object) -> str:
     return to_xml(head | fields)
 
 
-def sealed(home: House, phone: Phone, xml: str = "") -> tuple[dict[str, str], bytes]:
+def sealed(home: Scene, phone: Phone, xml: str = "") -> tuple[dict[str, str], bytes]:
     stamp, nonce = str(int(time.time())), secrets.token_hex(5)
     return seal(account(home), phone.openid, xml or letter(home, phone), timestamp=stamp, nonce=nonce)
 
 
-async def post(home: House, query: dict[str, str], body: bytes) -> int:
+async def post(home: Scene, query: dict[str, str], body: bytes) -> int:
     url = f"{home.service.url}/wechat/sandbox"
     async with home.http.post(url, params=query, data=io.BytesIO(body)) as answer:
         await answer.read()
         return int(answer.status)
 
 
-async def stored(home: House) -> int:
+async def stored(home: Scene) -> int:
     return int((await home.rows("SELECT count(*) FROM inbox"))[0][0])
 
 
@@ -73,7 +73,7 @@ def flipped(value: str) -> Iterator[str]:
                 yield value[:place] + changed + value[place + 1 :]
 
 
-async def test_one_bit_of_any_signed_field_is_enough_to_be_refused(home: House, phone: Phone) -> None:
+async def test_one_bit_of_any_signed_field_is_enough_to_be_refused(home: Scene, phone: Phone) -> None:
     query, body = sealed(home, phone)
     before, tried = await stored(home), 0
     for name in ("msg_signature", "timestamp", "nonce"):
@@ -94,7 +94,7 @@ async def test_one_bit_of_any_signed_field_is_enough_to_be_refused(home: House, 
     assert await stored(home) == before + 1
 
 
-async def test_an_unsigned_or_plain_post_is_refused(home: House, phone: Phone) -> None:
+async def test_an_unsigned_or_plain_post_is_refused(home: Scene, phone: Phone) -> None:
     before = await stored(home)
     query, body = sealed(home, phone)
     assert await post(home, {}, body) == 403
@@ -125,14 +125,14 @@ MALFORMED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_what_is_signed_but_unreadable_is_never_a_5xx(home: House, phone: Phone, name: str) -> None:
+async def test_what_is_signed_but_unreadable_is_never_a_5xx(home: Scene, phone: Phone, name: str) -> None:
     before = await stored(home)
     query, body = sealed(home, phone, MALFORMED[name](letter(home, phone)))
     assert await post(home, query, body) in (200, 400, 413)
     assert await stored(home) == before
 
 
-async def test_ten_megabytes_are_refused_and_memory_stays_flat(home: House, phone: Phone) -> None:
+async def test_ten_megabytes_are_refused_and_memory_stays_flat(home: Scene, phone: Phone) -> None:
     before, memory = await stored(home), used(home)
     query, body = sealed(home, phone)
     for _ in range(10):
@@ -143,11 +143,11 @@ async def test_ten_megabytes_are_refused_and_memory_stays_flat(home: House, phon
     assert used(home) - memory < 80_000_000
 
 
-def used(home: House) -> int:
+def used(home: Scene) -> int:
     return sum(psutil.Process(pid).memory_info().rss for pid in home.apps())
 
 
-async def test_a_hundred_thousand_characters_are_text_like_any_other(home: House, phone: Phone) -> None:
+async def test_a_hundred_thousand_characters_are_text_like_any_other(home: Scene, phone: Phone) -> None:
     said = await phone.ask("二甲双胍肾功能不全能用吗" + "好" * 100_000, seconds=40)
     assert said
     assert "来源" in await phone.ask("氨氯地平漏服了怎么办"), "and the conversation is whole after it"

@@ -17,7 +17,7 @@ from bot.dialogue.version import read_dialogue
 from bot.settings import ROOT
 from tests.phone import Phone
 from tests.proofs.judgement import judge
-from tests.proofs.scene import House
+from tests.proofs.scene import Scene
 
 MESSAGES, CONTACTS, KILLS = 500, 40, 50
 POINTS = (
@@ -52,7 +52,7 @@ REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without 
 
 
 @pytest.mark.timeout(420)
-async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: House) -> None:
+async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: Scene) -> None:
     """The platform hangs up after 5 s and tries three times, as WeChat does: so the double is by itself."""
     phones = await home.doctors(CONTACTS)
     began = time.monotonic()
@@ -81,7 +81,7 @@ async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: House) -> Non
     )
 
 
-async def kill_one(home: House, number: int, talking: asyncio.TaskGroup, phones: list[Phone]) -> str:
+async def kill_one(home: Scene, number: int, talking: asyncio.TaskGroup, phones: list[Phone]) -> str:
     """Some messages set out, and an app process dies at a named point, or at a random moment.
 
     Returns where it died.
@@ -105,7 +105,7 @@ async def kill_one(home: House, number: int, talking: asyncio.TaskGroup, phones:
     return "at random"
 
 
-async def speak(home: House, phone: Phone, count: int) -> None:
+async def speak(home: Scene, phone: Phone, count: int) -> None:
     """A few messages in quick succession."""
     for _ in range(count):
         chance = random.random()
@@ -126,21 +126,26 @@ async def gone(flag: Path, seconds: float) -> bool:
     return True
 
 
-async def remind(home: House) -> None:
+async def remind(home: Scene) -> None:
     """A few contacts have a reminder due now: pushed, for no connection can carry it."""
     now = datetime.now(UTC)
     query = text(
         "INSERT INTO plan "
         "(contact_id, person_id, rrule, starts_at, next_due, grace, template, basis, purpose) "
         "SELECT contact.id, person_id, 'FREQ=DAILY;COUNT=1', :due, :due, 3600, :template, "
-        "'response:' || :template || '@', 'service' FROM contact "
+        "'response:' || :template || '@', 'medication' FROM contact "
         "JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
     )
+    agreed = text(
+        "INSERT INTO consent (person_id, purpose, given_at, text_version, source) "
+        "SELECT person_id, 'medication', :due, 'test', 'test' FROM contact"
+    )
     async with home.db.begin() as tx:
+        await tx.execute(agreed, {"due": now})
         await tx.execute(query, {"due": now, "template": REMINDER})
 
 
-async def reminders_left_once(home: House) -> None:
+async def reminders_left_once(home: Scene) -> None:
     """Each left once, is recorded as uncertain, or as missed; and no more were shown than left."""
     assert await home.rows("SELECT count(*) FROM plan") == await home.rows("SELECT count(*) FROM occurrence")
     rows: list[Any] = await home.rows(

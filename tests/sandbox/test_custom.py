@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox.conftest import DOCTOR, Bench
 
 TEXT = {"touser": DOCTOR, "msgtype": "text", "text": {"content": "好"}}
-LINES = [{"id": "entry:a", "content": "肾功能"}, {"id": "human", "content": "找人工"}]
+LINES = [{"id": "101", "content": "肾功能"}, {"id": "102", "content": "找人工"}]
 MENU = {"touser": DOCTOR, "msgtype": "msgmenu", "msgmenu": {"head_content": "您想问的是", "list": LINES}}
 
 
@@ -49,6 +49,7 @@ REFUSED = [
     ("menu without lines", menu(list=[]), 44004),
     ("menu line without id", menu(list=[{"content": "x"}]), 44004),
     ("menu line without words", menu(list=[{"id": "1"}]), 44004),
+    ("menu line whose id is no number", menu(list=[{"id": "entry:a", "content": "x"}]), 47003),
     ("menu too long", menu(head_content="长" * 683), 45002),
     ("unknown picture", {"touser": DOCTOR, "msgtype": "image", "image": {"media_id": "x"}}, 40007),
     ("news without article", news(), 44003),
@@ -94,14 +95,14 @@ async def test_what_the_chat_shows(bench: Bench) -> None:
     labelled, plain, choices = (await bench.chat())[1:]
     assert (labelled["text"], labelled["is_ai"], plain["is_ai"]) == ("答案", True, False)
     assert choices["menu"] == {"items": LINES, "tail": "以上"}
-    sent = await bench.say("", type="menu", id="human")
+    sent = await bench.say("", type="menu", id="102")
     assert bench.gateway.posts[-1].fields | {"MsgId": ""} == bench.gateway.posts[-1].fields | {
         "Content": "找人工",
-        "bizmsgmenuid": "human",
+        "bizmsgmenuid": "102",
         "MsgId": "",
     }
     assert sent["outcome"] == "acknowledged"
-    assert "no msgmenu" in (await bench.say("", type="menu", id="entry:zzz"))["error"]
+    assert "no msgmenu" in (await bench.say("", type="menu", id="999"))["error"]
 
 
 async def test_a_picture_is_uploaded_and_sent(bench: Bench) -> None:

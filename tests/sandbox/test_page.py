@@ -131,7 +131,7 @@ async def test_by_keyboard_alone(desk: Page, bench: Bench) -> None:
 
 async def test_choices_cards_label_and_typing(desk: Page, bench: Bench) -> None:
     await bench.say(QUESTION)
-    lines = [{"id": "entry:a", "content": "肾功能不全怎么用"}, {"id": "human", "content": "找人工"}]
+    lines = [{"id": "101", "content": "肾功能不全怎么用"}, {"id": "102", "content": "找人工"}]
     menu = {"head_content": "您想问的是", "list": lines}
     body = {"touser": DOCTOR, "msgtype": "msgmenu", "msgmenu": menu, "aimsgcontext": {"is_ai_msg": 1}}
     await bench.call("message/custom/send", body)
@@ -140,7 +140,7 @@ async def test_choices_cards_label_and_typing(desk: Page, bench: Bench) -> None:
     await expect(desk.locator("#title")).to_have_text("对方正在输入…")
     await desk.get_by_role("button", name="肾功能不全怎么用").click()
     await until(lambda: len(bench.gateway.posts) == 2)
-    assert bench.gateway.posts[1].fields["bizmsgmenuid"] == "entry:a"
+    assert bench.gateway.posts[1].fields["bizmsgmenuid"] == "101"
     template = bench.accounts["sandbox"].templates["meeting"].id
     data = {"thing1": {"value": "血脂讲堂"}, "time2": {"value": "19:30"}, "thing3": {"value": "线上"}}
     await bench.call("message/template/send", {"touser": DOCTOR, "template_id": template, "data": data})

@@ -17,7 +17,7 @@ from bot.model import Account, Audience, Channel
 from bot.people import stop
 from bot.runtime.services import Services
 from bot.schedule.timers import BATCH, Timers
-from bot.store import contacts, outbox_outcomes
+from bot.store import contact_view, contacts, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.keys import Vault
@@ -152,3 +152,16 @@ async def test_a_queued_reminder_that_never_leaves_is_missed_with_its_reason(
     found = await rows(services, "SELECT occurrence.state, reason, outbox.state FROM occurrence, outbox")
     ended = "expired" if why == "expired" else "cancelled"
     assert [tuple(row) for row in found] == [("missed", why, ended)]
+
+
+async def test_what_was_due_and_what_is_due_next_is_seen_from_outside(
+    services: Services, patient: Contact
+) -> None:
+    await add_plan(services, patient, EIGHT)
+    await Timers(services).tick()
+    async with services.db.begin() as tx:
+        now, ahead = await contact_view.timers(tx, patient.id)
+        (message,) = await contact_view.messages(tx, patient.id)
+    assert (now.state, now.due, now.sent_at) == ("queued", EIGHT, None)
+    assert (ahead.state, ahead.due) == ("pending", EIGHT + timedelta(days=1))
+    assert (message.lane, message.purpose, message.due) == ("proactive", "medication", EIGHT)

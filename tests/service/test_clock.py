@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from bot.service.postgres import Cluster
+from bot.store.keys import Keyring
 from tests.phone import Phone
 from tests.running import Service, ask
 
@@ -51,7 +52,9 @@ async def received(service: Service, phone: Phone) -> tuple[datetime, float, flo
     after = time.monotonic()
     async with await psycopg.AsyncConnection.connect(Cluster(service.home).url()) as connection:
         query = "SELECT received_at FROM inbox WHERE key = %s"
-        row = await (await connection.execute(query, (f"m:{receipt['msg_id']}",))).fetchone()
+        digest = Keyring(service.home / "keys").digest
+        key = digest("inbox.key", f"{phone.openid}\0m:{receipt['msg_id']}").hex()
+        row = await (await connection.execute(query, (key,))).fetchone()
     assert row is not None
     return row[0], before, after
 

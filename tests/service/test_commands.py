@@ -90,6 +90,13 @@ def test_an_inspector_needs_the_public_key_alone(home: Service, tmp_path: Path) 
         assert (found.returncode, found.stderr) == (1, "") and "does not match" in found.stdout
 
 
+def test_after_a_restore_sending_waits_for_a_person(restored: Service) -> None:
+    """F28"""
+    assert restored.prints("sending", "list") == ""
+    assert restored.prints("sending", "resume").startswith("resumed ")
+    assert restored.prints("sending", "resume") == "resumed 0 accounts\n"
+
+
 def test_a_backup_brings_everything_back(restored: Service, home: Service, backup: Path) -> None:
     """What is encrypted is the proof: it opens only with the keys of the backup."""
     for command in (("export-person", "D-1"), ("tasks",)):
@@ -213,7 +220,18 @@ def test_help_lists_the_commands(home: Service) -> None:
     helped = home.prints("--help")
     for name in (
         *("serve", "engine", "migrate", "train", "dialogue", "import-doctors", "understand", "check-text"),
-        *("evidence", "export-person", "erase-person", "backup", "restore", "rotate-key", "tasks"),
+        *(
+            "evidence",
+            "export-person",
+            "erase-person",
+            "backup",
+            "restore",
+            "rotate-key",
+            "tasks",
+            "sending",
+            "messages",
+            "timers",
+        ),
     ):
         assert f"\n  {name} " in helped
     assert "import" in home.prints("dialogue", "--help")

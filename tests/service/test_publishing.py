@@ -21,7 +21,7 @@ from bot.dialogue.publishing import (
     seed_content,
     seed_dialogue,
 )
-from bot.dialogue.version import Dialogue, read_dialogue
+from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
 from bot.knowledge import load
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
@@ -32,9 +32,9 @@ NOW = real_now()
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small dialogue in files."""
+    """The seed in files of its own."""
     root = tmp_path / "checkout"
-    shutil.copytree(ROOT / "tests" / "engine" / "fixture", root)
+    write_dialogue(read_dialogue(ROOT), root)
     shutil.copytree(ROOT / CONTENT, root / CONTENT)
     return root
 
@@ -97,11 +97,11 @@ async def test_round_trip(database: Database, home: Path, folder: Path, tmp_path
     await export_dialogue(database, home, elsewhere)
     assert read_dialogue(elsewhere) == read_dialogue(folder)
     append(elsewhere / "domain.yml", "# changed there")
-    (elsewhere / "data" / "rules" / "rules.yml").unlink()
+    (elsewhere / "data" / "rules" / "talk.yml").unlink()
     assert (await import_dialogue(database, home, elsewhere, "b", NOW)).state == "published"
     assert (await export_dialogue(database, home, folder)).state == "exported"
     assert read_dialogue(elsewhere) == read_dialogue(folder)
-    assert not (folder / "data" / "rules" / "rules.yml").exists()
+    assert not (folder / "data" / "rules" / "talk.yml").exists()
     assert (await import_dialogue(database, home, folder, "a", NOW)).state == "unchanged"
 
 

@@ -20,9 +20,10 @@ from bot.store.tables.messages import (
     send_window,
     turn,
 )
-from bot.store.tables.people import attempt, contact, doctor, invitation_code, person, rep, tombstone
+from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import content_version, dialogue_version
 from bot.store.tables.schedules import occurrence, plan
+from bot.store.tables.staff import staff, staff_role
 from bot.store.tables.tasks import task
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "checkpoint",
     "circuit",
     "clock_offset",
+    "consent",
     "contact",
     "content_version",
     "conversation",
@@ -47,9 +49,10 @@ __all__ = [
     "person",
     "plan",
     "platform_token",
-    "rep",
     "seal",
     "send_window",
+    "staff",
+    "staff_role",
     "task",
     "tombstone",
     "turn",

@@ -20,6 +20,8 @@ evidence = Table(  # append-only, by privilege and by trigger
     Column("body_enc", LargeBinary),
     Column("digest", LargeBinary, nullable=False),
     Index("ix_evidence_person_id", "person_id"),
+    Index("ix_evidence_contact_id_id", "contact_id", "id"),
+    Index("ix_evidence_kind_at", "kind", "at"),
     Index(
         "ix_evidence_digest", "digest"
     ),  # for copies; a digest begins with the time, so it grows at its end

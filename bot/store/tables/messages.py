@@ -7,16 +7,19 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
+    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from bot.store.tables.base import Moment, identity, metadata
 
@@ -43,6 +46,7 @@ inbox = Table(
     Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_inbox_turn_id", "turn_id"),
     Index("ix_inbox_person_id", "person_id"),
+    Index("ix_inbox_age", "received_at", postgresql_using="brin"),
 )
 
 turn = Table(
@@ -55,7 +59,15 @@ turn = Table(
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     Column("lease_until", Moment, nullable=False),  # real time
     Column("fault", Text),
+    # what was made of it: for summaries, review and evaluation
     Column("intent", Text),
+    Column("confidence", Float),
+    Column("model", Text),  # fingerprint, 12 digits
+    Column("actions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("route", Text),  # answer | clarify | medical_information | human, as the actions went
+    Column("entries", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # answered with
+    Column("slots", JSONB, nullable=False, server_default=text("'{}'")),  # what rooms told the engine
+    Column("entities_enc", LargeBinary),  # they quote the person; under the key of the contact's person
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     # strictly serial per contact: at most one open turn
@@ -95,7 +107,19 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Column("ordinal", Integer, primary_key=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("result_enc", LargeBinary, nullable=False),
+    Column("route", Text),  # where the action went with the question
     Column("at", Moment, nullable=False),
+    Index("ix_effect_age", "at", postgresql_using="brin"),
+)
+
+# Both follow from why a message is sent, so no writer can get them wrong.
+LANE = (
+    "CASE WHEN unordered THEN 'safety' WHEN purpose IN ('emergency', 'reply') THEN 'reply' "
+    "ELSE 'proactive' END"
+)
+PRIORITY = (
+    "CASE WHEN unordered OR purpose = 'emergency' THEN 0 WHEN purpose = 'reply' THEN 1 "
+    "WHEN purpose = 'medication' THEN 2 WHEN purpose = 'service' THEN 3 ELSE 4 END"
 )
 
 outbox = Table(
@@ -112,9 +136,13 @@ outbox = Table(
     Column("purpose", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("unordered", Boolean, nullable=False, server_default=text("false")),  # safety text: leaves at once
+    # Order holds within a lane of a contact; across contacts the lower priority number leaves first.
+    Column("lane", Text, Computed(LANE, persisted=True), nullable=False),
+    Column("priority", SmallInteger, Computed(PRIORITY, persisted=True), nullable=False),
     Column("passive_inbox_id", BigInteger),  # offered to the connection of this message …
     Column("passive_until", Moment),  # … until then (real time); later it is pushed
     Column("created_at", Moment, nullable=False),
+    Column("not_before", Moment),  # business time; the policy says when it may be asked again
     Column("expires_at", Moment),
     Column("retry_at", Moment, nullable=False),  # real time
     Column("lease_until", Moment),
@@ -128,13 +156,19 @@ outbox = Table(
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_contact_id", "contact_id"),
-    Index("ix_outbox_next", text("unordered DESC"), "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_outbox_next", "priority", "id", postgresql_where=text("state = 'waiting'")),
     Index(
         "ix_outbox_stuck",
         "state",
         postgresql_where=text("state IN ('waiting', 'sending', 'held', 'unknown')"),
     ),
-    Index("ix_outbox_open", "contact_id", "id", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index(
+        "ix_outbox_open",
+        "contact_id",
+        "lane",
+        "id",
+        postgresql_where=text("state IN ('waiting', 'sending')"),
+    ),
     Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
     Index(
         "ix_outbox_expires_at",
@@ -164,8 +198,11 @@ platform_token = Table(
     "platform_token",
     metadata,
     Column("account", Text, primary_key=True),
-    Column("token_enc", LargeBinary, nullable=False),  # under a key derived from the master key
-    Column("expires_at", Moment, nullable=False),  # real time
+    Column("token_enc", LargeBinary),  # under a key derived from the master key; null: there never was one
+    Column("expires_at", Moment),  # real time until which it is used; then it is renewed
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # of asking, in a row
+    Column("ask_after", Moment),  # real time; nobody asks before
+    Column("fault", Text),  # of the last failure
 )
 
 circuit = Table(  # what keeps us from sending for a while: the account's daily or minute quota

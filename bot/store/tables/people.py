@@ -1,8 +1,18 @@
-"""Who there is: people and their keys, contacts, doctors, reps."""
+"""Who there is: people and their keys, contacts, doctors."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from bot.store.tables.base import Moment, identity, metadata
@@ -16,6 +26,7 @@ person = Table(
     Column("master_key", Text),  # which master key wrapped it
     Column("merged_into", UUID, ForeignKey("person.id")),  # a newcomer who turned out to be this doctor
     Column("created_at", Moment, nullable=False),
+    Column("stopped_at", Moment),  # they want nothing proactive, on any contact they have or get
     Column("erased_at", Moment),
     Index("ix_person_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
 )
@@ -32,17 +43,21 @@ contact = Table(
     Column("address_enc", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
-    Column("stopped_at", Moment),
     Column("unreachable_at", Moment),  # unfollowed or blocked us
     UniqueConstraint("channel", "account", "address_hmac"),
 )
 
-rep = Table(
-    "rep",
+consent = Table(  # one row each time it was given; given_at null: withdrawn without ever having been given
+    "consent",
     metadata,
-    Column("id", UUID, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("login", Text, unique=True),
+    identity(),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),  # medication | service | promotion
+    Column("given_at", Moment),
+    Column("withdrawn_at", Moment),
+    Column("text_version", Text, nullable=False),  # of the text that was agreed to
+    Column("source", Text, nullable=False),  # who wrote it down, or where it was given
+    CheckConstraint("given_at IS NOT NULL OR withdrawn_at IS NOT NULL", name="given_or_withdrawn"),
 )
 
 doctor = Table(
@@ -60,7 +75,7 @@ doctor = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("city", Text, nullable=False, server_default=""),
     Column("interests", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("rep_id", UUID, ForeignKey("rep.id"), index=True),
+    Column("rep_id", UUID, ForeignKey("staff.id"), index=True),
     Column("digest", LargeBinary, nullable=False),  # keyed digest of the imported row: same row, no write
     Column("verified_at", Moment),
     Column("verified_by", Text),  # import | code | the person who confirmed

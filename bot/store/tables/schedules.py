@@ -31,4 +31,5 @@ occurrence = Table(
     Column("due_at", Moment, primary_key=True),
     Column("state", Text, nullable=False),  # queued | missed
     Column("reason", Text),
+    Index("ix_occurrence_age", "due_at", postgresql_using="brin"),
 )

@@ -14,9 +14,10 @@ task = Table(
     Column("kind", Text, nullable=False),
     Column("contact_id", BigInteger, ForeignKey("contact.id")),
     Column("person_id", UUID, ForeignKey("person.id")),
-    Column("owner_id", UUID, ForeignKey("rep.id")),
+    Column("owner_role", Text, nullable=False),  # a role of staff; of reps, owner_id names the one
+    Column("owner_id", UUID, ForeignKey("staff.id")),
     Column("key", Text, unique=True),  # what makes opening it twice the same task
-    # whose data key the detail is under: the person's, or one of its own for a safety case
+    # whose data key the detail is under: the person's, one of its own for a safety case, or (null) ours
     Column("key_id", UUID, ForeignKey("person.id")),
     Column("detail_enc", LargeBinary),
     Column("opened_at", Moment, nullable=False),
@@ -32,6 +33,7 @@ task = Table(
     Column("closed_at", Moment),
     Column("outcome", Text),
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
+    Index("ix_task_contact_id", "contact_id"),
     Index("ix_task_person_id", "person_id"),
     Index("ix_task_unnotified", "id", postgresql_where=text("notified_at IS NULL")),
 )

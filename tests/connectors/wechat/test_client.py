@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bot.model import Account, Channel, Choice, Fault, MedrepError, Message
 from connectors.wechat import WeChat
+from connectors.wechat.client import CALL
 from tests.connectors.wechat import world
 from tests.connectors.wechat.world import APP_ID, OPENID, SECRET, MemoryGateway, MemoryTokens, Platform
 
@@ -46,9 +47,14 @@ async def test_a_text(wechat: WeChat, platform: Side) -> None:
 
 
 async def test_a_menu(wechat: WeChat, platform: Side) -> None:
-    await wechat.send(OPENID, Message("您想问的是", (Choice("human", "人工"),)), key="k1")
+    """F26: the ids are digits, of the message and the place; our own names of things stay with us."""
+    offered = Message("您想问的是", (Choice("entry:met-renal", "肾功能"), Choice("human", "人工")), 1234)
+    await wechat.send(OPENID, offered, key="k1")
     (sent,) = platform[0].sent()
-    assert sent["msgmenu"]["list"] == [{"id": "human", "content": "人工"}]
+    assert sent["msgmenu"]["list"] == [
+        {"id": "123401", "content": "肾功能"},
+        {"id": "123402", "content": "人工"},
+    ]
 
 
 async def test_too_long_is_refused_before_it_is_sent(wechat: WeChat, platform: Side) -> None:
@@ -159,9 +165,20 @@ FAILURES: list[tuple[str, Any, Fault]] = [
     ("nested without end", page("[" * 100_000), Fault.AMBIGUOUS),
     ("endless", page('{"errcode": 0' + " " * 3_000_000 + "}"), Fault.AMBIGUOUS),
     ("502", page("Bad Gateway", 502), Fault.AMBIGUOUS),
-    ("403 of a proxy", page("no", 403), Fault.TRANSIENT),
+    ("403 of a proxy", page("no", 403), Fault.NO_PERMISSION),
+    ("404 of a proxy", page("no", 404), Fault.NO_PERMISSION),
+    ("400 of a proxy", page("no", 400), Fault.REJECTED),
     ("429", page("slow down", 429), Fault.TRANSIENT),
-    ("errcode with 500", page('{"errcode": 45047}', 500), Fault.COUNT_USED_UP),
+    # F17: an errcode 0 beside another status than 200 is no proof that anything was sent.
+    ("errcode 0 with 404", page('{"errcode": 0}', 404), Fault.NO_PERMISSION),
+    ("errcode 0 with 400", page('{"errcode": 0}', 400), Fault.REJECTED),
+    ("errcode 0 with 429", page('{"errcode": 0}', 429), Fault.TRANSIENT),
+    ("errcode 0 with 202", page('{"errcode": 0}', 202), Fault.AMBIGUOUS),
+    ("errcode 0 with 500", page('{"errcode": 0}', 500), Fault.AMBIGUOUS),
+    ("errcode 0 with 504", page('{"errcode": 0}', 504), Fault.AMBIGUOUS),
+    ("errcode with 500", page('{"errcode": 45047}', 500), Fault.AMBIGUOUS),
+    ("errcode with 400", page('{"errcode": 45047}', 400), Fault.COUNT_USED_UP),
+    ("refused token with 500", page('{"errcode": 40001}', 500), Fault.AMBIGUOUS),
     ("timeout", "timeout", Fault.AMBIGUOUS),
     ("reset", "reset", Fault.AMBIGUOUS),
     ("reset midway", "midway", Fault.AMBIGUOUS),
@@ -189,7 +206,7 @@ def _again(fault: Any) -> Any:
 
 async def test_a_redirect_is_not_followed(wechat: WeChat, platform: Side) -> None:
     platform[0].faults = [web.Response(status=307, headers={"Location": "/cgi-bin/message/custom/typing"})]
-    assert (await failure(wechat)).fault is Fault.TRANSIENT
+    assert (await failure(wechat)).fault is Fault.NO_PERMISSION
     assert [path for path, _ in platform[0].requests][1:] == ["/cgi-bin/message/custom/send"]
 
 
@@ -293,6 +310,17 @@ TOKEN_FAILURES: list[tuple[str, list[Any], Fault]] = [
     ("HTML", [page("<html>")], Fault.TRANSIENT),
     ("no token in it", [page('{"errcode": 0}')], Fault.TRANSIENT),
     ("no lifetime", [page('{"access_token": "x"}')], Fault.TRANSIENT),
+    # F16: mistyped answers, and statuses beside which a token counts for nothing.
+    ("lifetime as text", [page('{"access_token": "x", "expires_in": "7200"}')], Fault.TRANSIENT),
+    ("lifetime true", [page('{"access_token": "x", "expires_in": true}')], Fault.TRANSIENT),
+    ("endless lifetime", [page('{"access_token": "x", "expires_in": 1' + "0" * 30 + "}")], Fault.TRANSIENT),
+    ("token as number", [page('{"access_token": 7, "expires_in": 7200}')], Fault.TRANSIENT),
+    ("no text", [page('{"access_token": "\\ud800", "expires_in": 7200}')], Fault.TRANSIENT),
+    ("token with 500", [page('{"access_token": "x", "expires_in": 7200}', 500)], Fault.TRANSIENT),
+    ("503", [page("", 503)], Fault.TRANSIENT),
+    ("nothing", [page("")], Fault.TRANSIENT),
+    ("about somebody", [40003], Fault.TOKEN),
+    ("about a window", [45015], Fault.TOKEN),
     # aiohttp repeats a GET whose kept connection was reset, once.
     ("both gone", [page("", 404), "reset", "reset"], Fault.TRANSIENT),
 ]
@@ -307,6 +335,36 @@ async def test_without_a_token_nothing_is_sent_nor_ambiguous(
     platform[0].token_faults = [_again(fault) for fault in faults]
     assert (await failure(wechat)).fault is expected
     assert platform[0].sent() == []
+
+
+async def test_a_busy_token_endpoint_is_no_answer_to_the_message(wechat: WeChat, platform: Side) -> None:
+    """F2: with an errcode the message would be given up after three tries, heard by nobody."""
+    platform[0].token_faults = [-1]
+    assert (await failure(wechat)).code is None
+
+
+@pytest.mark.parametrize("where", ["before", "between"])
+async def test_a_call_ends_in_its_time_and_waiting_for_a_token_is_never_ambiguous(
+    platform: Side, where: str
+) -> None:
+    """F2: a hanging token endpoint ended as an ambiguous send once the sender's patience was over."""
+
+    class Hanging(MemoryTokens):
+        async def get(self, account: Account, fetch: Any) -> str:
+            return await (asyncio.sleep(60) if where == "before" else super().get(account, fetch))  # type: ignore[func-returns-value]
+
+        async def refused(self, account: Account, token: str, fetch: Any) -> str:
+            await asyncio.sleep(60)
+            return ""
+
+    platform[0].faults = [40001]
+    async with aiohttp.ClientSession() as http:
+        wechat = connector(http, platform[1], Hanging())
+        began = time.monotonic()
+        error = await failure(wechat)
+        assert time.monotonic() - began < CALL * 0.6 + 0.2
+    assert error.fault is Fault.TRANSIENT and error.code is None
+    assert len(platform[0].sent()) == (where == "between")
 
 
 # ---------------------------------------------------------------- secrets

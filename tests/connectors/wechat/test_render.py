@@ -80,8 +80,9 @@ def test_no_emoji_is_torn() -> None:
 
 def test_choices_that_fill_a_message_stand_alone() -> None:
     many = tuple(Choice(str(n), "选项" * 60) for n in range(5))
-    parts = split(Message("药" * 682, many))
+    parts = split(Message("药" * 682, many, 7))
     assert [(part.text, part.choices) for part in parts] == [("药" * 682, ()), ("", many)]
+    assert parts[-1].number == 7
 
 
 def test_choices_too_long_stay_too_long() -> None:
@@ -91,11 +92,11 @@ def test_choices_too_long_stay_too_long() -> None:
 
 
 def test_the_menu() -> None:
-    sent = body("o1", Message("您想问的是", CHOICES))
+    sent = body("o1", Message("您想问的是", CHOICES, 7))
     assert sent["msgtype"] == "msgmenu"
     assert sent["msgmenu"]["head_content"] == "您想问的是"
     assert [(it["id"], it["content"]) for it in sent["msgmenu"]["list"]] == [
-        (choice.id, choice.label) for choice in CHOICES
+        (f"7{place:02d}", choice.label) for place, choice in enumerate(CHOICES, start=1)
     ]
     assert sent["msgmenu"]["tail_content"]
     assert sent["aimsgcontext"] == {"is_ai_msg": 1}

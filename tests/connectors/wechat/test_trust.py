@@ -292,9 +292,10 @@ async def test_a_sender_that_hangs_up(
 
 
 async def test_refusals_log_nothing_personal_or_secret(
-    site: Site, gateways: Gateways, caplog: pytest.LogCaptureFixture
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    monkeypatch.setattr(webhook, "LOG_EVERY_S", 0.0)
     for bad in (
         replace(post("safe", text("我的血压")), query={"openid": world.OPENID}),
         post("safe", text("我的血压", "abc")),

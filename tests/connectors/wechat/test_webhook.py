@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from bot.clock import real_now
 from bot.model import InboundKind, Message
+from bot.privacy.retention import RULES
+from connectors.wechat import webhook
 from tests.connectors.wechat import world
 from tests.connectors.wechat.conftest import MODES, Site
 from tests.connectors.wechat.world import OPENID, MemoryGateway, event, post, sign, text, xml
@@ -83,10 +86,10 @@ UNDERSTOOD = [
     Understood("empty text", text(""), InboundKind.TEXT, ""),
     Understood(
         "menu answer",
-        text("肾功能不全", bizmsgmenuid="entry:metformin-renal"),
+        text("肾功能不全", bizmsgmenuid="123401"),
         InboundKind.CHOICE,
         "肾功能不全",
-        choice="entry:metformin-renal",
+        choice="123401",
     ),
     Understood("no menu answer", text("x", bizmsgmenuid=""), InboundKind.TEXT, "x"),
     Understood(
@@ -231,14 +234,70 @@ async def test_an_unknown_type_is_acknowledged_only(site: Site, gateways: Gatewa
     assert gateways["safe"].accepted == 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("minutes", [-11, -60 * 24 * 365, 11, 60 * 24])
-async def test_a_stale_post_is_acknowledged_only(
+YEAR = 60 * 24 * 365
+
+
+@pytest.mark.parametrize("mode", ["compatible", "safe"])
+@pytest.mark.parametrize("minutes", [-11, -YEAR, 11, YEAR])
+async def test_a_signed_post_is_stored_however_wrong_a_clock_is(
     site: Site, gateways: Gateways, mode: str, minutes: int
 ) -> None:
-    stale = post(mode, text("昨天的话"), at=time.time() + 60 * minutes)
-    assert await site.send(mode, stale) == (200, "success")
-    assert gateways[mode].accepted == 0
+    """F12: with our clock 11 minutes off every message was acknowledged and dropped, red flags too."""
+    before = counted("medrep_webhook_clock_off_total", account=f"wechat:{mode}", outcome="accepted")
+    sent = post(mode, text("胸痛"), at=time.time() + 60 * minutes)
+    assert await site.send(mode, sent) == (200, "success")
+    assert gateways[mode].one.text == "胸痛"
+    after = counted("medrep_webhook_clock_off_total", account=f"wechat:{mode}", outcome="accepted")
+    assert after == before + 1
+    # A replay is caught by its key: the gateway is asked again, and stores nothing.
+    assert await site.send(mode, sent) == (200, "success")
+    assert (gateways[mode].accepted, len(gateways[mode].rows)) == (2, 1)
+
+
+@pytest.mark.parametrize("minutes", [-11, -YEAR, 11, YEAR])
+async def test_a_signature_without_the_body_is_good_for_its_time_only(
+    site: Site, gateways: Gateways, minutes: int
+) -> None:
+    """F12: in plain mode an old address could be reused for any text; refused aloud, never acknowledged."""
+    stale = post("plain", text("昨天的话"), at=time.time() + 60 * minutes)
+    assert await site.send("plain", stale) == (503, "configuration")
+    assert gateways["plain"].accepted == 0
+
+
+async def test_an_old_post_is_refused_once_its_key_may_be_gone(site: Site, gateways: Gateways) -> None:
+    """F12: only the key tells a replay, so a post may not be older than the inbox keeps keys."""
+    (kept,) = (timedelta(days=rule.days) for rule in RULES if rule.store == "inbox")
+    assert kept > webhook.KEYS_KEPT
+    sent = post("safe", text("x"), at=time.time() - webhook.KEYS_KEPT.total_seconds() - 60)
+    assert await site.send("safe", sent) == (503, "configuration")
+    assert gateways["safe"].accepted == 0
+
+
+async def test_whoever_cannot_sign_does_not_fill_the_log(
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F29: each unsigned request wrote a line, with words of the caller in it."""
+    caplog.set_level("DEBUG")
+    before = counted("medrep_webhook_refused_total", account="wechat:safe", fault="malformed")
+    monkeypatch.setattr(webhook, "LOG_EVERY_S", 0.0)
+    good, word = post("safe", text("x")), "forged-line"
+    bad = f"<xml><{word}>1</{word}><{word}>2</{word}></xml>".encode()
+    assert (await site.send("safe", replace(good, body=bad)))[0] == 400
+    monkeypatch.setattr(webhook, "LOG_EVERY_S", 60.0)
+    caplog.clear()
+    for _ in range(50):
+        assert (await site.send("safe", replace(good, body=bad)))[0] == 400
+        unsigned = replace(good, query={**good.query, "timestamp": word})
+        assert (await site.send("safe", unsigned))[0] == 403
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("connectors")]
+    assert len(ours) <= 2
+    assert word not in "\n".join(ours)
+    after = counted("medrep_webhook_refused_total", account="wechat:safe", fault="malformed")
+    assert after == before + 51
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_a_clock_a_little_off_is_fine(site: Site, gateways: Gateways) -> None:

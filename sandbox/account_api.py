@@ -17,7 +17,7 @@ NAME_BYTES = {"top": 16, "sub": 60}
 PUSHES = {"click", "scancode_push", "scancode_waitmsg", "location_select", "pic_sysphoto"}
 
 
-class Basics:
+class AccountApi:
     def __init__(self, double: Double) -> None:
         self._double = double
 

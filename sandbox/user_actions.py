@@ -38,7 +38,7 @@ class UnfitError(Exception):
     """Nobody could do this on a phone; the text says why."""
 
 
-class Acts:
+class UserActions:
     def __init__(self, double: Double) -> None:
         self._double = double
 

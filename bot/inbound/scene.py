@@ -1,0 +1,99 @@
+"""What one turn starts from, read in one transaction, and the record of what was made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.inbound.turn_input import Reading, read_turn
+from bot.model import (
+    Audience,
+    Basis,
+    BasisKind,
+    Choice,
+    Fault,
+    InboundKind,
+    MedrepError,
+    Turn,
+    read_pick,
+)
+from bot.runtime.services import Services
+from bot.store import contacts, conversations, doctors, inbox, outbox
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.doctors import Standing
+from bot.store.inbox import Waiting
+from bot.store.keys import Vault
+from bot.store.turns import Claim, Record
+
+# A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
+SESSION = timedelta(hours=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that one turn starts from."""
+
+    contact: Contact
+    standing: Standing
+    messages: tuple[Waiting, ...]
+    reading: Reading | None  # None: nothing to ask the engine
+    conversation: bytes | None
+
+    def slots(self) -> dict[str, object]:
+        """What rows know and the conversation needs."""
+        return {
+            "audience": self.contact.audience.value,
+            "verified": self.standing.verified,
+            "verify_waiting": self.standing.waiting,
+            "introduced": self.contact.introduced_at is not None,
+            "adverse_event": any(message.screening.get("adverse_event") for message in self.messages),
+        }
+
+
+async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
+    """The scene of a claimed turn; None when the person was erased while it waited."""
+    contact = await contacts.by_id(tx, claim.contact_id)
+    since = services.clock.now() - SESSION
+    try:
+        messages = await inbox.of_turn(tx, services.vault, claim.turn_id)
+        offered = await conversations.read_offer(tx, services.vault, claim.contact_id, since)
+        conversation = await conversations.read_conversation(tx, services.vault, contact, since)
+        clicked = await _clicked(tx, services.vault, contact, messages)
+    except MedrepError as error:
+        if error.fault != Fault.ERASED:
+            raise
+        return None
+    standing = await doctors.standing(tx, contact.person_id)
+    verified = contact.audience == Audience.PATIENT or standing.verified
+    reading = read_turn(messages, offered, clicked, verified=verified)
+    return Scene(contact, standing, messages, reading, conversation)
+
+
+async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:
+    """What the last message picked, by its id, of whichever message of ours to this contact offered it."""
+    last = messages[-1] if messages else None
+    pick = read_pick(last.body["choice"]) if last and last.kind == InboundKind.CHOICE else None
+    if pick is None:
+        return None
+    number, place = pick
+    choices = await outbox.choices(tx, vault, contact.id, number)
+    return choices[place - 1] if 1 <= place <= len(choices) else None
+
+
+async def recorded(
+    tx: Tx, vault: Vault, contact: Contact, scene: Scene, turn: Turn, basis: Sequence[Basis | None]
+) -> Record:
+    """What the turn was made of, its entities under the person's key."""
+    entities = json.dumps(turn.entities, ensure_ascii=False)
+    return Record(
+        intent=turn.intent,
+        confidence=turn.confidence,
+        model=turn.model,
+        actions=turn.actions,
+        entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
+        slots=scene.slots(),
+        entities=await vault.seal(tx, contact.person_id, entities, "turn.entities"),
+    )

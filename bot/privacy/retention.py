@@ -1,0 +1,86 @@
+"""How long what is kept, and why: what is older goes, a batch at a time.
+
+The periods are a proposal for the company's data protection officer. Evidence itself is not pruned: it
+holds no word in clear, and erasing a person makes what it holds of them unreadable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.clock import real_now
+from bot.evidence import note, prune_heads
+from bot.model import MedrepError
+from bot.runtime.services import Services
+from bot.store import retention
+from bot.store.database import UNAVAILABLE
+
+log = structlog.get_logger()
+EVERY = 3600.0  # seconds
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`store` keeps its rows for `days`, for this reason."""
+
+    store: str
+    days: int
+    reason: str
+
+
+RULES = (
+    Rule("offer", 7, "个保法第十九条：实现目的所必要的最短时间（选项八小时后已失效）"),
+    Rule("effect", 30, "个保法第十九条：只用于同一轮对话的重试"),
+    Rule("attempt", 30, "个保法第十九条：只用于限制身份核对的次数"),
+    Rule("occurrence", 730, "随访期内核对提醒是否送达"),
+    Rule("inbox", 1095, "对外信息留存备查，并识别平台重复投递；网络安全法第二十一条要求日志不少于六个月"),
+    Rule("head", 1825, "留痕的签名链头；更早的由签名检查点代替，校验结果不变"),
+)
+
+
+async def prune(services: Services, batch: int = BATCH) -> dict[str, int]:
+    """Remove what is older than its rule allows; how many rows of each store.
+
+    Several processes may call it: one works, the others find nothing to do. Raises MedrepError(TAMPERED) when
+    a head is not as it was signed; what came before the heads is pruned all the same.
+    """
+    removed = {rule.store: 0 for rule in RULES}
+    for rule in RULES:
+        while True:
+            count = await _batch(services, rule, batch)
+            removed[rule.store] += count
+            if count < batch:
+                break
+    if any(removed.values()):
+        async with services.db.begin() as tx:
+            await note(tx, "retention.pruned", services.clock.now(), "retention", rows=removed)
+    return removed
+
+
+async def _batch(services: Services, rule: Rule, batch: int) -> int:
+    kept = timedelta(days=rule.days)
+    if rule.store == "head":
+        return await prune_heads(services.db, services.home, real_now() - kept, limit=batch)
+    async with services.db.begin() as tx:
+        if not await retention.become_pruner(tx):
+            return 0
+        return await retention.prune(tx, rule.store, services.clock.now() - kept, batch)
+
+
+async def keep_pruning(services: Services) -> None:
+    """Prune every hour until cancelled."""
+    while True:
+        try:
+            removed = await prune(services)
+            if any(removed.values()):
+                log.info("retention.pruned", **removed)
+        except UNAVAILABLE:
+            log.warning("retention.failed", reason="database")
+        except MedrepError as error:
+            log.error("retention.failed", reason=str(error.fault))
+        await asyncio.sleep(EVERY)

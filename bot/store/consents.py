@@ -1,0 +1,85 @@
+"""Consent rows: one for each time it was given, and one for a withdrawal of what was never given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from bot.model import Purpose
+from bot.store.database import Tx
+from bot.store.tables import consent, doctor, person
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    purpose: Purpose
+    given_at: datetime | None
+    withdrawn_at: datetime | None
+    text_version: str
+    source: str
+
+
+async def lock(tx: Tx, person_id: UUID) -> UUID:
+    """Consent of this person is decided by one transaction at a time; who they turned out to be."""
+    query = select(person.c.merged_into).where(person.c.id == person_id)
+    into: UUID | None = (await tx.execute(query.with_for_update(key_share=True))).scalar_one()
+    return person_id if into is None else await lock(tx, into)
+
+
+async def add(tx: Tx, person_id: UUID, row: ConsentRow) -> None:
+    await tx.execute(
+        insert(consent).values(
+            person_id=person_id,
+            purpose=row.purpose.value,
+            given_at=row.given_at,
+            withdrawn_at=row.withdrawn_at,
+            text_version=row.text_version,
+            source=row.source,
+        )
+    )
+
+
+async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> int:
+    """End what is given for this purpose; how many rows that were."""
+    done = await tx.execute(
+        update(consent)
+        .where(
+            consent.c.id.in_(select(consent.c.id).where(_theirs(person_id))),
+            consent.c.purpose == purpose.value,
+            consent.c.withdrawn_at.is_(None),
+        )
+        .values(withdrawn_at=now)
+        .returning(consent.c.id)
+    )
+    return len(done.all())
+
+
+async def latest(tx: Tx, person_id: UUID) -> dict[Purpose, ConsentRow]:
+    """The last word on each purpose, of this person and of newcomers who turned out to be them."""
+    moment = func.greatest(consent.c.given_at, consent.c.withdrawn_at)
+    rows = await tx.execute(
+        select(consent)
+        .where(_theirs(person_id))
+        .ext(distinct_on(consent.c.purpose))
+        .order_by(consent.c.purpose, moment.desc(), consent.c.id.desc())
+    )
+    return {
+        Purpose(row.purpose): ConsentRow(
+            Purpose(row.purpose), row.given_at, row.withdrawn_at, row.text_version, row.source
+        )
+        for row in rows
+    }
+
+
+async def is_listed(tx: Tx, person_id: UUID) -> bool:
+    """Whether they are a doctor on the company's list."""
+    return bool((await tx.execute(select(exists().where(doctor.c.person_id == person_id)))).scalar_one())
+
+
+def _theirs(person_id: UUID) -> ColumnElement[bool]:
+    merged = select(person.c.id).where(person.c.merged_into == person_id)
+    return or_(consent.c.person_id == person_id, consent.c.person_id.in_(merged))

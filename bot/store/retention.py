@@ -1,0 +1,39 @@
+"""Removing rows that were kept long enough, a batch at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Table, delete, select, text, true, tuple_
+
+from bot.model import InboxState
+from bot.store.database import Tx
+from bot.store.tables import attempt, effect, inbox, occurrence, offer
+
+_LOCK = 7_263_503
+_OVER = (InboxState.DONE.value, InboxState.FAILED.value)
+# What ages by which column; what is still under way never goes.
+_AGES: dict[Table, tuple[ColumnElement[datetime], ColumnElement[bool]]] = {
+    effect: (effect.c.at, true()),
+    attempt: (attempt.c.at, true()),
+    offer: (offer.c.offered_at, true()),
+    occurrence: (occurrence.c.due_at, occurrence.c.state != "queued"),
+    inbox: (inbox.c.received_at, inbox.c.state.in_(_OVER)),
+}
+_STORES = {table.name: table for table in _AGES}
+
+
+async def become_pruner(tx: Tx) -> bool:
+    """Whether this transaction alone prunes now."""
+    locked = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    return bool(locked.scalar())
+
+
+async def prune(tx: Tx, store: str, before: datetime, limit: int) -> int:
+    """Delete up to `limit` rows of `store` from before then (business time); how many."""
+    table = _STORES[store]
+    age, over = _AGES[table]
+    key = tuple(table.primary_key)
+    old = select(*key).where(age < before, over).limit(limit).with_for_update(skip_locked=True)
+    done = await tx.execute(delete(table).where(tuple_(*key).in_(old)))
+    return int(done.rowcount)

@@ -1,0 +1,28 @@
+"""Colleagues: who they are, and what they do."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy.dialects.postgresql import UUID
+
+from bot.store.tables.base import Moment, metadata
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # by which the list of doctors names its reps
+    Column("login", Text, unique=True),  # null: named by an import, nobody logs in
+    Column("password_hash", Text),  # argon2id
+    Column("one_time", Boolean, nullable=False, server_default=text("false")),  # to be changed at log-in
+    Column("team", Text, nullable=False, server_default=""),
+    Column("disabled_at", Moment),
+)
+
+staff_role = Table(
+    "staff_role",
+    metadata,
+    Column("staff_id", UUID, ForeignKey("staff.id"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Index("ix_staff_role_role", "role"),
+)

@@ -1,0 +1,129 @@
+"""What a person picked: by the button of just that message, by its words, by its number, or nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.clock import real_now
+from bot.inbound.scene import read_scene
+from bot.inbound.turn_input import Reading, read_turn
+from bot.model import Choice, InboundKind, InboxState, Message, Purpose, read_pick
+from bot.store import turns
+from bot.store.inbox import Waiting
+from bot.store.outbox import Draft, Part
+from tests.stage import Stage
+
+OFFERED = (Choice("entry:met-renal", "肾功能不全怎么用"), Choice("human", "找同事"))
+
+
+def said(kind: InboundKind, text: str, choice: str = "") -> Waiting:
+    body = {"text": text, "choice": choice, "event": "", "detail": {}}
+    return Waiting(1, kind, datetime.now(UTC), None, {}, body)
+
+
+def reading(kind: InboundKind, text: str, choice: str = "", clicked: Choice | None = None) -> Reading:
+    found = read_turn([said(kind, text, choice)], OFFERED, clicked, verified=True)
+    assert found is not None
+    return found
+
+
+def picked(found: Reading) -> str | None:
+    return found.input.entities.get("choice") if found.input.intent == "choose" else None
+
+
+@pytest.mark.parametrize("text", ["entry:met-renal", "human", "intent:greet", "medical_information", "3"])
+def test_our_names_of_things_are_text_when_typed(text: str) -> None:
+    """F26: what is typed is never an id of ours."""
+    found = reading(InboundKind.TEXT, text)
+    assert picked(found) is None and found.input.text == text
+
+
+@pytest.mark.parametrize("unknown", ["entry:met-dose", "human", "intent:greet", "999901", "x", ""])
+def test_an_unknown_id_is_matched_by_its_words_or_is_text(unknown: str) -> None:
+    """F26: any id that came with a message was taken for one of ours, offered or not."""
+    assert picked(reading(InboundKind.CHOICE, "找同事", unknown)) == "human"
+    assert picked(reading(InboundKind.CHOICE, "第一个", unknown)) == "entry:met-renal"
+    found = reading(InboundKind.CHOICE, "二甲双胍减量", unknown)
+    assert picked(found) is None and found.input.text == "二甲双胍减量"
+
+
+def test_an_unknown_id_that_is_a_place_is_that_place() -> None:
+    assert picked(reading(InboundKind.CHOICE, "…", "2")) == "human"
+    assert picked(reading(InboundKind.CHOICE, "…", "3")) is None
+
+
+def test_what_the_id_names_comes_first() -> None:
+    old = Choice("entry:met-dose", "找同事")
+    assert picked(reading(InboundKind.CHOICE, "找同事", "1201", old)) == "entry:met-dose"
+
+
+def test_ids_are_digits_and_read_back() -> None:
+    message = Message("？", OFFERED * 6, 9_007_199_254_740)
+    ids = message.pick_ids()
+    assert all(pick.isascii() and pick.isdecimal() for pick in ids)
+    assert [read_pick(pick) for pick in ids] == [(message.number, place) for place in range(1, 13)]
+    for other in ("", "1", "12", "entry:a", "１２３", "1" * 30, "12\n3", "-123"):
+        assert read_pick(other) is None
+
+
+@pytest.fixture
+async def verified(open_window: Stage) -> Stage:
+    """The phone's owner is a verified doctor."""
+    contact = await open_window.contact()
+    await open_window.write(
+        "INSERT INTO doctor (person_id, external_id, name_enc, hospital, digest, verified_at, updated_at) "
+        "VALUES (:person, 'T-1', '', '示例医院', '', now(), now())",
+        person=contact.person_id,
+    )
+    while await open_window.workers.turn():
+        pass  # the picture that opened the window
+    return open_window
+
+
+async def offer(stage: Stage, *choices: Choice) -> list[dict[str, str]]:
+    """Push a menu to the phone; its lines there."""
+    dialogue = stage.services.published.dialogue
+    part = Part(dialogue.text("utter_media"), dialogue.basis("utter_media"))
+    await stage.queue(draft=Draft((part,), Purpose.REPLY, choices))
+    while await stage.sender.push():
+        pass
+    lines: list[dict[str, str]] = (await stage.phone.replies())[-1]["menu"]["items"]
+    return lines
+
+
+async def clicked(stage: Stage, line: dict[str, str]) -> str | None:
+    """What the click amounts to, once a worker takes it."""
+    await stage.phone.send(type="menu", id=line["id"], content=line["content"], wait=True)
+    async with stage.services.db.begin() as tx:
+        claim = await turns.claim_next(tx, real_now(), timedelta(minutes=1))
+    assert claim is not None
+    async with stage.services.db.begin() as tx:
+        scene = await read_scene(tx, stage.services, claim)
+    async with stage.services.db.begin() as tx:
+        await turns.finish(tx, claim, InboxState.DONE, real_now())
+    assert scene is not None and scene.reading is not None
+    return picked(scene.reading)
+
+
+async def test_a_click_on_an_old_menu_means_that_menu(verified: Stage) -> None:
+    """F26: platform, outbox row and inbox together; ids are digits, and each click is its own menu's."""
+    stage = verified
+    old = await offer(stage, Choice("entry:metformin-renal", "第一问"), Choice("human", "找同事"))
+    new = await offer(stage, Choice("entry:metformin-dose", "第一问"), Choice("human", "找同事"))
+    assert all(line["id"].isdecimal() for line in [*old, *new])
+    assert await clicked(stage, old[0]) == "entry:metformin-renal"
+    assert await clicked(stage, new[0]) == "entry:metformin-dose"
+    assert await clicked(stage, old[1]) == "human"
+
+
+async def test_a_click_names_only_what_was_sent_to_this_contact(verified: Stage) -> None:
+    stage = verified
+    (line,) = await offer(stage, Choice("entry:metformin-renal", "第一问"))
+    stranger = await stage.phone.newcomer(stage.http, stage.double, "乙")
+    await stranger.send(type="image", wait=True)
+    await stage.write(
+        "UPDATE outbox SET contact_id = (SELECT max(id) FROM contact) WHERE body_enc IS NOT NULL"
+    )
+    assert await clicked(stage, line) is None, "the row is another's now"
