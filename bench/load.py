@@ -24,8 +24,12 @@ from bench.processes import Machine
 from bench.sides import APP_PYTHON
 from bench.table import Figure, at_most
 from bench.turns import TURNS, quantile
+from bot.clock import real_now
+from bot.model import Account, Channel, Inbound, InboundKind
 from bot.service.process import bound_to_us, plain_environment
 from bot.settings import ROOT
+from bot.store.inbox import key_of
+from bot.store.keys import Keyring, Vault
 
 DOCTORS = 200
 FIRST_MSG_ID = 9_000_000_000_000_000  # above whatever the sandbox itself numbers
@@ -45,7 +49,7 @@ class Sent:
     count: int
     latencies: tuple[float, ...]  # seconds, of those that were answered at all
     statuses: Counter[int]  # 0: no answer within 5 s
-    acknowledged: tuple[int, ...]  # MsgIds
+    acknowledged: tuple[str, ...]  # the keys they must have in the inbox
     late: float  # by which the sender itself was late at worst
     sender_cpu: float
     cpu: tuple[float, float]  # seconds of the app processes and of PostgreSQL
@@ -152,7 +156,7 @@ class Load:
     async def _judged(self, name: str, sent: Sent, p99: float | None) -> list[Figure]:
         """What was promised of these messages: in time, not lost, and answered once the engine is back."""
         place, went_on = self._place, time.perf_counter()
-        keys = [f"m:{number}" for number in sent.acknowledged]
+        keys = list(sent.acknowledged)
         stored = _stored(place, keys)
         await self._drained()
         done = _stored(place, keys, "done")
@@ -210,12 +214,25 @@ class Load:
             count=total,
             latencies=tuple(latency for latency in result["latency"] if latency is not None),
             statuses=Counter(result["status"]),
-            acknowledged=tuple(result["acknowledged"]),
+            acknowledged=self._keys(messages, set(result["acknowledged"])),
             late=result["late"],
             sender_cpu=result["cpu"],
             cpu=(used[0] - before[0], used[1] - before[1]),
             seconds=time.perf_counter() - began,
             machine=str(machine),
+        )
+
+    def _keys(self, messages: list[tuple[str, str, int]], acknowledged: set[int]) -> tuple[str, ...]:
+        """What the acknowledged ones of these messages (openid, text, MsgId) are stored by."""
+        vault, account, now = (
+            Vault(Keyring(self._place.home / "keys")),
+            Account(Channel.WECHAT, ACCOUNT),
+            real_now(),
+        )
+        return tuple(
+            key_of(vault, Inbound(account, openid, f"m:{number}", InboundKind.TEXT, now, text))
+            for openid, text, number in messages
+            if number in acknowledged
         )
 
     async def _drained(self) -> None:
