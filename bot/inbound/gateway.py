@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
+from bot.evidence import note_all
 from bot.inbound.receive import Receiver
 from bot.model import (
     Accepted,
@@ -30,12 +31,13 @@ from bot.model import (
     PassiveReply,
     Purpose,
 )
-from bot.outbound.release import release
-from bot.outbound.sender import record_sent
+from bot.outbound.circumstances import read_circumstances
+from bot.outbound.release import message_of, release
+from bot.outbound.settling import evidence_of
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import inbox, outbox, outbox_outcomes, passive
+from bot.store import inbox, outbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
@@ -143,7 +145,7 @@ class Gateway:
                 return
             now = self._services.clock.now()
             if await outbox_outcomes.settle(tx, row, Outcome(OutboxState.SENT, sent_at=now)):
-                await record_sent(tx, row, now, via="passive")
+                await note_all(tx, [evidence_of(row, now, "passive")])
                 metrics.SENT.labels(str(row.account), "passive").inc()
             reached("passive.before_commit")
 
@@ -176,8 +178,9 @@ class Gateway:
                 return None
             outbox_id, fresh = found
             try:
-                row = await outbox.read(tx, services.vault, outbox_id)
-                message = await release(tx, services, row)
+                row = await outbox.read(tx, outbox_id)
+                facts = await read_circumstances(tx, services, [row])
+                message = message_of(row, await release(tx, services, row, facts[row.contact_id]))
             except MedrepError:
                 message = None
             if message is None or not self._fits(row.account, message):
@@ -185,6 +188,6 @@ class Gateway:
                 if fresh:
                     await passive.push_instead(tx, outbox_id)
                 return None
-            taken = await outbox.take(tx, row, real_now(), lease, via="passive")
+            taken = await outbox_claims.take(tx, row, real_now(), lease, via="passive")
         reached("passive.claimed")
         return Offer(outbox_id, message, taken) if taken else None
