@@ -8,7 +8,7 @@ acknowledgement and the reply is pushed.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +44,7 @@ from bot.store.outbox_outcomes import Outcome
 
 PASSIVE_WAIT = timedelta(seconds=3)
 RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
+LOOK = 1.0  # seconds
 WAITERS = 40  # connections of one process that may wait at once
 ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, InboundKind.EVENT})
 
@@ -83,6 +84,7 @@ class Gateway:
         self._passive_wait = passive_wait
         self._retry_wait = retry_wait
         self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
+        self._unheard: deque[int] = deque(maxlen=1000)
 
     async def accept(self, inbound: Inbound, *, passive: bool) -> Accepted:
         """Durable when this returns."""
@@ -104,19 +106,22 @@ class Gateway:
         arrived = real_now()
         ready = asyncio.Event()
         self._waiting[accepted.inbox_id].add(ready)
+        if accepted.answered or accepted.duplicate or accepted.inbox_id in self._unheard:
+            ready.set()  # else nothing can be there yet
         try:
             while True:
+                # The end of a turn is told once; one that was missed is found by looking each second.
+                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
+                # Not wait_for, which in Python 3.11 can swallow a cancellation.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(remaining, LOOK)):
+                        await ready.wait()
                 ready.clear()
                 reply = await self._taken(accepted, arrived)
-                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
-                if reply is not None or remaining <= 0 or not self._patient():
+                if reply is not None or real_now() >= arrived + self._passive_wait or not self._patient():
                     return reply
                 if await self._over(accepted):
                     return await self._taken(accepted, arrived)
-                # Not wait_for, which in Python 3.11 can swallow a cancellation.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(remaining):
-                        await ready.wait()
         finally:
             waiting = self._waiting[accepted.inbox_id]
             waiting.discard(ready)
@@ -124,8 +129,11 @@ class Gateway:
                 del self._waiting[accepted.inbox_id]
 
     async def notified(self, inbox_id: str) -> None:
-        """A reply to this message was written (by whichever process): wake its connections."""
-        for ready in self._waiting.get(int(inbox_id), ()):
+        """The turn of this message ended (in whichever process): wake its connections."""
+        number = int(inbox_id)
+        if number not in self._waiting:
+            self._unheard.append(number)  # its connection is about to wait, or in another process
+        for ready in self._waiting.get(number, ()):
             ready.set()
 
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:

@@ -141,7 +141,10 @@ async def add(
     passive: tuple[int, datetime] | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[int, bytes]:
-    """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
+    """Queue a message; its id and ciphertext.
+
+    `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
+    """
     body = await sealed(tx, vault, contact.person_id, draft)
     outbox_id: int = (
         await tx.execute(
@@ -165,8 +168,8 @@ async def add(
             .returning(outbox.c.id)
         )
     ).scalar_one()
-    # The sender need not look before the connection has had its chance.
-    await (notify(tx, channels.PASSIVE, str(passive[0])) if passive else notify(tx, channels.OUTBOX))
+    if passive is None:  # else the sender need not look before the connection has had its chance
+        await notify(tx, channels.OUTBOX)
     return outbox_id, body
 
 
