@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.evidence import about, note_all
-from bot.evidence.writing import Evidence
+from bot.evidence import Evidence, about, note_all
 from bot.runtime.services import Services
 from bot.store import outbox_outcomes
 from bot.store.database import retried
