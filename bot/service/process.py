@@ -104,14 +104,16 @@ class Child:
 async def keep(process: Process, say: Say) -> None:
     """Restart `process`, which runs, whenever it ends. Raises MedrepError(CONFIGURATION) to give up.
 
-    Only ends of its own making count against it: what was killed from outside is started again as long
-    as it takes, with longer pauses.
+    Only a process that never lived for long is given up, which says that its settings are wrong, and only
+    ends of its own making count. What worked before, or was killed from outside, is started again as long
+    as it takes, with longer pauses: ending all the others would help nobody.
     """
-    failures, pause, began = 0, SHORTEST_PAUSE / 2, time.monotonic()
+    failures, pause, began, worked = 0, SHORTEST_PAUSE / 2, time.monotonic(), False
     while True:
         code = await process.wait()
         steady = time.monotonic() - began >= STEADY_SECONDS
-        failures = 0 if steady else failures + (code >= 0)
+        worked = worked or steady
+        failures = 0 if worked else failures + (code >= 0)
         pause = SHORTEST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
         if failures >= FAILED_STARTS:
             raise _given_up(process, code)
@@ -125,7 +127,7 @@ async def keep(process: Process, say: Say) -> None:
                 await process.start()
                 break
             except MedrepError as error:
-                failures += 1
+                failures += not worked
                 pause = min(pause * 2, LONGEST_PAUSE)
                 if failures >= FAILED_STARTS:
                     raise

@@ -11,7 +11,6 @@ from pathlib import Path
 import aiohttp
 import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.publishing import in_force
@@ -20,7 +19,7 @@ from bot.model import Fault, MedrepError
 from bot.service.process import Say
 from bot.service.training import train
 from bot.store import business_clock, channels, published
-from bot.store.database import Database
+from bot.store.database import UNAVAILABLE, Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
@@ -81,7 +80,7 @@ class Succession:
                     await self._catch_up()  # what was published while nobody listened
                     async for _ in connection.notifies():
                         await self._catch_up()
-            except (psycopg.OperationalError, DBAPIError) as error:
+            except (psycopg.OperationalError, *UNAVAILABLE) as error:
                 log.warning("succession.disconnected", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -15,10 +15,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import aiohttp
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
@@ -33,12 +34,15 @@ from bot.settings import Settings, read_settings
 from bot.store.database import Database
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
+from bot.store.reaching import until_answering
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
 READY_SECONDS = 180.0
 LOG_CHECK_SECONDS = 5.0
-ENGINE_CHECK_SECONDS = 5.0
+ENGINE_CHECK_SECONDS = DATABASE_CHECK_SECONDS = 5.0
 HUNG_SECONDS = 60.0  # without a word from an engine that was ready
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
 
@@ -105,6 +109,8 @@ class Supervisor:
                     for process in self._kept:
                         group.create_task(keep(process, self._say))
                     group.create_task(self._cap_logs())
+                    if self._cluster is None:
+                        group.create_task(self._watch_database())
                     if engine is not None:
                         group.create_task(succession.follow())
                         group.create_task(self._end_hung(engine))
@@ -128,9 +134,27 @@ class Supervisor:
             await self._cluster.start()
             stack.push_async_callback(self._cluster.stop)
             self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._restart_apps))
+        await until_answering(self._url, self._say, first=True)
         if self._options.engine:
-            await asyncio.to_thread(migrate, self._url("medrep_owner"))
+            await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
         self._tell("database ready")
+
+    async def _while_refused(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, which may be repeated, as soon as the database lets us. Raises MedrepError."""
+        while True:
+            await until_answering(self._url, self._say, first=True)
+            try:
+                return await work()
+            except OperationalError as error:
+                # It went away again, is starting, is full: never a fault of the statement.
+                log.warning("database.failed", error=type(error.orig).__name__)
+            await asyncio.sleep(1.0)
+
+    async def _watch_database(self) -> None:
+        """Say once when a database that is not ours does not answer, and when it does again."""
+        while True:
+            await asyncio.sleep(DATABASE_CHECK_SECONDS)
+            await until_answering(self._url, self._say)
 
     def _url(self, role: str = "medrep_app") -> str:
         if self._cluster is not None:
@@ -145,8 +169,8 @@ class Supervisor:
         stack.push_async_callback(db.close)
         if self._options.engine:
             for outcome in (
-                await seed_content(db, real_now()),
-                await seed_dialogue(db, settings.home, real_now()),
+                await self._while_refused(lambda: seed_content(db, real_now())),
+                await self._while_refused(lambda: seed_dialogue(db, settings.home, real_now())),
             ):
                 if outcome.state == "kept":
                     self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
@@ -155,7 +179,7 @@ class Supervisor:
         address = f"http://127.0.0.1:{settings.engine_port}"
         succession = Succession(db, settings.home, address, self._shared.engine, self._say)
         if self._options.engine:
-            await succession.begin()
+            await self._while_refused(succession.begin)
             self._tell("language model ready")
         elif not os.environ.get("MEDREP_ENGINE_URL"):
             raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_ENGINE_URL")
@@ -203,15 +227,18 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            db = Database(self._url(), size=1, evidence_key=evidence_key(self._settings.key_dir))
-            try:
-                lines += await demo.people(db, self._settings)
-            finally:
-                await db.close()
+            lines += await self._while_refused(self._demo)
         self._tell("ready")
         for line in lines:
             self._say(line)
         self._say("stop with Ctrl-C (or SIGTERM)")
+
+    async def _demo(self) -> list[str]:
+        db = Database(self._url(), size=1, evidence_key=evidence_key(self._settings.key_dir))
+        try:
+            return await demo.people(db, self._settings)
+        finally:
+            await db.close()
 
     async def _end_hung(self, engine: Child) -> None:
         """An engine that was ready and says nothing any more is ended; it is then started again."""
