@@ -6,6 +6,7 @@ The old one speaks on until the new one is trained, and for good if that fails; 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -33,7 +34,8 @@ TRIES, TRY_SECONDS = 10, 3.0  # an engine that is being restarted is back by the
 class Succession:
     """Keeps `model`, which the engine is started with, and the running engine at what is published."""
 
-    def __init__(self, db: Database, home: Path, url: str, token: str, say: Say) -> None:
+    def __init__(self, db: Callable[[], Database], home: Path, url: str, token: str, say: Say) -> None:
+        """`db` is asked at each use: the database may come back at another address."""
         self._db, self._home, self._url, self._token, self._say = db, home, url, token, say
         self._model: Path | None = None
         self._speaks = ""
@@ -65,7 +67,7 @@ class Succession:
     async def _predecessor(self) -> Path | None:
         """The newest model here whose dialogue was published."""
         models = sorted((self._home / "models").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             for model in models:
                 fingerprint = model.name.partition(".")[0]
                 if await published.by_fingerprint(tx, dialogue_version, fingerprint) is not None:
@@ -76,7 +78,7 @@ class Succession:
         """Watch for new versions until cancelled."""
         while True:
             try:
-                async with await self._db.listen(channels.PUBLISHED) as connection:
+                async with await self._db().listen(channels.PUBLISHED) as connection:
                     await self._catch_up()  # what was published while nobody listened
                     async for _ in connection.notifies():
                         await self._catch_up()
@@ -85,7 +87,7 @@ class Succession:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _published(self) -> Dialogue | None:
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             return await in_force(tx)
 
     async def _catch_up(self) -> None:
@@ -123,7 +125,7 @@ class Succession:
 
     async def _tell(self, dialogue: Dialogue, error: MedrepError) -> None:
         log.error("succession.failed", version=dialogue.fingerprint[:12], detail=error.detail)
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             await open_task(
                 tx,
                 Vault(Keyring(self._home / "keys")),

@@ -69,6 +69,7 @@ class Supervisor:
         self._settings, self._options, self._say = settings, options, say
         self._shared: Tokens
         self._cluster: Cluster | None = None
+        self._db: Database
         self._apps: list[Child] = []
         self._kept: list[Process] = []
         self._began = time.monotonic()
@@ -97,7 +98,7 @@ class Supervisor:
             refuse_used_ports(self._ports())
             self._shared = tokens(settings.home)
             await self._database(stack)
-            succession = await self._dialogue(stack)
+            succession = await self._dialogue()
             sandbox_url = await self._sandbox(stack) if settings.sandbox and options.app else None
             engine = programs.engine(settings, self._shared, succession.model) if options.engine else None
             if engine is not None:
@@ -133,10 +134,12 @@ class Supervisor:
             self._cluster = Cluster(settings.home)
             await self._cluster.start()
             stack.push_async_callback(self._cluster.stop)
-            self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._restart_apps))
+            self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._database_moved))
         await until_answering(self._url, self._say, first=True)
         if self._options.engine:
             await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        self._db = self._pool()
+        stack.push_async_callback(lambda: self._db.close())
         self._tell("database ready")
 
     async def _while_refused(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -162,22 +165,20 @@ class Supervisor:
         assert self._settings.database_url is not None  # noqa: S101 - for the type checker
         return self._settings.database_url
 
-    async def _dialogue(self, stack: AsyncExitStack) -> Succession:
+    async def _dialogue(self) -> Succession:
         """What is said: the seed published, the model trained."""
         settings = self._settings
-        db = Database(self._url(), size=2, evidence_key=evidence_key(settings.key_dir))
-        stack.push_async_callback(db.close)
         if self._options.engine:
             for outcome in (
-                await self._while_refused(lambda: seed_content(db, real_now())),
-                await self._while_refused(lambda: seed_dialogue(db, settings.home, real_now())),
+                await self._while_refused(lambda: seed_content(self._db, real_now())),
+                await self._while_refused(lambda: seed_dialogue(self._db, settings.home, real_now())),
             ):
                 if outcome.state == "kept":
                     self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
                 elif outcome.state == "published":
                     self._say(str(outcome))
         address = f"http://127.0.0.1:{settings.engine_port}"
-        succession = Succession(db, settings.home, address, self._shared.engine, self._say)
+        succession = Succession(lambda: self._db, settings.home, address, self._shared.engine, self._say)
         if self._options.engine:
             await self._while_refused(succession.begin)
             self._tell("language model ready")
@@ -209,8 +210,13 @@ class Supervisor:
         await child.start()
         self._kept.append(child)
 
-    def _restart_apps(self) -> None:
-        """They hold the database's old address."""
+    def _pool(self) -> Database:
+        return Database(self._url(), size=2, evidence_key=evidence_key(self._settings.key_dir))
+
+    async def _database_moved(self) -> None:
+        """The embedded database has another port; the apps and our own connections have the old one."""
+        old, self._db = self._db, self._pool()
+        await old.close()
         for app in self._apps:
             if app.process is not None and app.process.returncode is None:
                 app.process.terminate()
@@ -227,18 +233,11 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            lines += await self._while_refused(self._demo)
+            lines += await self._while_refused(lambda: demo.people(self._db, self._settings))
         self._tell("ready")
         for line in lines:
             self._say(line)
         self._say("stop with Ctrl-C (or SIGTERM)")
-
-    async def _demo(self) -> list[str]:
-        db = Database(self._url(), size=1, evidence_key=evidence_key(self._settings.key_dir))
-        try:
-            return await demo.people(db, self._settings)
-        finally:
-            await db.close()
 
     async def _end_hung(self, engine: Child) -> None:
         """An engine that was ready and says nothing any more is ended; it is then started again."""

@@ -9,9 +9,8 @@ from collections.abc import Callable
 import psycopg
 
 from bot.model import Fault, MedrepError
-from bot.store.database import libpq_url
+from bot.store.database import CONNECT_SECONDS, libpq_url
 
-CONNECT_SECONDS = 5
 PAUSE = 1.0
 # Answers that waiting does not change. Of a server that speaks another language we simply wait.
 REFUSED = re.compile(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bot.dialogue.version import read_dialogue, write_dialogue
 from bot.model import Fault, MedrepError
 from bot.service.postgres import Cluster
+from bot.settings import ROOT
 from bot.store.reaching import until_answering
 from tests.running import Service, with_model
 
@@ -74,6 +77,44 @@ async def test_an_external_database_that_refuses_ends_nobody(trained_home: Path,
         if service.process is not None:
             service.stop()
         await elsewhere.stop()
+
+
+async def test_what_is_published_is_followed_at_the_databases_new_port(
+    trained_home: Path, tmp_path: Path
+) -> None:
+    """F24: somebody else took the port of the embedded database while it was being started again. The
+    supervisor's own connections follow it to the new port, so a new dialogue is still noticed."""
+    service = Service(trained_home)
+    port_file = service.home / "database.port"
+    with service.serving("engine"):
+        port = int(port_file.read_text())
+        os.kill(
+            next(pid for pid, line in service.processes().items() if "/postgres -D" in line), signal.SIGKILL
+        )
+        with socket.socket() as squatter:
+            await until(service, lambda: taken(squatter, port))
+            await until(service, lambda: port_file.read_text() not in ("", str(port)))
+            files = tmp_path / "files"
+            write_dialogue(read_dialogue(ROOT), files)
+            (files / "domain.yml").write_text(
+                (files / "domain.yml").read_text(encoding="utf-8") + "# newer\n"
+            )
+            over = read_dialogue(ROOT).fingerprint
+            await until(service, Cluster(service.home).running)
+            await asyncio.to_thread(service.prints, "dialogue", "import", files, "--over", over)
+            newer = read_dialogue(files).fingerprint[:12]
+            await until(service, lambda: f"dialogue {newer} was published" in service.said())
+
+
+def taken(squatter: socket.socket, port: int) -> bool:
+    """Whether `squatter` has the port now; its last owner needs a moment to let go."""
+    squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        squatter.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    squatter.listen()
+    return True
 
 
 async def test_a_wrong_password_is_not_waited_for(cluster: Cluster) -> None:
