@@ -30,7 +30,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.privacy import keep_pruning
-from bot.runtime import logs
+from bot.runtime import logs, metrics
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
@@ -200,6 +200,7 @@ def audiences(settings: Settings) -> dict[Account, Audience]:
 def main() -> None:
     """Entry of `python -m bot.app`."""
     logs.configure()
+    metrics.reserve()
     settings = read_settings()
     asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
 

@@ -17,6 +17,7 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.publishing import in_force
 from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
+from bot.service.disk import Disk
 from bot.service.process import Say
 from bot.service.training import train
 from bot.store import business_clock, channels, published
@@ -34,9 +35,11 @@ TRIES, TRY_SECONDS = 10, 3.0  # an engine that is being restarted is back by the
 class Succession:
     """Keeps `model`, which the engine is started with, and the running engine at what is published."""
 
-    def __init__(self, db: Callable[[], Database], home: Path, url: str, token: str, say: Say) -> None:
+    def __init__(
+        self, db: Callable[[], Database], home: Path, url: str, token: str, disk: Disk, say: Say
+    ) -> None:
         """`db` is asked at each use: the database may come back at another address."""
-        self._db, self._home, self._url, self._token, self._say = db, home, url, token, say
+        self._db, self._home, self._url, self._token, self._disk, self._say = db, home, url, token, disk, say
         self._model: Path | None = None
         self._speaks = ""
         self._failed: set[str] = set()
@@ -55,6 +58,8 @@ class Succession:
             self._model = await train(self._home, dialogue, self._say)
             self._speaks = dialogue.fingerprint
         except MedrepError as error:
+            if self._disk.full():
+                raise
             # As while running: the last one that could be trained goes on speaking.
             self._model = await self._predecessor()
             if self._model is None:
@@ -82,7 +87,7 @@ class Succession:
                     await self._catch_up()  # what was published while nobody listened
                     async for _ in connection.notifies():
                         await self._catch_up()
-            except (psycopg.OperationalError, *UNAVAILABLE) as error:
+            except (psycopg.OperationalError, OSError, *UNAVAILABLE) as error:
                 log.warning("succession.disconnected", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -101,8 +106,14 @@ class Succession:
             self._model = await train(self._home, dialogue, self._say)
             self._speaks = dialogue.fingerprint
             await self._load(self._model)
-        except MedrepError as error:
+        except (MedrepError, OSError) as error:
             self._model, self._speaks = before
+            if self._disk.full():
+                await self._disk.until_writable()
+                await self._catch_up()
+                return
+            if isinstance(error, OSError):
+                raise
             self._failed.add(dialogue.fingerprint)
             self._say(
                 f"dialogue {dialogue.fingerprint[:12]} cannot be used, the old one stays: {error.detail}"

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, suppress
@@ -26,9 +25,11 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.publishing import seed_content, seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
+from bot.service.disk import Disk, cap_logs
 from bot.service.home import Tokens, claim, tokens
+from bot.service.ports import refuse_used_ports
 from bot.service.postgres import Cluster, free_port
-from bot.service.process import Child, Process, Say, cap_logs, keep
+from bot.service.process import Child, Process, Say, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
 from bot.store.database import Database
@@ -41,8 +42,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 READY_SECONDS = 180.0
-LOG_CHECK_SECONDS = 5.0
-ENGINE_CHECK_SECONDS = DATABASE_CHECK_SECONDS = 5.0
+ENGINE_CHECK_SECONDS = DATABASE_CHECK_SECONDS = DISK_CHECK_SECONDS = 5.0
 HUNG_SECONDS = 60.0  # without a word from an engine that was ready
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
 
@@ -67,6 +67,7 @@ class Options:
 class Supervisor:
     def __init__(self, settings: Settings, options: Options, say: Say) -> None:
         self._settings, self._options, self._say = settings, options, say
+        self._disk = Disk(settings.home, say)
         self._shared: Tokens
         self._cluster: Cluster | None = None
         self._db: Database
@@ -108,8 +109,8 @@ class Supervisor:
             try:
                 async with asyncio.TaskGroup() as group:
                     for process in self._kept:
-                        group.create_task(keep(process, self._say))
-                    group.create_task(self._cap_logs())
+                        group.create_task(keep(process, self._disk, self._say))
+                    group.create_task(self._watch_disk())
                     if self._cluster is None:
                         group.create_task(self._watch_database())
                     if engine is not None:
@@ -139,18 +140,22 @@ class Supervisor:
         if self._options.engine:
             await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
         self._db = self._pool()
-        stack.push_async_callback(lambda: self._db.close())
+        stack.push_async_callback(self._close_pool)
         self._tell("database ready")
 
     async def _while_refused(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do `work`, which may be repeated, as soon as the database lets us. Raises MedrepError."""
+        """Do `work`, which may be repeated, as soon as database and disk let us. Raises MedrepError."""
         while True:
+            await self._disk.until_writable()
             await until_answering(self._url, self._say, first=True)
             try:
                 return await work()
             except OperationalError as error:
                 # It went away again, is starting, is full: never a fault of the statement.
                 log.warning("database.failed", error=type(error.orig).__name__)
+            except (OSError, MedrepError):
+                if not self._disk.full():
+                    raise
             await asyncio.sleep(1.0)
 
     async def _watch_database(self) -> None:
@@ -178,7 +183,9 @@ class Supervisor:
                 elif outcome.state == "published":
                     self._say(str(outcome))
         address = f"http://127.0.0.1:{settings.engine_port}"
-        succession = Succession(lambda: self._db, settings.home, address, self._shared.engine, self._say)
+        succession = Succession(
+            lambda: self._db, settings.home, address, self._shared.engine, self._disk, self._say
+        )
         if self._options.engine:
             await self._while_refused(succession.begin)
             self._tell("language model ready")
@@ -212,6 +219,9 @@ class Supervisor:
 
     def _pool(self) -> Database:
         return Database(self._url(), size=2, evidence_key=evidence_key(self._settings.key_dir))
+
+    async def _close_pool(self) -> None:
+        await self._db.close()
 
     async def _database_moved(self) -> None:
         """The embedded database has another port; the apps and our own connections have the old one."""
@@ -279,10 +289,12 @@ class Supervisor:
             for name in getattr(settings.accounts, channel):
                 yield f"not served  [{channel}.{name}]: nothing here speaks {channel} yet"
 
-    async def _cap_logs(self) -> None:
+    async def _watch_disk(self) -> None:
         while True:
-            await asyncio.to_thread(cap_logs, self._settings.log_dir)
-            await asyncio.sleep(LOG_CHECK_SECONDS)
+            with suppress(OSError):  # somebody took a log away
+                await asyncio.to_thread(cap_logs, self._settings.log_dir)
+            self._disk.full()
+            await asyncio.sleep(DISK_CHECK_SECONDS)
 
     def _tell(self, what: str) -> None:
         self._say(f"{what} ({time.monotonic() - self._began:.1f} s)")
@@ -290,19 +302,3 @@ class Supervisor:
 
 async def _each(children: Iterable[Child], do: Callable[[Child], Awaitable[None]]) -> None:
     await asyncio.gather(*(do(child) for child in children))
-
-
-def refuse_used_ports(ports: dict[str, int]) -> None:
-    """Raise MedrepError(CONFIGURATION) naming each setting whose port somebody else listens on."""
-    taken = []
-    for name, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                taken.append(f"port {port} is in use or not allowed; choose another with {name}")
-    if len(set(ports.values())) < len(ports):
-        taken.append(f"{', '.join(ports)} must differ")
-    if taken:
-        raise MedrepError(Fault.CONFIGURATION, "; ".join(taken))
