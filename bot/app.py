@@ -38,6 +38,7 @@ from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault, evidence_key
 from bot.tasks import watch
 from connectors.wechat import WeChat
@@ -85,6 +86,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await admit(settings.database_url, settings.key_dir)
     db = Database(settings.database_url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
     vault = Vault(Keyring(settings.key_dir))

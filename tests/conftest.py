@@ -25,7 +25,7 @@ from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
@@ -81,7 +81,8 @@ async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A MEDREP_HOME of the test's own."""
+    """A MEDREP_HOME of the test's own, with keys."""
+    make_keys(tmp_path / "home" / "keys")
     return tmp_path / "home"
 
 

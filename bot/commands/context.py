@@ -19,6 +19,7 @@ from bot.settings import Settings, read_settings
 from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.migrate import migrate
 
@@ -44,6 +45,7 @@ async def context() -> AsyncIterator[Context]:
     settings = read_settings()
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
+        await admit(url, settings.key_dir)
         db = Database(url, size=2, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         async with db.begin() as tx:

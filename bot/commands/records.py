@@ -23,6 +23,7 @@ from bot.service import backup as backups
 from bot.settings import Settings, read_settings
 from bot.store import restored, tasks
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import Keyring
 from bot.store.migrate import migrate
 
@@ -198,6 +199,7 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         work, owner, _ = await reach(stack, settings, empty=True)
         await asyncio.to_thread(backups.load, folder, owner)
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
+        await admit(work, settings.key_dir)
         db = Database(work, size=2)
         stack.push_async_callback(db.close)
         async with db.begin() as tx:

@@ -31,6 +31,7 @@ from bot.service.process import Child, Process, Say, cap_logs, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
 
@@ -130,6 +131,7 @@ class Supervisor:
             self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._restart_apps))
         if self._options.engine:
             await asyncio.to_thread(migrate, self._url("medrep_owner"))
+        await admit(self._url(), settings.key_dir)
         self._tell("database ready")
 
     def _url(self, role: str = "medrep_app") -> str:

@@ -63,9 +63,24 @@ def secret_file(path: Path, fresh: bytes) -> bytes:
     return fresh
 
 
+def make_keys(folder: Path) -> None:
+    """The keys of a new database, each only where there is none. Asked for by `bot.store.key_checks` alone:
+    a machine that made its own for a database that has keys would write what nobody else can read."""
+    for name in ("digest", "evidence-rows", "evidence", "master-0001"):
+        secret_file(folder / f"{name}.key", secrets.token_bytes(32))
+
+
+def read_key(folder: Path, name: str) -> bytes:
+    """A key of the folder. Raises MedrepError(CONFIGURATION): there is none."""
+    try:
+        return (folder / f"{name}.key").read_bytes()
+    except FileNotFoundError:
+        raise MedrepError(Fault.CONFIGURATION, f"the key folder {folder} has no {name}.key") from None
+
+
 def evidence_key(folder: Path) -> bytes:
     """The key of evidence rows' digests, kept in the key folder: the database alone cannot make one."""
-    return secret_file(folder / "evidence-rows.key", secrets.token_bytes(32))
+    return read_key(folder, "evidence-rows")
 
 
 class Keyring:
@@ -73,8 +88,9 @@ class Keyring:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._digest_key = secret_file(folder / "digest.key", secrets.token_bytes(32))
-        secret_file(folder / "master-0001.key", secrets.token_bytes(32))
+        """Raises MedrepError(CONFIGURATION): the folder lacks them."""
+        self._digest_key = read_key(folder, "digest")
+        read_key(folder, "master-0001")
         self.reload()
 
     def reload(self) -> None:

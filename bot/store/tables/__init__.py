@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
+from bot.store.tables.keys import key_check
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -42,6 +43,7 @@ __all__ = [
     "head",
     "inbox",
     "invitation_code",
+    "key_check",
     "metadata",
     "occurrence",
     "offer",

@@ -1,0 +1,95 @@
+"""Whether the keys of this machine are the ones that the database was written with.
+
+A machine without them would answer, and write what no other machine can read: so it is refused at start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from sqlalchemy import exists, insert, select, text
+
+from bot.model import Fault, MedrepError
+from bot.store.database import Database, Tx
+from bot.store.keys import Keyring, make_keys
+from bot.store.tables import evidence, key_check, person
+
+LOCK = 7_263_516  # of two first starts one makes the keys, the other is measured by them
+SHARED = ("digest", "evidence-rows", "evidence")  # beside the master keys
+_HELP = "copy keys/*.key from a machine that runs, or restore a backup; nothing was made or changed"
+
+
+def check_value(name: str, key: bytes) -> bytes:
+    """What the database may know of a key."""
+    return hmac.digest(key, f"medrep key check\0{name}".encode(), hashlib.sha256)
+
+
+async def admit(url: str, folder: Path) -> None:
+    """Raises MedrepError(CONFIGURATION) unless the key folder is this database's.
+
+    The very first start, on an empty database, makes the keys. A database from before the check values is
+    measured by what its keys open, once.
+    """
+    db = Database(url, size=1)
+    try:
+        async with db.begin() as tx:
+            await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            known = {row.name: bytes(row.value) for row in await tx.execute(select(key_check))}
+            if known:
+                _compare(folder, known)
+                return
+            if await _is_empty(tx):
+                make_keys(folder)
+            else:
+                await _opens(tx, folder)
+            await tx.execute(
+                insert(key_check),
+                [{"name": name, "value": value} for name, value in values(folder).items()],
+            )
+    finally:
+        await db.close()
+
+
+def values(folder: Path) -> dict[str, bytes]:
+    """The check values of the shared keys that are in the folder."""
+    files = [folder / f"{name}.key" for name in SHARED] + sorted(folder.glob("master-*.key"))
+    return {path.stem: check_value(path.stem, path.read_bytes()) for path in files if path.exists()}
+
+
+def _compare(folder: Path, known: dict[str, bytes]) -> None:
+    ours = values(folder)
+    missing = sorted(known.keys() - ours.keys())
+    other = sorted(name for name in known.keys() & ours.keys() if known[name] != ours[name])
+    if missing or other:
+        wrong = [f"{name}.key is missing" for name in missing]
+        wrong += [f"{name}.key is another one" for name in other]
+        raise MedrepError(
+            Fault.CONFIGURATION,
+            f"the key folder {folder} is not this database's: {', '.join(wrong)}; {_HELP}",
+        )
+
+
+async def _is_empty(tx: Tx) -> bool:
+    used = select(exists(select(person.c.id)) | exists(select(evidence.c.id)))
+    return not (await tx.execute(used)).scalar_one()
+
+
+async def _opens(tx: Tx, folder: Path) -> None:
+    """The database is in use and has no check values yet: the folder must be whole, and open a key of it."""
+    missing = [name for name in SHARED if not (folder / f"{name}.key").exists()]
+    query = select(person.c.id, person.c.wrapped_key, person.c.master_key)
+    row = (await tx.execute(query.where(person.c.wrapped_key.is_not(None)).limit(1))).first()
+    try:
+        if missing:
+            raise MedrepError(Fault.CONFIGURATION, f"{', '.join(missing)} missing")
+        keyring = Keyring(folder)
+        if row is not None:
+            keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(row.id))
+    except (MedrepError, InvalidTag) as error:
+        raise MedrepError(
+            Fault.CONFIGURATION,
+            f"the key folder {folder} does not open this database ({error}); {_HELP}",
+        ) from None
