@@ -20,7 +20,8 @@ from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault, evidence_key
 from bot.store.migrate import migrate
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ async def context() -> AsyncIterator[Context]:
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)
-        vault = Vault(Keyring(settings.key_dir))
+            vault = Vault(await open_keyring(tx, settings.key_dir))
         yield Context(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import exists, insert, select, text
+from sqlalchemy import exists, func, insert, select, text, update
 
 from bot.model import Fault, MedrepError
 from bot.store.database import Database, Tx
@@ -37,7 +39,7 @@ async def admit(url: str, folder: Path) -> None:
     try:
         async with db.begin() as tx:
             await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            known = {row.name: bytes(row.value) for row in await tx.execute(select(key_check))}
+            known = (await tx.execute(select(key_check))).all()
             if known:
                 _compare(folder, known)
                 return
@@ -47,8 +49,13 @@ async def admit(url: str, folder: Path) -> None:
                 await _opens(tx, folder)
             await tx.execute(
                 insert(key_check),
-                [{"name": name, "value": value} for name, value in values(folder).items()],
+                [
+                    {"name": name, "value": value, "state": "shared" if name in SHARED else "former"}
+                    for name, value in values(folder).items()
+                ],
             )
+            newest = select(func.max(key_check.c.name)).where(key_check.c.state == "former").scalar_subquery()
+            await tx.execute(update(key_check).where(key_check.c.name == newest).values(state="current"))
     finally:
         await db.close()
 
@@ -59,10 +66,11 @@ def values(folder: Path) -> dict[str, bytes]:
     return {path.stem: check_value(path.stem, path.read_bytes()) for path in files if path.exists()}
 
 
-def _compare(folder: Path, known: dict[str, bytes]) -> None:
+def _compare(folder: Path, known: Sequence[Any]) -> None:
     ours = values(folder)
-    missing = sorted(known.keys() - ours.keys())
-    other = sorted(name for name in known.keys() & ours.keys() if known[name] != ours[name])
+    # A master key that is only prepared may still be on its way to this machine.
+    missing = sorted(row.name for row in known if row.name not in ours and row.state != "prepared")
+    other = sorted(row.name for row in known if ours.get(row.name, row.value) != row.value)
     if missing or other:
         wrong = [f"{name}.key is missing" for name in missing]
         wrong += [f"{name}.key is another one" for name in other]

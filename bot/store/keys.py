@@ -84,26 +84,34 @@ def evidence_key(folder: Path) -> bytes:
 
 
 class Keyring:
-    """The keys that rest in files: master keys (the newest wraps), and the digest key."""
+    """The keys that rest in files: master keys (one of them wraps), and the digest key."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         """Raises MedrepError(CONFIGURATION): the folder lacks them."""
         self._digest_key = read_key(folder, "digest")
         read_key(folder, "master-0001")
         self.reload()
+        self.current = min(self.masters)  # every machine has it; the database says better (`use`)
 
     def reload(self) -> None:
-        """Read the master keys again: somebody may have rotated them."""
-        self._masters = {p.stem: p.read_bytes() for p in sorted(self._folder.glob("master-*.key"))}
-        self.current = max(self._masters)
+        """Read the master keys again: somebody may have added one."""
+        self.masters = {path.stem: path.read_bytes() for path in self.folder.glob("master-*.key")}
 
-    def rotate(self) -> str:
-        """Make a new master key the current one; returns its name. Old ones still open."""
-        name = f"master-{int(self.current.removeprefix('master-')) + 1:04d}"
-        secret_file(self._folder / f"{name}.key", secrets.token_bytes(32))
+    def use(self, name: str) -> None:
+        """Wrap with this master key from now on. Raises MedrepError(CONFIGURATION): it is not here."""
+        if name not in self.masters:
+            self.reload()
+        if name not in self.masters:
+            raise MedrepError(Fault.CONFIGURATION, f"the key folder {self.folder} has no {name}.key")
+        self.current = name
+
+    def make_master(self, after: str) -> str:
+        """A new master key in the folder, named one higher than `after`; nobody uses it yet."""
+        name = f"master-{int(after.removeprefix('master-')) + 1:04d}"
+        secret_file(self.folder / f"{name}.key", secrets.token_bytes(32))
         self.reload()
-        return self.current
+        return name
 
     def digest(self, what: str, value: str) -> bytes:
         """A keyed digest of `value`, of 32 bytes; `what` keeps the columns apart."""
@@ -111,14 +119,14 @@ class Keyring:
 
     def wrap(self, key: bytes, owner: str) -> tuple[bytes, str]:
         """`key` under the current master key, and that key's name."""
-        return _seal(self._masters[self.current], key, owner.encode()), self.current
+        return _seal(self.masters[self.current], key, owner.encode()), self.current
 
     def unwrap(self, wrapped: bytes, master: str, owner: str) -> bytes:
-        if master not in self._masters:
+        if master not in self.masters:
             self.reload()
-        if master not in self._masters:
-            raise MedrepError(Fault.CONFIGURATION, f"the key folder has no {master}")
-        return _open(self._masters[master], wrapped, owner.encode())
+        if master not in self.masters:
+            raise MedrepError(Fault.CONFIGURATION, f"the key folder {self.folder} has no {master}.key")
+        return _open(self.masters[master], wrapped, owner.encode())
 
     def seal_for_us(self, plain: str, context: str) -> bytes:
         """Encrypt what belongs to no person (platform tokens)."""
@@ -210,10 +218,6 @@ class Vault:
     def forget_all(self) -> None:
         """We may have missed that somebody was erased."""
         self._cache.clear()
-
-    async def tell_rotated(self, tx: Tx) -> None:
-        """Every process wraps under the new master key from this transaction's commit on."""
-        await notify(tx, channels.ROTATED)
 
     async def rewrap(self, tx: Tx, limit: int = 1000) -> int:
         """Bring keys under the current master key; returns how many were moved this time."""

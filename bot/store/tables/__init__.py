@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
-from bot.store.tables.keys import key_check
+from bot.store.tables.keys import key_check, key_holder
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -44,6 +44,7 @@ __all__ = [
     "inbox",
     "invitation_code",
     "key_check",
+    "key_holder",
     "metadata",
     "occurrence",
     "offer",
