@@ -20,7 +20,7 @@ from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.key_holders import open_keyring
+from bot.store.key_holders import open_keyring, report
 from bot.store.keys import Vault, evidence_key
 from bot.store.migrate import migrate
 
@@ -52,6 +52,7 @@ async def context() -> AsyncIterator[Context]:
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)
             vault = Vault(await open_keyring(tx, settings.key_dir))
+            await report(tx, vault.keyring)
         yield Context(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()

@@ -1,4 +1,5 @@
-"""This process says every few seconds which keys it has, so that no key is used that it lacks."""
+"""This process says every few seconds which keys it has, so that no key is used that it lacks, and destroys
+in its key folder what was destroyed elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 
 import structlog
 
+from bot.evidence import note
 from bot.runtime.services import Services
 from bot.store import key_holders
 from bot.store.database import UNAVAILABLE
@@ -16,8 +18,11 @@ EVERY = 15.0  # seconds
 
 async def report(services: Services) -> None:
     """Raises MedrepError(CONFIGURATION): the key folder lacks the current master key."""
+    keyring = services.vault.keyring
     async with services.db.begin() as tx:
-        await key_holders.report(tx, services.vault.keyring)
+        gone = await key_holders.report(tx, keyring)
+        if gone:
+            await note(tx, "keys.destroyed", services.clock.now(), f"folder:{keyring.place}", count=gone)
 
 
 async def keep_reporting(services: Services) -> None:

@@ -64,8 +64,9 @@ class Notifications:
     async def _clock_moved(self, seconds: str) -> None:
         self._services.clock.offset = timedelta(seconds=int(seconds))
 
-    async def _erased(self, person_id: str) -> None:
-        self._services.vault.forget(UUID(person_id))
+    async def _erased(self, key_id: str) -> None:
+        self._services.vault.forget(UUID(key_id))
+        await report(self._services)
 
     async def _rotated(self, _: str) -> None:
         await report(self._services)

@@ -16,11 +16,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.store.database import Tx
+from bot.store.keys import Vault
 from bot.store.tables import (
     attempt,
     consent,
     contact,
     conversation,
+    data_key,
     doctor,
     effect,
     inbox,
@@ -61,6 +63,16 @@ async def lock(tx: Tx, people: Sequence[UUID]) -> list[int]:
         select(person.c.id).where(person.c.id.in_(people)).order_by(person.c.id).with_for_update()
     )
     return ids
+
+
+async def keys(tx: Tx, vault: Vault, people: Sequence[UUID], now: datetime) -> tuple[int, int]:
+    """(data keys destroyed, of these once wrapped under the master key alone)."""
+    theirs = data_key.c.person_id.in_(people)
+    bare = await tx.execute(
+        select(func.count()).where(theirs, data_key.c.bare, data_key.c.wrapped.is_not(None))
+    )
+    await tx.execute(update(person).where(person.c.id.in_(people)).values(erased_at=now))
+    return await vault.destroy(tx, theirs), int(bare.scalar_one())
 
 
 async def _count(tx: Tx, statement: Update | Delete) -> int:
@@ -189,6 +201,6 @@ async def rows_of(tx: Tx, table: Table, people: Sequence[UUID]) -> list[Any]:
 async def keys_left(tx: Tx, people: Sequence[UUID]) -> int:
     """How many of them can still be read."""
     counted = await tx.execute(
-        select(func.count()).where(person.c.id.in_(people), person.c.wrapped_key.is_not(None))
+        select(func.count()).where(data_key.c.person_id.in_(people), data_key.c.wrapped.is_not(None))
     )
     return int(counted.scalar_one())

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import exists, func, insert, select, text, update
 
 from bot.model import Fault, MedrepError
 from bot.store.database import Database, Tx
-from bot.store.keys import Keyring, make_keys
-from bot.store.tables import evidence, key_check, person
+from bot.store.key_tree import MARK
+from bot.store.keys import Keyring, Vault, make_keys, open_bare
+from bot.store.tables import data_key, evidence, key_check, person
 
 LOCK = 7_263_516  # of two first starts one makes the keys, the other is measured by them
-SHARED = ("digest", "evidence-rows", "evidence")  # beside the master keys
+SHARED = ("digest", "evidence-rows", "evidence", "leaves")  # beside the master keys
 _HELP = "copy keys/*.key from a machine that runs, or restore a backup; nothing was made or changed"
 
 
@@ -47,6 +47,7 @@ async def admit(url: str, folder: Path) -> None:
                 make_keys(folder)
             else:
                 await _opens(tx, folder)
+                make_keys(folder)  # the tree, which is newer than the others
             await tx.execute(
                 insert(key_check),
                 [
@@ -63,7 +64,8 @@ async def admit(url: str, folder: Path) -> None:
 def values(folder: Path) -> dict[str, bytes]:
     """The check values of the shared keys that are in the folder."""
     files = [folder / f"{name}.key" for name in SHARED] + sorted(folder.glob("master-*.key"))
-    return {path.stem: check_value(path.stem, path.read_bytes()) for path in files if path.exists()}
+    # Of the key tree, which loses nodes, the part that stays.
+    return {path.stem: check_value(path.stem, path.read_bytes()[:MARK]) for path in files if path.exists()}
 
 
 def _compare(folder: Path, known: Sequence[Any]) -> None:
@@ -87,16 +89,17 @@ async def _is_empty(tx: Tx) -> bool:
 
 async def _opens(tx: Tx, folder: Path) -> None:
     """The database is in use and has no check values yet: the folder must be whole, and open a key of it."""
-    missing = [name for name in SHARED if not (folder / f"{name}.key").exists()]
-    query = select(person.c.id, person.c.wrapped_key, person.c.master_key)
-    row = (await tx.execute(query.where(person.c.wrapped_key.is_not(None)).limit(1))).first()
+    names = [*SHARED[:3], "master-0001"]
+    missing = [name for name in names if not (folder / f"{name}.key").exists()]
+    row = (await tx.execute(select(data_key).where(data_key.c.wrapped.is_not(None)).limit(1))).first()
     try:
         if missing:
             raise MedrepError(Fault.CONFIGURATION, f"{', '.join(missing)} missing")
-        keyring = Keyring(folder)
-        if row is not None:
-            keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(row.id))
-    except (MedrepError, InvalidTag) as error:
+        if row is not None and row.leaf is None:
+            open_bare(folder, bytes(row.wrapped), row.master, str(row.id))
+        elif row is not None:
+            Vault(Keyring(folder)).unwrapped(row)
+    except MedrepError as error:
         raise MedrepError(
             Fault.CONFIGURATION,
             f"the key folder {folder} does not open this database ({error}); {_HELP}",

@@ -6,9 +6,10 @@ folder and copied to the others), and becomes `current` only when every running 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -19,8 +20,9 @@ from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.key_checks import LOCK, check_value
 from bot.store.keys import Keyring
-from bot.store.tables import key_check, key_holder
+from bot.store.tables import data_key, key_check, key_holder
 
+LONGEST = timedelta(minutes=10)  # no transaction of ours is open so long
 SILENT = timedelta(seconds=60)  # a process that said nothing for so long runs no more
 
 
@@ -37,12 +39,45 @@ async def open_keyring(tx: Tx, folder: Path) -> Keyring:
     return keyring
 
 
-async def report(tx: Tx, keyring: Keyring) -> None:
-    """Say which master keys this process has, and wrap with the current one from now on.
+async def catch_up(tx: Tx, keyring: Keyring) -> int:
+    """Destroy in this key folder what the database says was destroyed since we last did; how many leaves."""
+    since = keyring.caught_up and keyring.caught_up - LONGEST
+    query = select(data_key.c.leaf).where(data_key.c.destroyed_at.is_not(None), data_key.c.leaf.is_not(None))
+    if since is not None:
+        query = query.where(data_key.c.destroyed_at > since)
+    now = await moment(tx)
+    leaves = (await tx.execute(query)).scalars().all()
+    gone = await asyncio.to_thread(keyring.tree.destroy, leaves) if leaves else 0
+    keyring.caught_up = now
+    return gone
 
-    Raises MedrepError(CONFIGURATION): it lacks that one, and may not go on.
+
+async def moment(tx: Tx) -> datetime:
+    """Now, by the database's clock."""
+    now: datetime = (await tx.execute(select(func.now()))).scalar_one()
+    return now
+
+
+async def behind(tx: Tx, moment: datetime, *, running: bool = False) -> list[str]:
+    """The key folders that may still hold what was destroyed before: where, and when last heard of.
+
+    `running`: of these, where a process runs.
+    """
+    last = func.max(key_holder.c.reported_at)
+    query = select(key_holder.c.host, key_holder.c.folder, last.label("last"))
+    query = query.group_by(key_holder.c.host, key_holder.c.folder).having(last <= moment).order_by(last)
+    rows = await tx.execute(query.having(last > func.now() - SILENT) if running else query)
+    return [f"{row.host}:{row.folder} (last heard of {row.last:%Y-%m-%d %H:%M} UTC)" for row in rows]
+
+
+async def report(tx: Tx, keyring: Keyring) -> int:
+    """Say that this process has caught up and which master keys it has; wrap with the current one from now.
+
+    How many leaves were destroyed by it. Raises MedrepError(CONFIGURATION): it lacks the current master key,
+    and may not go on.
     """
     keyring.reload()
+    gone = await catch_up(tx, keyring)
     mine = {"host": socket.gethostname(), "folder": str(keyring.folder.absolute()), "pid": os.getpid()}
     said = {"masters": sorted(keyring.masters), "reported_at": func.now()}
     await tx.execute(
@@ -60,6 +95,7 @@ async def report(tx: Tx, keyring: Keyring) -> None:
         )
     )
     keyring.use(await current(tx))
+    return gone
 
 
 async def lacking(tx: Tx, name: str) -> list[str]:

@@ -131,7 +131,7 @@ async def open_task(
     if task_id is None:
         return await _again(tx, vault, kind, key or "", now, contact, detail)
     # Safety records outlive the person's erasure: a key of their own.
-    key_id = await vault.create(tx, "case", now) if kind == Kind.ADVERSE_EVENT else person_id
+    key_id = await vault.add_key(tx, None) if kind == Kind.ADVERSE_EVENT else person_id
     await tasks.rewrite(tx, vault, task_id, key_id, detail)
     shown = "" if contact else detail
     subject = f"task:{task_id}"

@@ -142,7 +142,7 @@ async def test_a_new_master_key_wraps_in_every_process_at_once(stage: Stage, oth
     await until(lambda: other.vault.keyring.current == name)
     async with other.db.begin() as tx:
         person = await other.vault.create(tx, "newcomer", real_now())
-    found = await stage.rows("SELECT master_key FROM person WHERE id = :id", id=person)
+    found = await stage.rows("SELECT master FROM data_key WHERE id = :id", id=person)
     assert found == [(name,)]
     await stopped(task)
 

@@ -32,12 +32,12 @@ async def test_the_first_start_on_an_empty_database_makes_the_keys(
     """F5"""
     await admit(database.url, tmp_path / "first")
     made = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert made == ["digest.key", "evidence-rows.key", "evidence.key", "master-0001.key"]
+    assert made == ["digest.key", "evidence-rows.key", "evidence.key", "leaves.key", "master-0001.key"]
     await admit(database.url, tmp_path / "first")
     async with database.begin() as tx:
         stored = [bytes(row.value) for row in await tx.execute(select(key_check))]
     keys = [path.read_bytes() for path in (tmp_path / "first").iterdir()]
-    assert len(stored) == 4 and not set(stored) & set(keys)
+    assert len(stored) == 5 and not set(stored) & set(keys)
 
 
 async def test_a_machine_without_the_keys_is_refused_and_makes_none(
@@ -49,7 +49,7 @@ async def test_a_machine_without_the_keys_is_refused_and_makes_none(
     assert not (tmp_path / "bare").exists()
 
 
-@pytest.mark.parametrize("name", ["digest", "evidence-rows", "evidence", "master-0001"])
+@pytest.mark.parametrize("name", ["digest", "evidence-rows", "evidence", "leaves", "master-0001"])
 async def test_each_key_counts(name: str, database: Database, home: Path, tmp_path: Path) -> None:
     """F5: one file that is missing, or another's, is enough."""
     await admit(database.url, home / "keys")
@@ -79,7 +79,7 @@ async def test_a_database_from_before_check_values_is_measured_by_what_its_keys_
     await admit(database.url, home / "keys")
     await refusal(database, other)
     async with database.begin() as tx:
-        assert len((await tx.execute(delete(key_check).returning(key_check.c.name))).all()) == 4
+        assert len((await tx.execute(delete(key_check).returning(key_check.c.name))).all()) == 5
 
 
 def test_serve_and_commands_end_with_one_clear_line(database: Database, home: Path, tmp_path: Path) -> None:

@@ -44,13 +44,13 @@ from bot.store.tables import (
     attempt,
     contact,
     conversation,
+    data_key,
     doctor,
     effect,
     evidence,
     invitation_code,
     metadata,
     offer,
-    person,
     plan,
     task,
     turn,
@@ -275,7 +275,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     for vault in (services.vault, Vault(Keyring(services.home / "keys"))):
         assert await readable(services, vault, people) == {}
     async with services.db.begin() as tx:
-        keys = select(person.c.wrapped_key).where(person.c.id.in_(people))
+        keys = select(data_key.c.wrapped).where(data_key.c.person_id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
         for table in (conversation, offer, effect):
             assert (await tx.execute(select(table))).all() == []

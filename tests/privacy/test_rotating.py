@@ -18,7 +18,7 @@ from bot.store import key_holders
 from bot.store.database import Database
 from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault
-from bot.store.tables import person
+from bot.store.tables import data_key
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def seals_and_opens(writer: Services, reader: Services) -> str:
         sealed = await writer.vault.seal(tx, somebody, "一句话", "test.body")
     async with reader.db.begin() as tx:
         assert await reader.vault.open_text(tx, somebody, sealed, "test.body") == "一句话"
-        wrapped_by = select(person.c.master_key).where(person.c.id == somebody)
+        wrapped_by = select(data_key.c.master).where(data_key.c.id == somebody)
         return str((await tx.execute(wrapped_by)).scalar_one())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
-from bot.store.tables.keys import key_check, key_holder
+from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -36,6 +36,7 @@ __all__ = [
     "contact",
     "content_version",
     "conversation",
+    "data_key",
     "dialogue_version",
     "doctor",
     "effect",
@@ -45,6 +46,7 @@ __all__ = [
     "invitation_code",
     "key_check",
     "key_holder",
+    "leaf_block",
     "metadata",
     "occurrence",
     "offer",

@@ -21,9 +21,7 @@ person = Table(
     "person",
     metadata,
     Column("id", UUID, primary_key=True),
-    Column("kind", Text, nullable=False),  # newcomer | doctor | patient | case
-    Column("wrapped_key", LargeBinary),  # null: erased
-    Column("master_key", Text),  # which master key wrapped it
+    Column("kind", Text, nullable=False),  # newcomer | doctor | patient
     Column("merged_into", UUID, ForeignKey("person.id")),  # a newcomer who turned out to be this doctor
     Column("created_at", Moment, nullable=False),
     Column("stopped_at", Moment),  # they want nothing proactive, on any contact they have or get

@@ -1,4 +1,4 @@
-"""Keys: check values, and the processes that have them.
+"""Data keys in a table of their own; check values of keys, and the processes that have them.
 
 Revision ID: 0016
 Revises: 0012
@@ -36,4 +36,36 @@ def upgrade() -> None:
         sa.Column("reported_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("host", "folder", "pid", name=op.f("pk_key_holder")),
     )
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON key_check, key_holder TO medrep_worker")
+    op.execute(sa.schema.CreateSequence(sa.Sequence("leaf_block")))
+    op.create_table(
+        "data_key",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("person_id", sa.UUID(), nullable=True),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("master", sa.Text(), nullable=False),
+        sa.Column("leaf", sa.BigInteger(), nullable=True),
+        sa.Column("bare", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("destroyed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_data_key_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_key")),
+    )
+    op.create_index("ix_data_key_person_id", "data_key", ["person_id"])
+    destroyed = sa.text("destroyed_at IS NOT NULL")
+    op.create_index("ix_data_key_destroyed_at", "data_key", ["destroyed_at"], postgresql_where=destroyed)
+    _move_keys()
+    op.execute("GRANT USAGE ON SEQUENCE leaf_block TO medrep_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON data_key, key_check, key_holder TO medrep_worker")
+
+
+def _move_keys() -> None:
+    """Out of `person`. A case was a person without anybody behind; its key belongs to nobody now."""
+    op.execute(
+        "INSERT INTO data_key (id, person_id, wrapped, master, bare, destroyed_at) "
+        "SELECT id, CASE WHEN kind <> 'case' THEN id END, wrapped_key, coalesce(master_key, ''), true, "
+        "CASE WHEN wrapped_key IS NULL THEN coalesce(erased_at, now()) END FROM person"
+    )
+    op.drop_constraint("fk_task_key_id", "task", type_="foreignkey")
+    op.create_foreign_key("fk_task_key_id", "task", "data_key", ["key_id"], ["id"])
+    op.execute("DELETE FROM person WHERE kind = 'case'")
+    op.drop_column("person", "wrapped_key")
+    op.drop_column("person", "master_key")
