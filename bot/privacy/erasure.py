@@ -86,7 +86,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     sent, cancelled = await erasure.sent(tx, family, contacts)
     consents = await erasure.consents(tx, family)
     plans = await erasure.plans(tx, family, contacts)
-    tasks, cases = await erasure.tasks(tx, family, contacts, now, by)
+    tasks, cases, compliance = await erasure.tasks(tx, family, contacts, now, by)
     profiles = await erasure.profile(tx, family, grave, now)
     subjects = [people.tries_of(keyring, contact) for contact in contacts]
     addresses = await erasure.contacts(tx, contacts, subjects, now)
@@ -103,6 +103,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
         Receipt("plan", plans, "ended, references removed"),
         Receipt("task", tasks, "details removed, open ones closed"),
         Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
+        Receipt("compliance_case", compliance, "kept, readable under keys of their own", _COMPLIANCE),
         Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
         Receipt("backup", 0, "not touched", _BACKUP),
     )
@@ -134,6 +135,7 @@ _CONSENT = "that and when it was given or withdrawn stays in the evidence, with 
 _COUNTS = "the bare rows stay: times and states, with nobody behind them"
 _APPROVED = "which approved texts left stays on record; a message being sent this moment cannot be recalled"
 _SAFETY = "pharmacovigilance law requires adverse event reports to be kept"
+_COMPLIANCE = "how a request or a suspicion was dealt with must be shown (PIPL articles 50 and 69)"
 _EVIDENCE = "the record of what was sent and done must stay whole"
 _BACKUP = (
     "a backup made before holds the key folder of then and opens until it ages out; after a restore, erase "

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Account, Audience, Channel
 from bot.store.database import Tx
 from bot.store.keys import Vault
-from bot.store.tables import contact, person, turn
+from bot.store.tables import contact, data_key, person, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Contact:
     account: Account
     audience: Audience
     person_id: UUID
+    key_id: UUID | None  # None: see `key_of`
     introduced_at: datetime | None
     stopped_at: datetime | None  # of the person
     unreachable_at: datetime | None
@@ -33,6 +34,7 @@ _COLUMNS = (
     contact.c.account,
     contact.c.audience,
     contact.c.person_id,
+    contact.c.key_id,
     contact.c.introduced_at,
     # A stop belongs to the person, so a contact that they get later is stopped as well.
     select(person.c.stopped_at)
@@ -50,6 +52,7 @@ def _contact(row: Any) -> Contact:
         account=Account(Channel(row.channel), row.account),
         audience=Audience(row.audience),
         person_id=row.person_id,
+        key_id=row.key_id,
         introduced_at=row.introduced_at,
         stopped_at=row.stopped_at,
         unreachable_at=row.unreachable_at,
@@ -124,6 +127,7 @@ async def add(
                 account=account.name,
                 audience=audience.value,
                 person_id=person_id,
+                key_id=await vault.add_key(tx, person_id),
                 address_hmac=address_digest(vault, account, address),
                 address_enc=await vault.seal(tx, person_id, address, "contact.address"),
                 created_at=now,
@@ -163,9 +167,37 @@ async def address(tx: Tx, vault: Vault, contact_id: int) -> str:
     return await vault.open_text(tx, row.person_id, row.address_enc, "contact.address")
 
 
+async def key_of(tx: Tx, vault: Vault, of: Contact) -> UUID:
+    """The key for what is said here, in either direction: the contact's own, so that it goes with it.
+
+    A contact of a list gets it when the first message comes or goes. One that has just turned out to be
+    somebody else's has none for what is still said in the name of the former.
+    """
+    if of.key_id is not None:
+        return of.key_id
+    ours = (contact.c.id == of.id, contact.c.person_id == of.person_id)
+    query = select(contact.c.key_id).where(*ours).with_for_update(key_share=True)
+    known = (await tx.execute(query)).first()
+    if known is None:
+        return of.person_id
+    if known.key_id is not None:
+        return UUID(str(known.key_id))
+    key_id = await vault.add_key(tx, of.person_id)
+    await tx.execute(update(contact).where(contact.c.id == of.id).values(key_id=key_id))
+    return key_id
+
+
+async def retire_key(tx: Tx, contact_id: int) -> None:
+    """What comes now is under another key; what was said opens as before, and goes when the contact goes."""
+    used = select(contact.c.key_id).where(contact.c.id == contact_id).scalar_subquery()
+    await tx.execute(update(data_key).where(data_key.c.id == used).values(contact_id=contact_id))
+    await tx.execute(update(contact).where(contact.c.id == contact_id).values(key_id=None))
+
+
 async def assign(tx: Tx, vault: Vault, contact_id: int, person_id: UUID) -> None:
-    """The contact turned out to be this person: from now on their key covers it."""
+    """The contact turned out to be this person: from now on their keys cover it."""
     clear = await address(tx, vault, contact_id)
+    await retire_key(tx, contact_id)
     await tx.execute(
         update(contact)
         .where(contact.c.id == contact_id)

@@ -30,6 +30,7 @@ from bot.store.tables import data_key, leaf_block, person
 
 NONCE = 12
 CACHED_KEYS = 50_000
+NAMED = b"\x02"  # begins a ciphertext that names its data key
 LEAF_BLOCK = 64  # leaves that a process takes at once
 
 
@@ -168,7 +169,7 @@ class Vault:
 
     def __init__(self, keyring: Keyring) -> None:
         self.keyring = keyring
-        self._cache: OrderedDict[UUID, bytes] = OrderedDict()
+        self._cache: OrderedDict[UUID, tuple[bytes, UUID | None]] = OrderedDict()  # and whose it is
         self._leaves: list[int] = []  # ours to use
 
     async def create(self, tx: Tx, kind: str, now: datetime) -> UUID:
@@ -186,7 +187,7 @@ class Vault:
         ids, rows = [uuid4() for _ in range(count)], []
         for person_id in ids:
             key, row = await self._fresh(tx, person_id, person_id, of=count)
-            self._remember(person_id, key)
+            self._remember(person_id, key, person_id)
             rows.append(row)
         await copy_in(tx, person, [{"id": one, "kind": kind, "created_at": now} for one in ids])
         await copy_in(tx, data_key, rows)
@@ -228,7 +229,7 @@ class Vault:
             return
         rows = await tx.execute(_KEYS.where(data_key.c.id.in_(missing), data_key.c.wrapped.is_not(None)))
         for row in rows:
-            self._remember(row.id, self.unwrapped(row))
+            self._remember(row.id, self.unwrapped(row), row.person_id)
 
     def unwrapped(self, row: Any) -> bytes:
         """The key of a row of `data_key`. Raises MedrepError(ERASED)."""
@@ -238,13 +239,31 @@ class Vault:
         return self.keyring.unwrap(bytes(row.wrapped), row.master, str(row.id), leaf)
 
     async def seal(self, tx: Tx, key_id: UUID, plain: str | bytes, context: str) -> bytes:
-        """Ciphertext of `plain`, bound to this key and this place. Raises MedrepError(ERASED)."""
+        """Ciphertext of `plain`, bound to this key (which it names) and place. Raises MedrepError(ERASED)."""
         data = plain.encode("utf-8", "surrogatepass") if isinstance(plain, str) else plain
-        return _seal(await self._key(tx, key_id), data, f"{key_id}:{context}".encode())
+        key, _ = await self._existing(tx, key_id)
+        return NAMED + key_id.bytes + _seal(key, data, f"{key_id}:{context}".encode())
 
-    async def open(self, tx: Tx, key_id: UUID, sealed: bytes, context: str) -> bytes:
-        """What `seal` was given. Raises MedrepError(ERASED | TAMPERED)."""
-        return _open(await self._key(tx, key_id), bytes(sealed), f"{key_id}:{context}".encode())
+    async def open(self, tx: Tx, owner: UUID, sealed: bytes, context: str) -> bytes:
+        """What `seal` was given under a key of the owner: the person (by any of their contacts), or the case.
+
+        Raises MedrepError(ERASED | TAMPERED: altered, or put from another's row or place into this one).
+        """
+        sealed = bytes(sealed)
+        if not sealed:
+            raise MedrepError(Fault.ERASED, "this text was erased")
+        if sealed[:1] == NAMED and len(sealed) > 17:
+            key_id = UUID(bytes=sealed[1:17])
+            try:
+                key, person_id = await self._key(tx, key_id)
+            except LookupError:
+                pass  # from before keys were named, and by chance it looks like it
+            else:
+                if owner not in (key_id, person_id):
+                    raise MedrepError(Fault.TAMPERED, "ciphertext is under a key of somebody else")
+                return _open(key, sealed[17:], f"{key_id}:{context}".encode())
+        key, _ = await self._existing(tx, owner)
+        return _open(key, sealed, f"{owner}:{context}".encode())
 
     async def open_text(self, tx: Tx, key_id: UUID, sealed: bytes, context: str) -> str:
         return (await self.open(tx, key_id, sealed, context)).decode("utf-8", "surrogatepass")
@@ -264,8 +283,9 @@ class Vault:
             await notify(tx, channels.ERASED, str(key_id))
         return len(ids)
 
-    def forget(self, key_id: UUID) -> None:
-        self._cache.pop(key_id, None)
+    def forget(self, key_id: UUID | None) -> None:
+        if key_id is not None:
+            self._cache.pop(key_id, None)
 
     def forget_all(self) -> None:
         """We may have missed that a key was destroyed."""
@@ -287,21 +307,27 @@ class Vault:
             await tx.execute(update(data_key).where(data_key.c.id == row.id).values(**values))
         return len(rows)
 
-    async def _key(self, tx: Tx, key_id: UUID) -> bytes:
-        if (key := self._cache.get(key_id)) is not None:
+    async def _existing(self, tx: Tx, key_id: UUID) -> tuple[bytes, UUID | None]:
+        try:
+            return await self._key(tx, key_id)
+        except LookupError:
+            raise MedrepError(Fault.ERASED, "this key was destroyed") from None
+
+    async def _key(self, tx: Tx, key_id: UUID) -> tuple[bytes, UUID | None]:
+        """The data key, and whose it is. Raises MedrepError(ERASED), LookupError: there never was one."""
+        if (found := self._cache.get(key_id)) is not None:
             self._cache.move_to_end(key_id)
-            return key
+            return found
         row = (await tx.execute(_KEYS.where(data_key.c.id == key_id))).first()
         if row is None:
-            raise MedrepError(Fault.ERASED, "this key was destroyed")
-        key = self.unwrapped(row)
-        self._remember(key_id, key)
-        return key
+            raise LookupError(f"no data key {key_id}")
+        return self._remember(key_id, self.unwrapped(row), row.person_id)
 
-    def _remember(self, key_id: UUID, key: bytes) -> None:
-        self._cache[key_id] = key
+    def _remember(self, key_id: UUID, key: bytes, person_id: UUID | None) -> tuple[bytes, UUID | None]:
+        self._cache[key_id] = key, person_id
         if len(self._cache) > CACHED_KEYS:
             self._cache.popitem(last=False)
+        return key, person_id
 
 
-_KEYS = select(data_key.c.id, data_key.c.wrapped, data_key.c.master, data_key.c.leaf)
+_KEYS = select(data_key.c.id, data_key.c.person_id, data_key.c.wrapped, data_key.c.master, data_key.c.leaf)

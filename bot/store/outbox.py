@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Channel, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels, tables
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.tables import circuit, outbox
@@ -100,7 +100,7 @@ async def add(
     expires_at: datetime | None = None,
 ) -> tuple[int, bytes]:
     """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
-    sealed = await vault.seal(tx, contact.person_id, _body(draft), "outbox.body")
+    sealed = await vault.seal(tx, await key_of(tx, vault, contact), _body(draft), "outbox.body")
     outbox_id: int = (
         await tx.execute(
             insert(outbox)

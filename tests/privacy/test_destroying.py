@@ -84,7 +84,7 @@ def opened(bodies: list[bytes], keys: dict[UUID, bytes]) -> str:
         for body in bodies:
             for place in ("inbox.body", "outbox.body"):
                 try:
-                    plain = AESGCM(key).decrypt(body[:12], body[12:], f"{key_id}:{place}".encode())
+                    plain = AESGCM(key).decrypt(body[17:29], body[29:], f"{key_id}:{place}".encode())
                 except (InvalidTag, ValueError):
                     continue
                 said += plain.decode("unicode_escape")

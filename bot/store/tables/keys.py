@@ -24,11 +24,14 @@ data_key = Table(
     metadata,
     Column("id", UUID, primary_key=True),  # the person's own has the person's id
     Column("person_id", UUID, ForeignKey("person.id"), index=True),  # null: a case, which erases with nobody
+    # of a contact that uses another by now; the one it uses stands in `contact`
+    Column("contact_id", BigInteger, ForeignKey("contact.id")),
     Column("wrapped", LargeBinary),  # under the master key and the leaf; null: destroyed
     Column("master", Text, nullable=False),
     Column("leaf", BigInteger),  # of the key tree; null: made before there was one
     Column("bare", Boolean, nullable=False, server_default=text("false")),  # it was once without a leaf
     Column("destroyed_at", Moment),  # real time, the database's
+    Index("ix_data_key_contact_id", "contact_id", postgresql_where=text("contact_id IS NOT NULL")),
     Index("ix_data_key_destroyed_at", "destroyed_at", postgresql_where=text("destroyed_at IS NOT NULL")),
 )
 

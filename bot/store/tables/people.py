@@ -37,8 +37,10 @@ contact = Table(
     Column("account", Text, nullable=False),
     Column("audience", Text, nullable=False),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    # the data key of what is said here in either direction; null: nothing was since there are such keys
+    Column("key_id", UUID, ForeignKey("data_key.id", use_alter=True)),
     Column("address_hmac", LargeBinary),  # null: erased, so the same address is somebody new
-    Column("address_enc", LargeBinary, nullable=False),
+    Column("address_enc", LargeBinary, nullable=False),  # under the person's key
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
     Column("unreachable_at", Moment),  # unfollowed or blocked us

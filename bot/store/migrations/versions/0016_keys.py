@@ -41,14 +41,20 @@ def upgrade() -> None:
         "data_key",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("person_id", sa.UUID(), nullable=True),
+        sa.Column("contact_id", sa.BigInteger(), nullable=True),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("master", sa.Text(), nullable=False),
         sa.Column("leaf", sa.BigInteger(), nullable=True),
         sa.Column("bare", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("destroyed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_data_key_person_id")),
+        sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_data_key_contact_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_key")),
     )
+    retired = sa.text("contact_id IS NOT NULL")
+    op.create_index("ix_data_key_contact_id", "data_key", ["contact_id"], postgresql_where=retired)
+    op.add_column("contact", sa.Column("key_id", sa.UUID(), nullable=True))
+    op.create_foreign_key("fk_contact_key_id", "contact", "data_key", ["key_id"], ["id"])
     op.create_index("ix_data_key_person_id", "data_key", ["person_id"])
     destroyed = sa.text("destroyed_at IS NOT NULL")
     op.create_index("ix_data_key_destroyed_at", "data_key", ["destroyed_at"], postgresql_where=destroyed)
