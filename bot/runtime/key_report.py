@@ -19,10 +19,13 @@ EVERY = 15.0  # seconds
 async def report(services: Services) -> None:
     """Raises MedrepError(CONFIGURATION): the key folder lacks the current master key."""
     keyring = services.vault.keyring
-    async with services.db.begin() as tx:
-        gone = await key_holders.report(tx, keyring)
-        if gone:
-            await note(tx, "keys.destroyed", services.clock.now(), f"folder:{keyring.place}", count=gone)
+    try:
+        async with services.db.begin() as tx:
+            gone = await key_holders.report(tx, keyring)
+            if gone:
+                await note(tx, "keys.destroyed", services.clock.now(), f"folder:{keyring.place}", count=gone)
+    except OSError as error:  # a full disk: nothing is reported, so whoever asks knows, and it is tried again
+        log.error("keys.not_destroyed", reason=error.strerror)
 
 
 async def keep_reporting(services: Services) -> None:

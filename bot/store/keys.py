@@ -13,6 +13,8 @@ import os
 import secrets
 import socket
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -195,10 +197,18 @@ class Vault:
 
     async def add_key(self, tx: Tx, person_id: UUID | None) -> UUID:
         """A new data key, which is destroyed with this person; None: with nobody."""
-        key_id = uuid4()
-        _, row = await self._fresh(tx, key_id, person_id)
-        await tx.execute(insert(data_key).values(**row))
-        return key_id
+        return (await self.add_keys(tx, [person_id]))[0]
+
+    async def add_keys(self, tx: Tx, person_ids: Sequence[UUID | None]) -> list[UUID]:
+        """As `add_key`, one for each; they are at hand for the `seal`s that follow."""
+        ids = [uuid4() for _ in person_ids]
+        rows = []
+        for key_id, person_id in zip(ids, person_ids, strict=True):
+            key, row = await self._fresh(tx, key_id, person_id, of=len(ids))
+            self._remember(key_id, key, person_id)
+            rows.append(row)
+        await tx.execute(insert(data_key), rows)
+        return ids
 
     async def _fresh(
         self, tx: Tx, key_id: UUID, person_id: UUID | None, of: int = 1
@@ -223,13 +233,17 @@ class Vault:
                 return number, leaf
 
     async def prepare(self, tx: Tx, key_ids: list[UUID]) -> None:
-        """Read these keys in one round trip, ahead of many calls of `seal` or `open`."""
+        """Read these keys in one round trip, ahead of many calls of `seal` or `open`.
+
+        A key that cannot be read is met by the call that needs it.
+        """
         missing = [key_id for key_id in key_ids if key_id not in self._cache]
         if not missing:
             return
         rows = await tx.execute(_KEYS.where(data_key.c.id.in_(missing), data_key.c.wrapped.is_not(None)))
         for row in rows:
-            self._remember(row.id, self.unwrapped(row), row.person_id)
+            with suppress(MedrepError):
+                self._remember(row.id, self.unwrapped(row), row.person_id)
 
     def unwrapped(self, row: Any) -> bytes:
         """The key of a row of `data_key`. Raises MedrepError(ERASED)."""
