@@ -120,5 +120,5 @@ async def write_effect(
 ) -> None:
     """Keep the result, and where the action went with the question, in the transaction of what it did."""
     sealed = await vault.seal(tx, await key_of(tx, vault, contact), json.dumps(result), "effect.result")
-    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "route": route}
+    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "route": route, "contact_id": contact.id}
     await tx.execute(insert(effect), {**row, "person_id": contact.person_id, "result_enc": sealed, "at": now})

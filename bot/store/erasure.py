@@ -179,13 +179,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
     """Conversations, offers and what actions returned: removed."""
-    counts = {
+    return {
         table.name: await _count(tx, delete(table).where(_theirs(table, people, ids)))
-        for table in (conversation, offer)
+        for table in (conversation, offer, effect)
     }
-    theirs = select(turn.c.id).where(turn.c.contact_id.in_(ids))
-    gone = delete(effect).where(or_(effect.c.person_id.in_(people), effect.c.turn_id.in_(theirs)))
-    return {**counts, effect.name: await _count(tx, gone)}
 
 
 async def consents(tx: Tx, people: Sequence[UUID]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -52,6 +53,7 @@ consent = Table(  # one row each time it was given; given_at null: withdrawn wit
     metadata,
     identity(),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), index=True),  # where it was said
     Column("purpose", Text, nullable=False),  # medication | service | promotion
     Column("given_at", Moment),
     Column("withdrawn_at", Moment),
