@@ -25,7 +25,8 @@ from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
@@ -99,7 +100,8 @@ async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A MEDREP_HOME of the test's own."""
+    """A MEDREP_HOME of the test's own, with keys."""
+    make_keys(tmp_path / "home" / "keys")
     return tmp_path / "home"
 
 
@@ -127,6 +129,7 @@ def encoder() -> Encoder:
 async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
     dialogue = read_dialogue(ROOT)
+    await admit(database.url, home / "keys")
     async with database.begin() as tx:
         version = Version(dialogue.fingerprint, dict(dialogue.files), "test")
         await publish(tx, dialogue_version, version, clock.now())

@@ -33,6 +33,7 @@ from bot.service.process import Child, Process, Say, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
 from bot.store.reaching import until_answering
@@ -139,6 +140,7 @@ class Supervisor:
         await until_answering(self._url, self._say, first=True)
         if self._options.engine:
             await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        await self._while_refused(lambda: admit(self._url(), settings.key_dir))
         self._db = self._pool()
         stack.push_async_callback(self._close_pool)
         self._tell("database ready")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
+from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -36,6 +37,7 @@ __all__ = [
     "contact",
     "content_version",
     "conversation",
+    "data_key",
     "dialogue_version",
     "doctor",
     "effect",
@@ -43,6 +45,9 @@ __all__ = [
     "head",
     "inbox",
     "invitation_code",
+    "key_check",
+    "key_holder",
+    "leaf_block",
     "metadata",
     "occurrence",
     "offer",
