@@ -165,16 +165,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
     port, engine_port = number("MEDREP_PORT", 8080), number("MEDREP_ENGINE_PORT", 5005)
     accounts = read_accounts(config)
     sandbox = env.get("MEDREP_SANDBOX") == "1"
-    if sandbox:
-        # The demo accounts live in a file of the sandbox's own, beside those of the configuration.
-        demo = read_accounts(home / "sandbox.toml")
-        accounts = Accounts(
-            wechat={**accounts.wechat, **demo.wechat},
-            wecom={**accounts.wecom, **demo.wecom},
-            telegram={**accounts.telegram, **demo.telegram},
-            webchat={**accounts.webchat, **demo.webchat},
-        )
-    return Settings(
+    settings = Settings(
         home=home,
         config=config,
         # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
@@ -193,3 +184,19 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         limits=_limits(env),
         evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
     )
+    return with_demo_accounts(settings) if sandbox else settings
+
+
+def with_demo_accounts(settings: Settings) -> Settings:
+    """With the accounts of the sandbox, which stand in a file of its own beside those of the configuration.
+
+    Raises MedrepError(CONFIGURATION).
+    """
+    accounts, demo = settings.accounts, read_accounts(settings.home / "sandbox.toml")
+    both = Accounts(
+        wechat={**accounts.wechat, **demo.wechat},
+        wecom={**accounts.wecom, **demo.wecom},
+        telegram={**accounts.telegram, **demo.telegram},
+        webchat={**accounts.webchat, **demo.webchat},
+    )
+    return settings.model_copy(update={"accounts": both, "sandbox": True})
