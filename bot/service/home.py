@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from bot.model import Fault, MedrepError
+from bot.settings import Settings
 from bot.store.keys import secret_file
 
 PATIENCE = 60.0  # seconds to wait for a short command that has the home
@@ -96,12 +97,11 @@ class Tokens:
     actions: str
 
 
-def tokens(home: Path) -> Tokens:
+def tokens(settings: Settings) -> Tokens:
     """The environment's (an engine elsewhere has its own), else made once and kept in the key folder."""
 
-    def one(name: str) -> str:
-        given = os.environ.get(f"MEDREP_{name.upper()}_TOKEN")
-        kept = secret_file(home / "keys" / f"{name}.token", secrets.token_urlsafe(32).encode())
+    def one(name: str, given: str | None) -> str:
+        kept = secret_file(settings.key_dir / f"{name}.token", secrets.token_urlsafe(32).encode())
         return given or kept.decode("ascii")
 
-    return Tokens(engine=one("engine"), actions=one("actions"))
+    return Tokens(engine=one("engine", settings.engine_token), actions=one("actions", settings.actions_token))

@@ -7,7 +7,6 @@ database for the next start.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import time
@@ -98,7 +97,7 @@ class Supervisor:
             sandbox = settings.sandbox and options.app
             await stack.enter_async_context(claim(settings.home, "serve", sandbox=sandbox))
             refuse_used_ports(self._ports())
-            self._shared = tokens(settings.home)
+            self._shared = tokens(settings)
             await self._database(stack)
             succession = await self._dialogue()
             sandbox_url = await self._sandbox(stack) if sandbox else None
@@ -110,7 +109,7 @@ class Supervisor:
             try:
                 async with asyncio.TaskGroup() as group:
                     for process in self._kept:
-                        group.create_task(keep(process, self._disk, self._say))
+                        group.create_task(keep(process, self._disk, settings.longest_pause, self._say))
                     group.create_task(self._watch_disk())
                     if self._cluster is None:
                         group.create_task(self._watch_database())
@@ -190,7 +189,7 @@ class Supervisor:
         if self._options.engine:
             await self._while_refused(succession.begin)
             self._tell("language model ready")
-        elif not os.environ.get("MEDREP_ENGINE_URL"):
+        elif settings.engine_url is None:
             raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_ENGINE_URL")
         return succession
 
