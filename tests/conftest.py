@@ -74,6 +74,11 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     running = Cluster(tmp_path_factory.mktemp("cluster"))
     await running.start()
     try:
+        with psycopg.connect(running.url("postgres", "postgres"), autocommit=True) as admin:
+            # It outlives no test run, and databases come and go by the hundred. What is killed to see what
+            # stays (tests/proofs, tests/service) is a service of its own, with the product's own settings.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
         await asyncio.to_thread(migrate, running.url("medrep_owner"))
         yield running
     finally:
