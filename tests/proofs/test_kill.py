@@ -49,7 +49,7 @@ REMINDER = "utter_too_fast"
 REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without a placeholder
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: Scene) -> None:
     """The platform hangs up after 5 s and tries three times, as WeChat does: so the double is by itself."""
     phones = await home.doctors(CONTACTS)
