@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +18,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bot.clock import Clock
+from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
+from bot.dialogue.publishing import SEED
 from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder
 from bot.runtime.services import Services
@@ -32,7 +34,7 @@ from bot.store.tables import dialogue_version
 from tests.running import Service, with_model
 
 pytest_plugins = ["tests.stage"]
-TEMPLATE = "medrep"
+TEMPLATE, SEEDED = "medrep", "medrep_seeded"
 # These fixtures take long to make, so one worker makes each, once, and runs all tests that ask for it
 # (docs/testing.md). In this order: the longest group first, and the engine's needs no trained model of the
 # seed, which the first worker may still have to train.
@@ -101,14 +103,14 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         await running.stop()
 
 
-@pytest.fixture
-async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
-    """A fresh, migrated, empty database, reached as the worker, with the key for evidence of `home`."""
+@asynccontextmanager
+async def copied(cluster: Cluster, template: str, home: Path) -> AsyncIterator[Database]:
+    """A database of its own, reached as the worker, with the key for evidence of `home`."""
     name = f"test_{uuid4().hex}"
     as_admin = cluster.url("postgres", "postgres")
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER medrep_owner")
     async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
-        await admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        await admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     opened = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
     try:
         yield opened
@@ -116,6 +118,40 @@ async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
         await opened.close()
         async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
             await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
+    """Migrated and empty."""
+    async with copied(cluster, TEMPLATE, home) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def seeded_template(cluster: Cluster) -> str:
+    """A template in which the seed's dialogue is in force; to check and store it takes longer than a test."""
+    as_admin = cluster.url("postgres", "postgres")
+    async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
+        await admin.execute(f"CREATE DATABASE {SEEDED} TEMPLATE {TEMPLATE} OWNER medrep_owner")
+    db = Database(cluster.url(database=SEEDED))
+    await put_in_force(db, SEED)
+    await db.close()
+    return SEEDED
+
+
+@pytest.fixture
+async def seeded(cluster: Cluster, seeded_template: str, home: Path) -> AsyncIterator[Database]:
+    """Migrated, with the seed's dialogue."""
+    async with copied(cluster, seeded_template, home) as made:
+        yield made
+
+
+async def put_in_force(db: Database, by: str) -> None:
+    """The seed's dialogue, as somebody's who may; that it may be said is checked in tests/dialogue."""
+    dialogue = read_dialogue(ROOT)
+    async with db.begin() as tx:
+        version = Version(dialogue.fingerprint, dict(dialogue.files), by)
+        await publish(tx, dialogue_version, version, real_now())
 
 
 @pytest.fixture
@@ -147,10 +183,7 @@ def encoder() -> Encoder:
 @pytest.fixture
 async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
-    dialogue = read_dialogue(ROOT)
-    async with database.begin() as tx:
-        version = Version(dialogue.fingerprint, dict(dialogue.files), "test")
-        await publish(tx, dialogue_version, version, clock.now())
+    await put_in_force(database, "test")
     published = Published(database, encoder)
     await published.load()
     return Services(database, vault, clock, published, home)
