@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.dialogue.publishing import CONTENT
+from bot.content import FOLDER
 from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder, kept_index, load
 from bot.service.process import bound_to_us
@@ -190,7 +190,7 @@ def trained() -> Path:
 def index() -> Path:
     """The folder of the index of the seed's content, in it built at most once per checkout."""
     folder = ROOT / "var" / "index"
-    kept_index(load(ROOT / CONTENT), Encoder(), folder)
+    kept_index(load(ROOT / FOLDER), Encoder(), folder)
     return folder
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 
 _HERE = Path(__file__).resolve().parent
+KEPT = 3  # files: the one in force, its successor, what it replaced
 
 # No file, half a file, or one that another version of this code wrote.
 UNREADABLE = (
@@ -46,9 +48,8 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
         return Index(content, encoder)
     path = folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
     try:
-        with path.open("rb") as file:
-            found: Index = _Unpickler(file, encoder).load()
-        encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+        found = _read(path, encoder)
+        path.touch()
         return found
     except UNREADABLE:
         built = Index(content, encoder)
@@ -56,11 +57,24 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
     part = path.with_suffix(f".{os.getpid()}")
     with part.open("wb") as file:
         _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+    read = _read(part, encoder)  # what cannot be read again is of no use to the processes that will
     part.replace(path)
-    for old in folder.glob("*.pickle"):
-        if old != path:
-            old.unlink(missing_ok=True)
-    return built
+    _prune(folder)
+    return read
+
+
+def _prune(folder: Path) -> None:
+    """The one in force stays while its successor is built, for a process that starts meanwhile."""
+    with suppress(FileNotFoundError):  # another process prunes, too
+        for old in sorted(folder.glob("*.pickle"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
+            old.unlink()
+
+
+def _read(path: Path, encoder: Encoder) -> Index:
+    with path.open("rb") as file:
+        found: Index = _Unpickler(file, encoder).load()
+    encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+    return found
 
 
 @cache

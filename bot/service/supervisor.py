@@ -21,8 +21,9 @@ import aiohttp
 import structlog
 
 from bot.clock import real_now
+from bot.content import seed_content
 from bot.dialogue.engine_client import EngineClient
-from bot.dialogue.publishing import seed_content, seed_dialogue
+from bot.dialogue.publishing import seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
 from bot.service.home import Tokens, claim, tokens
@@ -150,7 +151,7 @@ class Supervisor:
             ):
                 if outcome.state == "kept":
                     self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
-                elif outcome.state == "published":
+                elif outcome.state != "unchanged":
                     self._say(str(outcome))
         address = f"http://127.0.0.1:{settings.engine_port}"
         succession = Succession(db, settings.home, address, self._shared.engine, self._say)

@@ -92,6 +92,14 @@ async def find_reps(tx: Tx, names: Collection[str], now: datetime) -> dict[str, 
     return {**found, **new}
 
 
+async def active(tx: Tx, login: str) -> StaffRow:
+    """The colleague of this login. Raises MedrepError(NOT_FOUND | CONFLICT): disabled."""
+    colleague = await _of_login(tx, login)
+    if colleague.disabled_at is not None:
+        raise MedrepError(Fault.CONFLICT, f"the login {login} is disabled")
+    return colleague
+
+
 async def _of_login(tx: Tx, login: str) -> StaffRow:
     found = await staff.read(tx, login, lock=True)
     if not found:

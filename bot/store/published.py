@@ -1,4 +1,4 @@
-"""Published versions of what is said: the dialogue (files) and the content (one document)."""
+"""Published versions of the dialogue."""
 
 from __future__ import annotations
 
