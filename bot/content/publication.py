@@ -129,6 +129,7 @@ async def _plan(tx: Tx, chosen: Collection[int]) -> Plan:
     version = await store.current(tx)
     standing = await store.of_version(tx, version.id) if version else []
     wanted = [one for one in await named(tx, chosen) if one.state != store.PUBLISHED]
+    wanted.sort(key=lambda one: one.id)  # as their files had them
     new = {one.item: one for one in wanted}
     if len(new) < len(wanted):
         raise MedrepError(Fault.BAD_INPUT, "two revisions of one item cannot be in force together")
