@@ -38,7 +38,9 @@ def upgrade() -> None:
         sa.Column("published_at", MOMENT),
         sa.Column("withdrawn_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_content_revision")),
-        sa.UniqueConstraint("section", "item_id", "number", name=op.f("uq_content_revision_section")),
+        sa.UniqueConstraint(
+            "section", "item_id", "number", name=op.f("uq_content_revision_section_item_id_number")
+        ),
     )
     for name, which in (("published", "state = 'published'"), ("pending", "state IN ('draft', 'approved')")):
         op.create_index(
