@@ -40,7 +40,7 @@ async def _import(folder: Path, login: str) -> None:
     files = load(folder)
     async with context() as home, home.db.begin() as tx:
         if login:
-            await staff.active(tx, login)
+            await staff.colleague(tx, login)
         author = login or getpass.getuser()
         imported = await content.import_content(tx, files, author, home.clock.now())
         await _print(tx, imported.drafts)

@@ -15,7 +15,7 @@ from bot.store.content import Approval, Revision
 from bot.store.database import Tx
 
 MEDICAL, LEGAL = "medical", "legal"
-REVIEWS = {Role.MEDICAL.value: MEDICAL, Role.REVIEWER.value: LEGAL}  # the colleague's role -> the review
+REVIEWS = {Role.MEDICAL: MEDICAL, Role.REVIEWER: LEGAL}  # the colleague's role -> the review
 
 
 def lacking(approvals: Collection[Approval]) -> str:
@@ -33,13 +33,11 @@ def lacking(approvals: Collection[Approval]) -> str:
 async def approve(tx: Tx, revisions: Sequence[int], login: str, now: datetime) -> list[tuple[Revision, str]]:
     """Approve as this colleague, in each role of a reviewer they have; the revisions with what they lack.
 
-    Raises MedrepError: NOT_FOUND, BAD_INPUT (no reviewer), CONFLICT (the author, a revision that cannot be).
+    Raises MedrepError: NOT_FOUND, CONFLICT (no reviewer, the author, a revision that cannot be).
     """
     await store.lock(tx)
-    colleague = await staff.active(tx, login)
-    roles = [REVIEWS[role] for role in colleague.roles if role in REVIEWS]
-    if not roles:
-        raise MedrepError(Fault.BAD_INPUT, f"{login} is no reviewer: the role medical or reviewer is needed")
+    colleague = await staff.colleague(tx, login, REVIEWS)
+    roles = [review for role, review in REVIEWS.items() if role in colleague.roles]
     found = await named(tx, revisions)
     if wrong := [why for one in found if (why := _refusal(one, login))]:
         raise MedrepError(Fault.CONFLICT, "\n".join(wrong))

@@ -75,16 +75,12 @@ async def withdraw(
     """Take a revision out of force: from the first commit on nothing of it leaves, in any process; then
     a version without it comes into force.
 
-    Raises MedrepError: NOT_FOUND, BAD_INPUT (what is left does not fit together, or the colleague may not),
-    CONFLICT (it is not in force).
+    Raises MedrepError: NOT_FOUND, BAD_INPUT (what is left does not fit together), CONFLICT (not in force,
+    or not this colleague's to withdraw).
     """
     async with db.begin() as tx:
         await store.lock(tx)
-        if not WITHDRAWERS & set((await staff.active(tx, login)).roles):
-            roles = ", ".join(sorted(WITHDRAWERS))
-            raise MedrepError(
-                Fault.BAD_INPUT, f"{login} may not withdraw: one of the roles {roles} is needed"
-            )
+        await staff.colleague(tx, login, WITHDRAWERS)
         (found,) = await named(tx, [revision])
         if found.state != store.PUBLISHED:
             raise MedrepError(Fault.CONFLICT, f"{found} is not in force")

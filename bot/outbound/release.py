@@ -7,33 +7,30 @@ are checked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
 
-from bot.clock import real_now
 from bot.compliance import check_text
 from bot.content import Edition
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source, is_valid
-from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
-from bot.outbound.policy import COURTESY, PAUSE, WEEK, Defer, Person, Refuse, decide
-from bot.people import consent
+from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.outbound.circumstances import Circumstances
+from bot.outbound.policy import Defer, Person, Refuse, decide
 from bot.runtime.services import Services
-from bot.store import contacting, contacts, doctors
+from bot.store import doctors, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
 
 
-async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
-    """The message of an outbox row, if it may leave.
+async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstances) -> Draft:
+    """What an outbox row says, if it may leave in these circumstances.
 
     Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
     """
-    contact = await contacts.by_id(tx, row.contact_id)
-    await _permitted(tx, services, row, contact)
-    draft = row.draft or _rendered(services, row, contact.audience)
+    contact = facts.contact
+    _permitted(services, row, facts)
+    draft = await _draft(tx, services, row, contact.audience)
     for part in draft.parts:
         await _entitled(tx, services, contact, part)
         if findings := check_text(part.text, contact.audience):
@@ -41,49 +38,40 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     for choice in draft.choices:
         if findings := check_text(choice.label, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+    return draft
+
+
+def message_of(row: Outgoing, draft: Draft) -> Message:
+    """A released draft as the connectors take it."""
     return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
 
 
-async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> None:
+def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:
     """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
-    now = services.clock.now()
-    person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
-    consents: frozenset[Purpose] = frozenset()
-    sent: tuple[datetime, ...] = ()
-    live, window = False, True
-    if row.purpose in PROACTIVE:
-        spoken = await consent.of_person(tx, contact.person_id)
-        consents = frozenset(found.purpose for found in spoken if found.holds)
-        sent = await contacting.sent(tx, contact.person_id, [p.value for p in COURTESY], now - WEEK)
-        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, row.turn_id)
-        window = await contacting.window(tx, contact.id, now)
-    # No colleague takes a conversation over yet.
-    decision = decide(row.purpose, person, consents, services.limits, sent, False, live, window, now)
+    contact = facts.contact
+    decision = decide(
+        row.purpose,
+        Person(contact.stopped_at is not None, contact.unreachable_at is not None),
+        facts.consents,
+        services.limits,
+        facts.sent,
+        False,  # no colleague takes a conversation over yet
+        bool(facts.turns - {row.turn_id}),
+        facts.window,
+        services.clock.now(),
+    )
     if isinstance(decision, Refuse):
         raise MedrepError(decision.fault, decision.why)
     if isinstance(decision, Defer):
         raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
 
 
-def template_values(
-    message: Message, refs: Mapping[str, Any], fields: Collection[str]
-) -> dict[str, str] | None:
-    """What fills a platform's template in place of this released message; None when it cannot.
-
-    Only words that the message says may leave so: they passed the exit with it.
-    """
-    values = {name: str(refs[name]) for name in fields if name in refs}
-    whole = len(values) == len(fields) and all(value in message.text for value in values.values())
-    return values if whole else None
-
-
-def _rendered(services: Services, row: Outgoing, audience: Audience) -> Draft:
-    """A template row's text, made from what its references say now."""
+async def _draft(tx: Tx, services: Services, row: Outgoing, audience: Audience) -> Draft:
+    """The text of a row; that of a template row is made from what its references say now."""
     if row.template is None:
-        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
+        return await outbox.opened(tx, services.vault, row)
     values = {name: str(value) for name, value in row.refs.items()}
-    reply = services.published.dialogue.reply(row.template, audience, row.purpose, **values)
-    return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
+    return Draft.of(services.published.dialogue.reply(row.template, audience, row.purpose, **values))
 
 
 async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:

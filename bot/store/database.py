@@ -13,7 +13,7 @@ from pydantic import SecretBytes
 from sqlalchemy import LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeEngine
@@ -24,8 +24,9 @@ WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
 EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 
-# What a loop outlives: the database gone, restarting or refusing, or no connection free in time.
-UNAVAILABLE = (DBAPIError, PoolTimeoutError)
+# What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
+# A wrong statement or wrong data is none of these: it is a bug of ours and is told as one.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 def psycopg_url(url: str) -> str:

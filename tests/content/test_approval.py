@@ -44,8 +44,8 @@ async def test_one_person_with_both_roles_is_one_person(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("login", "fault"),
     [
-        ("wu-rep", Fault.BAD_INPUT),
-        ("pv-1", Fault.BAD_INPUT),
+        ("wu-rep", Fault.CONFLICT),
+        ("pv-1", Fault.CONFLICT),
         ("nobody", Fault.NOT_FOUND),
         ("li-author", Fault.CONFLICT),
         ("gone", Fault.CONFLICT),
