@@ -34,9 +34,7 @@ async def approved(db: Database, content: Content, now: datetime) -> list[int]:
     return drafts
 
 
-async def in_force(
-    db: Database, content: Content, now: datetime, encoder: Encoder, folder: Path | None = None
-) -> None:
+async def in_force(db: Database, content: Content, now: datetime, encoder: Encoder, folder: Path) -> None:
     """What this content changes is approved and published; `folder` keeps its index."""
     await approved(db, content, now)
     await publish(db, (), "test", now, encoder, folder)

@@ -14,7 +14,7 @@ from bot.compliance import check_text
 from bot.content.approval import lacking, named
 from bot.content.editions import SECTIONS, Item, assembled, digest
 from bot.evidence import note
-from bot.knowledge import Content, Encoder, Entry, answer_text, kept_index
+from bot.knowledge import Content, Encoder, Entry, answer_text, keep_index
 from bot.model import Fault, MedrepError
 from bot.staff import Role
 from bot.store import content as store
@@ -51,7 +51,7 @@ class Plan:
 
 
 async def publish(
-    db: Database, revisions: Sequence[int], by: str, now: datetime, encoder: Encoder, folder: Path | None
+    db: Database, revisions: Sequence[int], by: str, now: datetime, encoder: Encoder, folder: Path
 ) -> Publication:
     """Put these revisions in force; all pending ones when none is named. `folder` keeps the index.
 
@@ -70,7 +70,7 @@ async def withdraw(
     reason: str,
     now: datetime,
     encoder: Encoder,
-    folder: Path | None,
+    folder: Path,
 ) -> Publication:
     """Take a revision out of force: from the first commit on nothing of it leaves, in any process; then
     a version without it comes into force.
@@ -92,7 +92,7 @@ async def withdraw(
 
 
 async def _put(
-    db: Database, chosen: Sequence[int], by: str, now: datetime, encoder: Encoder, folder: Path | None
+    db: Database, chosen: Sequence[int], by: str, now: datetime, encoder: Encoder, folder: Path
 ) -> Publication:
     async with db.begin() as tx:
         plan = await _plan(tx, chosen)
@@ -100,7 +100,7 @@ async def _put(
     if not plan.changed:
         return Publication(plan.content.fingerprint, "unchanged")
     # No process needs to build it after the switch, and one that cannot be built is never in force.
-    await asyncio.to_thread(kept_index, plan.content, encoder, folder)
+    await asyncio.to_thread(keep_index, plan.content, encoder, folder)
     async with db.begin() as tx:
         await store.lock(tx)
         again = await _plan(tx, chosen)

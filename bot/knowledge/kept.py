@@ -46,35 +46,53 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
     """The index of this content, from `folder` if it lies there, else built and left there."""
     if folder is None:
         return Index(content, encoder)
-    path = folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
-    try:
-        found = _read(path, encoder)
-        path.touch()
+    path = _path(content, folder)
+    if found := _read(path, encoder):
         return found
+    built = Index(content, encoder)
+    with suppress(OSError):  # on a full disk it is built again at the next start
+        _keep(built, path, encoder)
+    return built
+
+
+def keep_index(content: Content, encoder: Encoder, folder: Path) -> None:
+    """See to it that the index of this content lies in `folder` and can be read. Raises OSError."""
+    path = _path(content, folder)
+    if not _read(path, encoder):
+        _keep(Index(content, encoder), path, encoder)
+
+
+def _path(content: Content, folder: Path) -> Path:
+    return folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
+
+
+def _read(path: Path, encoder: Encoder) -> Index | None:
+    try:
+        with path.open("rb") as file:
+            found: Index = _Unpickler(file, encoder).load()
     except UNREADABLE:
-        built = Index(content, encoder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    with part.open("wb") as file:
-        _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
-    read = _read(part, encoder)  # what cannot be read again is of no use to the processes that will
-    part.replace(path)
-    _prune(folder)
-    return read
-
-
-def _prune(folder: Path) -> None:
-    """The one in force stays while its successor is built, for a process that starts meanwhile."""
-    with suppress(FileNotFoundError):  # another process prunes, too
-        for old in sorted(folder.glob("*.pickle"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
-            old.unlink()
-
-
-def _read(path: Path, encoder: Encoder) -> Index:
-    with path.open("rb") as file:
-        found: Index = _Unpickler(file, encoder).load()
+        return None
     encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+    with suppress(OSError):
+        path.touch()  # it is in use
     return found
+
+
+def _keep(built: Index, path: Path, encoder: Encoder) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+        if not _read(part, encoder):
+            raise OSError("the index that was written cannot be read")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    # The one in force stays while its successor is built, for a process that starts meanwhile.
+    with suppress(FileNotFoundError):  # another process does the same
+        for old in sorted(path.parent.glob("*.pickle"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
+            old.unlink()
 
 
 @cache

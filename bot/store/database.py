@@ -22,6 +22,7 @@ Tx = AsyncConnection
 
 WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
+CONNECT_SECONDS = 5  # to a server that says nothing; libpq's own are 130
 EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 
 # What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
@@ -54,6 +55,7 @@ class Database:
             max_overflow=size,
             pool_pre_ping=False,
             hide_parameters=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS},
             # Wrapped: options stand in tracebacks that show variables.
             execution_options={EVIDENCE_KEY: evidence_key and SecretBytes(evidence_key)},
         )
@@ -77,7 +79,9 @@ class Database:
 
     async def listen(self, *channels: str) -> psycopg.AsyncConnection[Any]:
         """A connection of its own that receives NOTIFY on these channels."""
-        connection = await psycopg.AsyncConnection.connect(libpq_url(self.url), autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(
+            libpq_url(self.url), autocommit=True, connect_timeout=CONNECT_SECONDS
+        )
         try:
             for channel in channels:
                 listen = psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel))

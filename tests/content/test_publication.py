@@ -66,6 +66,9 @@ async def test_what_cannot_be_indexed_is_not_in_force(shelf: Shelf, tmp_path: Pa
     await approved(shelf.db, with_answer(shelf, "每日一次。"), NOW)
     with pytest.raises(RuntimeError):
         await publish(shelf.db, (), "admin", NOW, Broken(), tmp_path)
+    (tmp_path / "full").write_text("no folder can be made here")
+    with pytest.raises(OSError, match="full"):
+        await publish(shelf.db, (), "admin", NOW, shelf.encoder, tmp_path / "full")
     assert await shelf.version() == before and (await answer(shelf, shelf.entries[0]))[1] == 1
 
 
@@ -123,7 +126,7 @@ async def test_who_publishes_meanwhile_is_not_undone(shelf: Shelf) -> None:
     new = changed(with_answer(shelf, "每日一次。"), "entries", shelf.entries[1], answer="每日两次。")
     one, other = await approved(shelf.db, new, NOW)
     slow = Waiting()
-    publishing = asyncio.create_task(publish(shelf.db, [one], "slow", NOW, slow, None))
+    publishing = asyncio.create_task(publish(shelf.db, [one], "slow", NOW, slow, shelf.folder))
     assert await asyncio.to_thread(slow.begun.wait, 60)
     await publish(shelf.db, [other], "fast", NOW, shelf.encoder, shelf.folder)
     slow.go.set()

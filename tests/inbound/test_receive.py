@@ -105,7 +105,9 @@ async def test_a_bare_product_name_waits_for_its_question(stage: Stage) -> None:
     services = stage.services
     assert await waits(stage, "oName0", "二甲双胍") < 0.1, "nothing is published yet"
     products = load(ROOT / "data/content").products
-    await in_force(services.db, Content(products=products), services.clock.now(), ENCODER)
+    await in_force(
+        services.db, Content(products=products), services.clock.now(), ENCODER, services.home / "index"
+    )
     await services.published.load()
     for number, name in enumerate(["二甲双胍", " 格华止。", "缬沙坦胶囊", "Norvasc", "立普妥，", "那个"]):
         openid = f"oName1{number}"

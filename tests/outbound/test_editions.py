@@ -128,10 +128,10 @@ async def test_a_withdrawn_entry_is_blocked_at_once_everywhere(before: Process, 
     queued = await before.answers()
     async with stage.services.db.begin() as tx:
         (revision,) = await store.of_item(tx, ENTRY.id)
-    slow = Waiting()
+    slow = Waiting()  # nobody has this index yet
     now = stage.services.clock.now()
     withdrawal = asyncio.create_task(
-        withdraw(stage.services.db, revision.id, "pv-1", "剂量有误", now, slow, None)
+        withdraw(stage.services.db, revision.id, "pv-1", "剂量有误", now, slow, indexes)
     )
     assert await asyncio.to_thread(slow.begun.wait, 60)
     assert await other.sends(queued) == OutboxState.BLOCKED
