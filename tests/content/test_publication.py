@@ -122,11 +122,11 @@ async def test_some_may_be_published_and_an_earlier_revision_comes_back(shelf: S
     assert await answer(shelf, shelf.entries[0]) == (shelf.content.entries[0].answer, 1)
 
 
-async def test_who_publishes_meanwhile_is_not_undone(shelf: Shelf) -> None:
+async def test_who_publishes_meanwhile_is_not_undone(shelf: Shelf, tmp_path: Path) -> None:
     new = changed(with_answer(shelf, "每日一次。"), "entries", shelf.entries[1], answer="每日两次。")
     one, other = await approved(shelf.db, new, NOW)
     slow = Waiting()
-    publishing = asyncio.create_task(publish(shelf.db, [one], "slow", NOW, slow, shelf.folder))
+    publishing = asyncio.create_task(publish(shelf.db, [one], "slow", NOW, slow, tmp_path))
     assert await asyncio.to_thread(slow.begun.wait, 60)
     await publish(shelf.db, [other], "fast", NOW, shelf.encoder, shelf.folder)
     slow.go.set()
