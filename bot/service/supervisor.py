@@ -20,8 +20,9 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
+from bot.content import seed_content
 from bot.dialogue.engine_client import EngineClient
-from bot.dialogue.publishing import seed_content, seed_dialogue
+from bot.dialogue.publishing import seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
 from bot.service.disk import Disk, cap_logs
