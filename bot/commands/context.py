@@ -44,7 +44,7 @@ async def context() -> AsyncIterator[Context]:
     settings = read_settings()
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
-        db = Database(url, size=2, evidence_key=evidence_key(settings.key_dir))
+        db = Database(url, size=4, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)

@@ -141,7 +141,7 @@ class Supervisor:
     async def _dialogue(self, stack: AsyncExitStack) -> Succession:
         """What is said: the seed published, the model trained."""
         settings = self._settings
-        db = Database(self._url(), size=2, evidence_key=evidence_key(settings.key_dir))
+        db = Database(self._url(), size=4, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         if self._options.engine:
             for outcome in (
@@ -203,7 +203,7 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            db = Database(self._url(), size=1, evidence_key=evidence_key(self._settings.key_dir))
+            db = Database(self._url(), size=2, evidence_key=evidence_key(self._settings.key_dir))
             try:
                 lines += await demo.people(db, self._settings)
             finally:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import LargeBinary, Text, and_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from bot.model import Account, Audience, Channel
+from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.store.database import Tx
 from bot.store.keys import Vault
 from bot.store.tables import contact, person, turn
@@ -78,6 +79,81 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
         )
     ).first()
     return _contact(row) if row else None
+
+
+_WANTED = (
+    func.unnest(
+        bindparam("channels", type_=ARRAY(Text)),
+        bindparam("accounts", type_=ARRAY(Text)),
+        bindparam("digests", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("channel", "account", "digest", with_ordinality="place", name="wanted")
+    .render_derived()
+)
+# Built once: it stands between webhooks and their acknowledgement.
+_KNOWN = select(_WANTED.c.place, *_COLUMNS).join(
+    contact,
+    and_(
+        contact.c.channel == _WANTED.c.channel,
+        contact.c.account == _WANTED.c.account,
+        contact.c.address_hmac == _WANTED.c.digest,
+    ),
+)
+_KNOWN_AND_FREE = _KNOWN.with_for_update(key_share=True, of=contact, skip_locked=True)
+
+
+async def lock_known(tx: Tx, vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[int, Contact]:
+    """As `by_address` for many, by their place in `addresses`. It waits for nobody: who is unknown is left
+    out, and so is who is locked."""
+    rows = await tx.execute(_KNOWN_AND_FREE, _wanted(vault, addresses))
+    return {row.place - 1: _contact(row) for row in rows}
+
+
+def _wanted(vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[str, list[Any]]:
+    return {
+        "channels": [account.channel.value for account, _ in addresses],
+        "accounts": [account.name for account, _ in addresses],
+        "digests": [address_digest(vault, account, address) for account, address in addresses],
+    }
+
+
+async def add_newcomers(
+    tx: Tx, vault: Vault, newcomers: Mapping[int, tuple[Account, Audience, str]], now: datetime
+) -> dict[int, Contact]:
+    """As `find_or_add` for many whom `lock_known` has left out: those who are known stay left out, the others
+    become newcomers. Raises MedrepError(CONFLICT): somebody else just adds one of them; roll back."""
+    wanted = [(account, address) for account, _, address in newcomers.values()]
+    known = {row.place - 1 for row in await tx.execute(_KNOWN, _wanted(vault, wanted))}
+    unknown = [one for place, one in enumerate(newcomers.items()) if place not in known]
+    if not unknown:
+        return {}
+    people = await vault.create_many(tx, "newcomer", len(unknown), now)
+    made, rows = {}, []
+    for person_id, (place, (account, audience, address)) in zip(people, unknown, strict=True):
+        made[person_id] = (place, account, audience)
+        rows.append(
+            {
+                "channel": account.channel.value,
+                "account": account.name,
+                "audience": audience.value,
+                "person_id": person_id,
+                "address_hmac": address_digest(vault, account, address),
+                "address_enc": await vault.seal(tx, person_id, address, "contact.address"),
+                "created_at": now,
+            }
+        )
+    added = await tx.execute(
+        insert(contact).on_conflict_do_nothing().returning(contact.c.id, contact.c.person_id), rows
+    )
+    found = {}
+    for row in added:
+        place, account, audience = made[row.person_id]
+        found[place] = Contact(row.id, account, audience, row.person_id, None, None, None)
+    if len(found) < len(unknown):
+        for person_id in people:
+            vault.forget(person_id)
+        raise MedrepError(Fault.CONFLICT, "two transactions add one contact")
+    return found
 
 
 async def by_id(tx: Tx, contact_id: int) -> Contact:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretBytes
-from sqlalchemy import LargeBinary, Table, Text, event, text
+from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -42,7 +42,7 @@ class Database:
     """A pool of connections that act as one role: the worker, unless said otherwise."""
 
     def __init__(
-        self, url: str, *, role: str | None = WORKER, size: int = 10, evidence_key: bytes | None = None
+        self, url: str, *, role: str | None = WORKER, size: int = 20, evidence_key: bytes | None = None
     ) -> None:
         """`evidence_key` (of `bot.store.keys`) is needed where evidence is recorded, and nowhere else."""
         self.url = url
@@ -50,7 +50,8 @@ class Database:
         self._engine = create_async_engine(
             psycopg_url(url),
             pool_size=size,
-            max_overflow=size,
+            # One beyond the pool is closed after use: under load the time would go into opening them.
+            max_overflow=0,
             pool_pre_ping=False,
             hide_parameters=True,
             # Wrapped: options stand in tracebacks that show variables.
@@ -113,6 +114,7 @@ async def copy_in(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> No
 
 
 _COPY_TYPES: dict[type[TypeEngine[Any]], str] = {
+    BigInteger: "int8",
     UUID: "uuid",
     Text: "text",
     LargeBinary: "bytea",

@@ -3,7 +3,8 @@
 A POST is answered with
 - 200 and a passive reply, or 200 and the literal `success`: it is durable, or of a type unknown to us;
 - 403 forged, unsigned or ambiguous; 400 unreadable; 413 too large. Nothing is stored;
-- 503 after `STORE_S`: authentic, but it could not be stored.
+- 503 after `STORE_S`: authentic, but it could not be stored; at once: more is coming in than can be stored in
+  time. What the screening finds is never refused so; nothing can be refused before it is decrypted and screened.
 
 The signed time decides nothing where the signature covers the message (safe, compatible). WeChat signs when
 it posts, so a time far from ours means a wrong clock or a replay. What is authentic is stored, or a wrong
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 1 << 20  # bytes
 # WeChat hangs up 5 s after it began. Seconds from the arrival of the request until
 BODY_S = 3.0  # the body is whole,
-STORE_S = 4.0  # the message is durable,
+STORE_S = 3.5  # the message is durable,
 REPLY_S = 4.5  # the reply is there; later ones are pushed.
 STORE_AGAIN_S = 1.0  # between two attempts to store
 
@@ -167,8 +168,13 @@ class Webhook:
                 async with asyncio.timeout_at(until):
                     return await self._gateway.accept(inbound, passive=passive)
             except Exception as error:
+                if isinstance(error, MedrepError) and error.fault is Fault.BUSY:
+                    # At once: waiting here would only make all others wait longer. WeChat asks again.
+                    self._log(logging.WARNING, Fault.BUSY, "refused a message: too many come in")
+                    return None
                 # The type alone: a database error may quote the row.
-                log.error("%s: a message could not be stored (%s)", self._account, type(error).__name__)
+                name = type(error).__name__
+                self._log(logging.ERROR, f"not stored {name}", f"a message could not be stored ({name})")
             if loop.time() >= until:
                 return None
             await asyncio.sleep(min(STORE_AGAIN_S, until - loop.time()))

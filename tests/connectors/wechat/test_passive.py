@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.clock import real_now
-from bot.model import Choice, Message, PassiveReply
+from bot.model import Accepted, Choice, Fault, Inbound, MedrepError, Message, PassiveReply
 from connectors.wechat import envelope, webhook
 from connectors.wechat.render import passive_text
 from tests.connectors.wechat import world
@@ -155,6 +155,22 @@ async def test_what_is_not_stored_is_not_acknowledged(
     assert 0.3 < time.monotonic() - started < 2
     assert gateways["safe"].accepted >= 3
     assert "胸痛" not in caplog.text
+
+
+async def test_what_is_too_much_is_refused_at_once(
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trying again here, as with a store that is down, would only make it more."""
+
+    async def accept(inbound: Inbound, *, passive: bool) -> Accepted:
+        gateways["safe"].accepted += 1
+        raise MedrepError(Fault.BUSY)
+
+    monkeypatch.setattr(gateways["safe"], "accept", accept)
+    monkeypatch.setattr(webhook, "STORE_AGAIN_S", 0.01)
+    status, body = await site.message("safe", text("问"))
+    assert status == 503 and "success" not in body
+    assert gateways["safe"].accepted == 1
 
 
 async def test_a_hanging_store_is_not_acknowledged(
