@@ -4,7 +4,7 @@ A POST is answered with
 - 200 and a passive reply, or 200 and the literal `success`: it is durable, or of a type unknown to us;
 - 403 forged, unsigned or ambiguous; 400 unreadable; 413 too large. Nothing is stored;
 - 503 after `STORE_S`: authentic, but it could not be stored; at once: more is coming in than can be stored in
-  time. What the screening finds is never refused so; nothing can be refused before it is decrypted and screened.
+  time. What the screening finds is never refused so: nothing is before it was decrypted and screened.
 
 The signed time decides nothing where the signature covers the message (safe, compatible). WeChat signs when
 it posts, so a time far from ours means a wrong clock or a replay. What is authentic is stored, or a wrong
