@@ -1,8 +1,8 @@
 """Messages that are just stored: all that wait together, in one transaction.
 
 A transaction costs nearly the same for one message as for twenty. So one of them at a time is under way in a
-process, at most one in `PAUSE`, and it takes all that came in meanwhile; a message that comes alone waits for
-nothing. What is urgent goes its own way (`bot.inbound.receive`) and never waits for a neighbour.
+process, with a short pause before the next, and it takes all that came in meanwhile; a message that comes
+alone waits for nothing. What is urgent goes its own way (`bot.inbound.receive`) and waits for no neighbour.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from bot.store.inbox import Arrival
 
 log = structlog.get_logger()
 
-PAUSE = 0.010  # seconds from the beginning of one transaction to that of the next
+# Seconds from the beginning of one transaction to that of the next, for each message it had: so nobody waits
+# while little comes in, and the more comes the more share one.
+PAUSE, LONGEST_PAUSE = 0.010, 0.025
 TOGETHER = 100  # messages in one of them
 
 
@@ -72,9 +74,8 @@ class Intake:
         while self._queue:
             if (pause := self._next - loop.time()) > 0:
                 await asyncio.sleep(pause)
-            self._next = loop.time() + PAUSE
-            batch = self._take()
-            if batch:
+            if batch := self._take():
+                self._next = loop.time() + min(PAUSE * len(batch), LONGEST_PAUSE)
                 await self._store_batch(batch)
 
     def _take(self) -> list[_Waiting]:

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, and_, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.keys import Vault
 from bot.store.tables import contact, person, turn
 
@@ -81,32 +81,27 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
     return _contact(row) if row else None
 
 
-_WANTED = (
-    func.unnest(
-        bindparam("channels", type_=ARRAY(Text)),
-        bindparam("accounts", type_=ARRAY(Text)),
-        bindparam("digests", type_=ARRAY(LargeBinary)),
-    )
-    .table_valued("channel", "account", "digest", with_ordinality="place", name="wanted")
-    .render_derived()
-)
-# Built once: it stands between webhooks and their acknowledgement.
-_KNOWN = select(_WANTED.c.place, *_COLUMNS).join(
-    contact,
-    and_(
-        contact.c.channel == _WANTED.c.channel,
-        contact.c.account == _WANTED.c.account,
-        contact.c.address_hmac == _WANTED.c.digest,
-    ),
-)
-_KNOWN_AND_FREE = _KNOWN.with_for_update(key_share=True, of=contact, skip_locked=True)
+_KNOWN = """
+    SELECT place, contact.id, contact.channel, contact.account, contact.audience, contact.person_id,
+           contact.introduced_at, person.stopped_at, contact.unreachable_at
+    FROM unnest(%(channels)s::text[], %(accounts)s::text[], %(digests)s::bytea[])
+         WITH ORDINALITY AS wanted (channel, account, digest, place)
+    JOIN contact ON (contact.channel, contact.account, contact.address_hmac)
+                  = (wanted.channel, wanted.account, wanted.digest)
+    JOIN person ON person.id = contact.person_id
+"""
+_KNOWN_AND_FREE = f"{_KNOWN} FOR NO KEY UPDATE OF contact SKIP LOCKED"
 
 
 async def lock_known(tx: Tx, vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[int, Contact]:
     """As `by_address` for many, by their place in `addresses`. It waits for nobody: who is unknown is left
     out, and so is who is locked."""
-    rows = await tx.execute(_KNOWN_AND_FREE, _wanted(vault, addresses))
-    return {row.place - 1: _contact(row) for row in rows}
+    return {
+        place - 1: Contact(id_, Account(Channel(channel), account), Audience(audience), *rest)
+        for place, id_, channel, account, audience, *rest in await hot(
+            tx, _KNOWN_AND_FREE, _wanted(vault, addresses)
+        )
+    }
 
 
 def _wanted(vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[str, list[Any]]:
@@ -123,7 +118,7 @@ async def add_newcomers(
     """As `find_or_add` for many whom `lock_known` has left out: those who are known stay left out, the others
     become newcomers. Raises MedrepError(CONFLICT): somebody else just adds one of them; roll back."""
     wanted = [(account, address) for account, _, address in newcomers.values()]
-    known = {row.place - 1 for row in await tx.execute(_KNOWN, _wanted(vault, wanted))}
+    known = {place - 1 for place, *_ in await hot(tx, _KNOWN, _wanted(vault, wanted))}
     unknown = [one for place, one in enumerate(newcomers.items()) if place not in known]
     if not unknown:
         return {}

@@ -19,7 +19,7 @@ from bot.clock import real_now
 from bot.model import Account, Inbound, InboundKind, InboxState
 from bot.store import channels
 from bot.store.contacts import Contact
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.evidence import EvidenceRow
 from bot.store.keys import Vault
 from bot.store.platform import Grant
@@ -48,10 +48,9 @@ class Arrival:
 # Data-modifying CTEs see the same snapshot and run once each; every one hangs on `stored`, so a message
 # that was already there changes nothing at all. One JSON parameter for any number of messages: it is one
 # prepared statement, and each further value costs next to nothing.
-_STORE = text(
-    f"""
+_STORE = f"""
     WITH arrived AS (
-        SELECT * FROM json_to_recordset(CAST(:arrivals AS json)) AS message(
+        SELECT * FROM json_to_recordset(%(arrivals)s::json) AS message(
             channel text, account text, key text, contact bigint, person uuid, kind text, sealed text,
             screening jsonb, received_at timestamptz, state text, ready_at timestamptz,
             passive_until timestamptz, e_kind text, e_subject text, e_facts jsonb, e_digest text,
@@ -78,23 +77,22 @@ _STORE = text(
         SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
             opening = send_window.opening + 1
     ), released AS (
-        UPDATE outbox SET state = 'waiting', retry_at = :now, attempts = 0, fault = NULL
+        UPDATE outbox SET state = 'waiting', retry_at = %(now)s, attempts = 0, fault = NULL
         WHERE contact_id = ANY (ARRAY(SELECT contact FROM fresh WHERE present)) AND state = 'held'
         RETURNING id
     ), followed AS (
         UPDATE contact SET unreachable_at = NULL
         WHERE id = ANY (ARRAY(SELECT contact FROM fresh WHERE present)) AND unreachable_at IS NOT NULL
     ), hurried AS (
-        UPDATE inbox SET ready_at = :now
+        UPDATE inbox SET ready_at = %(now)s
         WHERE contact_id = ANY (ARRAY(SELECT contact FROM fresh WHERE hurry))
-          AND state = 'waiting' AND ready_at > :now
+          AND state = 'waiting' AND ready_at > %(now)s
     )
     SELECT id, contact,
            CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', '') END,
            CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END
     FROM fresh
     """  # noqa: S608 - the two names are constants of ours
-)
 
 
 async def store(tx: Tx, arrivals: Sequence[Arrival]) -> dict[int, int]:
@@ -103,7 +101,7 @@ async def store(tx: Tx, arrivals: Sequence[Arrival]) -> dict[int, int]:
     if not arrivals:
         return {}
     values = {"arrivals": _ENCODE([_values(arrival) for arrival in arrivals]), "now": real_now()}
-    return {row.contact: row.id for row in await tx.execute(_STORE, values)}
+    return {contact: inbox_id for inbox_id, contact, *_ in await hot(tx, _STORE, values)}
 
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
 from bot.inbound.receive import ROOM, ROOM_ALONE, ROOM_FOR_EVENTS
 from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError
 from bot.privacy.erasure import erase
+from bot.service.postgres import Cluster
 from bot.store import contacts, turns
 from tests.stage import DOCTORS, Stage
 
@@ -35,51 +37,49 @@ async def accept(stage: Stage, *messages: Inbound) -> list[Accepted]:
     return await asyncio.gather(*(stage.gateway.accept(one, passive=False) for one in messages))
 
 
-@dataclass
-class Cost:
-    statements: int = 0
-    commits: int = 0
-
-
 @contextmanager
-def counted(stage: Stage) -> Iterator[Cost]:
-    """What the database is asked to do meanwhile."""
-    engine, cost = stage.services.db._engine.sync_engine, Cost()
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The statements meanwhile, COMMIT included."""
+    statements: list[str] = []
+    execute, commit = psycopg.AsyncCursor.execute, psycopg.AsyncConnection.commit
 
-    def executed(*_: Any) -> None:
-        cost.statements += 1
+    async def executed(cursor: Any, query: Any, *arguments: Any, **more: Any) -> Any:
+        statements.append(str(query))
+        return await execute(cursor, query, *arguments, **more)
 
-    def committed(_: Any) -> None:
-        cost.commits += 1
+    async def committed(connection: Any) -> None:
+        statements.append("COMMIT")
+        await commit(connection)
 
-    event.listen(engine, "before_cursor_execute", executed)
-    event.listen(engine, "commit", committed)
-    try:
-        yield cost
-    finally:
-        event.remove(engine, "before_cursor_execute", executed)
-        event.remove(engine, "commit", committed)
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.AsyncCursor, "execute", executed)
+        patch.setattr(psycopg.AsyncConnection, "commit", committed)
+        yield statements
 
 
-async def test_a_message_costs_two_statements_and_forty_at_once_cost_the_same(stage: Stage) -> None:
+async def test_a_message_costs_two_statements_and_forty_at_once_cost_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = [f"oKnown{number}" for number in range(40)]
     await accept(stage, *(text_of(one, "m:1") for one in people))
-    with counted(stage) as alone:
+    with counted(monkeypatch) as alone:
         await accept(stage, text_of(people[0], "m:2"))
-    with counted(stage) as together:
+    with counted(monkeypatch) as together:
         accepted = await accept(stage, *(text_of(one, "m:3") for one in people))
-    assert alone == together == Cost(statements=2, commits=1)
+    assert alone == together and len(alone) == 3 and alone[-1] == "COMMIT"
     ids = [one.inbox_id for one in accepted]
     assert ids == sorted(set(ids)), "in the order in which they came"
     assert await stage.rows("SELECT count(*), count(DISTINCT contact_id) FROM inbox") == [(81, 40)]
     assert await stage.rows("SELECT count(*) FROM evidence WHERE kind = 'message.received'") == [(81,)]
 
 
-async def test_newcomers_at_once_are_made_in_one_transaction(stage: Stage) -> None:
+async def test_newcomers_at_once_are_made_in_one_transaction(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     messages = [event_of(f"oFollows{number}", f"e:{number}", "subscribe") for number in range(30)]
-    with counted(stage) as cost:
+    with counted(monkeypatch) as statements:
         await accept(stage, *messages)
-    assert cost.commits == 1 and cost.statements <= 5
+    assert statements.count("COMMIT") == 1 and len(statements) <= 6
     assert await stage.rows("SELECT count(*), count(DISTINCT person_id) FROM contact") == [(30, 30)]
     assert all(one.duplicate for one in await accept(stage, *messages))
 
@@ -211,3 +211,20 @@ async def test_who_hangs_up_ends_no_statement(stage: Stage) -> None:
         await asyncio.wait(tasks)
     while await stage.rows("SELECT count(*) FROM inbox") != [(3,)]:
         await asyncio.sleep(0.01)
+
+
+async def test_a_database_that_was_away_is_found_again(stage: Stage, cluster: Cluster) -> None:
+    await accept(stage, *(text_of(f"oAway{number}", "m:1", RED_FLAG) for number in range(8)))  # opens some
+    name = make_url(stage.services.db.url).database
+    async with await psycopg.AsyncConnection.connect(cluster.url("postgres", "postgres")) as admin:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+    stored = 0
+    for attempt in range(3):
+        try:
+            await accept(stage, text_of("oAway1", f"m:again{attempt}"))
+            stored += 1
+        except OperationalError:
+            continue
+    assert stored >= 2, "the first attempt tells of all connections that they are gone"
