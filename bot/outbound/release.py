@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from bot.clock import real_now
 from bot.compliance import check_text
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source
 from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
-from bot.outbound.policy import COURTESY, PAUSE, WEEK, Defer, Person, Refuse, decide
+from bot.outbound.policy import COURTESY, PAUSE, WEEK, Decision, Defer, Person, Refuse, decide
 from bot.people import consent
 from bot.runtime.services import Services
 from bot.store import contacting, contacts, doctors
@@ -44,23 +45,31 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
 
 async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> None:
     """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
+    decision = await may_begin(tx, services, contact, row.purpose, row.turn_id)
+    if isinstance(decision, Refuse):
+        raise MedrepError(decision.fault, decision.why)
+    if isinstance(decision, Defer):
+        raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
+
+
+async def may_begin(
+    tx: Tx, services: Services, contact: Contact, purpose: Purpose, turn_id: UUID | None
+) -> Decision:
+    """Whether a message of this purpose may leave now; `turn_id` is the turn that it is part of."""
     now = services.clock.now()
     person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
     consents: frozenset[Purpose] = frozenset()
     sent: tuple[datetime, ...] = ()
     live, window = False, True
-    if row.purpose in PROACTIVE:
+    if purpose in PROACTIVE:
         spoken = await consent.of_person(tx, contact.person_id)
         consents = frozenset(found.purpose for found in spoken if found.holds)
-        sent = await contacting.sent(tx, contact.person_id, [p.value for p in COURTESY], now - WEEK)
-        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, row.turn_id)
+        counted = [purpose.value for purpose in COURTESY]
+        sent = await contacting.sent(tx, contact.person_id, counted, now - WEEK, turn_id)
+        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, turn_id)
         window = await contacting.window(tx, contact.id, now)
     # No colleague takes a conversation over yet.
-    decision = decide(row.purpose, person, consents, services.limits, sent, False, live, window, now)
-    if isinstance(decision, Refuse):
-        raise MedrepError(decision.fault, decision.why)
-    if isinstance(decision, Defer):
-        raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
+    return decide(purpose, person, consents, services.limits, sent, False, live, window, now)
 
 
 def template_values(

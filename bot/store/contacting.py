@@ -6,27 +6,39 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Text, cast, exists, func, or_, select, true
 
 from bot.store.database import Tx
 from bot.store.tables import contact, outbox, send_window, turn
 
 
-async def sent(tx: Tx, person_id: UUID, purposes: Sequence[str], since: datetime) -> tuple[datetime, ...]:
-    """When messages of these purposes left since then (business time), on all contacts of the person."""
+async def sent(
+    tx: Tx, person_id: UUID, purposes: Sequence[str], since: datetime, but: UUID | None
+) -> tuple[datetime, ...]:
+    """When we came with these purposes since then (business time), on all contacts of the person.
+
+    What one turn sent is once, however many messages it took; the turn `but` is not counted.
+    """
     rows = await tx.execute(
-        select(outbox.c.sent_at)
+        select(func.min(outbox.c.sent_at))
         .join(contact, contact.c.id == outbox.c.contact_id)
-        .where(contact.c.person_id == person_id, outbox.c.purpose.in_(purposes), outbox.c.sent_at > since)
+        .where(
+            contact.c.person_id == person_id,
+            outbox.c.purpose.in_(purposes),
+            outbox.c.sent_at > since,
+            or_(outbox.c.turn_id.is_(None), outbox.c.turn_id != but) if but else true(),
+        )
+        .group_by(func.coalesce(cast(outbox.c.turn_id, Text), cast(outbox.c.id, Text)))
     )
     return tuple(rows.scalars())
 
 
 async def in_conversation(tx: Tx, person_id: UUID, since: datetime, but: UUID | None) -> bool:
-    """Whether a turn of theirs began since then (real time), other than the one that a message is part of."""
+    """Whether a turn of theirs (they wrote) began since then (real time), other than the one of a message."""
     query = exists().where(
         turn.c.contact_id == contact.c.id,
         contact.c.person_id == person_id,
+        turn.c.purpose.is_(None),
         turn.c.started_at > since,
         turn.c.id.is_distinct_from(but),
     )

@@ -209,7 +209,7 @@ async def passive_until(tx: Tx, turn_id: UUID) -> tuple[int, datetime] | None:
 
 
 async def backlog(tx: Tx) -> tuple[int, float]:
-    """How many messages wait, and how long the oldest has (seconds of real time)."""
+    """How many messages of people wait, and how long the oldest has (seconds of real time)."""
     row = (
         await tx.execute(
             select(
@@ -217,7 +217,7 @@ async def backlog(tx: Tx) -> tuple[int, float]:
                 func.coalesce(
                     func.extract("epoch", text("clock_timestamp()") - func.min(inbox.c.ready_at)), 0.0
                 ).label("age"),
-            ).where(and_(inbox.c.state == "waiting"))
+            ).where(and_(inbox.c.state == "waiting", inbox.c.priority == 0))
         )
     ).one()
     return row.waiting, max(0.0, float(row.age))

@@ -98,8 +98,12 @@ async def add(
     turn_id: UUID | None = None,
     passive: tuple[int, datetime] | None = None,
     expires_at: datetime | None = None,
+    subject: str | None = None,
 ) -> tuple[int, bytes]:
-    """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
+    """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it.
+
+    `subject`: the row that it is about, where we began it.
+    """
     sealed = await vault.seal(tx, contact.person_id, _body(draft), "outbox.body")
     outbox_id: int = (
         await tx.execute(
@@ -111,6 +115,7 @@ async def add(
                 body_enc=sealed,
                 basis=" ".join(str(part.basis) for part in draft.parts if part.basis) or None,
                 purpose=draft.purpose.value,
+                subject=subject,
                 state=OutboxState.WAITING.value,
                 unordered=draft.unordered,
                 passive_inbox_id=passive[0] if passive else None,
@@ -300,6 +305,16 @@ async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tupl
             raise
         return ()
     return tuple(Choice(*choice) for choice in body["choices"])
+
+
+async def has_left(tx: Tx, contact_id: int, response: str) -> bool:
+    """Whether a message with this response has left for the contact."""
+    query = exists().where(
+        outbox.c.contact_id == contact_id,
+        outbox.c.state.in_([OutboxState.SENT.value, OutboxState.DELIVERED.value]),
+        outbox.c.basis.contains(f"response:{response}@", autoescape=True),
+    )
+    return bool((await tx.execute(select(query))).scalar_one())
 
 
 async def depth(tx: Tx) -> dict[str, int]:
