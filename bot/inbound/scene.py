@@ -68,7 +68,8 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     standing = await doctors.standing(tx, contact.person_id)
     verified = contact.audience == Audience.PATIENT or standing.verified
-    reading = read_turn(messages, offered, clicked, verified=verified)
+    intents = services.published.dialogue.intents
+    reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
     return Scene(contact, standing, messages, reading, conversation)
 
 
