@@ -36,6 +36,8 @@ COMMANDS = {
     "erase-person": "people:erase",
     "backup": "records:write_backup",
     "restore": "records:restore_backup",
+    "takeover": "takeover:take_over",
+    "say": "takeover:say_as",
     "messages": "messages:list_messages",
     "timers": "messages:list_timers",
     "sending": "sending:app",

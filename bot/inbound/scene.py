@@ -19,6 +19,7 @@ from bot.model import (
     Turn,
     read_pick,
 )
+from bot.people import takeover
 from bot.runtime.services import Services
 from bot.store import contacts, conversations, doctors, inbox, outbox
 from bot.store.contacts import Contact
@@ -41,6 +42,7 @@ class Scene:
     messages: tuple[Waiting, ...]
     reading: Reading | None  # None: nothing to ask the engine
     conversation: bytes | None
+    taken_over: bool  # a colleague speaks with them
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
@@ -70,7 +72,8 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = contact.audience == Audience.PATIENT or standing.verified
     intents = services.published.dialogue.intents
     reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
-    return Scene(contact, standing, messages, reading, conversation)
+    taken = await takeover.current(tx, contact.id, services.clock.now(), services.limits) is not None
+    return Scene(contact, standing, messages, reading, conversation, taken)
 
 
 async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:

@@ -65,8 +65,8 @@ def read_turn(
 
 
 def _menu(key: str, intents: Collection[str], *, verified: bool) -> Reading:
-    """What an entry of the account's menu means, by its key: the id of a choice, or
-    `text:` and words as if they had been typed. The operator of the account set the keys; nobody can type one.
+    """What an entry of the account's menu means, by its key: the id of a choice, or `text:` and words as if
+    typed. The operator of the account set the keys; nobody can type one.
     """
     what, _, name = key.partition(":")
     if what == "text" and name.strip():

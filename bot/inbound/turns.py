@@ -31,6 +31,7 @@ from bot.model import (
     TurnInput,
 )
 from bot.outbound.batching import together
+from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
@@ -49,6 +50,7 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
+TAKEN_OVER = "takeover"  # why a turn ended without a word: a colleague speaks with them
 
 
 def _about(claim: Claim) -> dict[str, Any]:
@@ -122,6 +124,9 @@ class TurnWorkers:
             if scene is None or scene.reading is None:
                 await self._done_silently(claim)
                 return True
+            if scene.taken_over:
+                await self._done_silently(claim, TAKEN_OVER)
+                return True
             if scene.reading.fixed:
                 await self._commit(claim, scene, None)
                 return True
@@ -171,6 +176,9 @@ class TurnWorkers:
         """Turn, conversation, replies and evidence, in one transaction."""
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
+            if claim.purpose is None and await takeover.current(tx, claim.contact_id, now, services.limits):
+                await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
+                return
             contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
             replies = turn.replies if turn else self._fixed(scene)
             replies = await self._introduced(tx, claim, contact, replies)
@@ -245,9 +253,9 @@ class TurnWorkers:
         assert scene.reading is not None  # noqa: S101 - for the type checker; turn() asked
         return (self._services.published.dialogue.reply(scene.reading.fixed, scene.contact.audience),)
 
-    async def _done_silently(self, claim: Claim) -> None:
+    async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
-            await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now())
+            await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
 
     async def _failed(self, claim: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so.

@@ -17,9 +17,9 @@ from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source
 from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK, Decision, Defer, Person, Refuse, decide
-from bot.people import consent
+from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting, contacts, doctors
+from bot.store import contacting, contacts, doctors, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
@@ -34,7 +34,7 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     await _permitted(tx, services, row, contact)
     draft = row.draft or _rendered(services, row, contact.audience)
     for part in draft.parts:
-        await _entitled(tx, services, contact, part)
+        await _entitled(tx, services, contact, part, row)
         if findings := check_text(part.text, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
     for choice in draft.choices:
@@ -60,7 +60,7 @@ async def may_begin(
     person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
     consents: frozenset[Purpose] = frozenset()
     sent: tuple[datetime, ...] = ()
-    live, window = False, True
+    live, window, taken = False, True, False
     if purpose in PROACTIVE:
         spoken = await consent.of_person(tx, contact.person_id)
         consents = frozenset(found.purpose for found in spoken if found.holds)
@@ -68,8 +68,8 @@ async def may_begin(
         sent = await contacting.sent(tx, contact.person_id, counted, now - WEEK, turn_id)
         live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, turn_id)
         window = await contacting.window(tx, contact.id, now)
-    # No colleague takes a conversation over yet.
-    return decide(purpose, person, consents, services.limits, sent, False, live, window, now)
+        taken = await takeover.current(tx, contact.id, now, services.limits) is not None
+    return decide(purpose, person, consents, services.limits, sent, taken, live, window, now)
 
 
 def template_values(
@@ -93,7 +93,7 @@ def _rendered(services: Services, row: Outgoing, audience: Audience) -> Draft:
     return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
 
 
-async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:
+async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, row: Outgoing) -> None:
     """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
     basis = part.basis
     if basis is None:
@@ -104,8 +104,9 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         if values is None or not await _true(tx, services, values):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.PERSON:
-        # Nobody types texts yet; the room that lets colleagues do so will say who may.
-        raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+        if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
+            raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+        await takeover.product_needs_verified(tx, services, contact, part.text)
     elif basis.kind == BasisKind.CONTENT:
         if (
             contact.audience == Audience.DOCTOR

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Text, cast, exists, func, or_, select, true
 
+from bot.model import InboundKind
 from bot.store.database import Tx
-from bot.store.tables import contact, outbox, send_window, turn
+from bot.store.tables import contact, inbox, outbox, send_window, turn
 
 
 async def sent(
@@ -41,6 +42,16 @@ async def in_conversation(tx: Tx, person_id: UUID, since: datetime, but: UUID | 
         turn.c.purpose.is_(None),
         turn.c.started_at > since,
         turn.c.id.is_distinct_from(but),
+    )
+    return bool((await tx.execute(select(query))).scalar_one())
+
+
+async def wrote_since(tx: Tx, contact_id: int, moment: datetime) -> bool:
+    """Whether the contact has sent us anything after then (business time)."""
+    query = exists().where(
+        inbox.c.contact_id == contact_id,
+        inbox.c.kind.in_([InboundKind.TEXT.value, InboundKind.CHOICE.value, InboundKind.MEDIA.value]),
+        inbox.c.received_at > moment,
     )
     return bool((await tx.execute(select(query))).scalar_one())
 

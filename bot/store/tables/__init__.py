@@ -23,7 +23,7 @@ from bot.store.tables.messages import (
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import content_version, dialogue_version
 from bot.store.tables.schedules import occurrence, plan
-from bot.store.tables.staff import staff, staff_role
+from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "send_window",
     "staff",
     "staff_role",
+    "takeover",
     "task",
     "tombstone",
     "turn",

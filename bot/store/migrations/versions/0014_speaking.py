@@ -1,4 +1,4 @@
-"""What we begin ourselves: triggers, their purpose and subject.
+"""What we begin ourselves: triggers, their purpose and subject; conversations that a colleague takes over.
 
 Revision ID: 0014
 Revises: 0012
@@ -47,3 +47,19 @@ def upgrade() -> None:
         ["expires_at"],
         postgresql_where=sa.text("state IN ('waiting', 'deferred') AND expires_at IS NOT NULL"),
     )
+    op.create_table(
+        "takeover",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("contact_id", sa.BigInteger(), nullable=False),
+        sa.Column("staff_id", sa.UUID(), nullable=False),
+        sa.Column("started_at", moment, nullable=False),
+        sa.Column("last_at", moment, nullable=False),
+        sa.Column("ended_at", moment, nullable=True),
+        sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_takeover_contact_id_contact")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_takeover_staff_id_staff")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_takeover")),
+    )
+    still_open = sa.text("ended_at IS NULL")
+    op.create_index("uq_takeover_open", "takeover", ["contact_id"], unique=True, postgresql_where=still_open)
+    op.create_index("ix_takeover_contact_id", "takeover", ["contact_id"])
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON takeover TO medrep_worker")
