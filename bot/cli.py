@@ -28,7 +28,7 @@ COMMANDS = {
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",
     "staff": "staff:app",
-    "tasks": "records:list_tasks",
+    "tasks": "tasks:app",
     "understand": "texts:understand_lines",
     "check-text": "texts:check_lines",
     "evidence": "records:evidence_app",

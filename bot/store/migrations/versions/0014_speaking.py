@@ -47,6 +47,7 @@ def upgrade() -> None:
         ["expires_at"],
         postgresql_where=sa.text("state IN ('waiting', 'deferred') AND expires_at IS NOT NULL"),
     )
+    op.add_column("task", sa.Column("closed_by", sa.Text))
     op.create_table(
         "takeover",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
