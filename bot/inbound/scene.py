@@ -72,8 +72,8 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = contact.audience == Audience.PATIENT or standing.verified
     intents = services.published.dialogue.intents
     reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
-    taken = await takeover.current(tx, contact.id, services.clock.now(), services.limits) is not None
-    return Scene(contact, standing, messages, reading, conversation, taken)
+    taken = await takeover.current(tx, [contact.id], services.clock.now(), services.limits)
+    return Scene(contact, standing, messages, reading, conversation, bool(taken))
 
 
 async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:

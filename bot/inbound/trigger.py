@@ -16,8 +16,9 @@ import structlog
 from bot.clock import real_now
 from bot.evidence import note
 from bot.model import PROACTIVE, Fault, InboxState, MedrepError, Purpose
+from bot.outbound.circumstances import Intent, read_circumstances
 from bot.outbound.policy import PAUSE, Defer, Refuse
-from bot.outbound.release import may_begin
+from bot.outbound.release import may_leave
 from bot.runtime.services import Services
 from bot.store import contacts, triggers
 from bot.store.contacts import Contact
@@ -96,7 +97,9 @@ async def held_back(tx: Tx, services: Services, claim: Claim, contact: Contact) 
     if await triggers.words_wait(tx, contact.id):  # a worker died in it, and they wrote
         await triggers.close(tx, claim, InboxState.DEFERRED, "conversation", now, not_before=now)
         return True
-    decision = await may_begin(tx, services, contact, claim.purpose, claim.turn_id)
+    intent = Intent(contact.id, claim.purpose, claim.turn_id)
+    facts = await read_circumstances(tx, services, [intent])
+    decision = may_leave(services, intent, facts[contact.id])
     if isinstance(decision, Refuse):
         await _ended(tx, services, claim, contact, InboxState.CANCELLED, decision.fault.value)
         return True

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ import structlog
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
-from bot.evidence import note
+from bot.evidence import Evidence, about, note_all
 from bot.inbound import trigger
 from bot.inbound.scene import Scene, read_scene, recorded
 from bot.model import (
@@ -35,7 +35,7 @@ from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, inbox, outbox, passive, turns
+from bot.store import contacts, conversations, outbox, passive, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
 from bot.store.outbox import Draft
@@ -67,7 +67,7 @@ class TurnWorkers:
         self._workers = workers
         self._probing = asyncio.Lock()
         self._again = asyncio.Lock()
-        self.wake = asyncio.Condition()
+        self._calls: asyncio.Queue[None] = asyncio.Queue(workers)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -95,15 +95,14 @@ class TurnWorkers:
                 # A bug of ours must not stop the loop; the turn is tried again when its lease ends.
                 log.exception("inbox.bug")
                 await asyncio.sleep(POLL)
-            async with self.wake:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL):
-                        await self.wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL):
+                    await self._calls.get()
 
     async def notified(self, _: str) -> None:
-        """Something waits."""
-        async with self.wake:
-            self.wake.notify_all()
+        """Something waits: one idle worker looks. A call is kept for a worker that is about to wait."""
+        with suppress(asyncio.QueueFull):
+            self._calls.put_nowait(None)
 
     async def turn(self) -> bool:
         """One turn, if anything waits; whether there was one."""
@@ -176,7 +175,7 @@ class TurnWorkers:
         """Turn, conversation, replies and evidence, in one transaction."""
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
-            if claim.purpose is None and await takeover.current(tx, claim.contact_id, now, services.limits):
+            if claim.purpose is None and await takeover.current(tx, [claim.contact_id], now, services.limits):
                 await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
                 return
             contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
@@ -184,16 +183,16 @@ class TurnWorkers:
             replies = await self._introduced(tx, claim, contact, replies)
             if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
                 replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)
-            if turn is not None:
-                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
             drafts = together(replies)
-            choices = drafts[-1].choices if drafts else ()
-            await conversations.write_offer(tx, services.vault, contact, choices, now)
-            await self._queue(tx, claim, contact, drafts)
             basis = [part.basis for draft in drafts for part in draft.parts]
             record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
-            await note(
-                tx,
+            connection = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
+            if turn is not None:
+                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
+            choices = drafts[-1].choices if drafts else ()
+            await conversations.write_offer(tx, services.vault, contact, choices, now)
+            queued = await self._queue(tx, claim, contact, drafts, connection)
+            done = about(
                 "turn.done",
                 now,
                 f"turn:{claim.turn_id}",
@@ -205,17 +204,25 @@ class TurnWorkers:
                 basis=[str(one) for one in basis],
                 **_about(claim),
             )
-            await turns.finish(tx, claim, InboxState.DONE, now, record=record)
+            await note_all(tx, [*queued, done])
             reached("inbox.before_commit")
 
-    async def _queue(self, tx: Tx, claim: Claim, contact: Contact, drafts: list[Draft]) -> None:
+    async def _queue(
+        self,
+        tx: Tx,
+        claim: Claim,
+        contact: Contact,
+        drafts: list[Draft],
+        connection: tuple[int, datetime] | None,
+    ) -> list[Evidence]:
+        """Queue the messages of a turn, the first for the connection that waits; what is to be recorded."""
         services, now = self._services, self._services.clock.now()
-        connection = await inbox.passive_until(tx, claim.turn_id)
         if connection is not None and connection[1] < real_now():
             connection = None
         if connection is not None and drafts and await passive.waits_before(tx, contact.id):
             await passive.lend(tx, contact.id, *connection, real_now())
             connection = None
+        found = []
         for number, draft in enumerate(drafts):
             outbox_id, sealed = await outbox.add(
                 tx,
@@ -230,7 +237,9 @@ class TurnWorkers:
                 subject=claim.subject,
             )
             facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value, **_about(claim)}
-            await note(tx, "reply.queued", now, f"outbox:{outbox_id}", contact, body_enc=sealed, **facts)
+            subject = f"outbox:{outbox_id}"
+            found.append(about("reply.queued", now, subject, contact, body_enc=sealed, **facts))
+        return found
 
     async def _introduced(
         self, tx: Tx, claim: Claim, contact: Contact, replies: tuple[Reply, ...]
@@ -279,11 +288,10 @@ class TurnWorkers:
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return
             contact = await contacts.by_id(tx, claim.contact_id)
-            await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
+            connection = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
             reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
-            await self._queue(tx, claim, contact, [Draft.of(reply)])
-            await note(
-                tx,
+            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], connection)
+            failed = about(
                 "turn.failed",
                 now,
                 f"turn:{claim.turn_id}",
@@ -292,6 +300,7 @@ class TurnWorkers:
                 detail=error.detail,
                 attempts=claim.attempts,
             )
+            await note_all(tx, [*queued, failed])
             await open_task(
                 tx,
                 services.vault,

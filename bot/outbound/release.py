@@ -6,33 +6,30 @@ of the published content whose document is valid, or a named colleague. Then its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+from collections.abc import Mapping
 
-from bot.clock import real_now
 from bot.compliance import check_text
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source
-from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
-from bot.outbound.policy import COURTESY, PAUSE, WEEK, Decision, Defer, Person, Refuse, decide
-from bot.people import consent, takeover
+from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.outbound.circumstances import Circumstances, Intent
+from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
+from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import contacting, contacts, doctors, takeovers
+from bot.store import doctors, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
 
 
-async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
-    """The message of an outbox row, if it may leave.
+async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstances) -> Draft:
+    """What an outbox row says, if it may leave in these circumstances.
 
     Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
     """
-    contact = await contacts.by_id(tx, row.contact_id)
-    await _permitted(tx, services, row, contact)
-    draft = row.draft or _rendered(services, row, contact.audience)
+    contact = facts.contact
+    _permitted(services, row, facts)
+    draft = await _draft(tx, services, row, contact.audience)
     for part in draft.parts:
         await _entitled(tx, services, contact, part, row)
         if findings := check_text(part.text, contact.audience):
@@ -40,57 +37,45 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     for choice in draft.choices:
         if findings := check_text(choice.label, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+    return draft
+
+
+def message_of(row: Outgoing, draft: Draft) -> Message:
+    """A released draft as the connectors take it."""
     return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
 
 
-async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> None:
+def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:
     """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
-    decision = await may_begin(tx, services, contact, row.purpose, row.turn_id)
+    decision = may_leave(services, row, facts)
     if isinstance(decision, Refuse):
         raise MedrepError(decision.fault, decision.why)
     if isinstance(decision, Defer):
         raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
 
 
-async def may_begin(
-    tx: Tx, services: Services, contact: Contact, purpose: Purpose, turn_id: UUID | None
-) -> Decision:
-    """Whether a message of this purpose may leave now; `turn_id` is the turn that it is part of."""
-    now = services.clock.now()
-    person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
-    consents: frozenset[Purpose] = frozenset()
-    sent: tuple[datetime, ...] = ()
-    live, window, taken = False, True, False
-    if purpose in PROACTIVE:
-        spoken = await consent.of_person(tx, contact.person_id)
-        consents = frozenset(found.purpose for found in spoken if found.holds)
-        counted = [purpose.value for purpose in COURTESY]
-        sent = await contacting.sent(tx, contact.person_id, counted, now - WEEK, turn_id)
-        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, turn_id)
-        window = await contacting.window(tx, contact.id, now)
-        taken = await takeover.current(tx, contact.id, now, services.limits) is not None
-    return decide(purpose, person, consents, services.limits, sent, taken, live, window, now)
+def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) -> Decision:
+    """What the policy says of this message, or of one that a turn is to begin with."""
+    contact = facts.contact
+    return decide(
+        row.purpose,
+        Person(contact.stopped_at is not None, contact.unreachable_at is not None),
+        facts.consents,
+        services.limits,
+        facts.occasions(row.turn_id),
+        facts.taken_over,
+        bool(facts.turns - {row.turn_id}),
+        facts.window,
+        services.clock.now(),
+    )
 
 
-def template_values(
-    message: Message, refs: Mapping[str, Any], fields: Collection[str]
-) -> dict[str, str] | None:
-    """What fills a platform's template in place of this released message; None when it cannot.
-
-    Only words that the message says may leave so: they passed the exit with it.
-    """
-    values = {name: str(refs[name]) for name in fields if name in refs}
-    whole = len(values) == len(fields) and all(value in message.text for value in values.values())
-    return values if whole else None
-
-
-def _rendered(services: Services, row: Outgoing, audience: Audience) -> Draft:
-    """A template row's text, made from what its references say now."""
+async def _draft(tx: Tx, services: Services, row: Outgoing, audience: Audience) -> Draft:
+    """The text of a row; that of a template row is made from what its references say now."""
     if row.template is None:
-        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
+        return await outbox.opened(tx, services.vault, row)
     values = {name: str(value) for name, value in row.refs.items()}
-    reply = services.published.dialogue.reply(row.template, audience, row.purpose, **values)
-    return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
+    return Draft.of(services.published.dialogue.reply(row.template, audience, row.purpose, **values))
 
 
 async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, row: Outgoing) -> None:

@@ -8,6 +8,7 @@ colleague has written nothing for the time of `Limits.takeover_minutes`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,10 @@ EVERY = 5.0  # seconds
 BATCH = 100
 
 
-async def current(tx: Tx, contact_id: int, now: datetime, limits: Limits) -> Takeover | None:
-    """The takeover of this contact that holds at `now` (business time)."""
-    found = await takeovers.of_contact(tx, contact_id)
-    return found if found and found.last_at > _silence(now, limits) else None
+async def current(tx: Tx, contact_ids: Collection[int], now: datetime, limits: Limits) -> dict[int, Takeover]:
+    """Of these contacts the takeovers that hold at `now` (business time), by contact."""
+    found = await takeovers.open_of(tx, contact_ids)
+    return {key: one for key, one in found.items() if one.last_at > _silence(now, limits)}
 
 
 async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Limits) -> Takeover:
@@ -49,7 +50,7 @@ async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Lim
     """
     who = await colleague(tx, login, ROLES)
     await contacts.lock(tx, contact.id)  # a turn that is about to open waits, and finds it
-    found = await takeovers.of_contact(tx, contact.id, lock=True)
+    found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
     if found and found.last_at <= _silence(now, limits):
         await _end(tx, found, now, by="silence")
         found = None
@@ -71,7 +72,7 @@ async def end(tx: Tx, contact: Contact, login: str, now: datetime) -> bool:
     Raises MedrepError(NOT_FOUND | CONFLICT).
     """
     await colleague(tx, login, ROLES)
-    found = await takeovers.of_contact(tx, contact.id, lock=True)
+    found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
     if found is not None:
         await _end(tx, found, now, by=login)
     return found is not None
@@ -85,7 +86,7 @@ async def say(tx: Tx, services: Services, contact: Contact, login: str, text: st
     """
     now, vault = services.clock.now(), services.vault
     await colleague(tx, login, ROLES)
-    held = await current(tx, contact.id, now, services.limits)
+    held = (await current(tx, [contact.id], now, services.limits)).get(contact.id)
     if held is None or held.login != login:
         raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
     await _allowed(tx, services, contact, text, now)
@@ -107,7 +108,7 @@ async def _allowed(tx: Tx, services: Services, contact: Contact, text: str, now:
     await product_needs_verified(tx, services, contact, text)
     if contact.unreachable_at is not None:
         raise MedrepError(Fault.UNREACHABLE, "they have unfollowed or blocked the account")
-    if not await contacting.window(tx, contact.id, now):
+    if not await contacting.open_windows(tx, [contact.id], now):
         raise MedrepError(Fault.WINDOW_CLOSED, "the platform takes messages only after they have written")
     if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
         raise MedrepError(Fault.STOPPED, "they said stop and have not written since")

@@ -81,6 +81,8 @@ async def keep_pruning(services: Services) -> None:
                 log.info("retention.pruned", **removed)
         except UNAVAILABLE:
             log.warning("retention.failed", reason="database")
+        except OSError as error:  # heads are files as well
+            log.warning("retention.failed", reason=type(error).__name__)
         except MedrepError as error:
             log.error("retention.failed", reason=str(error.fault))
         await asyncio.sleep(EVERY)

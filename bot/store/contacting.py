@@ -1,49 +1,57 @@
-"""How we have been in contact with a person lately: what the policy of the exit asks."""
+"""How we have been in contact with people lately: what the policy of the exit asks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Text, cast, exists, func, or_, select, true
+from sqlalchemy import and_, exists, func, or_, select
 
-from bot.model import InboundKind
+from bot.model import InboundKind, OutboxState
 from bot.store.database import Tx
-from bot.store.tables import contact, inbox, outbox, send_window, turn
+from bot.store.tables import contact, inbox, outbox, person, send_window, turn
+
+
+async def lock(tx: Tx, person_ids: Collection[UUID]) -> None:
+    """Whatever else is decided about these people waits until this transaction ends."""
+    query = select(person.c.id).where(person.c.id.in_(person_ids)).order_by(person.c.id)
+    await tx.execute(query.with_for_update(key_share=True))
 
 
 async def sent(
-    tx: Tx, person_id: UUID, purposes: Sequence[str], since: datetime, but: UUID | None
-) -> tuple[datetime, ...]:
-    """When we came with these purposes since then (business time), on all contacts of the person.
-
-    What one turn sent is once, however many messages it took; the turn `but` is not counted.
-    """
+    tx: Tx, person_ids: Collection[UUID], purposes: Sequence[str], since: datetime, now: datetime
+) -> dict[UUID, tuple[tuple[UUID | None, datetime], ...]]:
+    """When messages of these purposes left since then (business time), on all contacts of each person, and
+    in which turn, if in any; what is with the platform at this moment counts as `now`."""
+    under_way = and_(outbox.c.state == OutboxState.SENDING.value, outbox.c.written_at.is_not(None))
     rows = await tx.execute(
-        select(func.min(outbox.c.sent_at))
+        select(contact.c.person_id, outbox.c.turn_id, func.coalesce(outbox.c.sent_at, now))
         .join(contact, contact.c.id == outbox.c.contact_id)
         .where(
-            contact.c.person_id == person_id,
+            contact.c.person_id.in_(person_ids),
             outbox.c.purpose.in_(purposes),
-            outbox.c.sent_at > since,
-            or_(outbox.c.turn_id.is_(None), outbox.c.turn_id != but) if but else true(),
+            or_(outbox.c.sent_at > since, under_way),
         )
-        .group_by(func.coalesce(cast(outbox.c.turn_id, Text), cast(outbox.c.id, Text)))
     )
-    return tuple(rows.scalars())
+    moments: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = defaultdict(tuple)
+    for person_id, turn_id, moment in rows:
+        moments[person_id] += ((turn_id, moment),)
+    return moments
 
 
-async def in_conversation(tx: Tx, person_id: UUID, since: datetime, but: UUID | None) -> bool:
-    """Whether a turn of theirs (they wrote) began since then (real time), other than the one of a message."""
-    query = exists().where(
-        turn.c.contact_id == contact.c.id,
-        contact.c.person_id == person_id,
-        turn.c.purpose.is_(None),
-        turn.c.started_at > since,
-        turn.c.id.is_distinct_from(but),
+async def conversations(tx: Tx, person_ids: Collection[UUID], since: datetime) -> dict[UUID, frozenset[UUID]]:
+    """The turns of each person that they began since then (real time) by writing."""
+    rows = await tx.execute(
+        select(contact.c.person_id, turn.c.id)
+        .join(contact, contact.c.id == turn.c.contact_id)
+        .where(contact.c.person_id.in_(person_ids), turn.c.started_at > since, turn.c.purpose.is_(None))
     )
-    return bool((await tx.execute(select(query))).scalar_one())
+    found: dict[UUID, frozenset[UUID]] = defaultdict(frozenset)
+    for person_id, turn_id in rows:
+        found[person_id] |= {turn_id}
+    return found
 
 
 async def wrote_since(tx: Tx, contact_id: int, moment: datetime) -> bool:
@@ -56,7 +64,9 @@ async def wrote_since(tx: Tx, contact_id: int, moment: datetime) -> bool:
     return bool((await tx.execute(select(query))).scalar_one())
 
 
-async def window(tx: Tx, contact_id: int, now: datetime) -> bool:
-    """Whether the platform lets us write freely to this contact."""
-    query = exists().where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)
-    return bool((await tx.execute(select(query))).scalar_one())
+async def open_windows(tx: Tx, contact_ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Those of these contacts to whom the platform lets us write freely."""
+    query = select(send_window.c.contact_id).where(
+        send_window.c.contact_id.in_(contact_ids), send_window.c.closes_at > now
+    )
+    return frozenset((await tx.execute(query)).scalars())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, select, text, update
 
 from bot.model import PROACTIVE, Account, OutboxState
 from bot.store import channels
-from bot.store.database import Tx, notify
+from bot.store.database import Tx
 from bot.store.outbox import Outgoing
 from bot.store.tables import contact, occurrence, outbox
 
@@ -29,19 +30,27 @@ class Outcome:
     retry_at: datetime | None = None  # real time
     not_before: datetime | None = None  # business time
     passive_until: datetime | None = None  # real time; a further connection may carry it until then
+    expires_at: datetime | None = None  # business time
     counts: bool = True  # towards giving up
     halve: bool = False  # its pieces are to be half as long next time
 
 
 async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
     """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
+    waits = outcome.state == OutboxState.WAITING
     values: dict[str, Any] = {
         "state": outcome.state.value,
         "fault": outcome.fault,
         "passive_until": outcome.passive_until,
         "not_before": outcome.not_before,
+        "parked": waits and (outcome.not_before is not None or outcome.retry_at is not None),
     }
-    kept = {"sent_at": outcome.sent_at, "platform_id": outcome.platform_id, "retry_at": outcome.retry_at}
+    kept = {
+        "sent_at": outcome.sent_at,
+        "platform_id": outcome.platform_id,
+        "retry_at": outcome.retry_at,
+        "expires_at": outcome.expires_at,
+    }
     values |= {name: value for name, value in kept.items() if value is not None}
     if not outcome.counts:
         values["attempts"] = outbox.c.attempts - 1
@@ -57,11 +66,45 @@ async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
         return False
     if outcome.state in _NEVER:
         await _reminders_missed(tx, [row.id])
-    await notify(tx, channels.OUTBOX)  # the next in line may leave
+    await _next_in_line(tx, [row.contact_id])
     return True
 
 
-async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
+async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: datetime) -> frozenset[int]:
+    """These claimed rows have left, each under this id of the platform; those that nobody else had taken."""
+    done = await tx.execute(
+        _SENT,
+        {
+            "now": now,
+            "ids": [row.id for row, _ in rows],
+            "fences": [row.fence for row, _ in rows],
+            "platform_ids": [platform_id for _, platform_id in rows],
+        },
+    )
+    await _next_in_line(tx, [row.contact_id for row, _ in rows])
+    return frozenset(done.scalars())
+
+
+_SENT = text(
+    """
+    UPDATE outbox
+    SET state = 'sent', sent_at = :now, platform_id = sent.platform_id, fault = NULL, passive_until = NULL,
+        not_before = NULL
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:platform_ids AS text[]))
+         AS sent(id, fence, platform_id)
+    WHERE outbox.id = sent.id AND outbox.fence = sent.fence
+    RETURNING outbox.id
+    """
+)
+
+
+async def _next_in_line(tx: Tx, contact_ids: list[int]) -> None:
+    """Wake the senders if more waits for these contacts: what was behind these rows may leave now."""
+    more = exists().where(outbox.c.contact_id.in_(contact_ids), outbox.c.state == OutboxState.WAITING.value)
+    await tx.execute(select(func.pg_notify(channels.OUTBOX, "")).where(more))
+
+
+async def abandoned(tx: Tx, now: datetime, limit: int) -> list[Outgoing]:
     """Rows whose sender died while they may have been with the platform: nobody knows whether they left.
 
     Those whose sender died before wait again.
@@ -72,10 +115,8 @@ async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
         .where(died, outbox.c.written_at.is_(None))
         .values(state=OutboxState.WAITING.value, fence=outbox.c.fence + 1)
     )
-    rows = (
-        await tx.execute(select(outbox.c.id).where(died).limit(limit).with_for_update(skip_locked=True))
-    ).scalars()
-    return tuple(rows)
+    rows = await tx.execute(select(outbox).where(died).limit(limit).with_for_update(skip_locked=True))
+    return [Outgoing.of(row) for row in rows]
 
 
 async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
@@ -87,11 +128,6 @@ async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
         outbox.c.attempts >= claims,
     )
     return (await _end(tx, stuck, OutboxState.FAILED, "given up"))[0]
-
-
-async def cancel_erased(tx: Tx, outbox_id: int) -> None:
-    """Its body can no longer be read by anyone."""
-    await _end(tx, outbox.c.id == outbox_id, OutboxState.CANCELLED, "erased")
 
 
 async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[list[int], int]:

@@ -83,12 +83,13 @@ _ADVANCE = text(
         ON CONFLICT DO NOTHING
         RETURNING plan_id, due_at, state
     ), queued AS (
-        INSERT INTO outbox (contact_id, person_id, template, refs, basis, purpose, state, created_at,
+        INSERT INTO outbox (contact_id, person_id, account, template, refs, basis, purpose, state, created_at,
                             expires_at, retry_at)
-        SELECT plan.contact_id, plan.person_id, plan.template,
+        SELECT plan.contact_id, plan.person_id, contact.channel || ':' || contact.account, plan.template,
                plan.refs || jsonb_build_object('plan', plan.id, 'due', step.due_at), plan.basis, plan.purpose,
                'waiting', :now, step.expires_at, :real
         FROM fresh JOIN step USING (plan_id, due_at) JOIN plan ON plan.id = plan_id
+             JOIN contact ON contact.id = plan.contact_id
         WHERE fresh.state = 'queued'
         RETURNING id
     ), moved AS (

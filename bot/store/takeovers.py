@@ -46,11 +46,11 @@ _OPEN = (
 )
 
 
-async def of_contact(tx: Tx, contact_id: int, *, lock: bool = False) -> Takeover | None:
-    """The contact's open takeover, be it over by its colleague's silence."""
-    query = _OPEN.where(takeover.c.contact_id == contact_id)
-    row = (await tx.execute(query.with_for_update(of=takeover) if lock else query)).first()
-    return Takeover(*row) if row else None
+async def open_of(tx: Tx, contact_ids: Collection[int], *, lock: bool = False) -> dict[int, Takeover]:
+    """The open takeovers of these contacts, be they over by their colleague's silence; by contact."""
+    query = _OPEN.where(takeover.c.contact_id.in_(contact_ids))
+    rows = await tx.execute(query.with_for_update(of=takeover) if lock else query)
+    return {row.contact_id: Takeover(*row) for row in rows}
 
 
 async def silent(tx: Tx, before: datetime, limit: int) -> list[Takeover]:

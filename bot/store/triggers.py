@@ -113,7 +113,6 @@ async def close(
             .returning(inbox.c.id, inbox.c.attempts)
         )
     ).one()
-    await notify(tx, channels.INBOX)  # the contact may have written meanwhile
     return row.id, row.attempts
 
 

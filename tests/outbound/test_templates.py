@@ -33,9 +33,10 @@ async def remind(stage: Stage, purpose: str = "service", refs: str = REFS) -> in
     """A row as the ticker writes it."""
     contact = await stage.contact()
     await stage.write(
-        "INSERT INTO outbox (contact_id, person_id, template, refs, basis, purpose, state,"
+        "INSERT INTO outbox (contact_id, person_id, account, template, refs, basis, purpose, state,"
         " created_at, retry_at)"
-        " VALUES (:contact, :person, 'utter_human', CAST(:refs AS jsonb), 'response:utter_human@1', :purpose,"
+        " VALUES (:contact, :person, 'wechat:sandbox', 'utter_human', CAST(:refs AS jsonb),"
+        " 'response:utter_human@1', :purpose,"
         " 'waiting', :now, :real)",
         contact=contact.id,
         person=contact.person_id,
@@ -58,6 +59,8 @@ async def test_a_reminder_leaves_as_its_template(outside: Stage, who_says: str) 
         await stage.write("UPDATE send_window SET closes_at = closes_at + interval '9 days'")
     row = await remind(stage)
     await stage.sender.push()
+    if who_says == "platform":
+        await stage.sender.push()
     found = await stage.row(row)
     assert (found.state, found.fault) == (OutboxState.SENT, None) and found.platform_id
     assert len(await stage.calls("message/template/send")) == 1

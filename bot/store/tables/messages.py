@@ -150,9 +150,10 @@ outbox = Table(
     identity(),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
+    Column("account", Text, nullable=False),  # of the contact: what a process claims by
     Column("turn_id", UUID),
     Column("body_enc", LargeBinary),  # either a body …
-    Column("template", Text),  # … or a template with references, rendered at send
+    Column("template", Text),  # … or a template with references: rendered at send, then it has a body, too
     Column("refs", JSONB),
     Column("basis", Text),
     Column("purpose", Text, nullable=False),
@@ -168,6 +169,8 @@ outbox = Table(
     Column("not_before", Moment),  # business time; the policy says when it may be asked again
     Column("expires_at", Moment),
     Column("retry_at", Moment, nullable=False),  # real time
+    # Its hour, or the time of its next try, has not come: no claim looks at it until `outbox.wake`.
+    Column("parked", Boolean, nullable=False, server_default=text("false")),
     Column("lease_until", Moment),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -179,7 +182,25 @@ outbox = Table(
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_contact_id", "contact_id"),
-    Index("ix_outbox_next", "priority", "id", postgresql_where=text("state = 'waiting'")),
+    Index(
+        "ix_outbox_next",
+        "account",
+        "priority",
+        "id",
+        postgresql_where=text("state = 'waiting' AND NOT parked"),
+    ),
+    Index(
+        "ix_outbox_hour",
+        "not_before",
+        "id",
+        postgresql_where=text("state = 'waiting' AND parked AND not_before IS NOT NULL"),
+    ),
+    Index(
+        "ix_outbox_again",
+        "retry_at",
+        "id",
+        postgresql_where=text("state = 'waiting' AND parked AND not_before IS NULL"),
+    ),
     Index(
         "ix_outbox_stuck",
         "state",
@@ -198,12 +219,12 @@ outbox = Table(
         "expires_at",
         postgresql_where=text("state IN ('waiting', 'held') AND expires_at IS NOT NULL"),
     ),
-    Index("ix_outbox_ready", "retry_at", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index("ix_outbox_lease_until", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("ix_outbox_turn_id", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
     Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
     Index("ix_outbox_person_id", "person_id"),
     Index("ix_outbox_platform_id", "platform_id", postgresql_where=text("platform_id IS NOT NULL")),
-    CheckConstraint("(body_enc IS NULL) <> (template IS NULL)", name="body_or_template"),
+    CheckConstraint("body_enc IS NOT NULL OR template IS NOT NULL", name="body_or_template"),
 )
 
 send_window = Table(  # what the platform still lets us push to a contact
@@ -226,6 +247,13 @@ platform_token = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),  # of asking, in a row
     Column("ask_after", Moment),  # real time; nobody asks before
     Column("fault", Text),  # of the last failure
+)
+
+served = Table(  # which accounts some process sends for, and when that was last seen
+    "served",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("seen_at", Moment, nullable=False),  # real time
 )
 
 circuit = Table(  # what keeps us from sending for a while: the account's daily or minute quota
