@@ -27,6 +27,7 @@ from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
+from bot.people import takeover
 from bot.privacy import keep_pruning
 from bot.runtime import logs, metrics
 from bot.runtime.key_report import keep_reporting
@@ -140,6 +141,7 @@ async def _run(
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
         keep_pruning(services),
+        takeover.keep_tidy(services),
         keep_reporting(services),
     ]
     async with contextlib.AsyncExitStack() as stack:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.model import ERASED_TEXT, Fault, MedrepError
+from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
@@ -136,7 +136,7 @@ class _Export:
     async def _received(self, row: Any) -> dict[str, Any]:
         body = await self._message(row, "inbox.body")
         return {
-            "direction": "in",
+            "direction": "trigger" if row.kind == InboundKind.TRIGGER else "in",
             "at": _at(row.received_at),
             "kind": row.kind,
             "text": body.get("text"),

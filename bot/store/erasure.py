@@ -52,6 +52,7 @@ from bot.store.tables import (
 
 SAFETY = ("adverse_event",)  # kinds of tasks that pharmacovigilance keeps; other cases are compliance's
 REASON = "erased"
+_UNDER_WAY = (InboxState.WAITING.value, InboxState.CLAIMED.value, InboxState.DEFERRED.value)
 
 
 async def everyone(tx: Tx, person_id: UUID) -> list[UUID]:
@@ -157,7 +158,7 @@ async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     owned = _theirs(inbox, people, ids)
     await tx.execute(
         update(inbox)
-        .where(owned, inbox.c.state.in_([InboxState.WAITING.value, InboxState.CLAIMED.value]))
+        .where(owned, inbox.c.state.in_(_UNDER_WAY))
         .values(state=InboxState.FAILED.value, passive_until=None)
     )
     return await _count(tx, update(inbox).where(owned).values(body_enc=b"", screening={}))
