@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -67,19 +65,18 @@ class Secrets:
     task_webhook: str | None
 
     @classmethod
-    def of(cls, env: Mapping[str, str], settings: Settings) -> Secrets:
-        try:
-            return cls(
-                engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
-                engine_token=env["MEDREP_ENGINE_TOKEN"],
-                actions_token=env["MEDREP_ACTIONS_TOKEN"],
-                actions_url=env.get("MEDREP_ACTIONS_URL")
-                or f"http://127.0.0.1:{settings.actions_port}/actions",
-                sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
-                task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
-            )
-        except KeyError as missing:
-            raise MedrepError(Fault.CONFIGURATION, f"{missing.args[0]} is not set") from None
+    def of(cls, settings: Settings) -> Secrets:
+        if settings.engine_token is None or settings.actions_token is None:
+            missing = "MEDREP_ACTIONS_TOKEN" if settings.engine_token else "MEDREP_ENGINE_TOKEN"
+            raise MedrepError(Fault.CONFIGURATION, f"{missing} is not set")
+        return cls(
+            engine_url=settings.engine_url or f"http://127.0.0.1:{settings.engine_port}",
+            engine_token=settings.engine_token,
+            actions_token=settings.actions_token,
+            actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
+            sandbox_url=settings.sandbox_url,
+            task_webhook=settings.task_webhook,
+        )
 
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
@@ -207,7 +204,7 @@ def main() -> None:
     logs.configure()
     metrics.reserve()
     settings = read_settings()
-    asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
+    asyncio.run(serve(settings, Secrets.of(settings)))
 
 
 if __name__ == "__main__":

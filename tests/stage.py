@@ -185,7 +185,7 @@ async def _serve(stack: AsyncExitStack, app: web.Application, port: int) -> None
 
 
 @pytest.fixture
-async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
+async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
     here, there = free_port(), free_port()
     double = f"http://127.0.0.1:{there}"
     home.mkdir(mode=0o700, exist_ok=True)  # its keys may be there
@@ -193,7 +193,7 @@ async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
     settings = read_accounts(home / "sandbox.toml").wechat["sandbox"]
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        services = await opened(stack, home, database.url)
+        services = await opened(stack, home, seeded.url)
         engine = EngineClient(http, "http://127.0.0.1:1", "nobody")
         connectors: dict[Account, WeChat] = {}
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from bot.clock import Clock
 from bot.evidence import Sealer
 from bot.model import Account, Channel, Fault, MedrepError
-from bot.service.home import OccupiedError, claim
+from bot.service.home import OccupiedError, claim, serves_sandbox
 from bot.service.postgres import Cluster
-from bot.settings import Settings, read_settings
+from bot.settings import Settings, read_settings, with_demo_accounts
 from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
@@ -44,6 +44,8 @@ class Context:
 async def context() -> AsyncIterator[Context]:
     """Raises MedrepError."""
     settings = read_settings()
+    if serves_sandbox(settings.home):
+        settings = with_demo_accounts(settings)
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
         await admit(url, settings.key_dir)

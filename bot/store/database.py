@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -37,7 +38,7 @@ def psycopg_url(url: str) -> str:
 
 def libpq_url(url: str) -> str:
     """The same database as libpq writes it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return re.sub(r"^[^:]+", "postgresql", url)
 
 
 class Database:

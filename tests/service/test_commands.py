@@ -46,12 +46,20 @@ def tampered(home: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-@pytest.fixture
-def restored(backup: Path, tmp_path: Path) -> Service:
-    """The backup, brought into another home."""
-    elsewhere = Service(tmp_path / "elsewhere")
+@pytest.fixture(scope="module")
+def brought_back(backup: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The backup, brought into another home, which stays as it is."""
+    elsewhere = Service(tmp_path_factory.mktemp("restored") / "home")
     assert elsewhere.prints("restore", backup).startswith("restored; evidence OK ")
-    return elsewhere
+    return elsewhere.home
+
+
+@pytest.fixture
+def restored(brought_back: Path, tmp_path: Path) -> Service:
+    """A home of the test's own in which the backup was restored."""
+    # cp, for the database's files belong to another user.
+    subprocess.run(["cp", "-a", brought_back, tmp_path / "elsewhere"], check=True)
+    return Service(tmp_path / "elsewhere")
 
 
 def test_import_is_idempotent_and_names_bad_rows(home: Service, tmp_path: Path) -> None:
