@@ -66,10 +66,10 @@ async def ours(url: str, home: Path, plans: int) -> float:
         await tx.execute(
             text(
                 """
-                INSERT INTO plan (contact_id, person_id, rrule, starts_at, next_due, grace, template, refs,
-                                  basis, purpose)
-                SELECT contact.id, contact.person_id, 'FREQ=DAILY', :start, :due, 3600, 'utter_reminder',
-                       '{}', 'response:utter_reminder@bench', 'medication'
+                INSERT INTO timer (contact_id, person_id, action, name, refs, purpose, rrule, starts_at,
+                                   next_due, grace)
+                SELECT contact.id, contact.person_id, 'message', 'response',
+                       '{"response": "utter_reminder"}', 'medication', 'FREQ=DAILY', :start, :due, 3600
                 FROM contact CROSS JOIN generate_series(1, :each)
                 """
             ),

@@ -29,11 +29,13 @@ from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
-from bot.privacy import keep_pruning
+from bot.privacy import prune
 from bot.runtime import logs
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
+from bot.schedule.beginning import Job
+from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
@@ -45,6 +47,7 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
+JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.
@@ -122,7 +125,10 @@ async def _run(
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
-    workers, sender, timers = TurnWorkers(services, engine), Sender(services, connectors), Timers(services)
+    workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
+    timers = Timers(services, jobs={name: job for name, (job, _) in JOBS.items()})
+    async with services.db.begin() as tx:
+        await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
 
     web_app = web.Application(client_max_size=LARGEST_BODY)
@@ -135,13 +141,12 @@ async def _run(
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
-        keep_pruning(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
         timers.start()
-        stack.callback(timers.stop)
+        stack.push_async_callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())

@@ -11,18 +11,20 @@ from datetime import datetime, timedelta
 
 from bot.clock import real_now
 from bot.dialogue.published import Published
-from bot.evidence import Evidence, about, note
-from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, OutboxState, Purpose
+from bot.evidence import Evidence, about
+from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, Purpose
+from bot.outbound.receipts import reported
 from bot.people import stop
 from bot.privacy import unfollowed
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.safety import Screening, screen
-from bot.store import contacts, inbox, outbox, outbox_outcomes, platform
+from bot.store import contacts, inbox, outbox, platform
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
+from bot.store.receipts import Report
 from bot.tasks import Kind, open_task
 
 FRAGMENT_WAIT = timedelta(seconds=1.5)
@@ -32,6 +34,7 @@ FRAGMENTS = frozenset(
 )
 WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
 CLICKS = frozenset({"subscribe", "scan", "click"})
+LONGEST_STATUS = 60  # characters of a receipt's word that are kept
 QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
 
 
@@ -68,7 +71,7 @@ class Receiver:
             if inbox_id is None:
                 await tx.rollback()  # a contact made for it, too: a replay brings back nobody who was erased
             elif inbound.kind == InboundKind.RECEIPT:
-                await self._receipt(tx, inbound, now)
+                await _receipt(tx, inbound, now)
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
             elif screening != QUIET:
@@ -81,16 +84,6 @@ class Receiver:
             return Accepted(found, duplicate=True)
         reached("accept.committed")
         return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
-
-    async def _receipt(self, tx: Tx, inbound: Inbound, now: datetime) -> None:
-        """The platform's later word on something we sent."""
-        state = OutboxState.DELIVERED if inbound.detail.get("delivered") else OutboxState.FAILED
-        platform_id = str(inbound.detail.get("platform_id", ""))
-        row = (
-            await outbox_outcomes.delivered(tx, inbound.account, platform_id, state) if platform_id else None
-        )
-        if row is not None:
-            await note(tx, "message.receipt", now, f"outbox:{row}", state=state.value)
 
     async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
@@ -136,6 +129,15 @@ class Receiver:
             key=f"{kind}:inbox:{inbox_id}",
             detail=arrival.inbound.text[:4000],
         )
+
+
+async def _receipt(tx: Tx, inbound: Inbound, now: datetime) -> None:
+    """The platform's later word on something we sent."""
+    told = inbound.detail
+    if platform_id := str(told.get("platform_id", "")):
+        status = str(told.get("status", ""))[:LONGEST_STATUS]
+        report = Report(inbound.account, platform_id, bool(told.get("delivered")), status)
+        await reported(tx, report, now)
 
 
 def _arrival(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 from bot.clock import real_now
 from bot.compliance import check_text
@@ -21,17 +20,19 @@ from bot.runtime.services import Services
 from bot.store import contacting, contacts, doctors
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.outbox import Draft, Outgoing, Part
+from bot.store.outbox import Outgoing, Part
 
 
 async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
-    """The message of an outbox row, if it may leave.
+    """The message of an outbox row with its text (`bot.outbound.wording`), if it may leave.
 
     Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
     """
     contact = await contacts.by_id(tx, row.contact_id)
     await _permitted(tx, services, row, contact)
-    draft = row.draft or _rendered(services, row, contact.audience)
+    draft = row.draft
+    if draft is None:
+        raise MedrepError(Fault.NO_BASIS, "its text is not made yet")
     for part in draft.parts:
         await _entitled(tx, services, contact, part)
         if findings := check_text(part.text, contact.audience):
@@ -64,24 +65,15 @@ async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact
 
 
 def template_values(
-    message: Message, refs: Mapping[str, Any], fields: Collection[str]
+    message: Message, words: Mapping[str, str], fields: Collection[str]
 ) -> dict[str, str] | None:
     """What fills a platform's template in place of this released message; None when it cannot.
 
     Only words that the message says may leave so: they passed the exit with it.
     """
-    values = {name: str(refs[name]) for name in fields if name in refs}
+    values = {name: words[name] for name in fields if name in words}
     whole = len(values) == len(fields) and all(value in message.text for value in values.values())
     return values if whole else None
-
-
-def _rendered(services: Services, row: Outgoing, audience: Audience) -> Draft:
-    """A template row's text, made from what its references say now."""
-    if row.template is None:
-        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
-    values = {name: str(value) for name, value in row.refs.items()}
-    reply = services.published.dialogue.reply(row.template, audience, row.purpose, **values)
-    return Draft((Part(reply.text, reply.basis),), row.purpose, reply.choices)
 
 
 async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:

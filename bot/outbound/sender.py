@@ -15,8 +15,10 @@ import structlog
 from bot.clock import CHINA, real_now
 from bot.evidence import note
 from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
+from bot.outbound import receipts
 from bot.outbound.failures import TRIES_UNHEARD, WINDOW, follow
 from bot.outbound.release import release, template_values
+from bot.outbound.wording import worded
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
@@ -148,6 +150,7 @@ class Sender:
             # Before it is handed over: who waits for a token, or dies waiting, has certainly sent nothing.
             await channel.ready()
             async with services.db.begin() as tx:
+                row = await worded(tx, services, row)
                 message = await release(tx, services, row)
                 address = await contacts.address(tx, services.vault, row.contact_id)
                 pieces = channel.split(message, row.halved)[row.pieces_sent :]
@@ -203,9 +206,9 @@ class Sender:
     async def _by_template(self, row: Outgoing, message: Message, channel: Channel, address: str) -> None:
         """Outside the window the platform takes only its templates: a held reminder with one leaves so."""
         fields = channel.template_fields(row.purpose.value)
-        if row.template is None or fields is None:
+        if row.occurrence_id is None or fields is None:
             return
-        values = template_values(message, row.refs, fields)
+        values = template_values(message, row.fields, fields)
         if values is None:
             log.warning("outbox.template_unfilled", row=row.id, template=row.purpose.value)
             return
@@ -228,6 +231,8 @@ class Sender:
             outcome = Outcome(OutboxState.SENT, sent_at=now, platform_id=platform_id)
             if await outbox_outcomes.settle(tx, row, outcome):
                 await record_sent(tx, row, now, via=via)
+                if platform_id is not None:
+                    await receipts.settled(tx, row.account, platform_id, now)
 
     async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
         """Take from the platform's allowance; safety may use the slot that is kept back.
@@ -271,7 +276,11 @@ class Sender:
 
 
 async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None:
-    """Evidence that it left: its basis and purpose; the text itself is in the row of the turn."""
-    basis = row.basis or f"response:{row.template}@"
+    """Evidence that it left: the basis of the text that was sent, and the text itself, sealed.
+
+    What a turn said is in the record since it was queued.
+    """
+    body = row.sealed if row.turn_id is None else None
     subject, purpose = f"outbox:{row.id}", row.purpose.value
-    await note(tx, "message.sent", now, subject, row, via=via, purpose=purpose, basis=basis)
+    basis = row.basis or ""
+    await note(tx, "message.sent", now, subject, row, body_enc=body, via=via, purpose=purpose, basis=basis)

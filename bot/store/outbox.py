@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Channel, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
@@ -59,7 +59,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One claimed outbox row. `draft` is None for a template row, which is rendered at send."""
+    """One claimed outbox row.
+
+    `draft` is None for an occurrence of a timer until its text is made (`bot.outbound.wording`), at each try
+    anew; `fields` are then what may stand in a platform's template. `sealed` is the ciphertext of the text.
+    """
 
     id: int
     contact_id: int
@@ -68,23 +72,29 @@ class Outgoing:
     turn_id: UUID | None
     purpose: Purpose
     draft: Draft | None
-    template: str | None
-    refs: dict[str, Any]
+    occurrence_id: int | None
     basis: str | None
+    sealed: bytes | None
     fence: int
     attempts: int
     pieces_sent: int
     halved: int
     expires_at: datetime | None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def _body(draft: Draft) -> str:
-    return json.dumps(
-        {
-            "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
-            "choices": [[choice.id, choice.label] for choice in draft.choices],
-        }
-    )
+async def seal(
+    tx: Tx, vault: Vault, person_id: UUID, draft: Draft, fields: Mapping[str, str] | None = None
+) -> tuple[bytes, str | None]:
+    """The ciphertext of a message, and its bases. `fields`: its words that a platform's template takes."""
+    body: dict[str, Any] = {
+        "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
+        "choices": [[choice.id, choice.label] for choice in draft.choices],
+    }
+    if fields:
+        body["fields"] = dict(fields)
+    sealed = await vault.seal(tx, person_id, json.dumps(body), "outbox.body")
+    return sealed, " ".join(str(part.basis) for part in draft.parts if part.basis) or None
 
 
 async def add(
@@ -100,7 +110,7 @@ async def add(
     expires_at: datetime | None = None,
 ) -> tuple[int, bytes]:
     """Queue a message; its id and ciphertext. `passive`: the message whose connection may carry it."""
-    sealed = await vault.seal(tx, contact.person_id, _body(draft), "outbox.body")
+    sealed, basis = await seal(tx, vault, contact.person_id, draft)
     outbox_id: int = (
         await tx.execute(
             insert(outbox)
@@ -109,7 +119,7 @@ async def add(
                 person_id=contact.person_id,
                 turn_id=turn_id,
                 body_enc=sealed,
-                basis=" ".join(str(part.basis) for part in draft.parts if part.basis) or None,
+                basis=basis,
                 purpose=draft.purpose.value,
                 state=OutboxState.WAITING.value,
                 unordered=draft.unordered,
@@ -216,7 +226,7 @@ async def hand_over(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, p
             outbox.c.fence == row.fence,
             outbox.c.state == OutboxState.SENDING.value,
         )
-        .values(written_at=now, lease_until=now + lease, pieces_sent=pieces)
+        .values(written_at=now, lease_until=now + lease, pieces_sent=pieces, **_words(row))
         .returning(outbox.c.id)
     )
     if done.first() is None:
@@ -243,11 +253,20 @@ async def take(
                 lease_until=now + lease,
                 written_at=now,
                 fence=outbox.c.fence + 1,
+                **_words(row),
             )
             .returning(outbox.c.fence)
         )
     ).scalar()
     return None if fence is None else replace(row, fence=fence)
+
+
+def _words(row: Outgoing) -> dict[str, Any]:
+    """What may be with the platform from now on is what the row says; an erasure meanwhile stays one."""
+    if row.occurrence_id is None or row.sealed is None:
+        return {}
+    erased = outbox.c.body_enc == b""
+    return {"basis": row.basis, "body_enc": case((erased, outbox.c.body_enc), else_=row.sealed)}
 
 
 async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
@@ -260,7 +279,7 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
         )
     ).one()
     purpose, draft = Purpose(row.purpose), None
-    if row.body_enc is not None:
+    if row.occurrence_id is None or row.pieces_sent:  # the rest of a text belongs to its beginning
         body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
         draft = Draft(
             parts=tuple(Part(text, Basis.parse(basis) if basis else None) for text, basis in body["parts"]),
@@ -276,9 +295,9 @@ async def read(tx: Tx, vault: Vault, outbox_id: int) -> Outgoing:
         turn_id=row.turn_id,
         purpose=purpose,
         draft=draft,
-        template=row.template,
-        refs=row.refs or {},
+        occurrence_id=row.occurrence_id,
         basis=row.basis,
+        sealed=row.body_enc,
         fence=row.fence,
         attempts=row.attempts,
         pieces_sent=row.pieces_sent,

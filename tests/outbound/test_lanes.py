@@ -17,9 +17,8 @@ MANY = """
         INSERT INTO contact (channel, account, audience, person_id, address_enc, created_at)
         SELECT 'wechat', 'sandbox', 'doctor', id, '', now() FROM people RETURNING id, person_id
     )
-    INSERT INTO outbox (contact_id, person_id, template, refs, purpose, state, created_at, retry_at)
-    SELECT id, person_id, 'utter_thanks', '{}', 'medication', 'waiting', now(), now() - interval '1 hour'
-    FROM contacts
+    INSERT INTO outbox (contact_id, person_id, body_enc, purpose, state, created_at, retry_at)
+    SELECT id, person_id, '', 'medication', 'waiting', now(), now() - interval '1 hour' FROM contacts
 """
 
 

@@ -22,9 +22,9 @@ from bot.store.tables.messages import (
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import content_version, dialogue_version
-from bot.store.tables.schedules import occurrence, plan
 from bot.store.tables.staff import staff, staff_role
 from bot.store.tables.tasks import task
+from bot.store.tables.timers import early_receipt, occurrence, timer
 
 __all__ = [
     "attempt",
@@ -37,6 +37,7 @@ __all__ = [
     "conversation",
     "dialogue_version",
     "doctor",
+    "early_receipt",
     "effect",
     "evidence",
     "head",
@@ -47,13 +48,13 @@ __all__ = [
     "offer",
     "outbox",
     "person",
-    "plan",
     "platform_token",
     "seal",
     "send_window",
     "staff",
     "staff_role",
     "task",
+    "timer",
     "tombstone",
     "turn",
 ]
