@@ -12,10 +12,10 @@ COMPILE := $(PY) -m uv pip compile --quiet --generate-hashes --custom-compile-co
 run: setup
 	@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo
 
-# pytest stands last: its closing line is what is read first.
+# pytest stands last: its closing line is what is read first. Two workers, one a core (docs/testing.md).
 test: setup browser lint dialogue
 	$(RASA) -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider --noconftest tests/test_language.py
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2
 
 bench: setup
 	@exec $(PY) -m bench

@@ -30,7 +30,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.privacy import prune
-from bot.runtime import logs
+from bot.runtime import logs, metrics
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
@@ -41,6 +41,7 @@ from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
 from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.reaching import until_answering
 from bot.tasks import watch
 from connectors.wechat import WeChat
 from web.pages import Pages
@@ -83,12 +84,14 @@ class Secrets:
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
     """Run until SIGTERM or SIGINT, then finish what is under way."""
-    if settings.database_url is None:
+    url = settings.database_url
+    if url is None:
         raise MedrepError(Fault.CONFIGURATION, "MEDREP_DATABASE_URL is not set")
+    await until_answering(lambda: url, lambda what: log.warning("database.waiting", reason=what))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    db = Database(settings.database_url, evidence_key=evidence_key(settings.key_dir))
+    db = Database(url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
     vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
@@ -202,6 +205,7 @@ def audiences(settings: Settings) -> dict[Account, Audience]:
 def main() -> None:
     """Entry of `python -m bot.app`."""
     logs.configure()
+    metrics.reserve()
     settings = read_settings()
     asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
 

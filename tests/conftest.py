@@ -33,6 +33,24 @@ from tests.running import Service, with_model
 
 pytest_plugins = ["tests.stage"]
 TEMPLATE = "medrep"
+# These fixtures take long to make, so one worker makes each, once, and runs all tests that ask for it
+# (docs/testing.md). The longest group comes first, so that both workers end together.
+SHARED = {"whole": "proofs", "service": "service", "engine": "engine", "index": "knowledge"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sets what one worker runs in one go: the tests of a shared thing, else those of a module."""
+    groups = {item: group(item) for item in items}
+    order = [*SHARED.values(), *dict.fromkeys(groups.values())]
+    items.sort(key=lambda item: order.index(groups[item]))
+    for item, name in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+def group(item: pytest.Item) -> str:
+    names = getattr(item, "fixturenames", ())
+    return next((name for fixture, name in SHARED.items() if fixture in names), item.nodeid.split("::")[0])
 
 
 @pytest.fixture(scope="session")

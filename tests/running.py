@@ -7,6 +7,7 @@ Training takes minutes and the first index seconds of every process, so both are
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -190,7 +191,10 @@ def trained() -> Path:
 def index() -> Path:
     """The folder of the index of the seed's content, in it built at most once per checkout."""
     folder = ROOT / "var" / "index"
-    kept_index(load(ROOT / CONTENT), Encoder(), folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder.parent / ".index.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be building it
+        kept_index(load(ROOT / CONTENT), Encoder(), folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Annotated
@@ -48,7 +49,8 @@ def _supervise(options: Options) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.log_dir / "supervisor.log").open("a", encoding="utf-8") as file:
         logs.configure(file)
-        run(Supervisor(settings, options, lambda text: say(f"medrep: {text}")).run())
+        terminal = logs.Lasting(sys.stdout)  # which may be a file on a full disk
+        run(Supervisor(settings, options, lambda text: terminal.write(f"medrep: {text}\n")).run())
 
 
 def migrate_database() -> None:

@@ -8,7 +8,7 @@ from bot.evidence.inspection import check_file, export
 from bot.evidence.pruning import prune_heads
 from bot.evidence.sealer import Sealer
 from bot.evidence.verification import Verdict, inspect, verify
-from bot.evidence.writing import Evidence, Owner, about, note
+from bot.evidence.writing import Evidence, Owner, about, note, note_all
 
 __all__ = [
     "Evidence",
@@ -20,6 +20,7 @@ __all__ = [
     "export",
     "inspect",
     "note",
+    "note_all",
     "prune_heads",
     "public_pem",
     "read_public",

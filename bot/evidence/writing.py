@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -65,7 +66,7 @@ class Evidence:
 
     async def record(self, tx: Tx) -> None:
         """Append it, in the transaction of what it records."""
-        await evidence.add(tx, self.row(tx))
+        await evidence.add(tx, [self.row(tx)])
 
 
 async def note(
@@ -99,3 +100,9 @@ def about(
         return Evidence(kind, at, subject, facts, body_enc=body_enc)
     contact_id = of.id if isinstance(of, Contact) else of.contact_id
     return Evidence(kind, at, subject, facts, of.person_id, contact_id, body_enc)
+
+
+async def note_all(tx: Tx, found: Sequence[Evidence]) -> None:
+    """Append what `about` made, in one round trip."""
+    if found:
+        await evidence.add(tx, [one.row(tx) for one in found])

@@ -8,7 +8,7 @@ acknowledgement and the reply is pushed.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
+from bot.evidence import note_all
 from bot.inbound.receive import Receiver
 from bot.model import (
     Accepted,
@@ -30,18 +31,20 @@ from bot.model import (
     PassiveReply,
     Purpose,
 )
-from bot.outbound.release import release
-from bot.outbound.sender import record_sent
+from bot.outbound.circumstances import read_circumstances
+from bot.outbound.release import message_of, release
+from bot.outbound.settling import evidence_of
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import inbox, outbox, outbox_outcomes, passive
+from bot.store import inbox, outbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
 
 PASSIVE_WAIT = timedelta(seconds=3)
 RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
+LOOK = 1.0  # seconds
 WAITERS = 40  # connections of one process that may wait at once
 ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, InboundKind.EVENT})
 
@@ -81,6 +84,7 @@ class Gateway:
         self._passive_wait = passive_wait
         self._retry_wait = retry_wait
         self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
+        self._unheard: deque[int] = deque(maxlen=1000)
 
     async def accept(self, inbound: Inbound, *, passive: bool) -> Accepted:
         """Durable when this returns."""
@@ -102,19 +106,22 @@ class Gateway:
         arrived = real_now()
         ready = asyncio.Event()
         self._waiting[accepted.inbox_id].add(ready)
+        if accepted.answered or accepted.duplicate or accepted.inbox_id in self._unheard:
+            ready.set()  # else nothing can be there yet
         try:
             while True:
+                # The end of a turn is told once; one that was missed is found by looking each second.
+                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
+                # Not wait_for, which in Python 3.11 can swallow a cancellation.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(remaining, LOOK)):
+                        await ready.wait()
                 ready.clear()
                 reply = await self._taken(accepted, arrived)
-                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
-                if reply is not None or remaining <= 0 or not self._patient():
+                if reply is not None or real_now() >= arrived + self._passive_wait or not self._patient():
                     return reply
                 if await self._over(accepted):
                     return await self._taken(accepted, arrived)
-                # Not wait_for, which in Python 3.11 can swallow a cancellation.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(remaining):
-                        await ready.wait()
         finally:
             waiting = self._waiting[accepted.inbox_id]
             waiting.discard(ready)
@@ -122,8 +129,11 @@ class Gateway:
                 del self._waiting[accepted.inbox_id]
 
     async def notified(self, inbox_id: str) -> None:
-        """A reply to this message was written (by whichever process): wake its connections."""
-        for ready in self._waiting.get(int(inbox_id), ()):
+        """The turn of this message ended (in whichever process): wake its connections."""
+        number = int(inbox_id)
+        if number not in self._waiting:
+            self._unheard.append(number)  # its connection is about to wait, or in another process
+        for ready in self._waiting.get(number, ()):
             ready.set()
 
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:
@@ -143,7 +153,7 @@ class Gateway:
                 return
             now = self._services.clock.now()
             if await outbox_outcomes.settle(tx, row, Outcome(OutboxState.SENT, sent_at=now)):
-                await record_sent(tx, row, now, via="passive")
+                await note_all(tx, [evidence_of(row, now, "passive")])
                 metrics.SENT.labels(str(row.account), "passive").inc()
             reached("passive.before_commit")
 
@@ -176,8 +186,9 @@ class Gateway:
                 return None
             outbox_id, fresh = found
             try:
-                row = await outbox.read(tx, services.vault, outbox_id)
-                message = await release(tx, services, row)
+                row = await outbox.read(tx, outbox_id)
+                facts = await read_circumstances(tx, services, [row])
+                message = message_of(row, await release(tx, services, row, facts[row.contact_id]))
             except MedrepError:
                 message = None
             if message is None or not self._fits(row.account, message):
@@ -185,6 +196,6 @@ class Gateway:
                 if fresh:
                     await passive.push_instead(tx, outbox_id)
                 return None
-            taken = await outbox.take(tx, row, real_now(), lease, via="passive")
+            taken = await outbox_claims.take(tx, row, real_now(), lease, via="passive")
         reached("passive.claimed")
         return Offer(outbox_id, message, taken) if taken else None

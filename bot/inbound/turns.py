@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
-from bot.evidence import note
+from bot.evidence import Evidence, about, note_all
 from bot.inbound.scene import Scene, read_scene, recorded
 from bot.model import (
     Fault,
@@ -31,7 +31,7 @@ from bot.outbound.batching import together
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, inbox, outbox, passive, turns
+from bot.store import contacts, conversations, outbox, passive, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
 from bot.store.outbox import Draft
@@ -57,7 +57,7 @@ class TurnWorkers:
         self._workers = workers
         self._probing = asyncio.Lock()
         self._again = asyncio.Lock()
-        self.wake = asyncio.Condition()
+        self._calls: asyncio.Queue[None] = asyncio.Queue(workers)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -84,15 +84,14 @@ class TurnWorkers:
                 # A bug of ours must not stop the loop; the turn is tried again when its lease ends.
                 log.exception("inbox.bug")
                 await asyncio.sleep(POLL)
-            async with self.wake:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL):
-                        await self.wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL):
+                    await self._calls.get()
 
     async def notified(self, _: str) -> None:
-        """Something waits."""
-        async with self.wake:
-            self.wake.notify_all()
+        """Something waits: one idle worker looks. A call is kept for a worker that is about to wait."""
+        with suppress(asyncio.QueueFull):
+            self._calls.put_nowait(None)
 
     async def turn(self) -> bool:
         """One turn, if anything waits; whether there was one."""
@@ -163,16 +162,16 @@ class TurnWorkers:
             contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
             replies = turn.replies if turn else self._fixed(scene)
             replies = await self._introduced(tx, contact, turn, replies)
-            if turn is not None:
-                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
             drafts = together(replies)
-            choices = drafts[-1].choices if drafts else ()
-            await conversations.write_offer(tx, services.vault, contact, choices, now)
-            await self._queue(tx, claim, contact, drafts)
             basis = [part.basis for draft in drafts for part in draft.parts]
             record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
-            await note(
-                tx,
+            connection = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
+            if turn is not None:
+                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
+            choices = drafts[-1].choices if drafts else ()
+            await conversations.write_offer(tx, services.vault, contact, choices, now)
+            queued = await self._queue(tx, claim, contact, drafts, connection)
+            done = about(
                 "turn.done",
                 now,
                 f"turn:{claim.turn_id}",
@@ -183,17 +182,25 @@ class TurnWorkers:
                 actions=list(turn.actions) if turn else [],
                 basis=[str(one) for one in basis],
             )
-            await turns.finish(tx, claim, InboxState.DONE, now, record=record)
+            await note_all(tx, [*queued, done])
             reached("inbox.before_commit")
 
-    async def _queue(self, tx: Tx, claim: Claim, contact: Contact, drafts: list[Draft]) -> None:
+    async def _queue(
+        self,
+        tx: Tx,
+        claim: Claim,
+        contact: Contact,
+        drafts: list[Draft],
+        connection: tuple[int, datetime] | None,
+    ) -> list[Evidence]:
+        """Queue the messages of a turn, the first for the connection that waits; what is to be recorded."""
         services, now = self._services, self._services.clock.now()
-        connection = await inbox.passive_until(tx, claim.turn_id)
         if connection is not None and connection[1] < real_now():
             connection = None
         if connection is not None and drafts and await passive.waits_before(tx, contact.id):
             await passive.lend(tx, contact.id, *connection, real_now())
             connection = None
+        found = []
         for number, draft in enumerate(drafts):
             outbox_id, sealed = await outbox.add(
                 tx,
@@ -206,7 +213,9 @@ class TurnWorkers:
                 passive=connection if number == 0 else None,
             )
             facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value}
-            await note(tx, "reply.queued", now, f"outbox:{outbox_id}", contact, body_enc=sealed, **facts)
+            subject = f"outbox:{outbox_id}"
+            found.append(about("reply.queued", now, subject, contact, body_enc=sealed, **facts))
+        return found
 
     async def _introduced(
         self, tx: Tx, contact: Contact, turn: Turn | None, replies: tuple[Reply, ...]
@@ -245,11 +254,10 @@ class TurnWorkers:
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return
             contact = await contacts.by_id(tx, claim.contact_id)
-            await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
+            connection = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
             reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
-            await self._queue(tx, claim, contact, [Draft.of(reply)])
-            await note(
-                tx,
+            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], connection)
+            failed = about(
                 "turn.failed",
                 now,
                 f"turn:{claim.turn_id}",
@@ -258,6 +266,7 @@ class TurnWorkers:
                 detail=error.detail,
                 attempts=claim.attempts,
             )
+            await note_all(tx, [*queued, failed])
             await open_task(
                 tx,
                 services.vault,

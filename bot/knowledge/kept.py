@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,15 +53,23 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
         return found
     except UNREADABLE:
         built = Index(content, encoder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # on a full disk it is built again at the next start
+        _keep(built, path)
+    return built
+
+
+def _keep(built: Index, path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
-    with part.open("wb") as file:
-        _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
-    part.replace(path)
-    for old in folder.glob("*.pickle"):
+    try:
+        with part.open("wb") as file:
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    for old in path.parent.glob("*.pickle"):
         if old != path:
             old.unlink(missing_ok=True)
-    return built
 
 
 @cache

@@ -25,6 +25,8 @@ TRIES_UNHEARD = 60  # with the longest pause between them, about half an hour
 LONGEST_PAUSE = 30  # seconds
 PAUSE = timedelta(minutes=1)  # of an account that the platform turns away, until somebody has mended it
 MOST_HALVED = 3
+# For so long an answer that is held may still be of use when they write again; then it is out of place.
+HELD = timedelta(hours=48)
 
 # What the ledger or the platform says of this contact's window.
 WINDOW = frozenset({Fault.WINDOW_CLOSED, Fault.COUNT_USED_UP})
@@ -49,18 +51,30 @@ _TASKS = {
 }
 
 
-async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, opening: int = 0) -> None:
+async def follow(
+    tx: Tx,
+    services: Services,
+    row: Outgoing,
+    error: MedrepError,
+    opening: int = 0,
+    *,
+    otherwise: bool = False,
+) -> None:
     """Write what this refusal of a claimed row leads to; nothing, when somebody else has the row meanwhile.
 
     `opening`: the contact's `platform.opening` when the send began. For a fault of `WINDOW` the contact is
     locked: whoever writes at this moment either waits for us, or opened another window, and the row goes on.
+    `otherwise`: where the window is closed the row can leave as a template, with the next claim.
     """
     fault, now = error.fault, services.clock.now()
-    outcome = await _outcome(tx, row, error, opening)
+    anew = fault in WINDOW and await platform.opening(tx, row.contact_id) != opening
+    outcome = await _outcome(tx, services, row, error, anew or (otherwise and fault == Fault.WINDOW_CLOSED))
     if not await outbox_outcomes.settle(tx, row, replace(outcome, fault=str(fault))):
         return
     state = outcome.state
     metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
+    if fault == Fault.NOT_NOW and row.fault == Fault.NOT_NOW:
+        return  # it waits on; that it waits is recorded
     log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
     await note(
         tx,
@@ -73,20 +87,22 @@ async def follow(tx: Tx, services: Services, row: Outgoing, error: MedrepError, 
         code=error.code,
         state=state.value,
     )
-    await _ledger(tx, row, error, state, now)
+    if not anew:
+        await _ledger(tx, row, error, now)
     await _tasks(tx, services, row, error, state, now)
     waits = row.purpose not in PROACTIVE  # for an answer
     if state == OutboxState.BLOCKED and waits and "utter_failed" not in (row.basis or ""):
         await _say_so(tx, services, row, now)
 
 
-async def _outcome(tx: Tx, row: Outgoing, error: MedrepError, opening: int) -> Outcome:
+async def _outcome(tx: Tx, services: Services, row: Outgoing, error: MedrepError, goes_on: bool) -> Outcome:
     fault, now = error.fault, real_now()
     if error.until is not None:  # NOT_NOW
         return Outcome(OutboxState.WAITING, not_before=error.until, counts=False)
     if fault in WINDOW:
-        anew = await platform.opening(tx, row.contact_id) != opening
-        return Outcome(OutboxState.WAITING, retry_at=now) if anew else Outcome(OutboxState.HELD)
+        if goes_on:
+            return Outcome(OutboxState.WAITING, retry_at=now)
+        return Outcome(OutboxState.HELD, expires_at=row.expires_at or services.clock.now() + HELD)
     if fault in _ACCOUNT:
         until = _account_rests(fault, now)
         await platform.open_circuit(tx, row.account, until, fault)
@@ -100,9 +116,9 @@ async def _outcome(tx: Tx, row: Outgoing, error: MedrepError, opening: int) -> O
     return Outcome(_STATES.get(fault, OutboxState.FAILED))
 
 
-async def _ledger(tx: Tx, row: Outgoing, error: MedrepError, state: OutboxState, now: datetime) -> None:
+async def _ledger(tx: Tx, row: Outgoing, error: MedrepError, now: datetime) -> None:
     """What the platform says counts more than what we reckoned."""
-    if state == OutboxState.HELD and error.code is not None:
+    if error.fault in WINDOW and error.code is not None:
         if error.fault == Fault.COUNT_USED_UP:
             await platform.exhaust(tx, row.contact_id)
         else:

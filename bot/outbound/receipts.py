@@ -6,6 +6,7 @@ the send is settled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.evidence import note
@@ -17,16 +18,17 @@ from bot.store.receipts import Report
 
 async def reported(tx: Tx, report: Report, now: datetime) -> None:
     """A receipt has come."""
-    await receipts.alone(tx, report.account, report.platform_id)
+    await receipts.alone(tx, [(report.account, report.platform_id)])
     if not await _applied(tx, report, now):
         await receipts.keep(tx, report, now)
 
 
-async def settled(tx: Tx, account: Account, platform_id: str, now: datetime) -> None:
-    """A message was settled as sent with this platform id; its receipt may be there already."""
-    await receipts.alone(tx, account, platform_id)
-    if (report := await receipts.take(tx, account, platform_id)) is not None:
-        await _applied(tx, report, now)
+async def settled(tx: Tx, sent: Sequence[tuple[Account, str]], now: datetime) -> None:
+    """Messages were settled as sent with these platform ids; their receipts may be there already."""
+    if sent:
+        await receipts.alone(tx, sent)
+        for report in await receipts.take(tx, sent):
+            await _applied(tx, report, now)
 
 
 async def _applied(tx: Tx, report: Report, now: datetime) -> bool:

@@ -6,33 +6,30 @@ of the published content whose document is valid, or a named colleague. Then its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
-from bot.clock import real_now
 from bot.compliance import check_text
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source
-from bot.model import PROACTIVE, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
-from bot.outbound.policy import COURTESY, PAUSE, WEEK, Defer, Person, Refuse, decide
-from bot.people import consent
+from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.outbound.circumstances import Circumstances
+from bot.outbound.policy import Defer, Person, Refuse, decide
+from bot.outbound.wording import worded
 from bot.runtime.services import Services
-from bot.store import contacting, contacts, doctors
+from bot.store import doctors, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.outbox import Outgoing, Part
+from bot.store.outbox import Draft, Outgoing, Part
 
 
-async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
-    """The message of an outbox row with its text (`bot.outbound.wording`), if it may leave.
+async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstances) -> Draft:
+    """What an outbox row says, if it may leave in these circumstances.
 
     Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
     """
-    contact = await contacts.by_id(tx, row.contact_id)
-    await _permitted(tx, services, row, contact)
-    draft = row.draft
-    if draft is None:
-        raise MedrepError(Fault.NO_BASIS, "its text is not made yet")
+    contact = facts.contact
+    _permitted(services, row, facts)
+    draft = await _draft(tx, services, row, contact)
     for part in draft.parts:
         await _entitled(tx, services, contact, part)
         if findings := check_text(part.text, contact.audience):
@@ -40,40 +37,39 @@ async def release(tx: Tx, services: Services, row: Outgoing) -> Message:
     for choice in draft.choices:
         if findings := check_text(choice.label, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+    return draft
+
+
+def message_of(row: Outgoing, draft: Draft) -> Message:
+    """A released draft as the connectors take it."""
     return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
 
 
-async def _permitted(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> None:
+def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:
     """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
-    now = services.clock.now()
-    person = Person(contact.stopped_at is not None, contact.unreachable_at is not None)
-    consents: frozenset[Purpose] = frozenset()
-    sent: tuple[datetime, ...] = ()
-    live, window = False, True
-    if row.purpose in PROACTIVE:
-        spoken = await consent.of_person(tx, contact.person_id)
-        consents = frozenset(found.purpose for found in spoken if found.holds)
-        sent = await contacting.sent(tx, contact.person_id, [p.value for p in COURTESY], now - WEEK)
-        live = await contacting.in_conversation(tx, contact.person_id, real_now() - PAUSE, row.turn_id)
-        window = await contacting.window(tx, contact.id, now)
-    # No colleague takes a conversation over yet.
-    decision = decide(row.purpose, person, consents, services.limits, sent, False, live, window, now)
+    contact = facts.contact
+    decision = decide(
+        row.purpose,
+        Person(contact.stopped_at is not None, contact.unreachable_at is not None),
+        facts.consents,
+        services.limits,
+        facts.sent,
+        False,  # no colleague takes a conversation over yet
+        bool(facts.turns - {row.turn_id}),
+        facts.window,
+        services.clock.now(),
+    )
     if isinstance(decision, Refuse):
         raise MedrepError(decision.fault, decision.why)
     if isinstance(decision, Defer):
         raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
 
 
-def template_values(
-    message: Message, words: Mapping[str, str], fields: Collection[str]
-) -> dict[str, str] | None:
-    """What fills a platform's template in place of this released message; None when it cannot.
-
-    Only words that the message says may leave so: they passed the exit with it.
-    """
-    values = {name: words[name] for name in fields if name in words}
-    whole = len(values) == len(fields) and all(value in message.text for value in values.values())
-    return values if whole else None
+async def _draft(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> Draft:
+    """The text of a row; that of an occurrence is made now, unless a part of it has left."""
+    if row.occurrence_id is None or row.pieces_sent:
+        return await outbox.opened(tx, services.vault, row)
+    return await worded(tx, services, row, contact)
 
 
 async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:

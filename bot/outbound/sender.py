@@ -1,62 +1,44 @@
-"""The outbox: passive replies to connections that wait, and the loop that pushes everything else."""
+"""The sender: claims what may leave, has it prepared, transmits it, and records what became of it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
 import structlog
 
-from bot.clock import CHINA, real_now
-from bot.evidence import note
-from bot.model import Account, Fault, MedrepError, Message, OutboxState, Purpose, Receipt
-from bot.outbound import receipts
-from bot.outbound.failures import TRIES_UNHEARD, WINDOW, follow
-from bot.outbound.release import release, template_values
-from bot.outbound.wording import worded
+from bot.clock import real_now
+from bot.model import Account, Fault, MedrepError, Receipt
+from bot.outbound.departures import Channel, Departure, prepare
+from bot.outbound.failures import WINDOW, follow
+from bot.outbound.settling import Sent, Settling
+from bot.outbound.tidying import Tidying
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, outbox, outbox_outcomes, platform
-from bot.store.database import UNAVAILABLE, Tx, retried
+from bot.store import contacts, outbox_claims, platform
+from bot.store.database import UNAVAILABLE
 from bot.store.outbox import Outgoing
-from bot.store.outbox_outcomes import Outcome
-from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
 TOGETHER = 16  # sends of one process at a time; as many become uncertain when it dies
+BEGUN = 12  # of these, what we begin: reminders that hang never take the places of answers
+GATHER = (
+    0.005  # seconds in which a busy sender lets places become free, so that it claims several rows at once
+)
 POLL = 0.5
-UNSERVED = timedelta(minutes=10)  # after that somebody is told that no process has this account
 STOPPING = 4.0  # seconds for the sends under way when the process ends
-MOST_CLAIMS = TRIES_UNHEARD + 20  # a row that ends no try is a bug of ours: others must get past it
-KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
-
-
-class Channel(Protocol):
-    """What the loop needs of a connector."""
-
-    def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
-
-    async def ready(self) -> None: ...
-
-    async def send(self, address: str, message: Message, *, key: str) -> Receipt: ...
-
-    def template_fields(self, template: str) -> frozenset[str] | None: ...
-
-    async def template(
-        self, address: str, template: str, fields: Mapping[str, str], *, client_msg_id: str
-    ) -> Receipt: ...
 
 
 class Sender:
-    """The sender. Any number of processes may run it: rows are claimed, in order per contact."""
+    """One per process. Any number of processes may run it: rows are claimed, in order per contact."""
 
     def __init__(
         self, services: Services, channels: Mapping[Account, Channel], *, lease: timedelta = LEASE
@@ -64,7 +46,10 @@ class Sender:
         self._services = services
         self._channels = channels
         self._lease = lease
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._tidying = Tidying(services, channels)
+        self._settling = Settling(services, lease.total_seconds() / 2)
+        self._places: dict[int, bool] = {}  # rows under way; whether we begin it
+        self._batches: set[asyncio.Task[None]] = set()
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,207 +65,178 @@ class Sender:
                     if time.monotonic() - tidied >= POLL:
                         await self.tidy()
                         tidied = time.monotonic()
-                    idle = await self._start() == 0
+                    if await self._start():
+                        continue
                 except UNAVAILABLE:
                     log.warning("outbox.failed", reason="database")
                     await asyncio.sleep(1.0)
-                    continue
-                if idle:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL):
-                            await self.wake.wait()
+                except Exception:
+                    # A bug of ours, or a row that cannot be read, must not stop the loop.
+                    log.exception("outbox.bug")
+                    await asyncio.sleep(1.0)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL):
+                        await self.wake.wait()
+                if len(self._places) > TOGETHER // 2:
+                    await asyncio.sleep(GATHER)
         finally:
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=STOPPING)
+            if self._batches:
+                await asyncio.wait(self._batches, timeout=STOPPING)
 
     async def notified(self, _: str) -> None:
         """Something may leave."""
         self.wake.set()
 
-    async def _start(self) -> int:
-        """Begin to send what may leave now; how many rows that was."""
-        rows = await self._claim(TOGETHER - len(self._under_way))
-        for row in rows:
-            task = asyncio.create_task(self._guarded(row))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
-        return len(rows)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self.wake.set()
-
     async def push(self) -> int:
         """Claim and send one batch; how many rows that was."""
-        rows = await self._claim(TOGETHER)
-        await asyncio.gather(*(self._guarded(row) for row in rows))
+        async with self._services.db.begin() as tx:
+            await outbox_claims.wake(tx, real_now(), self._services.clock.now(), TOGETHER)
+        rows = await self._claim()
+        await asyncio.gather(*(self._batch(account, batch) for account, batch in _by_account(rows)))
         return len(rows)
 
-    async def _claim(self, limit: int) -> tuple[int, ...]:
+    async def tidy(self) -> None:
+        """What expired, what a dead sender left behind, what waited for its hour."""
+        await self._tidying.tidy()
+
+    async def _start(self) -> int:
+        """Begin to send what may leave now; how many rows that was."""
+        rows = await self._claim()
+        for account, batch in _by_account(rows):
+            task = asyncio.create_task(self._batch(account, batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+        return len(rows)
+
+    async def _claim(self) -> list[Outgoing]:
+        free = TOGETHER - len(self._places)
+        begun = min(free, BEGUN - sum(self._places.values()))
+        if free <= 0:
+            return []
         services = self._services
-        if limit <= 0:
-            return ()
         async with services.db.begin() as tx:
-            rows = await outbox.claim(
-                tx, real_now(), services.clock.now(), self._lease, limit, self._channels
+            rows = await outbox_claims.claim(
+                tx,
+                real_now(),
+                services.clock.now(),
+                self._lease,
+                self._channels,
+                free=free,
+                begun=max(begun, 0),
             )
         reached("outbox.claimed")
+        for row in rows:
+            self._places[row.id] = row.priority > 1
         return rows
 
-    async def _guarded(self, outbox_id: int) -> None:
-        """What goes wrong here leaves the row to its lease: it waits again, or counts as uncertain."""
-        try:
-            await self._push_one(outbox_id)
-        except UNAVAILABLE:
-            log.warning("outbox.failed", row=outbox_id, reason="database")
-        except MedrepError as error:
-            log.warning("outbox.failed", row=outbox_id, reason=str(error.fault))
-        except Exception:
-            log.exception("outbox.bug", row=outbox_id)
+    def _leave(self, row: Outgoing) -> None:
+        """Its place is free for another."""
+        self._places.pop(row.id, None)
+        self.wake.set()
 
-    async def _push_one(self, outbox_id: int) -> None:
-        services, row, opening = self._services, None, 0
-        channel: Channel | None = None
+    async def _batch(self, account: Account, rows: Sequence[Outgoing]) -> None:
+        """Send claimed rows of one account."""
         try:
-            async with services.db.begin() as tx:
-                row = await self._read(tx, outbox_id)
-            if row is None:
-                return
-            channel = self._channels[row.account]
-            # Before it is handed over: who waits for a token, or dies waiting, has certainly sent nothing.
+            await self._send_batch(self._channels[account], rows)
+        except UNAVAILABLE:
+            log.warning("outbox.failed", account=str(account), reason="database")
+        except Exception:
+            log.exception("outbox.bug", account=str(account))
+        finally:
+            for row in rows:
+                self._leave(row)
+
+    async def _send_batch(self, channel: Channel, rows: Sequence[Outgoing]) -> None:
+        try:
+            # Nothing is handed over yet: who waits for a token, or dies waiting, has certainly sent nothing.
             await channel.ready()
-            async with services.db.begin() as tx:
-                row = await worded(tx, services, row)
-                message = await release(tx, services, row)
-                address = await contacts.address(tx, services.vault, row.contact_id)
-                pieces = channel.split(message, row.halved)[row.pieces_sent :]
-                opening = await platform.opening(tx, row.contact_id)
-                await self._spend(tx, row, len(pieces))
-                await outbox.hand_over(tx, row, real_now(), self._lease, pieces=row.pieces_sent)
         except MedrepError as error:
-            if row is None:
-                raise
-            await self._refused(row, error, opening)
-            if error.fault == Fault.WINDOW_CLOSED and channel is not None:
-                await self._by_template(row, message, channel, address)
+            for row in rows:
+                await self._guarded(row, self._refused(row, error))
             return
+        async with self._services.db.begin() as tx:
+            departures, refusals = await prepare(tx, self._services, channel, rows, self._lease)
         reached("outbox.before_send")
-        receipt, sent = Receipt(), row.pieces_sent
+        sends = [
+            asyncio.create_task(self._guarded(departure.row, self._transmit(channel, departure)))
+            for departure in departures
+        ]
+        for refusal in refusals:
+            await self._guarded(refusal.row, self._refused(refusal.row, refusal.error, refusal.opening))
+        await asyncio.gather(*sends)
+
+    async def _guarded(self, row: Outgoing, step: Awaitable[None]) -> None:
+        """The last step of a row. What goes wrong here leaves it to its lease: then it waits again, or counts
+        as uncertain."""
         try:
-            for piece in pieces:
+            await step
+        except UNAVAILABLE:
+            log.warning("outbox.failed", row=row.id, reason="database")
+        except MedrepError as error:
+            log.warning("outbox.failed", row=row.id, reason=str(error.fault))
+        except Exception:
+            log.exception("outbox.bug", row=row.id)
+        finally:
+            self._leave(row)
+
+    async def _transmit(self, channel: Channel, departure: Departure) -> None:
+        row, sent = departure.row, departure.row.pieces_sent
+        whole = sent + len(departure.pieces)
+        try:
+            if departure.via == "template":
+                receipt = await self._in_time(_template(channel, departure))
+            for piece in departure.pieces if departure.via == "active" else ():
                 if sent > row.pieces_sent:
-                    async with services.db.begin() as tx:
-                        await outbox.hand_over(tx, row, real_now(), self._lease, pieces=sent)
-                receipt = await self._send(channel, address, piece, key=f"{row.id}-{sent + 1}")
+                    async with self._services.db.begin() as tx:
+                        await outbox_claims.hand_over_piece(tx, row, real_now(), self._lease, pieces=sent)
+                send = channel.send(departure.address, piece, key=f"{row.id}-{sent + 1}")
+                receipt = await self._in_time(send)
                 sent += 1
         except MedrepError as error:
-            await self._refused(row, error, opening, sent=sent, of=row.pieces_sent + len(pieces))
-            if error.fault == Fault.WINDOW_CLOSED and sent == 0:
-                await self._by_template(row, message, channel, address)
+            of = whole if departure.via == "active" else 0
+            otherwise = departure.fields is not None and sent == 0
+            await self._refused(row, error, departure.opening, sent=sent, of=of, otherwise=otherwise)
             return
         reached("outbox.sent")
-        await retried(lambda: self._sent(row, receipt), self._lease.total_seconds() / 2)
-        metrics.SENT.labels(str(row.account), "active").inc()
+        await self._settling.sent(Sent(row, departure.via, receipt.platform_id or None))
+        metrics.SENT.labels(str(row.account), departure.via).inc()
 
-    async def _send(self, channel: Channel, address: str, piece: Message, *, key: str) -> Receipt:
-        """One piece, within the lease: beyond it somebody else would take the row for abandoned."""
+    async def _in_time(self, send: Awaitable[Receipt]) -> Receipt:
+        """Within the lease: beyond it somebody else would take the row for abandoned."""
         try:
             async with asyncio.timeout(self._lease.total_seconds() * 0.8):
-                return await channel.send(address, piece, key=key)
+                return await send
         except TimeoutError:
             raise MedrepError(Fault.AMBIGUOUS, "no end of it") from None
 
     async def _refused(
-        self, row: Outgoing, error: MedrepError, opening: int = 0, *, sent: int = 0, of: int = 0
+        self,
+        row: Outgoing,
+        error: MedrepError,
+        opening: int = 0,
+        *,
+        sent: int = 0,
+        of: int = 0,
+        otherwise: bool = False,
     ) -> None:
-        """It did not leave, or only `sent` of its `of` pieces."""
+        """It did not leave, or only `sent` of its `of` pieces. `otherwise`: it can leave as a template."""
         async with self._services.db.begin() as tx:
             if error.fault in WINDOW:
                 await contacts.lock(tx, row.contact_id)  # first of all: whoever writes locks in this order
             if of and error.fault != Fault.AMBIGUOUS:
                 await platform.refund(tx, row.contact_id, self._services.clock.now(), of - sent)
-                await outbox.hand_over(tx, row, real_now(), self._lease, pieces=sent)
+                await outbox_claims.hand_over_piece(tx, row, real_now(), self._lease, pieces=sent)
                 row = replace(row, pieces_sent=sent)
-            await follow(tx, self._services, row, error, opening)
-
-    async def _by_template(self, row: Outgoing, message: Message, channel: Channel, address: str) -> None:
-        """Outside the window the platform takes only its templates: a held reminder with one leaves so."""
-        fields = channel.template_fields(row.purpose.value)
-        if row.occurrence_id is None or fields is None:
-            return
-        values = template_values(message, row.fields, fields)
-        if values is None:
-            log.warning("outbox.template_unfilled", row=row.id, template=row.purpose.value)
-            return
-        async with self._services.db.begin() as tx:
-            taken = await outbox.take(tx, row, real_now(), self._lease, via="template", held=True)
-        if taken is None:
-            return  # they wrote meanwhile, or said stop
-        try:
-            key = f"outbox-{row.id}"
-            receipt = await channel.template(address, row.purpose.value, values, client_msg_id=key)
-        except MedrepError as error:
-            await self._refused(taken, error)
-            return
-        await retried(lambda: self._sent(taken, receipt, via="template"), self._lease.total_seconds() / 2)
-        metrics.SENT.labels(str(row.account), "template").inc()
-
-    async def _sent(self, row: Outgoing, receipt: Receipt, *, via: str = "active") -> None:
-        async with self._services.db.begin() as tx:
-            now, platform_id = self._services.clock.now(), receipt.platform_id or None
-            outcome = Outcome(OutboxState.SENT, sent_at=now, platform_id=platform_id)
-            if await outbox_outcomes.settle(tx, row, outcome):
-                await record_sent(tx, row, now, via=via)
-                if platform_id is not None:
-                    await receipts.settled(tx, row.account, platform_id, now)
-
-    async def _spend(self, tx: Tx, row: Outgoing, count: int) -> None:
-        """Take from the platform's allowance; safety may use the slot that is kept back.
-
-        Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
-        """
-        keep = 0 if row.purpose == Purpose.EMERGENCY else KEPT_FOR_SAFETY
-        await platform.spend(tx, row.contact_id, self._services.clock.now(), count=count, keep=keep)
-
-    async def _read(self, tx: Tx, outbox_id: int) -> Outgoing | None:
-        try:
-            return await outbox.read(tx, self._services.vault, outbox_id)
-        except MedrepError as error:
-            if error.fault != Fault.ERASED:
-                raise  # a missing master key, say: the row waits for who mends it
-            await outbox_outcomes.cancel_erased(tx, outbox_id)
-            return None
-
-    async def tidy(self) -> None:
-        """What expired, and what a dead sender left behind."""
-        services, now = self._services, self._services.clock.now()
-        async with services.db.begin() as tx:
-            late, missed = await outbox_outcomes.expired(tx, now, 100)
-            if late:
-                subject = f"outbox:{late[0]}"
-                await note(tx, "messages.expired", now, subject, count=len(late), reminders=missed)
-            for outbox_id in await outbox_outcomes.give_up(tx, real_now(), MOST_CLAIMS):
-                log.error("outbox.given_up", row=outbox_id)
-                key = f"{Kind.PLATFORM}:outbox:{outbox_id}"
-                await open_task(
-                    tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=f"outbox {outbox_id}"
-                )
-            for account in await outbox.unserved(tx, real_now() - UNSERVED, self._channels):
-                day = now.astimezone(CHINA).date()
-                key, detail = f"platform:{account}:unserved:{day}", f"{account}: no process serves it"
-                await open_task(tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=detail)
-            for outbox_id in await outbox_outcomes.abandoned(tx, real_now(), 100):
-                row = await self._read(tx, outbox_id)
-                if row is not None:
-                    await follow(tx, services, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))
+            await follow(tx, self._services, row, error, opening, otherwise=otherwise)
 
 
-async def record_sent(tx: Tx, row: Outgoing, now: datetime, *, via: str) -> None:
-    """Evidence that it left: the basis of the text that was sent, and the text itself, sealed.
+def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
+    row, fields = departure.row, departure.fields or {}
+    return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
 
-    What a turn said is in the record since it was queued.
-    """
-    body = row.sealed if row.turn_id is None else None
-    subject, purpose = f"outbox:{row.id}", row.purpose.value
-    basis = row.basis or ""
-    await note(tx, "message.sent", now, subject, row, body_enc=body, via=via, purpose=purpose, basis=basis)
+
+def _by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:
+    batches: dict[Account, list[Outgoing]] = defaultdict(list)
+    for row in rows:
+        batches[row.account].append(row)
+    return list(batches.items())

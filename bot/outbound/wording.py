@@ -6,12 +6,11 @@ clear. The text is sealed with the outbox row as it is handed over, and with the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from bot.model import Fault, MedrepError, Reply
 from bot.runtime.services import Services
-from bot.store import contacts, occurrences, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.occurrences import Origin
@@ -23,7 +22,7 @@ class Wording:
     """What is said, and which words of it a platform's template may take, by the template's field names."""
 
     reply: Reply
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 # Raises MedrepError where the ids lead nowhere.
@@ -40,17 +39,12 @@ async def _response(_: Tx, services: Services, contact: Contact, origin: Origin)
 ROOMS: dict[str, Room] = {"response": _response}
 
 
-async def worded(tx: Tx, services: Services, row: Outgoing) -> Outgoing:
-    """The row with its text; that of an occurrence is made now. Raises MedrepError."""
-    if row.draft is not None:
-        return row
-    if row.occurrence_id is None:
-        raise MedrepError(Fault.NO_BASIS, "neither a body nor a timer")
-    origin = await occurrences.origin(tx, row.occurrence_id)
-    room = ROOMS.get(origin.name)
+async def worded(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> Draft:
+    """The text of an occurrence's row. Raises MedrepError."""
+    if row.origin is None:
+        raise MedrepError(Fault.NO_BASIS, "its text is not made yet")
+    room = ROOMS.get(row.origin.name)
     if room is None:
-        raise MedrepError(Fault.NOT_FOUND, f"nobody makes the text of {origin.name!r}")
-    wording = await room(tx, services, await contacts.by_id(tx, row.contact_id), origin)
-    draft = Draft.of(replace(wording.reply, purpose=row.purpose))
-    sealed, basis = await outbox.seal(tx, services.vault, row.person_id, draft, wording.fields)
-    return replace(row, draft=draft, basis=basis, sealed=sealed, fields=wording.fields)
+        raise MedrepError(Fault.NOT_FOUND, f"nobody makes the text of {row.origin.name!r}")
+    wording = await room(tx, services, contact, row.origin)
+    return replace(Draft.of(wording.reply), purpose=row.purpose, fields=wording.fields)

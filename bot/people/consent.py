@@ -8,6 +8,7 @@ Everybody else, and medication always, needs a consent that was given.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,7 +44,7 @@ async def give(
 ) -> None:
     """They agree. The same text again changes nothing. Raises MedrepError(BAD_INPUT: needs no consent)."""
     person_id = await _decided(tx, contact, purpose)
-    last = (await consents.latest(tx, person_id)).get(purpose)
+    last = (await consents.latest(tx, [person_id]))[person_id].get(purpose)
     if last is not None and last.withdrawn_at is None and last.text_version == text_version:
         return
     await consents.add(tx, person_id, ConsentRow(purpose, now, None, text_version, source))
@@ -62,7 +63,7 @@ async def give(
 async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *, source: str) -> None:
     """They agree no longer; what is queued for the purpose is refused at the exit. Raises as `give`."""
     person_id = await _decided(tx, contact, purpose)
-    last = (await consents.latest(tx, person_id)).get(purpose)
+    last = (await consents.latest(tx, [person_id]))[person_id].get(purpose)
     if last is not None and last.withdrawn_at is not None:
         return
     if await consents.withdraw(tx, person_id, purpose, now) == 0:
@@ -73,14 +74,24 @@ async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *,
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Consent, ...]:
     """What was said, or rests on the listing, for each purpose; nothing for a purpose nobody spoke of."""
-    last = await consents.latest(tx, person_id)
-    listed = BY_LISTING - last.keys() if await consents.is_listed(tx, person_id) else frozenset()
-    by_listing = [Consent(purpose, None, None, "", LISTING) for purpose in sorted(listed)]
-    spoken = [
-        Consent(row.purpose, row.given_at, row.withdrawn_at, row.text_version, row.source)
-        for row in last.values()
-    ]
-    return (*spoken, *by_listing)
+    return (await of_people(tx, [person_id]))[person_id]
+
+
+async def of_people(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, tuple[Consent, ...]]:
+    """`of_person` of each of them."""
+    latest = await consents.latest(tx, person_ids)
+    listed = await consents.listed(tx, person_ids)
+    found = {}
+    for person_id, last in latest.items():
+        by_listing = BY_LISTING - last.keys() if person_id in listed else frozenset()
+        found[person_id] = (
+            *(
+                Consent(row.purpose, row.given_at, row.withdrawn_at, row.text_version, row.source)
+                for row in last.values()
+            ),
+            *(Consent(purpose, None, None, "", LISTING) for purpose in sorted(by_listing)),
+        )
+    return found
 
 
 async def _decided(tx: Tx, contact: Contact, purpose: Purpose) -> UUID:

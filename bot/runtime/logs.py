@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
@@ -13,7 +16,43 @@ from typing import Any, TextIO
 import structlog
 
 BURST = 10  # lines from one place in the code
+LINES_KEPT = 200  # of what cannot be written now, the newest
 PERIOD = 60.0  # in so many seconds
+
+
+class Lasting:
+    """A stream of lines that never raises: what a full disk does not take is kept and written once it does.
+
+    Lines go straight to the file: a buffer that could not be written would raise at every later line, too.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        try:
+            self._descriptor: int | None = stream.fileno()
+        except OSError:  # it is no file
+            self._descriptor = None
+        self._waiting: deque[bytes] = deque(maxlen=LINES_KEPT)
+        self._torn = False  # the file ends with a part of a line
+
+    def write(self, text: str) -> None:
+        self._waiting.append(text.encode("utf-8", "backslashreplace"))
+        with suppress(OSError):
+            while self._waiting:
+                self._put(self._waiting[0])
+                self._waiting.popleft()
+
+    def flush(self) -> None:
+        """Every line was written, or waits."""
+
+    def _put(self, line: bytes) -> None:
+        if self._descriptor is None:
+            self._stream.write(line.decode())
+            return
+        rest = b"\n" + line if self._torn else line
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+            self._torn = bool(rest)
 
 
 def configure(stream: TextIO | None = None) -> None:
@@ -21,7 +60,7 @@ def configure(stream: TextIO | None = None) -> None:
 
     HTTP clients log URLs at INFO and DEBUG, and platform tokens ride in URLs: they stay silent there.
     """
-    stream = stream or sys.stdout
+    lines: Any = Lasting(stream or sys.stdout)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -31,10 +70,10 @@ def configure(stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=lines),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(_Line())
     handler.addFilter(_Limit())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

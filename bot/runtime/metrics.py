@@ -36,7 +36,21 @@ _WAITING = Gauge("medrep_inbox_waiting", "Inbound messages not yet in a turn", *
 _AGE = Gauge("medrep_inbox_oldest_seconds", "How long the oldest of them has waited", **_DEPTH)
 _OUTBOX = Gauge("medrep_outbox", "Outbound messages by open or stuck state", ["state"], **_DEPTH)
 _TASKS = Gauge("medrep_tasks_open", "Tasks that nobody has closed", ["kind"], **_DEPTH)
+COUNTERS = 1024 * 1024  # bytes, as prometheus_client makes its files
 _PID = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
+
+
+def reserve() -> None:
+    """Take the blocks of this process's counters from the disk now. Raises OSError when it is full.
+
+    They are files in memory, of which a block that cannot be had later ends the process (SIGBUS).
+    """
+    if not (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")):
+        return
+    counters = Path(folder) / f"counter_{os.getpid()}.db"  # otherwise made at the first count
+    for path in {counters, *Path(folder).glob(f"*_{os.getpid()}.db")}:
+        with path.open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, COUNTERS)
 
 
 async def exposition(db: Database) -> bytes:

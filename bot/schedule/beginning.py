@@ -66,7 +66,6 @@ class Beginning:
         """Begin what waits, and end what has come to its end."""
         async with self._services.db.begin() as tx:
             waiting = await occurrences.waiting(tx, AT_ONCE)
-            await occurrences.settle_turns(tx)
             for lost in await occurrences.abandoned(tx, real_now()):
                 log.error("job.abandoned", occurrence=lost)
         for one in waiting:

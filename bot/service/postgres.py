@@ -80,7 +80,10 @@ class Cluster:
         if not (self.data / "PG_VERSION").exists():
             self._create()
         port = self._port()
-        self._port_file.write_text(str(port), encoding="ascii")
+        if not self._port_file.exists() or self._port_file.read_text(encoding="ascii") != str(port):
+            part = self._port_file.with_suffix(".part")  # whole or not at all: the disk may be full
+            part.write_text(str(port), encoding="ascii")
+            part.replace(self._port_file)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - pdeathsig follows the starting thread
                 [
@@ -98,8 +101,12 @@ class Cluster:
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops us last
             )
-        await self._answering()
-        self._bootstrap()
+        try:
+            await self._answering()
+            self._bootstrap()
+        except BaseException:
+            await self.stop()  # or the next start would find it in its way
+            raise
 
     async def stop(self) -> None:
         """Fast shutdown: sessions are ended, what was committed is safe."""

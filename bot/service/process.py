@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import structlog
 
 from bot.model import Fault, MedrepError
@@ -30,7 +31,6 @@ FAILED_STARTS = 5  # in a row, then we give up
 SHORTEST_PAUSE = 0.5
 # A test that kills fifty processes need not sit out pauses that spare a machine in trouble.
 LONGEST_PAUSE = float(os.environ.get("MEDREP_LONGEST_PAUSE") or 8.0)
-LOG_BYTES = 10_000_000  # a log is cut at this size; one older part is kept
 LOG_TAIL = 300  # characters shown of a log when its process keeps failing
 
 
@@ -101,17 +101,27 @@ class Child:
             await self.process.wait()
 
 
-async def keep(process: Process, say: Say) -> None:
+class Room(Protocol):
+    """What a process needs to start: a disk that can be written."""
+
+    def full(self) -> bool: ...
+
+    async def until_writable(self) -> None: ...
+
+
+async def keep(process: Process, disk: Room, say: Say) -> None:
     """Restart `process`, which runs, whenever it ends. Raises MedrepError(CONFIGURATION) to give up.
 
-    Only ends of its own making count against it: what was killed from outside is started again as long
-    as it takes, with longer pauses.
+    Only a process that never lived for long is given up, which says that its settings are wrong, and only
+    ends of its own making count. What worked before, was killed from outside, or ended on a full disk, is
+    started again as long as it takes, with longer pauses: ending all the others would help nobody.
     """
-    failures, pause, began = 0, SHORTEST_PAUSE / 2, time.monotonic()
+    failures, pause, began, worked = 0, SHORTEST_PAUSE / 2, time.monotonic(), False
     while True:
         code = await process.wait()
         steady = time.monotonic() - began >= STEADY_SECONDS
-        failures = 0 if steady else failures + (code >= 0)
+        worked = worked or steady
+        failures = 0 if worked or disk.full() else failures + (code >= 0)
         pause = SHORTEST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
         if failures >= FAILED_STARTS:
             raise _given_up(process, code)
@@ -120,16 +130,20 @@ async def keep(process: Process, say: Say) -> None:
         log.warning("process.ended", name=process.name, code=code, failures=failures)
         while True:
             await asyncio.sleep(pause)
+            await disk.until_writable()
             began = time.monotonic()
             try:
                 await process.start()
                 break
-            except MedrepError as error:
-                failures += 1
+            except (MedrepError, OSError, psycopg.Error) as error:
+                why = error.detail if isinstance(error, MedrepError) else type(error).__name__
+                log.warning("process.not_started", name=process.name, detail=why)
+                failures += not (worked or disk.full())
                 pause = min(pause * 2, LONGEST_PAUSE)
                 if failures >= FAILED_STARTS:
-                    raise
-                log.warning("process.not_started", name=process.name, detail=error.detail)
+                    raise MedrepError(
+                        Fault.CONFIGURATION, f"{process.name} cannot be started: {why}"
+                    ) from None
 
 
 def _given_up(process: Process, code: int) -> MedrepError:
@@ -139,11 +153,3 @@ def _given_up(process: Process, code: int) -> MedrepError:
     last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")[:LOG_TAIL]
     why = f"{process.name} ended {FAILED_STARTS} times in a row (exit code {code})"
     return MedrepError(Fault.CONFIGURATION, f"{why}; {process.log} ends with: {last}")
-
-
-def cap_logs(folder: Path) -> None:
-    """Cut logs that have grown too long. Writers append, so emptying a file under them is safe."""
-    for path in folder.glob("*.log"):
-        if path.stat().st_size > LOG_BYTES:
-            shutil.copyfile(path, path.with_suffix(".log.1"))
-            os.truncate(path, 0)

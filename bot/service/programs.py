@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bot.service.home import Tokens
@@ -27,7 +27,7 @@ class DatabaseProcess:
 
     name = "database"
 
-    def __init__(self, cluster: Cluster, home: Path, moved: Callable[[], None]) -> None:
+    def __init__(self, cluster: Cluster, home: Path, moved: Callable[[], Awaitable[None]]) -> None:
         self._cluster = cluster
         self._moved = moved
         self.log = home / "logs" / "postgres.log"
@@ -37,7 +37,7 @@ class DatabaseProcess:
         before = self._cluster.url()
         await self._cluster.start()
         if self._cluster.url() != before:
-            self._moved()
+            await self._moved()
 
     async def wait(self) -> int:
         process = self._cluster.process

@@ -6,21 +6,22 @@ The old one speaks on until the new one is trained, and for good if that fails; 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import psycopg
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.publishing import in_force
 from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
+from bot.service.disk import Disk
 from bot.service.process import Say
 from bot.service.training import train
 from bot.store import business_clock, channels, published
-from bot.store.database import Database
+from bot.store.database import UNAVAILABLE, Database
 from bot.store.keys import Keyring, Vault
 from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
@@ -34,8 +35,11 @@ TRIES, TRY_SECONDS = 10, 3.0  # an engine that is being restarted is back by the
 class Succession:
     """Keeps `model`, which the engine is started with, and the running engine at what is published."""
 
-    def __init__(self, db: Database, home: Path, url: str, token: str, say: Say) -> None:
-        self._db, self._home, self._url, self._token, self._say = db, home, url, token, say
+    def __init__(
+        self, db: Callable[[], Database], home: Path, url: str, token: str, disk: Disk, say: Say
+    ) -> None:
+        """`db` is asked at each use: the database may come back at another address."""
+        self._db, self._home, self._url, self._token, self._disk, self._say = db, home, url, token, disk, say
         self._model: Path | None = None
         self._speaks = ""
         self._failed: set[str] = set()
@@ -54,6 +58,8 @@ class Succession:
             self._model = await train(self._home, dialogue, self._say)
             self._speaks = dialogue.fingerprint
         except MedrepError as error:
+            if self._disk.full():
+                raise
             # As while running: the last one that could be trained goes on speaking.
             self._model = await self._predecessor()
             if self._model is None:
@@ -66,7 +72,7 @@ class Succession:
     async def _predecessor(self) -> Path | None:
         """The newest model here whose dialogue was published."""
         models = sorted((self._home / "models").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             for model in models:
                 fingerprint = model.name.partition(".")[0]
                 if await published.by_fingerprint(tx, dialogue_version, fingerprint) is not None:
@@ -77,16 +83,16 @@ class Succession:
         """Watch for new versions until cancelled."""
         while True:
             try:
-                async with await self._db.listen(channels.PUBLISHED) as connection:
+                async with await self._db().listen(channels.PUBLISHED) as connection:
                     await self._catch_up()  # what was published while nobody listened
                     async for _ in connection.notifies():
                         await self._catch_up()
-            except (psycopg.OperationalError, DBAPIError) as error:
+            except (psycopg.OperationalError, OSError, *UNAVAILABLE) as error:
                 log.warning("succession.disconnected", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _published(self) -> Dialogue | None:
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             return await in_force(tx)
 
     async def _catch_up(self) -> None:
@@ -100,8 +106,14 @@ class Succession:
             self._model = await train(self._home, dialogue, self._say)
             self._speaks = dialogue.fingerprint
             await self._load(self._model)
-        except MedrepError as error:
+        except (MedrepError, OSError) as error:
             self._model, self._speaks = before
+            if self._disk.full():
+                await self._disk.until_writable()
+                await self._catch_up()
+                return
+            if isinstance(error, OSError):
+                raise
             self._failed.add(dialogue.fingerprint)
             self._say(
                 f"dialogue {dialogue.fingerprint[:12]} cannot be used, the old one stays: {error.detail}"
@@ -124,7 +136,7 @@ class Succession:
 
     async def _tell(self, dialogue: Dialogue, error: MedrepError) -> None:
         log.error("succession.failed", version=dialogue.fingerprint[:12], detail=error.detail)
-        async with self._db.begin() as tx:
+        async with self._db().begin() as tx:
             await open_task(
                 tx,
                 Vault(Keyring(self._home / "keys")),

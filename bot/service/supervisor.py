@@ -10,35 +10,39 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import aiohttp
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.publishing import seed_content, seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
+from bot.service.disk import Disk, cap_logs
 from bot.service.home import Tokens, claim, tokens
+from bot.service.ports import refuse_used_ports
 from bot.service.postgres import Cluster, free_port
-from bot.service.process import Child, Process, Say, cap_logs, keep
+from bot.service.process import Child, Process, Say, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, read_settings
 from bot.store.database import Database
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
+from bot.store.reaching import until_answering
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
 READY_SECONDS = 180.0
-LOG_CHECK_SECONDS = 5.0
-ENGINE_CHECK_SECONDS = 5.0
+ENGINE_CHECK_SECONDS = DATABASE_CHECK_SECONDS = DISK_CHECK_SECONDS = 5.0
 HUNG_SECONDS = 60.0  # without a word from an engine that was ready
 APP_PATIENCE, PATIENCE = 6.0, 4.0  # seconds to stop; with the database's one, all together under 15
 
@@ -63,8 +67,10 @@ class Options:
 class Supervisor:
     def __init__(self, settings: Settings, options: Options, say: Say) -> None:
         self._settings, self._options, self._say = settings, options, say
+        self._disk = Disk(settings.home, say)
         self._shared: Tokens
         self._cluster: Cluster | None = None
+        self._db: Database
         self._apps: list[Child] = []
         self._kept: list[Process] = []
         self._began = time.monotonic()
@@ -93,7 +99,7 @@ class Supervisor:
             refuse_used_ports(self._ports())
             self._shared = tokens(settings.home)
             await self._database(stack)
-            succession = await self._dialogue(stack)
+            succession = await self._dialogue()
             sandbox_url = await self._sandbox(stack) if settings.sandbox and options.app else None
             engine = programs.engine(settings, self._shared, succession.model) if options.engine else None
             if engine is not None:
@@ -103,8 +109,10 @@ class Supervisor:
             try:
                 async with asyncio.TaskGroup() as group:
                     for process in self._kept:
-                        group.create_task(keep(process, self._say))
-                    group.create_task(self._cap_logs())
+                        group.create_task(keep(process, self._disk, self._say))
+                    group.create_task(self._watch_disk())
+                    if self._cluster is None:
+                        group.create_task(self._watch_database())
                     if engine is not None:
                         group.create_task(succession.follow())
                         group.create_task(self._end_hung(engine))
@@ -127,10 +135,34 @@ class Supervisor:
             self._cluster = Cluster(settings.home)
             await self._cluster.start()
             stack.push_async_callback(self._cluster.stop)
-            self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._restart_apps))
+            self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._database_moved))
+        await until_answering(self._url, self._say, first=True)
         if self._options.engine:
-            await asyncio.to_thread(migrate, self._url("medrep_owner"))
+            await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        self._db = self._pool()
+        stack.push_async_callback(self._close_pool)
         self._tell("database ready")
+
+    async def _while_refused(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, which may be repeated, as soon as database and disk let us. Raises MedrepError."""
+        while True:
+            await self._disk.until_writable()
+            await until_answering(self._url, self._say, first=True)
+            try:
+                return await work()
+            except OperationalError as error:
+                # It went away again, is starting, is full: never a fault of the statement.
+                log.warning("database.failed", error=type(error.orig).__name__)
+            except (OSError, MedrepError):
+                if not self._disk.full():
+                    raise
+            await asyncio.sleep(1.0)
+
+    async def _watch_database(self) -> None:
+        """Say once when a database that is not ours does not answer, and when it does again."""
+        while True:
+            await asyncio.sleep(DATABASE_CHECK_SECONDS)
+            await until_answering(self._url, self._say)
 
     def _url(self, role: str = "medrep_app") -> str:
         if self._cluster is not None:
@@ -138,24 +170,24 @@ class Supervisor:
         assert self._settings.database_url is not None  # noqa: S101 - for the type checker
         return self._settings.database_url
 
-    async def _dialogue(self, stack: AsyncExitStack) -> Succession:
+    async def _dialogue(self) -> Succession:
         """What is said: the seed published, the model trained."""
         settings = self._settings
-        db = Database(self._url(), size=2, evidence_key=evidence_key(settings.key_dir))
-        stack.push_async_callback(db.close)
         if self._options.engine:
             for outcome in (
-                await seed_content(db, real_now()),
-                await seed_dialogue(db, settings.home, real_now()),
+                await self._while_refused(lambda: seed_content(self._db, real_now())),
+                await self._while_refused(lambda: seed_dialogue(self._db, settings.home, real_now())),
             ):
                 if outcome.state == "kept":
                     self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
                 elif outcome.state == "published":
                     self._say(str(outcome))
         address = f"http://127.0.0.1:{settings.engine_port}"
-        succession = Succession(db, settings.home, address, self._shared.engine, self._say)
+        succession = Succession(
+            lambda: self._db, settings.home, address, self._shared.engine, self._disk, self._say
+        )
         if self._options.engine:
-            await succession.begin()
+            await self._while_refused(succession.begin)
             self._tell("language model ready")
         elif not os.environ.get("MEDREP_ENGINE_URL"):
             raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_ENGINE_URL")
@@ -185,8 +217,16 @@ class Supervisor:
         await child.start()
         self._kept.append(child)
 
-    def _restart_apps(self) -> None:
-        """They hold the database's old address."""
+    def _pool(self) -> Database:
+        return Database(self._url(), size=2, evidence_key=evidence_key(self._settings.key_dir))
+
+    async def _close_pool(self) -> None:
+        await self._db.close()
+
+    async def _database_moved(self) -> None:
+        """The embedded database has another port; the apps and our own connections have the old one."""
+        old, self._db = self._db, self._pool()
+        await old.close()
         for app in self._apps:
             if app.process is not None and app.process.returncode is None:
                 app.process.terminate()
@@ -203,11 +243,7 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            db = Database(self._url(), size=1, evidence_key=evidence_key(self._settings.key_dir))
-            try:
-                lines += await demo.people(db, self._settings)
-            finally:
-                await db.close()
+            lines += await self._while_refused(lambda: demo.people(self._db, self._settings))
         self._tell("ready")
         for line in lines:
             self._say(line)
@@ -253,10 +289,12 @@ class Supervisor:
             for name in getattr(settings.accounts, channel):
                 yield f"not served  [{channel}.{name}]: nothing here speaks {channel} yet"
 
-    async def _cap_logs(self) -> None:
+    async def _watch_disk(self) -> None:
         while True:
-            await asyncio.to_thread(cap_logs, self._settings.log_dir)
-            await asyncio.sleep(LOG_CHECK_SECONDS)
+            with suppress(OSError):  # somebody took a log away
+                await asyncio.to_thread(cap_logs, self._settings.log_dir)
+            self._disk.full()
+            await asyncio.sleep(DISK_CHECK_SECONDS)
 
     def _tell(self, what: str) -> None:
         self._say(f"{what} ({time.monotonic() - self._began:.1f} s)")
@@ -264,19 +302,3 @@ class Supervisor:
 
 async def _each(children: Iterable[Child], do: Callable[[Child], Awaitable[None]]) -> None:
     await asyncio.gather(*(do(child) for child in children))
-
-
-def refuse_used_ports(ports: dict[str, int]) -> None:
-    """Raise MedrepError(CONFIGURATION) naming each setting whose port somebody else listens on."""
-    taken = []
-    for name, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                taken.append(f"port {port} is in use or not allowed; choose another with {name}")
-    if len(set(ports.values())) < len(ports):
-        taken.append(f"{', '.join(ports)} must differ")
-    if taken:
-        raise MedrepError(Fault.CONFIGURATION, "; ".join(taken))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bot.model import Purpose
@@ -58,26 +59,30 @@ async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> 
     return len(done.all())
 
 
-async def latest(tx: Tx, person_id: UUID) -> dict[Purpose, ConsentRow]:
-    """The last word on each purpose, of this person and of newcomers who turned out to be them."""
+async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, dict[Purpose, ConsentRow]]:
+    """The last word of each person on each purpose, and of newcomers who turned out to be them."""
     moment = func.greatest(consent.c.given_at, consent.c.withdrawn_at)
+    owner = case((person.c.id.in_(person_ids), person.c.id), else_=person.c.merged_into).label("owner")
     rows = await tx.execute(
-        select(consent)
-        .where(_theirs(person_id))
-        .ext(distinct_on(consent.c.purpose))
-        .order_by(consent.c.purpose, moment.desc(), consent.c.id.desc())
+        select(consent, owner)
+        .join(person, person.c.id == consent.c.person_id)
+        .where(or_(person.c.id.in_(person_ids), person.c.merged_into.in_(person_ids)))
+        .ext(distinct_on(owner, consent.c.purpose))
+        .order_by(owner, consent.c.purpose, moment.desc(), consent.c.id.desc())
     )
-    return {
-        Purpose(row.purpose): ConsentRow(
-            Purpose(row.purpose), row.given_at, row.withdrawn_at, row.text_version, row.source
+    found: dict[UUID, dict[Purpose, ConsentRow]] = {person_id: {} for person_id in person_ids}
+    for row in rows:
+        purpose = Purpose(row.purpose)
+        found[row.owner][purpose] = ConsentRow(
+            purpose, row.given_at, row.withdrawn_at, row.text_version, row.source
         )
-        for row in rows
-    }
+    return found
 
 
-async def is_listed(tx: Tx, person_id: UUID) -> bool:
-    """Whether they are a doctor on the company's list."""
-    return bool((await tx.execute(select(exists().where(doctor.c.person_id == person_id)))).scalar_one())
+async def listed(tx: Tx, person_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of them who are doctors on the company's list."""
+    rows = await tx.execute(select(doctor.c.person_id).where(doctor.c.person_id.in_(person_ids)))
+    return frozenset(rows.scalars())
 
 
 def _theirs(person_id: UUID) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,6 +85,11 @@ async def by_id(tx: Tx, contact_id: int) -> Contact:
     return _contact((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
 
 
+async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
+    rows = await tx.execute(select(*_COLUMNS).where(contact.c.id.in_(contact_ids)))
+    return {row.id: _contact(row) for row in rows}
+
+
 # Built once: it stands in the way of every action's answer.
 _RUNNING = (
     select(*_COLUMNS, func.set_config("synchronous_commit", "off", True))
@@ -155,12 +161,27 @@ async def find_or_add(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class SealedAddress:
+    """A platform id under the key of its person."""
+
+    person_id: UUID
+    address_enc: bytes
+
+    async def opened(self, tx: Tx, vault: Vault) -> str:
+        """Raises MedrepError(ERASED | TAMPERED)."""
+        return await vault.open_text(tx, self.person_id, self.address_enc, "contact.address")
+
+
+async def addresses(tx: Tx, contact_ids: Collection[int]) -> dict[int, SealedAddress]:
+    query = select(contact.c.id, contact.c.person_id, contact.c.address_enc)
+    rows = await tx.execute(query.where(contact.c.id.in_(contact_ids)))
+    return {row.id: SealedAddress(row.person_id, bytes(row.address_enc)) for row in rows}
+
+
 async def address(tx: Tx, vault: Vault, contact_id: int) -> str:
     """The platform id, in clear. Raises MedrepError(ERASED)."""
-    row = (
-        await tx.execute(select(contact.c.person_id, contact.c.address_enc).where(contact.c.id == contact_id))
-    ).one()
-    return await vault.open_text(tx, row.person_id, row.address_enc, "contact.address")
+    return await (await addresses(tx, [contact_id]))[contact_id].opened(tx, vault)
 
 
 async def assign(tx: Tx, vault: Vault, contact_id: int, person_id: UUID) -> None:
@@ -183,12 +204,3 @@ async def mark(
     values = {"introduced_at": introduced_at, "unreachable_at": unreachable_at}
     changes = {name: value for name, value in values.items() if value is not None}
     await tx.execute(update(contact).where(contact.c.id == contact_id).values(**changes))
-
-
-async def reachable(tx: Tx, contact_id: int) -> None:
-    """They wrote or followed again."""
-    await tx.execute(
-        update(contact)
-        .where(contact.c.id == contact_id, contact.c.unreachable_at.is_not(None))
-        .values(unreachable_at=None)
-    )

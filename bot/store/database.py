@@ -13,7 +13,7 @@ from pydantic import SecretBytes
 from sqlalchemy import LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.types import TypeEngine
@@ -22,10 +22,12 @@ Tx = AsyncConnection
 
 WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
+CONNECT_SECONDS = 5  # to a server that says nothing; libpq's own are 130
 EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 
-# What a loop outlives: the database gone, restarting or refusing, or no connection free in time.
-UNAVAILABLE = (DBAPIError, PoolTimeoutError)
+# What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
+# A wrong statement or wrong data is none of these: it is a bug of ours and is told as one.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 def psycopg_url(url: str) -> str:
@@ -53,6 +55,7 @@ class Database:
             max_overflow=size,
             pool_pre_ping=False,
             hide_parameters=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS},
             # Wrapped: options stand in tracebacks that show variables.
             execution_options={EVIDENCE_KEY: evidence_key and SecretBytes(evidence_key)},
         )
@@ -76,7 +79,9 @@ class Database:
 
     async def listen(self, *channels: str) -> psycopg.AsyncConnection[Any]:
         """A connection of its own that receives NOTIFY on these channels."""
-        connection = await psycopg.AsyncConnection.connect(libpq_url(self.url), autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(
+            libpq_url(self.url), autocommit=True, connect_timeout=CONNECT_SECONDS
+        )
         try:
             for channel in channels:
                 listen = psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel))

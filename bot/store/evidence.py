@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,19 +79,10 @@ def key_of(tx: Tx) -> bytes:
     return key.get_secret_value()
 
 
-async def add(tx: Tx, row: EvidenceRow) -> None:
-    """Append a row."""
+async def add(tx: Tx, rows: Sequence[EvidenceRow]) -> None:
+    """Append rows."""
     await tx.execute(
-        insert(evidence).values(
-            at=row.at,
-            kind=row.kind,
-            person_id=row.person_id,
-            contact_id=row.contact_id,
-            subject=row.subject,
-            facts=row.facts,
-            body_enc=row.body_enc,
-            digest=row.digest,
-        )
+        insert(evidence), [{name: getattr(row, name) for name in EvidenceRow.__slots__} for row in rows]
     )
 
 

@@ -195,19 +195,6 @@ async def is_over(tx: Tx, inbox_id: int) -> bool:
     return state in (InboxState.DONE, InboxState.FAILED)
 
 
-async def passive_until(tx: Tx, turn_id: UUID) -> tuple[int, datetime] | None:
-    """The last message of the turn whose connection can still carry a reply, and until when."""
-    row = (
-        await tx.execute(
-            select(inbox.c.id, inbox.c.passive_until)
-            .where(inbox.c.turn_id == turn_id, inbox.c.passive_until.is_not(None))
-            .order_by(inbox.c.id.desc())
-            .limit(1)
-        )
-    ).first()
-    return None if row is None else (row.id, row.passive_until)
-
-
 async def backlog(tx: Tx) -> tuple[int, float]:
     """How many messages wait, and how long the oldest has (seconds of real time)."""
     row = (

@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -156,7 +157,10 @@ class Vault:
         return ids
 
     async def prepare(self, tx: Tx, person_ids: list[UUID]) -> None:
-        """Read these people's keys in one round trip, ahead of many calls of `seal` or `open`."""
+        """Read these people's keys in one round trip, ahead of many calls of `seal` or `open`.
+
+        A key that cannot be read is met by the call that needs it.
+        """
         missing = [person_id for person_id in person_ids if person_id not in self._cache]
         if not missing:
             return
@@ -166,7 +170,9 @@ class Vault:
             )
         )
         for row in rows:
-            self._remember(row.id, self.keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(row.id)))
+            with suppress(MedrepError):
+                key = self.keyring.unwrap(bytes(row.wrapped_key), row.master_key, str(row.id))
+                self._remember(row.id, key)
 
     async def seal(self, tx: Tx, person_id: UUID, plain: str | bytes, context: str) -> bytes:
         """Ciphertext of `plain`, bound to this person and this place. Raises MedrepError(ERASED)."""

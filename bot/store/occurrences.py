@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
@@ -63,14 +63,16 @@ class Origin:
     due_at: datetime
 
 
-async def origin(tx: Tx, occurrence_id: int) -> Origin:
-    """The timer that an occurrence is of."""
-    row = await tx.execute(
-        select(timer.c.name, timer.c.refs, timer.c.subject, occurrence.c.due_at)
+async def origins(tx: Tx, occurrence_ids: Collection[int]) -> dict[int, Origin]:
+    """The timers that these occurrences are of."""
+    if not occurrence_ids:
+        return {}
+    rows = await tx.execute(
+        select(occurrence.c.id, timer.c.name, timer.c.refs, timer.c.subject, occurrence.c.due_at)
         .join(occurrence, occurrence.c.timer_id == timer.c.id)
-        .where(occurrence.c.id == occurrence_id)
+        .where(occurrence.c.id.in_(occurrence_ids))
     )
-    return Origin(*row.one())
+    return {row.id: Origin(row.name, row.refs, row.subject, row.due_at) for row in rows}
 
 
 async def record(tx: Tx, timer_id: int, action: str, due_at: datetime, state: str, reason: str) -> None:
@@ -198,40 +200,3 @@ async def abandoned(tx: Tx, now: datetime) -> list[int]:
         .returning(occurrence.c.id)
     )
     return list(rows.scalars())
-
-
-# A turn is over when its row of the inbox is; its occurrence, when all that was said in it is settled.
-_TURNS = text(
-    """
-    WITH over AS (
-        SELECT occurrence.id, inbox.turn_id, inbox.state, inbox.fault
-        FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
-        WHERE occurrence.state = 'pending' AND occurrence.action = 'trigger'
-          AND inbox.state IN ('done', 'failed', 'expired', 'cancelled')
-    ), told AS (
-        SELECT over.id, over.state, over.fault, count(outbox.id) AS messages,
-               bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
-               bool_or(outbox.state IN ('sent', 'delivered')) AS left_us,
-               bool_or(outbox.state = 'unknown') AS unknown,
-               bool_or(outbox.state = 'cancelled' AND outbox.fault = ANY(:wanted)) AS cancelled,
-               min(outbox.fault) AS refused
-        FROM over LEFT JOIN outbox ON outbox.turn_id = over.turn_id
-        GROUP BY over.id, over.state, over.fault
-    )
-    UPDATE occurrence SET
-        state = CASE WHEN left_us THEN 'sent' WHEN unknown THEN 'unknown'
-                     WHEN cancelled OR told.state = 'cancelled' AND told.fault = ANY(:wanted) THEN 'cancelled'
-                     ELSE 'missed' END,
-        reason = CASE WHEN left_us THEN NULL
-                      ELSE coalesce(refused, told.fault, CASE told.state WHEN 'done' THEN 'nothing said' END,
-                                    told.state) END
-    FROM told WHERE occurrence.id = told.id AND NOT coalesce(open, false)
-    RETURNING occurrence.id
-    """
-)
-
-
-async def settle_turns(tx: Tx) -> int:
-    """Turns whose words have left, or never will, end their occurrences; how many."""
-    done = await tx.execute(_TURNS, {"wanted": list(_WANTED)})
-    return len(done.all())

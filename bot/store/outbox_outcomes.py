@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
 
 from bot.model import PROACTIVE, Fault, OutboxState
 from bot.store import channels, occurrences
-from bot.store.database import Tx, notify
+from bot.store.database import Tx
 from bot.store.outbox import Outgoing
 from bot.store.receipts import Report
-from bot.store.tables import contact, outbox
+from bot.store.tables import outbox
 
 _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
 _OPEN = frozenset({OutboxState.WAITING, OutboxState.SENDING, OutboxState.HELD})
@@ -30,19 +31,27 @@ class Outcome:
     retry_at: datetime | None = None  # real time
     not_before: datetime | None = None  # business time
     passive_until: datetime | None = None  # real time; a further connection may carry it until then
+    expires_at: datetime | None = None  # business time
     counts: bool = True  # towards giving up
     halve: bool = False  # its pieces are to be half as long next time
 
 
 async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
     """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
+    waits = outcome.state == OutboxState.WAITING
     values: dict[str, Any] = {
         "state": outcome.state.value,
         "fault": outcome.fault,
         "passive_until": outcome.passive_until,
         "not_before": outcome.not_before,
+        "parked": waits and (outcome.not_before is not None or outcome.retry_at is not None),
     }
-    kept = {"sent_at": outcome.sent_at, "platform_id": outcome.platform_id, "retry_at": outcome.retry_at}
+    kept = {
+        "sent_at": outcome.sent_at,
+        "platform_id": outcome.platform_id,
+        "retry_at": outcome.retry_at,
+        "expires_at": outcome.expires_at,
+    }
     values |= {name: value for name, value in kept.items() if value is not None}
     if not outcome.counts:
         values["attempts"] = outbox.c.attempts - 1
@@ -58,11 +67,47 @@ async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
         return False
     if row.occurrence_id is not None and outcome.state not in _OPEN:
         await occurrences.ended(tx, [row.id])
-    await notify(tx, channels.OUTBOX)  # the next in line may leave
+    await _next_in_line(tx, [row.contact_id])
     return True
 
 
-async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
+async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: datetime) -> frozenset[int]:
+    """These claimed rows have left, each under this id of the platform; those that nobody else had taken."""
+    done = await tx.execute(
+        _SENT,
+        {
+            "now": now,
+            "ids": [row.id for row, _ in rows],
+            "fences": [row.fence for row, _ in rows],
+            "platform_ids": [platform_id for _, platform_id in rows],
+        },
+    )
+    await _next_in_line(tx, [row.contact_id for row, _ in rows])
+    ours = frozenset(done.scalars())
+    await occurrences.ended(tx, [row.id for row, _ in rows if row.occurrence_id and row.id in ours])
+    return ours
+
+
+_SENT = text(
+    """
+    UPDATE outbox
+    SET state = 'sent', sent_at = :now, platform_id = sent.platform_id, fault = NULL, passive_until = NULL,
+        not_before = NULL
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:platform_ids AS text[]))
+         AS sent(id, fence, platform_id)
+    WHERE outbox.id = sent.id AND outbox.fence = sent.fence
+    RETURNING outbox.id
+    """
+)
+
+
+async def _next_in_line(tx: Tx, contact_ids: list[int]) -> None:
+    """Wake the senders if more waits for these contacts: what was behind these rows may leave now."""
+    more = exists().where(outbox.c.contact_id.in_(contact_ids), outbox.c.state == OutboxState.WAITING.value)
+    await tx.execute(select(func.pg_notify(channels.OUTBOX, "")).where(more))
+
+
+async def abandoned(tx: Tx, now: datetime, limit: int) -> list[Outgoing]:
     """Rows whose sender died while they may have been with the platform: nobody knows whether they left.
 
     Those whose sender died before wait again.
@@ -73,10 +118,8 @@ async def abandoned(tx: Tx, now: datetime, limit: int) -> tuple[int, ...]:
         .where(died, outbox.c.written_at.is_(None))
         .values(state=OutboxState.WAITING.value, fence=outbox.c.fence + 1)
     )
-    rows = (
-        await tx.execute(select(outbox.c.id).where(died).limit(limit).with_for_update(skip_locked=True))
-    ).scalars()
-    return tuple(rows)
+    rows = await tx.execute(select(outbox).where(died).limit(limit).with_for_update(skip_locked=True))
+    return [Outgoing.of(row) for row in rows]
 
 
 async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
@@ -88,11 +131,6 @@ async def give_up(tx: Tx, now: datetime, claims: int) -> list[int]:
         outbox.c.attempts >= claims,
     )
     return (await _end(tx, stuck, OutboxState.FAILED, "given up"))[0]
-
-
-async def cancel_erased(tx: Tx, outbox_id: int) -> None:
-    """Its body can no longer be read by anyone."""
-    await _end(tx, outbox.c.id == outbox_id, OutboxState.CANCELLED, "erased")
 
 
 async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[list[int], int]:
@@ -133,7 +171,7 @@ async def defer(tx: Tx, outbox_id: int, until: datetime, expires_at: datetime) -
     done = await tx.execute(
         update(outbox)
         .where(outbox.c.id == outbox_id, outbox.c.state.in_(_QUEUED))
-        .values(not_before=until, expires_at=expires_at, fault=Fault.NOT_NOW.value)
+        .values(not_before=until, parked=True, expires_at=expires_at, fault=Fault.NOT_NOW.value)
     )
     return bool(done.rowcount)
 
@@ -153,18 +191,10 @@ async def reported(tx: Tx, report: Report) -> tuple[int, OutboxState] | None:
     What counted as sent and failed after all is `failed`, and its reminder missed.
     """
     state = OutboxState.DELIVERED if report.delivered else OutboxState.FAILED
-    account = report.account
     row: int | None = (
         await tx.execute(
             update(outbox)
-            .where(
-                outbox.c.platform_id == report.platform_id,
-                outbox.c.contact_id.in_(
-                    select(contact.c.id).where(
-                        contact.c.channel == account.channel.value, contact.c.account == account.name
-                    )
-                ),
-            )
+            .where(outbox.c.platform_id == report.platform_id, outbox.c.account == str(report.account))
             .values(state=state.value, fault=None if report.delivered else report.status)
             .returning(outbox.c.id)
         )

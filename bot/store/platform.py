@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -35,27 +37,88 @@ async def opening(tx: Tx, contact_id: int) -> int:
     return int((await tx.execute(query.where(send_window.c.contact_id == contact_id))).scalar_one())
 
 
-async def spend(tx: Tx, contact_id: int, now: datetime, *, count: int, keep: int) -> None:
-    """Take `count` pushes, leaving `keep` for safety. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
+@dataclass(slots=True)
+class _Window:
+    contact_id: int
+    act: str
+    closes_at: datetime
+    left: int
+    opening: int
+    taken: int = 0
 
-    The windows of messages and of clicks stand side by side; the one that closes sooner is used first.
-    """
-    windows = (
-        await tx.execute(
+
+class Ledger:
+    """The windows of some contacts, locked until the transaction ends; `save` writes what was taken."""
+
+    def __init__(self, windows: list[_Window], now: datetime) -> None:
+        self._now = now
+        self._windows: dict[int, list[_Window]] = defaultdict(list)
+        for window in windows:
+            self._windows[window.contact_id].append(window)
+
+    @classmethod
+    async def read(cls, tx: Tx, contact_ids: Collection[int], now: datetime) -> Ledger:
+        rows = await tx.execute(
             select(send_window)
-            .where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)
-            .order_by(send_window.c.closes_at)
+            .where(send_window.c.contact_id.in_(contact_ids))
+            .order_by(send_window.c.contact_id, send_window.c.closes_at)
             .with_for_update()
         )
-    ).all()
-    if not windows:
-        raise MedrepError(Fault.WINDOW_CLOSED)
-    if sum(window.allowance - window.used for window in windows) - keep < count:
-        raise MedrepError(Fault.COUNT_USED_UP)
-    for window in windows:
-        taken = min(count, window.allowance - window.used)
-        await _use(tx, contact_id, window.act, taken)
-        count -= taken
+        return cls(
+            [
+                _Window(row.contact_id, row.act, row.closes_at, row.allowance - row.used, row.opening)
+                for row in rows
+            ],
+            now,
+        )
+
+    def opening(self, contact_id: int) -> int:
+        """As `platform.opening`."""
+        return sum(window.opening for window in self._windows[contact_id])
+
+    def is_open(self, contact_id: int) -> bool:
+        return bool(self._open(contact_id))
+
+    def spend(self, contact_id: int, *, count: int, keep: int) -> None:
+        """Take `count` pushes, leaving `keep`. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
+
+        The windows of messages and of clicks stand side by side; the one that closes sooner is used first.
+        """
+        windows = self._open(contact_id)
+        if not windows:
+            raise MedrepError(Fault.WINDOW_CLOSED)
+        if sum(window.left for window in windows) - keep < count:
+            raise MedrepError(Fault.COUNT_USED_UP)
+        for window in windows:
+            taken = min(count, window.left)
+            window.left -= taken
+            window.taken += taken
+            count -= taken
+
+    async def save(self, tx: Tx) -> None:
+        taken = [window for windows in self._windows.values() for window in windows if window.taken]
+        if taken:
+            await tx.execute(
+                _SAVE,
+                {
+                    "contacts": [window.contact_id for window in taken],
+                    "acts": [window.act for window in taken],
+                    "counts": [window.taken for window in taken],
+                },
+            )
+
+    def _open(self, contact_id: int) -> list[_Window]:
+        return [window for window in self._windows[contact_id] if window.closes_at > self._now]
+
+
+_SAVE = text(
+    """
+    UPDATE send_window SET used = used + taken.count
+    FROM unnest(CAST(:contacts AS bigint[]), CAST(:acts AS text[]), CAST(:counts AS int[]))
+         AS taken(contact_id, act, count)
+    WHERE send_window.contact_id = taken.contact_id AND send_window.act = taken.act
+    """
+)
 
 
 async def refund(tx: Tx, contact_id: int, now: datetime, count: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account
@@ -23,15 +24,15 @@ class Report:
     status: str
 
 
-async def alone(tx: Tx, account: Account, platform_id: str) -> None:
-    """Nobody else settles or reports this message before this transaction ends.
+async def alone(tx: Tx, messages: Sequence[tuple[Account, str]]) -> None:
+    """Nobody else settles or reports these messages before this transaction ends.
 
     Whoever comes second then sees what the first has written; without it each could look just before the
     other commits, and the receipt would be lost.
     """
-    await tx.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"{account} {platform_id}"}
-    )
+    keys = sorted(f"{account} {platform_id}" for account, platform_id in messages)
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(CAST(:keys AS text[])) AS key"
+    await tx.execute(text(lock), {"keys": keys})
 
 
 async def keep(tx: Tx, report: Report, now: datetime) -> None:
@@ -42,10 +43,12 @@ async def keep(tx: Tx, report: Report, now: datetime) -> None:
     await tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
-async def take(tx: Tx, account: Account, platform_id: str) -> Report | None:
-    """What was reported early on this message, if anything was."""
-    gone = delete(early_receipt).where(
-        early_receipt.c.account == str(account), early_receipt.c.platform_id == platform_id
-    )
-    row = (await tx.execute(gone.returning(early_receipt.c.delivered, early_receipt.c.status))).first()
-    return None if row is None else Report(account, platform_id, row.delivered, row.status)
+async def take(tx: Tx, messages: Sequence[tuple[Account, str]]) -> list[Report]:
+    """What was reported early on these messages."""
+    names = {(str(account), platform_id): account for account, platform_id in messages}
+    key = tuple_(early_receipt.c.account, early_receipt.c.platform_id)
+    rows = await tx.execute(delete(early_receipt).where(key.in_(list(names))).returning(early_receipt))
+    return [
+        Report(names[row.account, row.platform_id], row.platform_id, row.delivered, row.status)
+        for row in rows
+    ]

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboundKind, InboxState, MedrepError
 from bot.store import channels
-from bot.store.database import Tx, notify
+from bot.store.database import Tx
 from bot.store.tables import contact, effect, inbox, turn
 
 TOGETHER = 20  # rows that may form one turn
@@ -138,8 +138,9 @@ async def finish(
     *,
     record: Record | None = None,
     fault: str | None = None,
-) -> None:
-    """Close the turn and its messages. Raises MedrepError(LEASE_LOST): roll everything back then."""
+) -> tuple[int, datetime] | None:
+    """Close the turn and its messages; the last of them whose connection can still carry a reply, and until
+    when (real time). Raises MedrepError(LEASE_LOST): roll everything back then."""
     done = await tx.execute(
         update(turn)
         .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
@@ -154,10 +155,14 @@ async def finish(
         .values(state=state.value)
         .returning(inbox.c.id, inbox.c.passive_until)
     )
-    for row in rows.all():
-        if row.passive_until is not None:
-            await notify(tx, channels.PASSIVE, str(row.id))
-    await notify(tx, channels.INBOX)  # the contact may have written meanwhile
+    connections = sorted((row.id, row.passive_until) for row in rows if row.passive_until is not None)
+    if connections:
+        ids = [str(inbox_id) for inbox_id, _ in connections]
+        await tx.execute(_WAKE_CONNECTIONS, {"channel": channels.PASSIVE, "ids": ids})
+    return connections[-1] if connections else None
+
+
+_WAKE_CONNECTIONS = text("SELECT pg_notify(:channel, id) FROM unnest(CAST(:ids AS text[])) AS id")
 
 
 def _recorded(claim: Claim, record: Record | None) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from bot.model import Inbound, InboundKind, OutboxState
 from bot.store.outbox import Draft
@@ -43,10 +46,13 @@ async def test_a_red_flag_is_answered_on_its_connection_with_no_worker_and_no_en
 
 async def test_nobody_waits_while_the_engine_is_down(stage: Stage) -> None:
     stage.engine.available = False
-    began = asyncio.get_running_loop().time()
-    receipt = await stage.phone.send(type="text", content="二甲双胍怎么吃", wait=True)
-    assert receipt["outcome"] == "acknowledged"
-    assert asyncio.get_running_loop().time() - began < 0.5
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    inbound = Inbound(
+        DOCTORS, stage.phone.openid, "m:1", InboundKind.TEXT, datetime.now(UTC), text="二甲双胍怎么吃"
+    )
+    accepted = await stage.gateway.accept(inbound, passive=True)
+    async with asyncio.timeout(20):
+        assert await stage.gateway.passive_reply(accepted) is None
 
 
 async def test_what_comes_too_late_is_pushed(stage: Stage) -> None:
@@ -153,9 +159,11 @@ async def test_without_a_retry_it_is_uncertain_and_a_person_is_told(stage: Stage
 async def test_a_cancelled_wait_gives_the_reply_back(stage: Stage, after: float) -> None:
     """The connector stops waiting at 4.5 s and says `success`: then nobody but the loop can send it."""
     await stage.phone.send(type="event", event="CLICK", wait=True)  # the platform lets us push
+    stage.gateway._passive_wait = timedelta(minutes=1)
     accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
     while await stage.workers.turn():
         pass
+    await stage.gateway.notified(str(accepted.inbox_id))
     reply = None
     with suppress(TimeoutError):
         async with asyncio.timeout(after):
@@ -169,6 +177,59 @@ async def test_a_cancelled_wait_gives_the_reply_back(stage: Stage, after: float)
     else:
         await stage.gateway.passive_written(reply, written=True)
     assert (await stage.row(row)).state == OutboxState.SENT
+
+
+@contextmanager
+def statements(stage: Stage) -> Iterator[list[str]]:
+    """What is asked of the database meanwhile."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        found.append(statement)
+
+    engine = stage.services.db._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_an_end_that_was_told_before_the_connection_waited_is_not_missed(stage: Stage) -> None:
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    assert await stage.workers.turn()
+    await stage.gateway.notified(str(accepted.inbox_id))
+    with statements(stage) as asked:
+        assert await stage.gateway.passive_reply(accepted) is not None
+    assert len([sql for sql in asked if "FROM inbox" in sql]) == 1, "it looked once, and at once"
+
+
+async def test_an_end_that_was_never_told_is_found_by_looking(stage: Stage) -> None:
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    assert await stage.workers.turn()
+    async with asyncio.timeout(30):
+        assert await stage.gateway.passive_reply(accepted) is not None
+
+
+async def test_a_whole_turn_costs_few_statements(stage: Stage) -> None:
+    """From the accepted message to the recorded reply; a timed test would tell nothing on a busy machine."""
+    await stage.phone.send(type="event", event="CLICK", wait=True)
+    while await stage.workers.turn():
+        pass
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    with statements(stage) as accepting:
+        accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    with statements(stage) as turning:
+        assert await stage.workers.turn()
+    await stage.gateway.notified(str(accepted.inbox_id))
+    with statements(stage) as taking:
+        reply = await stage.gateway.passive_reply(accepted)
+        assert reply is not None
+        await stage.gateway.passive_written(reply, written=True)
+    counts = (len(accepting), len(turning), len(taking))
+    assert counts[0] <= 2 and counts[1] <= 25 and counts[2] <= 10, counts
 
 
 def _picture(stage: Stage, key: str) -> Inbound:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.clock import CHINA
-from bot.knowledge import Content, Encoder, Index, load
+from bot.knowledge import Content, Encoder, Index, kept_index, load
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=CHINA)
@@ -25,5 +25,12 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def index(content: Content, encoder: Encoder) -> Index:
-    return Index(content, encoder)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `index` was left when it was built."""
+    return tmp_path_factory.mktemp("index")
+
+
+@pytest.fixture(scope="session")
+def index(content: Content, encoder: Encoder, kept: Path) -> Index:
+    """Built, not read: nothing lies there yet."""
+    return kept_index(content, encoder, kept)

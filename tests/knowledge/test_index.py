@@ -111,12 +111,11 @@ def same(one: Decision, other: Decision) -> bool:
 
 
 def test_a_kept_index_decides_as_the_one_it_was_built_as(
-    index: Index, content: Content, encoder: Encoder, tmp_path: Path
+    index: Index, content: Content, encoder: Encoder, kept: Path
 ) -> None:
-    kept_index(content, encoder, tmp_path)
-    (file,) = tmp_path.iterdir()
+    (file,) = kept.iterdir()
     written = file.stat().st_mtime_ns
-    found = kept_index(content, encoder, tmp_path)
+    found = kept_index(content, encoder, kept)
     assert file.stat().st_mtime_ns == written, "it was built again"
     for text in TEXTS:
         for last in ("", "valsartan"):
@@ -124,12 +123,12 @@ def test_a_kept_index_decides_as_the_one_it_was_built_as(
             assert same(one, found.decide(text, DOCTOR, NOW, last_product=last)), text
 
 
+@pytest.mark.usefixtures("index")
 def test_a_kept_index_is_read_in_a_second_of_computing(
-    content: Content, encoder: Encoder, tmp_path: Path
+    content: Content, encoder: Encoder, kept: Path
 ) -> None:
-    kept_index(content, encoder, tmp_path)
     started = process_time()
-    kept_index(content, encoder, tmp_path)
+    kept_index(content, encoder, kept)
     assert process_time() - started < 1.5
 
 

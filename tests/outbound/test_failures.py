@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
+import bot.store.outbox_claims
 from bot.clock import CHINA, real_now
 from bot.model import OutboxState, Purpose
+from bot.store.database import UNAVAILABLE
 from tests.stage import Stage
 
 
@@ -223,3 +229,63 @@ async def test_nobody_there_is_not_ambiguous(open_window: Stage) -> None:
     await stage.sender.push()
     found = await stage.row(row)
     assert (found.state, found.fault) == (OutboxState.WAITING, "transient")
+
+
+async def test_one_row_that_cannot_be_read_ends_alone(open_window: Stage) -> None:
+    """F22: a row whose text or person cannot be read ended the outbox loop, and counted as an outage."""
+    stage = open_window
+    contact = await stage.contact()
+    broken = await stage.queue("utter_thanks", Purpose.MEDICATION)
+    stuck = await stage.queue("utter_thanks", Purpose.MEDICATION)
+    whole = await stage.queue("utter_media")
+    await stage.write("UPDATE outbox SET body_enc = body_enc || '\\x00' WHERE id = :id", id=broken)
+    await stage.write(
+        "UPDATE outbox SET state = 'sending', written_at = now(), lease_until = now() - interval '1 second',"
+        " contact_id = :contact WHERE id = :id",
+        contact=contact.id,
+        id=stuck,
+    )
+    await stage.write("UPDATE person SET wrapped_key = NULL WHERE id = :id", id=contact.person_id)
+    stage.services.vault.forget_all()
+    await stage.sender.tidy()
+    assert (await stage.row(stuck)).state == OutboxState.CANCELLED, "nobody can be told of it"
+    await stage.sender.push()
+    assert {(await stage.row(row)).state for row in (broken, whole)} == {OutboxState.CANCELLED}
+
+
+async def test_a_bug_is_not_taken_for_an_outage(open_window: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F22: a wrong statement was waited out as if the database were away."""
+    stage = open_window
+
+    asked = asyncio.Event()
+
+    async def wrong(*_: Any, **__: Any) -> None:
+        asked.set()
+        await stage.rows("SELECT no_such_column FROM outbox")
+
+    monkeypatch.setattr(bot.store.outbox_claims, "claim", wrong)
+    with pytest.raises(ProgrammingError), suppress(*UNAVAILABLE):
+        await stage.sender.push()
+    asked.clear()
+    running = asyncio.create_task(stage.sender.run())
+    await asyncio.wait_for(asked.wait(), 30)
+    monkeypatch.undo()
+    row = await stage.queue()
+    async with asyncio.timeout(30):
+        while (await stage.row(row)).state != OutboxState.SENT:
+            await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_is_held_expires_after_two_days(open_window: Stage) -> None:
+    stage = open_window
+    await stage.move(stage.services.clock.now() + timedelta(hours=49))
+    row = await stage.queue()
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.HELD
+    await stage.move(stage.services.clock.now() + timedelta(hours=49))
+    await stage.sender.tidy()
+    assert (await stage.row(row)).state == OutboxState.EXPIRED
+    await stage.phone.send(type="image", wait=True)
+    assert await stage.sender.push() == 0, "an answer of days ago is out of place"

@@ -16,6 +16,7 @@ from bot.clock import real_now
 from bot.doctors import import_doctors, issue_codes, verify
 from bot.inbound.receive import Receiver
 from bot.model import Account, Audience, Channel, Fault, Inbound, InboundKind, MedrepError, Purpose
+from bot.outbound.circumstances import read_circumstances
 from bot.outbound.release import release
 from bot.people import stop
 from bot.privacy import export_person
@@ -78,9 +79,10 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
         made, _ = await outbox.add(
             tx, services.vault, contact, Draft.of(reply), now=services.clock.now(), retry_at=real_now()
         )
-        row = await outbox.read(tx, services.vault, made)
+        row = await outbox.read(tx, made)
+        facts = await read_circumstances(tx, services, [row])
         try:
-            await release(tx, services, row)
+            await release(tx, services, row, facts[contact.id])
         except MedrepError as error:
             return error.fault
     return None

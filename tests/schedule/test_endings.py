@@ -161,7 +161,7 @@ async def test_a_receipt_waits_for_a_send_that_is_just_being_settled(open_window
             await reported(tx, report, now)
 
     async with stage.services.db.begin() as tx:
-        await receipts.alone(tx, DOCTORS, "m-1")
+        await receipts.alone(tx, [(DOCTORS, "m-1")])
         comes = asyncio.create_task(receipt())
         await other.wait()
         await stage.rows("SELECT 1")  # the other one asks for its lock meanwhile

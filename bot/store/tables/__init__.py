@@ -18,6 +18,7 @@ from bot.store.tables.messages import (
     outbox,
     platform_token,
     send_window,
+    served,
     turn,
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
@@ -51,6 +52,7 @@ __all__ = [
     "platform_token",
     "seal",
     "send_window",
+    "served",
     "staff",
     "staff_role",
     "task",

@@ -128,6 +128,7 @@ outbox = Table(
     identity(),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
+    Column("account", Text, nullable=False),  # of the contact: what a process claims by
     Column("turn_id", UUID),
     Column("occurrence_id", BigInteger),  # of a timer; no foreign key: occurrences are pruned earlier
     Column("body_enc", LargeBinary),  # an occurrence's text is made when it is sent; null until then
@@ -144,6 +145,8 @@ outbox = Table(
     Column("not_before", Moment),  # business time; the policy says when it may be asked again
     Column("expires_at", Moment),
     Column("retry_at", Moment, nullable=False),  # real time
+    # Its hour, or the time of its next try, has not come: no claim looks at it until `outbox.wake`.
+    Column("parked", Boolean, nullable=False, server_default=text("false")),
     Column("lease_until", Moment),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -155,7 +158,25 @@ outbox = Table(
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_contact_id", "contact_id"),
-    Index("ix_outbox_next", "priority", "id", postgresql_where=text("state = 'waiting'")),
+    Index(
+        "ix_outbox_next",
+        "account",
+        "priority",
+        "id",
+        postgresql_where=text("state = 'waiting' AND NOT parked"),
+    ),
+    Index(
+        "ix_outbox_hour",
+        "not_before",
+        "id",
+        postgresql_where=text("state = 'waiting' AND parked AND not_before IS NOT NULL"),
+    ),
+    Index(
+        "ix_outbox_again",
+        "retry_at",
+        "id",
+        postgresql_where=text("state = 'waiting' AND parked AND not_before IS NULL"),
+    ),
     Index(
         "ix_outbox_stuck",
         "state",
@@ -174,7 +195,7 @@ outbox = Table(
         "expires_at",
         postgresql_where=text("state IN ('waiting', 'held') AND expires_at IS NOT NULL"),
     ),
-    Index("ix_outbox_ready", "retry_at", postgresql_where=text("state IN ('waiting', 'sending')")),
+    Index("ix_outbox_lease_until", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("ix_outbox_turn_id", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
     Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
     Index("ix_outbox_person_id", "person_id"),
@@ -202,6 +223,13 @@ platform_token = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),  # of asking, in a row
     Column("ask_after", Moment),  # real time; nobody asks before
     Column("fault", Text),  # of the last failure
+)
+
+served = Table(  # which accounts some process sends for, and when that was last seen
+    "served",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("seen_at", Moment, nullable=False),  # real time
 )
 
 circuit = Table(  # what keeps us from sending for a while: the account's daily or minute quota

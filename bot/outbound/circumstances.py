@@ -1,0 +1,58 @@
+"""What the policy asks about the people whom a batch of messages is for, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from bot.clock import real_now
+from bot.model import PROACTIVE, Purpose
+from bot.outbound.policy import COURTESY, PAUSE, WEEK
+from bot.people import consent
+from bot.runtime.services import Services
+from bot.store import contacting, contacts
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.outbox import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Of one contact. For a contact that only gets answers, nothing beside the contact is read."""
+
+    contact: Contact
+    consents: frozenset[Purpose] = frozenset()
+    sent: tuple[datetime, ...] = ()  # business time; service and promotion of the last seven days
+    turns: frozenset[UUID] = frozenset()  # of the person, that have just begun
+    window: bool = True  # the platform lets us write freely
+
+
+async def read_circumstances(
+    tx: Tx, services: Services, rows: Sequence[Outgoing]
+) -> dict[int, Circumstances]:
+    """By contact. People to whom service or promotion is to leave are locked, or two senders could exceed
+    the weekly cap together."""
+    now = services.clock.now()
+    found = await contacts.by_ids(tx, {row.contact_id for row in rows})
+    begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
+    if not begun:
+        return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
+    people = {contact.person_id for contact in begun}
+    if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
+        await contacting.lock(tx, courteous)
+    spoken = await consent.of_people(tx, people)
+    sent = await contacting.sent(tx, courteous, [purpose.value for purpose in COURTESY], now - WEEK, now)
+    turns = await contacting.conversations(tx, people, real_now() - PAUSE)
+    windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
+    return {
+        contact.id: Circumstances(
+            contact,
+            frozenset(one.purpose for one in spoken.get(contact.person_id, ()) if one.holds),
+            sent.get(contact.person_id, ()),
+            turns.get(contact.person_id, frozenset()),
+            contact.id in windows,
+        )
+        for contact in found.values()
+    }

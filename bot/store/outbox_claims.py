@@ -1,0 +1,209 @@
+"""Outbound messages on their way: claimed in order, handed over to one sender, sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import not_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Account, Fault, MedrepError, OutboxState
+from bot.store.database import Tx
+from bot.store.outbox import Outgoing
+from bot.store.tables import outbox, served
+
+# Of each account the most urgent rows, the oldest of each contact's lane. Answers and what we begin have
+# places of their own, so that neither waits for sends of the other that hang.
+_CLAIM = text(
+    """
+    WITH ours AS (
+        SELECT name FROM unnest(CAST(:accounts AS text[])) AS name
+        WHERE NOT EXISTS (SELECT FROM circuit WHERE account = name AND open_until > :now)
+    ), answers AS (
+        SELECT picked.id FROM ours CROSS JOIN LATERAL (
+            {ready} AND priority <= 1 ORDER BY priority, id LIMIT :free FOR UPDATE SKIP LOCKED
+        ) AS picked ORDER BY picked.priority, picked.id LIMIT :free
+    ), begun AS (
+        SELECT picked.id FROM ours CROSS JOIN LATERAL (
+            {ready} AND priority > 1 ORDER BY priority, id LIMIT :begun FOR UPDATE SKIP LOCKED
+        ) AS picked ORDER BY picked.priority, picked.id
+        LIMIT least(:begun, :free - (SELECT count(*) FROM answers))
+    )
+    UPDATE outbox
+    SET state = 'sending', via = 'active', lease_until = :lease_until, written_at = NULL,
+        fence = fence + 1, attempts = attempts + 1
+    WHERE id IN (SELECT id FROM answers UNION ALL SELECT id FROM begun)
+    RETURNING *
+    """.replace(
+        "{ready}",
+        """
+            SELECT id, priority FROM outbox AS candidate
+            WHERE account = ours.name AND state = 'waiting' AND NOT parked
+              AND retry_at <= :now
+              AND (passive_until IS NULL OR passive_until < :now)
+              AND (not_before IS NULL OR not_before <= :business)
+              AND (expires_at IS NULL OR expires_at >= :business)
+              AND (unordered OR NOT EXISTS (
+                  SELECT FROM outbox AS earlier
+                  WHERE earlier.contact_id = candidate.contact_id AND earlier.lane = candidate.lane
+                    AND earlier.id < candidate.id AND earlier.state IN ('waiting', 'sending')
+                    AND NOT earlier.unordered AND NOT (earlier.parked AND earlier.not_before IS NOT NULL)))
+        """,
+    )
+)
+
+
+async def claim(
+    tx: Tx,
+    now: datetime,
+    business_now: datetime,
+    lease: timedelta,
+    accounts: Collection[Account],
+    *,
+    free: int,
+    begun: int,
+) -> list[Outgoing]:
+    """Take rows of these accounts that may be pushed now, in state `sending`, the most urgent first: safety
+    and replies, then reminders, service and promotion; up to `free` rows, of which we begin up to `begun`.
+
+    `written_at` stays empty until the row is handed to the platform: whose sender dies before that has
+    certainly not left.
+    """
+    rows = await tx.execute(
+        _CLAIM,
+        {
+            "now": now,
+            "business": business_now,
+            "lease_until": now + lease,
+            "accounts": [str(account) for account in accounts],
+            "free": free,
+            "begun": begun,
+        },
+    )
+    return sorted((Outgoing.of(row) for row in rows), key=lambda row: (row.priority, row.id))
+
+
+_WAKE = text(
+    """
+    WITH hour AS (
+        SELECT id FROM outbox WHERE state = 'waiting' AND parked AND not_before <= :business
+        ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), again AS (
+        SELECT id FROM outbox WHERE state = 'waiting' AND parked AND not_before IS NULL AND retry_at <= :now
+        ORDER BY retry_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox SET parked = false WHERE id IN (SELECT id FROM hour UNION ALL SELECT id FROM again)
+    """
+)
+
+
+async def wake(tx: Tx, now: datetime, business_now: datetime, limit: int) -> int:
+    """Bring back up to twice `limit` parked rows whose hour, or next try, has come; how many."""
+    woken = await tx.execute(_WAKE, {"now": now, "business": business_now, "limit": limit})
+    return int(woken.rowcount)
+
+
+async def unserved(tx: Tx, since: datetime, now: datetime, accounts: Collection[Account]) -> list[str]:
+    """Note that these accounts are served (real time); others with messages that could have left since then,
+    and which no process has served since."""
+    ours = [str(account) for account in accounts]
+    if ours:
+        statement = insert(served).values([{"account": account, "seen_at": now} for account in ours])
+        await tx.execute(statement.on_conflict_do_update(index_elements=["account"], set_={"seen_at": now}))
+    recent = select(served.c.account).where(served.c.seen_at > since)
+    rows = await tx.execute(
+        select(outbox.c.account)
+        .distinct()
+        .where(
+            outbox.c.state == OutboxState.WAITING.value,
+            not_(outbox.c.parked),
+            outbox.c.retry_at < since,
+            outbox.c.account.not_in(recent),
+        )
+    )
+    return list(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """A claimed row, with its text, that is about to be with the platform."""
+
+    row: Outgoing
+    via: str = "active"
+
+
+async def lock(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
+    """Those of these claimed rows that are still ours, locked until this transaction ends."""
+    query = select(outbox.c.id, outbox.c.fence).where(
+        outbox.c.id.in_([row.id for row in rows]), outbox.c.state == OutboxState.SENDING.value
+    )
+    held = {tuple(found) for found in await tx.execute(query.order_by(outbox.c.id).with_for_update())}
+    return [row for row in rows if (row.id, row.fence) in held]
+
+
+_HAND_OVER = text(
+    """
+    UPDATE outbox
+    SET written_at = :now, lease_until = :lease_until, via = handed.via,
+        body_enc = coalesce(handed.body_enc, outbox.body_enc), basis = coalesce(handed.basis, outbox.basis)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:vias AS text[]), CAST(:bodies AS bytea[]),
+                CAST(:bases AS text[])) AS handed(id, via, body_enc, basis)
+    WHERE outbox.id = handed.id
+    """
+)
+
+
+async def hand_over(tx: Tx, handed: Sequence[HandOver], now: datetime, lease: timedelta) -> None:
+    """From the commit on these locked rows may be with the platform; the text of an occurrence is kept."""
+    made = [one.row if one.row.occurrence_id is not None else None for one in handed]
+    await tx.execute(
+        _HAND_OVER,
+        {
+            "now": now,
+            "lease_until": now + lease,
+            "ids": [one.row.id for one in handed],
+            "vias": [one.via for one in handed],
+            "bodies": [row and row.body_enc for row in made],
+            "bases": [row and row.basis for row in made],
+        },
+    )
+
+
+async def hand_over_piece(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, pieces: int) -> None:
+    """From the commit on one more piece may be with the platform; `pieces` of the row certainly are.
+
+    Raises MedrepError(LEASE_LOST) when it is no longer ours.
+    """
+    done = await tx.execute(
+        update(outbox)
+        .where(
+            outbox.c.id == row.id,
+            outbox.c.fence == row.fence,
+            outbox.c.state == OutboxState.SENDING.value,
+        )
+        .values(written_at=now, lease_until=now + lease, pieces_sent=pieces)
+        .returning(outbox.c.id)
+    )
+    if done.first() is None:
+        raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
+
+
+async def take(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, via: str) -> Outgoing | None:
+    """The row, on another way than the loop's push; None when somebody else has it meanwhile."""
+    fence: int | None = (
+        await tx.execute(
+            update(outbox)
+            .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
+            .values(
+                state=OutboxState.SENDING.value,
+                via=via,
+                lease_until=now + lease,
+                written_at=now,
+                fence=outbox.c.fence + 1,
+            )
+            .returning(outbox.c.fence)
+        )
+    ).scalar()
+    return None if fence is None else replace(row, fence=fence)
