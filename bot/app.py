@@ -24,11 +24,13 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.evidence import Sealer
 from bot.inbound.gateway import Gateway
+from bot.inbound.trigger import trigger
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
+from bot.people import takeover
 from bot.privacy import prune
 from bot.runtime import logs, metrics
 from bot.runtime.notifications import Listener, Notifications
@@ -129,7 +131,7 @@ async def _run(
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
     workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
-    timers = Timers(services, jobs={name: job for name, (job, _) in JOBS.items()})
+    timers = Timers(services, trigger, {name: job for name, (job, _) in JOBS.items()})
     async with services.db.begin() as tx:
         await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
@@ -144,6 +146,7 @@ async def _run(
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
+        takeover.keep_tidy(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]

@@ -63,11 +63,13 @@ class WebChatAccount(Frozen):
 
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
-    earlier hour), and at most `weekly` to a person within seven days."""
+    earlier hour), and at most `weekly` to a person within seven days. A takeover ends by itself when its
+    colleague has written nothing for `takeover_minutes`."""
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
     weekly: int = Field(default=2, ge=1)
+    takeover_minutes: int = Field(default=60, ge=1)
 
 
 class Accounts(Frozen):
@@ -137,11 +139,20 @@ def read_accounts(path: Path) -> Accounts:
 def _limits(env: Mapping[str, str]) -> Limits:
     quiet_from, _, quiet_until = (env.get("MEDREP_QUIET_HOURS") or "21:00-08:00").partition("-")
     weekly = env.get("MEDREP_WEEKLY_CAP") or "2"
+    minutes = env.get("MEDREP_TAKEOVER_MINUTES") or "60"
+    values = {
+        "quiet_from": quiet_from,
+        "quiet_until": quiet_until,
+        "weekly": weekly,
+        "takeover_minutes": minutes,
+    }
     try:
-        return Limits.model_validate({"quiet_from": quiet_from, "quiet_until": quiet_until, "weekly": weekly})
+        return Limits.model_validate(values)
     except ValidationError:
         raise MedrepError(
-            Fault.CONFIGURATION, "MEDREP_QUIET_HOURS is like 21:00-08:00, MEDREP_WEEKLY_CAP a number from 1"
+            Fault.CONFIGURATION,
+            "MEDREP_QUIET_HOURS is like 21:00-08:00, "
+            "MEDREP_WEEKLY_CAP and MEDREP_TAKEOVER_MINUTES are numbers from 1",
         ) from None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from bot.dialogue.version import Dialogue
-from bot.knowledge import Content, Encoder, Index, is_name, kept_index
+from bot.knowledge import Content, Encoder, Index, is_name, kept_index, names_product
 from bot.model import Fault, MedrepError
 from bot.store import published
 from bot.store.database import Database, Tx
@@ -68,6 +68,10 @@ class Published:
     def is_name(self, text: str) -> bool:
         """Whether a text is nothing but the name of a product; False while no content is published."""
         return self._content is not None and is_name(text, self._content.products)
+
+    def names_product(self, text: str) -> bool:
+        """Whether a text names a product anywhere; False while no content is published."""
+        return self._content is not None and names_product(text, self._content.products)
 
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""

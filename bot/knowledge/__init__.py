@@ -10,7 +10,7 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import kept_index
-from bot.knowledge.products import is_name
+from bot.knowledge.products import is_name, names_product
 from bot.knowledge.render import answer_text, is_source, source_text
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "is_source",
     "kept_index",
     "load",
+    "names_product",
     "parse",
     "source_text",
     "weighs",

@@ -158,6 +158,8 @@ def _one_more(facts: dict[int, Circumstances], row: Outgoing, now: datetime) -> 
     """What leaves now counts towards the weekly cap of the same person's other rows in the batch."""
     person_id = facts[row.contact_id].contact.person_id
     return {
-        contact_id: replace(one, sent=(*one.sent, now)) if one.contact.person_id == person_id else one
+        contact_id: replace(one, sent=(*one.sent, (row.turn_id, now)))
+        if one.contact.person_id == person_id
+        else one
         for contact_id, one in facts.items()
     }

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.model import Fault, MedrepError
+from bot.model import Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
@@ -131,7 +131,7 @@ class _Export:
         sealed = await self._open(row, row.body_enc, "inbox.body")
         body = json.loads(sealed) if sealed else {}
         return {
-            "direction": "in",
+            "direction": "trigger" if row.kind == InboundKind.TRIGGER else "in",
             "at": _at(row.received_at),
             "kind": row.kind,
             "text": body.get("text"),

@@ -56,7 +56,7 @@ class Trigger(Protocol):
 class Beginning:
     """What one process has begun."""
 
-    def __init__(self, services: Services, trigger: Trigger | None, jobs: Mapping[str, Job]) -> None:
+    def __init__(self, services: Services, trigger: Trigger, jobs: Mapping[str, Job]) -> None:
         self._services = services
         self._trigger = trigger
         self._jobs = jobs
@@ -66,12 +66,12 @@ class Beginning:
         """Begin what waits, and end what has come to its end."""
         async with self._services.db.begin() as tx:
             waiting = await occurrences.waiting(tx, AT_ONCE)
+            await occurrences.settle_turns(tx)
             for lost in await occurrences.abandoned(tx, real_now()):
                 log.error("job.abandoned", occurrence=lost)
         for one in waiting:
             if one.action == Action.TRIGGER:
-                if self._trigger is not None:
-                    await self._turn(one, self._trigger)
+                await self._turn(one)
             elif one.name in self._jobs and await self._taken(one):
                 task = asyncio.create_task(self._run(one))
                 self._running.add(task)
@@ -87,7 +87,7 @@ class Beginning:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _turn(self, one: Waiting, trigger: Trigger) -> None:
+    async def _turn(self, one: Waiting) -> None:
         """Trigger a turn, in one transaction with the occurrence that says so."""
         services, now = self._services, self._services.clock.now()
         assert one.contact_id is not None and one.purpose is not None  # noqa: S101 - the table says so
@@ -101,7 +101,7 @@ class Beginning:
             if reason is None:
                 try:
                     async with tx.begin_nested():
-                        inbox_id = await trigger(
+                        inbox_id = await self._trigger(
                             tx,
                             services.vault,
                             contact,

@@ -10,7 +10,7 @@ from bot.clock import CHINA
 from bot.evidence import Owner, note
 from bot.model import PROACTIVE, Fault, MedrepError, Purpose
 from bot.schedule import recurrence
-from bot.store import contacts, occurrences, outbox_outcomes, timers
+from bot.store import contacts, occurrences, outbox_outcomes, timers, triggers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, Pending
@@ -177,7 +177,10 @@ async def _cancelled(tx: Tx, one: Pending) -> bool:
     """Whether this pending occurrence does not take place any more."""
     if one.outbox_id is not None:
         return await outbox_outcomes.cancel(tx, one.outbox_id, CANCEL_REASON)
-    if one.begun:
+    if one.inbox_id is not None:  # its occurrence ends as its turn does
+        before = await triggers.cancel_one(tx, one.inbox_id, CANCEL_REASON)
+        return before or await outbox_outcomes.cancel_turn(tx, one.inbox_id, CANCEL_REASON)
+    if one.running:
         return False
     await occurrences.end(tx, one.id, CANCELLED, CANCEL_REASON)
     return True

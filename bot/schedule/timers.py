@@ -33,12 +33,10 @@ MOST_UNHEARD = 1000  # occurrences of one timer recorded at once after a downtim
 
 
 class Timers:
-    def __init__(
-        self, services: Services, trigger: Trigger | None = None, jobs: Mapping[str, Job] | None = None
-    ) -> None:
-        """`jobs`: the functions that timers of action `job` name."""
+    def __init__(self, services: Services, trigger: Trigger, jobs: Mapping[str, Job]) -> None:
+        """`trigger` begins turns; `jobs`: the functions that timers of action `job` name."""
         self._services = services
-        self._beginning = Beginning(services, trigger, jobs or {})
+        self._beginning = Beginning(services, trigger, jobs)
         self._scheduler = AsyncIOScheduler(timezone=CHINA)
 
     def start(self) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, literal, null, select
+from sqlalchemy import Text, and_, cast, literal, null, select
 
+from bot.model import InboundKind, InboxState
 from bot.store.database import Tx
 from bot.store.occurrences import PENDING
-from bot.store.tables import occurrence, outbox, timer
+from bot.store.tables import inbox, occurrence, outbox, timer
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message, or one occurrence of a timer. Times are business time."""
+    """One message, a trigger that has become none (`trigger:ID`), or one occurrence of a timer.
 
-    id: int
+    Times are business time.
+    """
+
+    id: int | str
     purpose: str
     lane: str
     basis: str | None
@@ -28,7 +32,7 @@ class Line:
 
 
 async def messages(tx: Tx, contact_id: int) -> list[Line]:
-    """Outbound messages of a contact, oldest first."""
+    """Outbound messages of a contact, oldest first; then the triggers that wait or ended without any."""
     rows = await tx.execute(
         select(
             outbox.c.id,
@@ -45,7 +49,27 @@ async def messages(tx: Tx, contact_id: int) -> list[Line]:
         .where(outbox.c.contact_id == contact_id)
         .order_by(outbox.c.id)
     )
-    return [Line(*row) for row in rows]
+    sent = [Line(*row) for row in rows]
+    waiting = await tx.execute(
+        select(
+            "trigger:" + cast(inbox.c.id, Text),
+            inbox.c.purpose,
+            literal("proactive"),
+            null(),
+            inbox.c.state,
+            inbox.c.fault,
+            inbox.c.not_before,
+            null(),
+            null(),
+        )
+        .where(
+            inbox.c.contact_id == contact_id,
+            inbox.c.kind == InboundKind.TRIGGER.value,
+            inbox.c.state != InboxState.DONE.value,
+        )
+        .order_by(inbox.c.id)
+    )
+    return [*sent, *(Line(*row) for row in waiting)]
 
 
 async def timers(tx: Tx, contact_id: int) -> list[Line]:

@@ -41,6 +41,7 @@ from bot.store.timers import Action
 
 SAFETY = ("adverse_event",)  # kinds of tasks that the law keeps, under a key of their own
 REASON = "erased"
+_UNDER_WAY = (InboxState.WAITING.value, InboxState.CLAIMED.value, InboxState.DEFERRED.value)
 
 
 async def everyone(tx: Tx, person_id: UUID) -> list[UUID]:
@@ -122,7 +123,7 @@ async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     owned = _theirs(inbox, people, ids)
     await tx.execute(
         update(inbox)
-        .where(owned, inbox.c.state.in_([InboxState.WAITING.value, InboxState.CLAIMED.value]))
+        .where(owned, inbox.c.state.in_(_UNDER_WAY))
         .values(state=InboxState.FAILED.value, passive_until=None)
     )
     return await _count(tx, update(inbox).where(owned).values(body_enc=b"", screening={}))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
@@ -83,12 +83,13 @@ async def record(tx: Tx, timer_id: int, action: str, due_at: datetime, state: st
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An occurrence that has not ended: its message, or whether its turn or job has begun."""
+    """An occurrence that has not ended: its message, its trigger, or whether its job runs."""
 
     id: int
     due_at: datetime
     outbox_id: int | None
-    begun: bool
+    inbox_id: int | None
+    running: bool
 
 
 async def pending(tx: Tx, timer_id: int, contact_id: int | None, due_at: datetime | None) -> list[Pending]:
@@ -98,7 +99,8 @@ async def pending(tx: Tx, timer_id: int, contact_id: int | None, due_at: datetim
             occurrence.c.id,
             occurrence.c.due_at,
             outbox.c.id,
-            or_(occurrence.c.inbox_id.is_not(None), occurrence.c.lease_until.is_not(None)),
+            occurrence.c.inbox_id,
+            occurrence.c.lease_until.is_not(None),
         )
         .outerjoin(outbox, and_(outbox.c.contact_id == contact_id, outbox.c.occurrence_id == occurrence.c.id))
         .where(occurrence.c.timer_id == timer_id, occurrence.c.state == PENDING)
@@ -200,3 +202,40 @@ async def abandoned(tx: Tx, now: datetime) -> list[int]:
         .returning(occurrence.c.id)
     )
     return list(rows.scalars())
+
+
+# A turn is over when its row of the inbox is; its occurrence, when all that was said in it is settled.
+_TURNS = text(
+    """
+    WITH over AS (
+        SELECT occurrence.id, inbox.turn_id, inbox.state, inbox.fault
+        FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
+        WHERE occurrence.state = 'pending' AND occurrence.action = 'trigger'
+          AND inbox.state IN ('done', 'failed', 'expired', 'cancelled')
+    ), told AS (
+        SELECT over.id, over.state, over.fault,
+               bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
+               bool_or(outbox.state IN ('sent', 'delivered')) AS left_us,
+               bool_or(outbox.state = 'unknown') AS unknown,
+               bool_or(outbox.state = 'cancelled' AND outbox.fault = ANY(:wanted)) AS cancelled,
+               min(outbox.fault) AS refused
+        FROM over LEFT JOIN outbox ON outbox.turn_id = over.turn_id
+        GROUP BY over.id, over.state, over.fault
+    )
+    UPDATE occurrence SET
+        state = CASE WHEN left_us THEN 'sent' WHEN unknown THEN 'unknown'
+                     WHEN cancelled OR told.state = 'cancelled' AND told.fault = ANY(:wanted) THEN 'cancelled'
+                     ELSE 'missed' END,
+        reason = CASE WHEN left_us THEN NULL
+                      ELSE coalesce(refused, told.fault, CASE told.state WHEN 'done' THEN 'nothing said' END,
+                                    told.state) END
+    FROM told WHERE occurrence.id = told.id AND NOT coalesce(open, false)
+    RETURNING occurrence.id
+    """
+)
+
+
+async def settle_turns(tx: Tx) -> int:
+    """Turns whose words have left, or never will, end their occurrences; how many."""
+    done = await tx.execute(_TURNS, {"wanted": list(_WANTED)})
+    return len(done.all())

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, not_, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
@@ -145,10 +145,12 @@ async def add(
     turn_id: UUID | None = None,
     passive: tuple[int, datetime] | None = None,
     expires_at: datetime | None = None,
+    subject: str | None = None,
 ) -> tuple[int, bytes]:
     """Queue a message; its id and ciphertext.
 
     `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
+    `subject`: the row that it is about, where we began it.
     """
     body = await sealed(tx, vault, contact.person_id, draft)
     outbox_id: int = (
@@ -162,6 +164,7 @@ async def add(
                 body_enc=body,
                 basis=draft.basis,
                 purpose=draft.purpose.value,
+                subject=subject,
                 state=OutboxState.WAITING.value,
                 unordered=draft.unordered,
                 passive_inbox_id=passive[0] if passive else None,
@@ -194,6 +197,16 @@ async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tupl
         if error.fault != Fault.ERASED:
             raise
         return ()
+
+
+async def has_left(tx: Tx, contact_id: int, response: str) -> bool:
+    """Whether a message with this response has left for the contact."""
+    query = exists().where(
+        outbox.c.contact_id == contact_id,
+        outbox.c.state.in_([OutboxState.SENT.value, OutboxState.DELIVERED.value]),
+        outbox.c.basis.contains(f"response:{response}@", autoescape=True),
+    )
+    return bool((await tx.execute(select(query))).scalar_one())
 
 
 async def depth(tx: Tx) -> dict[str, int]:

@@ -14,7 +14,7 @@ from bot.store import channels, occurrences
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
 from bot.store.receipts import Report
-from bot.store.tables import outbox
+from bot.store.tables import inbox, outbox
 
 _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
 _OPEN = frozenset({OutboxState.WAITING, OutboxState.SENDING, OutboxState.HELD})
@@ -163,6 +163,13 @@ async def cancel_open(tx: Tx, contact_id: int) -> None:
 async def cancel(tx: Tx, outbox_id: int, reason: str) -> bool:
     """Whether this message was still queued; it will not leave."""
     which = and_(outbox.c.id == outbox_id, outbox.c.state.in_(_QUEUED))
+    return bool((await _end(tx, which, OutboxState.CANCELLED, reason))[0])
+
+
+async def cancel_turn(tx: Tx, inbox_id: int, reason: str) -> bool:
+    """Whether anything was still queued of what the turn of this trigger said; it will not leave."""
+    turn_id = select(inbox.c.turn_id).where(inbox.c.id == inbox_id).scalar_subquery()
+    which = and_(outbox.c.turn_id == turn_id, outbox.c.state.in_(_QUEUED))
     return bool((await _end(tx, which, OutboxState.CANCELLED, reason))[0])
 
 

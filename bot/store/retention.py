@@ -12,7 +12,12 @@ from bot.store.occurrences import PENDING
 from bot.store.tables import attempt, early_receipt, effect, inbox, occurrence, offer
 
 _LOCK = 7_263_503
-_OVER = (InboxState.DONE.value, InboxState.FAILED.value)
+_OVER = (
+    InboxState.DONE.value,
+    InboxState.FAILED.value,
+    InboxState.EXPIRED.value,
+    InboxState.CANCELLED.value,
+)
 # What ages by which column; what is still under way never goes.
 _AGES: dict[Table, tuple[ColumnElement[datetime], ColumnElement[bool]]] = {
     effect: (effect.c.at, true()),

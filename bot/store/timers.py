@@ -192,10 +192,10 @@ _ADVANCE = text(
         ON CONFLICT DO NOTHING
         RETURNING id, timer_id, due_at, action, state
     ), queued AS (
-        INSERT INTO outbox (contact_id, person_id, account, occurrence_id, purpose, state, created_at,
-                            expires_at, retry_at)
+        INSERT INTO outbox (contact_id, person_id, account, occurrence_id, purpose, subject, state,
+                            created_at, expires_at, retry_at)
         SELECT timer.contact_id, timer.person_id, contact.channel || ':' || contact.account, fresh.id,
-               timer.purpose, 'waiting', :now, step.expires_at, :real
+               timer.purpose, timer.subject, 'waiting', :now, step.expires_at, :real
         FROM fresh JOIN step USING (timer_id, due_at) JOIN timer ON timer.id = timer_id
              JOIN contact ON contact.id = timer.contact_id
         WHERE fresh.state = 'pending' AND fresh.action = 'message'

@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from bot.clock import real_now
 from bot.doctors import import_doctors, issue_codes, verify
 from bot.inbound.receive import Receiver
+from bot.inbound.trigger import trigger
 from bot.model import Account, Audience, Channel, Fault, Inbound, InboundKind, MedrepError, Purpose
 from bot.outbound.circumstances import read_circumstances
 from bot.outbound.release import release
@@ -82,7 +83,7 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
         row = await outbox.read(tx, made)
         facts = await read_circumstances(tx, services, [row])
         try:
-            await release(tx, services, row, facts[contact.id])
+            await release(tx, services, row, facts[row.contact_id])
         except MedrepError as error:
             return error.fault
     return None
@@ -91,7 +92,7 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
 async def reason_of_reminder(services: Services, contact: Contact) -> str | None:
     """Why a due reminder of this contact is not even queued."""
     await remind(services, contact, services.clock.now() - timedelta(minutes=1))
-    await Timers(services).tick()
+    await Timers(services, trigger, {}).tick()
     async with services.db.begin() as tx:
         found = await tx.execute(text("SELECT reason FROM occurrence ORDER BY timer_id DESC LIMIT 1"))
         reason: str | None = found.scalar_one()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from bot.clock import CHINA, Clock
 from bot.dialogue.published import Published
+from bot.inbound.trigger import trigger
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.runtime.services import Services
@@ -58,7 +59,7 @@ async def next_due(services: Services) -> datetime | None:
 
 async def tick(services: Services, now: datetime) -> int:
     services.clock.move_to(now)
-    return await Timers(services).tick()
+    return await Timers(services, trigger, {}).tick()
 
 
 async def test_a_cancelled_timer_is_never_due_again_and_what_was_queued_does_not_leave(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from bot.clock import CHINA, Clock
 from bot.dialogue.published import Published
+from bot.inbound.trigger import trigger
 from bot.knowledge.encoder import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.people import stop
@@ -54,7 +55,7 @@ async def rows(services: Services, query: str) -> list[Any]:
 
 async def test_due_is_queued_once_and_the_timer_moves_on(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT - timedelta(minutes=1))
-    ticker = Timers(services)
+    ticker = Timers(services, trigger, {})
     assert await ticker.tick() == 1
     assert await ticker.tick() == 0
     ((state, body, expires),) = await rows(services, "SELECT state, body_enc, expires_at FROM outbox")
@@ -69,7 +70,7 @@ async def test_tickers_side_by_side_queue_each_timer_once(services: Services, pa
         await remind(services, patient, EIGHT - timedelta(minutes=number))
     async with services.db.begin() as tx:
         await tx.execute(text(MANY), {"count": BATCH * 2 + 4})
-    queued = await asyncio.gather(*(Timers(services).tick() for _ in range(4)))
+    queued = await asyncio.gather(*(Timers(services, trigger, {}).tick() for _ in range(4)))
     assert sum(queued) == BATCH * 2 + 7
     assert (await rows(services, "SELECT count(*) FROM outbox"))[0][0] == BATCH * 2 + 7
 
@@ -78,7 +79,7 @@ async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(
     services: Services, patient: Contact
 ) -> None:
     await remind(services, patient, EIGHT - timedelta(days=3, minutes=10))
-    assert await Timers(services).tick() == 1, "today's is ten minutes late, within its grace"
+    assert await Timers(services, trigger, {}).tick() == 1, "today's is ten minutes late, within its grace"
     found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY due_at")
     assert [tuple(row) for row in found] == [("missed", "downtime")] * 3 + [("pending", None)]
     incidents = await rows(services, "SELECT facts FROM evidence WHERE kind = 'reminders.missed'")
@@ -87,7 +88,7 @@ async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(
 
 async def test_past_its_grace_it_is_missed(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT - timedelta(hours=2))
-    assert await Timers(services).tick() == 0
+    assert await Timers(services, trigger, {}).tick() == 0
     assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
         ("missed", "downtime")
     ]
@@ -98,7 +99,7 @@ async def test_who_said_stop_is_not_reminded(services: Services, patient: Contac
     await remind(services, patient, EIGHT - timedelta(minutes=1))
     async with services.db.begin() as tx:
         await stop.stop(tx, patient, services.clock.now())
-    assert await Timers(services).tick() == 0
+    assert await Timers(services, trigger, {}).tick() == 0
     assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
         ("cancelled", "stopped")
     ]
@@ -106,14 +107,14 @@ async def test_who_said_stop_is_not_reminded(services: Services, patient: Contac
 
 async def test_a_finished_rule_ends_the_timer(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT - timedelta(minutes=1), "FREQ=DAILY;COUNT=1")
-    assert await Timers(services).tick() == 1
+    assert await Timers(services, trigger, {}).tick() == 1
     assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
 
 
 async def test_twice_a_day_keeps_wall_clock_time(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT, "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=0;BYSECOND=0")
     services.clock.move_to(EIGHT + timedelta(seconds=2))
-    await Timers(services).tick()
+    await Timers(services, trigger, {}).tick()
     assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [EIGHT.replace(hour=20)]
 
 
@@ -123,7 +124,7 @@ async def test_a_rule_nobody_can_read_ends_its_own_timer_and_no_other(
     for _ in range(2):
         await remind(services, patient, EIGHT - timedelta(minutes=1))
     await rows(services, "UPDATE timer SET rrule = 'FREQ=SOMETIMES' WHERE id = 1 RETURNING id")
-    assert await Timers(services).tick() == 1
+    assert await Timers(services, trigger, {}).tick() == 1
     found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY timer_id")
     assert [tuple(row) for row in found] == [("missed", "unreadable rule"), ("pending", None)]
     assert (await rows(services, "SELECT next_due IS NULL FROM timer ORDER BY id"))[0][0]
@@ -134,7 +135,7 @@ async def test_a_queued_reminder_that_never_leaves_says_why(
     services: Services, patient: Contact, why: str
 ) -> None:
     await remind(services, patient, EIGHT - timedelta(minutes=1))
-    assert await Timers(services).tick() == 1
+    assert await Timers(services, trigger, {}).tick() == 1
     async with services.db.begin() as tx:
         if why == "stopped":
             await stop.stop(tx, patient, services.clock.now())
@@ -151,7 +152,7 @@ async def test_what_was_due_and_what_is_due_next_is_seen_from_outside(
     services: Services, patient: Contact
 ) -> None:
     await remind(services, patient, EIGHT)
-    await Timers(services).tick()
+    await Timers(services, trigger, {}).tick()
     async with services.db.begin() as tx:
         now, ahead = await contact_view.timers(tx, patient.id)
         (message,) = await contact_view.messages(tx, patient.id)
@@ -162,11 +163,11 @@ async def test_what_was_due_and_what_is_due_next_is_seen_from_outside(
 
 async def test_a_timer_without_a_rule_is_due_once(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT + timedelta(hours=1), None)
-    assert await Timers(services).tick() == 0
+    assert await Timers(services, trigger, {}).tick() == 0
     services.clock.move_to(EIGHT + timedelta(hours=1, minutes=1))
-    assert await Timers(services).tick() == 1
+    assert await Timers(services, trigger, {}).tick() == 1
     assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
-    assert await Timers(services).tick() == 0
+    assert await Timers(services, trigger, {}).tick() == 0
 
 
 async def test_the_time_zone_is_the_persons(services: Services, patient: Contact) -> None:
@@ -175,7 +176,7 @@ async def test_the_time_zone_is_the_persons(services: Services, patient: Contact
     begins = datetime(2026, 10, 31, 8, tzinfo=new_york)
     services.clock.move_to(begins)
     await remind(services, patient, begins, zone=new_york.key)
-    await Timers(services).tick()
+    await Timers(services, trigger, {}).tick()
     ((due,),) = await rows(services, "SELECT next_due FROM timer")
     assert due == datetime(2026, 11, 1, 8, tzinfo=new_york)
     assert due - begins.astimezone(UTC) == timedelta(hours=25)
@@ -191,7 +192,7 @@ async def test_monthly_on_the_31st_is_due_on_the_last_day_and_then_on_the_31st_a
         ((next_due,),) = await rows(services, "SELECT next_due FROM timer")
         due.append(next_due.astimezone(CHINA).date().isoformat()[5:])
         services.clock.move_to(next_due + timedelta(minutes=1))
-        assert await Timers(services).tick() == 1
+        assert await Timers(services, trigger, {}).tick() == 1
     assert due == ["01-31", "02-28", "03-31", "04-30"]
 
 
@@ -208,5 +209,5 @@ async def test_an_erasure_under_way_holds_up_no_ticker(services: Services, patie
     await remind(services, patient, EIGHT - timedelta(minutes=1))
     async with services.db.begin() as tx:
         await contacts.lock(tx, patient.id)
-        assert await asyncio.wait_for(Timers(services).tick(), 10) == 0
-    assert await Timers(services).tick() == 1
+        assert await asyncio.wait_for(Timers(services, trigger, {}).tick(), 10) == 0
+    assert await Timers(services, trigger, {}).tick() == 1

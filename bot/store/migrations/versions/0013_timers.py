@@ -1,7 +1,7 @@
 """Timers instead of plans: one-off or recurring, for a message, a turn or a job of ours; references are ids.
 
 Revision ID: 0013
-Revises: 0019
+Revises: 0014
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 revision = "0013"
-down_revision = "0019"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
