@@ -16,6 +16,7 @@ from bot.knowledge import answer_text, is_source, is_valid
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.outbound.circumstances import Circumstances, Intent
 from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
+from bot.outbound.wording import worded
 from bot.people import takeover
 from bot.runtime.services import Services
 from bot.store import doctors, outbox, takeovers
@@ -31,7 +32,7 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
     """
     contact = facts.contact
     _permitted(services, row, facts)
-    draft = await _draft(tx, services, row, contact.audience)
+    draft = await _draft(tx, services, row, contact)
     for part in draft.parts:
         await _entitled(tx, services, contact, part, row)
         if findings := check_text(part.text, contact.audience):
@@ -72,12 +73,11 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
     )
 
 
-async def _draft(tx: Tx, services: Services, row: Outgoing, audience: Audience) -> Draft:
-    """The text of a row; that of a template row is made from what its references say now."""
-    if row.template is None:
+async def _draft(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> Draft:
+    """The text of a row; that of an occurrence is made now, unless a part of it has left."""
+    if row.occurrence_id is None or row.pieces_sent:
         return await outbox.opened(tx, services.vault, row)
-    values = {name: str(value) for name, value in row.refs.items()}
-    return Draft.of(services.published.dialogue.reply(row.template, audience, row.purpose, **values))
+    return await worded(tx, services, row, contact)
 
 
 async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, row: Outgoing) -> None:

@@ -167,6 +167,16 @@ async def cancel(tx: Tx, contact_ids: list[int], fault: Fault) -> list[Ended]:
     return await _end(tx, which, InboxState.CANCELLED, fault.value)
 
 
+async def cancel_one(tx: Tx, trigger_id: int, reason: str) -> bool:
+    """Whether this trigger had not begun; it does not. A turn that is under way begins no second time."""
+    which = (inbox.c.id == trigger_id) & inbox.c.state.in_(_OPEN)
+    if await _end(tx, which, InboxState.CANCELLED, reason):
+        return True
+    under_way = (inbox.c.id == trigger_id) & (inbox.c.state == InboxState.CLAIMED.value)
+    await tx.execute(update(inbox).where(under_way).values(expires_at=inbox.c.received_at))
+    return False
+
+
 async def _end(tx: Tx, which: Any, state: InboxState, fault: str | None = None) -> list[Ended]:
     rows = await tx.execute(
         update(inbox)

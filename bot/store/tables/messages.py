@@ -153,10 +153,9 @@ outbox = Table(
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
     Column("account", Text, nullable=False),  # of the contact: what a process claims by
     Column("turn_id", UUID),
-    Column("body_enc", LargeBinary),  # either a body …
-    Column("template", Text),  # … or a template with references: rendered at send, then it has a body, too
-    Column("refs", JSONB),
-    Column("basis", Text),
+    Column("occurrence_id", BigInteger),  # of a timer; no foreign key: occurrences are pruned earlier
+    Column("body_enc", LargeBinary),  # an occurrence's text is made when it is sent; null until then
+    Column("basis", Text),  # of the text in the body
     Column("purpose", Text, nullable=False),
     Column("subject", Text),  # of the turn that it is part of: the row that it is about
     Column("state", Text, nullable=False),
@@ -225,7 +224,7 @@ outbox = Table(
     Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
     Index("ix_outbox_person_id", "person_id"),
     Index("ix_outbox_platform_id", "platform_id", postgresql_where=text("platform_id IS NOT NULL")),
-    CheckConstraint("body_enc IS NOT NULL OR template IS NOT NULL", name="body_or_template"),
+    CheckConstraint("body_enc IS NOT NULL OR occurrence_id IS NOT NULL", name="body_or_occurrence"),
 )
 
 send_window = Table(  # what the platform still lets us push to a contact
