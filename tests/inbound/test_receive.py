@@ -184,7 +184,8 @@ async def test_unfollowing_erases_what_may_be_erased(open_window: Stage) -> None
     assert await count(stage, "outbox WHERE state = 'sent' AND body_enc <> ''") == 0
     ((facts,),) = await stage.rows("SELECT facts FROM evidence WHERE kind = 'contact.unfollowed'")
     assert facts["erased"] and "imported profile" in facts["kept"]
-    assert await count(stage, "data_key WHERE wrapped IS NULL") == 0, "the company's own entry stays"
+    gone = "data_key WHERE wrapped IS NULL AND id = person_id"
+    assert await count(stage, gone) == 0, "the company's own entry stays"
 
 
 async def test_a_newcomer_who_unfollows_is_erased_and_comes_back_as_somebody_new(open_window: Stage) -> None:
