@@ -55,7 +55,10 @@ def _supervise(options: Options) -> None:
 
 
 def migrate_database() -> None:
-    """Bring the database up to date, or print the SQL an administrator must run first."""
+    """Bring the database up to date, or print the SQL an administrator must run first.
+
+    With a login that does not own the database: look whether that was done.
+    """
     run(_migrate())
     say("the database is up to date")
 

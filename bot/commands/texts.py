@@ -50,7 +50,7 @@ async def _understand(audience: Audience) -> None:
 @asynccontextmanager
 async def _engine(home: Context) -> AsyncIterator[EngineClient]:
     """The running engine, or one of our own for the duration."""
-    settings, shared = home.settings, tokens(home.settings.home)
+    settings, shared = home.settings, tokens(home.settings)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         running = EngineClient(http, f"http://127.0.0.1:{settings.engine_port}", shared.engine)

@@ -63,12 +63,16 @@ class ConflictError(MedrepError):
 
 
 async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> Outcome:
-    """Put the checkout's dialogue in force, unless somebody published other."""
+    """Put the checkout's dialogue in force where none is: a later one is published by `import_dialogue`.
+
+    Whoever starts may be an older checkout, which must not undo what a newer one brought.
+    """
     dialogue = read_dialogue(root)
     async with db.begin() as tx:
-        state = await _seed(tx, dialogue_version, dialogue.fingerprint)
-        if state == "published":
+        known = await published.fingerprint(tx, dialogue_version)
+        if known is None:
             await publish_dialogue(tx, dialogue, SEED, now)
+        state = "published" if known is None else "unchanged" if known == dialogue.fingerprint else "kept"
         outcome = await _outcome(tx, "dialogue", dialogue_version, state)
     if outcome.state != "kept":
         _remember(home, root, dialogue.fingerprint)

@@ -184,14 +184,14 @@ async def test_unfollowing_erases_what_may_be_erased(open_window: Stage) -> None
     assert await count(stage, "outbox WHERE state = 'sent' AND body_enc <> ''") == 0
     ((facts,),) = await stage.rows("SELECT facts FROM evidence WHERE kind = 'contact.unfollowed'")
     assert facts["erased"] and "imported profile" in facts["kept"]
-    assert await count(stage, "person WHERE wrapped_key IS NULL") == 0, "the company's own entry stays"
+    assert await count(stage, "data_key WHERE wrapped IS NULL") == 0, "the company's own entry stays"
 
 
 async def test_a_newcomer_who_unfollows_is_erased_and_comes_back_as_somebody_new(open_window: Stage) -> None:
     stage = open_window
     before = await stage.contact()
     await stage.phone.send(type="event", event="unsubscribe", wait=True)
-    assert await count(stage, "person WHERE wrapped_key IS NOT NULL AND kind = 'newcomer'") == 0
+    assert await count(stage, "data_key WHERE wrapped IS NOT NULL") == 0
     assert await count(stage, "evidence WHERE kind = 'person.erased'") == 1
     await stage.phone.send(type="event", event="subscribe", wait=True)
     after = await stage.contact()

@@ -55,16 +55,20 @@ async def text_in_force(database: Database, path: str = "domain.yml") -> str:
     return found.files[path]
 
 
-async def test_the_seed_follows_the_files_until_somebody_publishes(
-    database: Database, home: Path, folder: Path
-) -> None:
+async def test_only_an_empty_database_takes_the_seed(database: Database, home: Path, folder: Path) -> None:
+    """F21: an older checkout that is started again, or in which `medrep understand` runs, does not undo what
+    a newer one published; nor does a newer one take over by being started."""
     states = [(await seed_dialogue(database, home, NOW, folder)).state for _ in range(2)]
+    older = folder.with_name("older")
+    shutil.copytree(folder, older)
     append(folder / "domain.yml", "# newer seed")
     states.append((await seed_dialogue(database, home, NOW, folder)).state)
-    await published_as(database, edited(folder, "# an admin's\n"))
-    states.append((await seed_dialogue(database, home, NOW, folder)).state)
-    assert states == ["published", "unchanged", "published", "kept"]
-    assert (await text_in_force(database)).endswith("# an admin's\n")
+    states.append((await import_dialogue(database, home, folder, "admin", NOW)).state)
+    states.append((await seed_dialogue(database, home, NOW, older)).state)
+    assert states == ["published", "unchanged", "kept", "published", "kept"]
+    assert (await text_in_force(database)).endswith("# newer seed\n")
+    with pytest.raises(ConflictError):
+        await import_dialogue(database, home, older, "admin", NOW)
 
 
 async def test_round_trip(database: Database, home: Path, folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.content import content_approval, content_revision, content_version
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
+from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -39,6 +40,7 @@ __all__ = [
     "content_revision",
     "content_version",
     "conversation",
+    "data_key",
     "dialogue_version",
     "doctor",
     "effect",
@@ -46,6 +48,9 @@ __all__ = [
     "head",
     "inbox",
     "invitation_code",
+    "key_check",
+    "key_holder",
+    "leaf_block",
     "metadata",
     "occurrence",
     "offer",
