@@ -180,6 +180,7 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             await restored.pause(tx)
+            await key_holders.none_runs(tx)
             queued = await restored.queued(tx)
         await evidence.Sealer(db, settings.home, settings.evidence_copy).seal()
         return await evidence.verify(db, settings.home), len(queued)

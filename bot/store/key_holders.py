@@ -98,6 +98,12 @@ async def report(tx: Tx, keyring: Keyring) -> int:
     return gone
 
 
+async def none_runs(tx: Tx) -> None:
+    """The database was restored: who reported to the former does not run on this; its folder may be there."""
+    silent = func.least(key_holder.c.reported_at, func.now() - SILENT)
+    await tx.execute(update(key_holder).values(reported_at=silent))
+
+
 async def lacking(tx: Tx, name: str) -> list[str]:
     """The running processes that have not said that they have this master key."""
     rows = await tx.execute(
