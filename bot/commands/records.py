@@ -222,6 +222,8 @@ async def _prepare() -> tuple[str, Path, list[str]]:
         async with home.db.begin() as tx:
             name = await key_holders.prepare(tx, keyring)
             await evidence.note(tx, "keys.prepared", home.clock.now(), f"key:{name}")
+        async with home.db.begin() as tx:
+            await key_holders.report(tx, keyring)
             return name, keyring.folder, await key_holders.lacking(tx, name)
 
 
