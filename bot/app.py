@@ -29,6 +29,7 @@ from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.privacy import keep_pruning
 from bot.runtime import logs, metrics
+from bot.runtime.key_report import keep_reporting
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
@@ -36,7 +37,9 @@ from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault, evidence_key
 from bot.store.reaching import until_answering
 from bot.tasks import watch
 from connectors.wechat import WeChat
@@ -85,12 +88,13 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await admit(url, settings.key_dir)
     db = Database(url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
-    vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
+            vault = Vault(await open_keyring(tx, settings.key_dir))
         published = Published(db, Encoder(), settings.home / "index")
         await published.load()
         for audience in Audience:
@@ -136,6 +140,7 @@ async def _run(
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
         keep_pruning(services),
+        keep_reporting(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]

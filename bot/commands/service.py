@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from bot.commands.context import context, progress, reach, run, say
-from bot.dialogue.publishing import in_force, seed_content, seed_dialogue
+from bot.content import seed_content
+from bot.dialogue.publishing import in_force, seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.runtime import logs
 from bot.service.supervisor import Options, Supervisor

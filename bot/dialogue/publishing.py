@@ -17,16 +17,14 @@ from sqlalchemy import Table
 from bot.compliance import check_text
 from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
 from bot.evidence import Evidence
-from bot.knowledge import Content, load
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
 from bot.store import published
 from bot.store.database import Database, Tx
 from bot.store.published import Version
-from bot.store.tables import content_version, dialogue_version
+from bot.store.tables import dialogue_version
 
 SEED = "seed"
-CONTENT = Path("data") / "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +62,6 @@ class ConflictError(MedrepError):
 # ---------------------------------------------------------------- seed
 
 
-async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Outcome:
-    """Put the checkout's content in force, unless somebody published other. Raises MedrepError(BAD_INPUT)."""
-    content = load(root / CONTENT)
-    async with db.begin() as tx:
-        state = await _seed(tx, content_version, content.fingerprint)
-        if state == "published":
-            await publish_content(tx, content, SEED, now)
-        return await _outcome(tx, "content", content_version, state)
-
-
 async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> Outcome:
     """Put the checkout's dialogue in force where none is: a later one is published by `import_dialogue`.
 
@@ -106,15 +94,6 @@ async def _outcome(tx: Tx, what: str, table: Table, state: str) -> Outcome:
     return Outcome(what, fingerprint, state)
 
 
-async def publish_content(tx: Tx, content: Content, by: str, now: datetime) -> None:
-    """Put content in force. Raises MedrepError(REFUSED_TEXT), one line a finding."""
-    if findings := refusals(content):
-        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
-    version = Version(content.fingerprint, content.to_json(), by)
-    await published.publish(tx, content_version, version, now)
-    await _evidence("content", version, now).record(tx)
-
-
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
     """Put a dialogue in force; it speaks once its model is trained.
 
@@ -139,15 +118,6 @@ def forbidden(dialogue: Dialogue) -> list[str]:
         f"responses {name} ({audience}): {finding.rule}: {finding.why}"
         for name, audience, text in dialogue.texts()
         for finding in check_text(text, audience)
-    ]
-
-
-def refusals(content: Content) -> list[str]:
-    """What compliance finds in the answers, each for the audience of its document."""
-    return [
-        f"entries {entry.id}: {finding.rule}: {finding.why}"
-        for entry in content.entries
-        for finding in check_text(entry.answer, content.document[entry.document].audience)
     ]
 
 

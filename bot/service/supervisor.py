@@ -20,8 +20,9 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
+from bot.content import seed_content
 from bot.dialogue.engine_client import EngineClient
-from bot.dialogue.publishing import seed_content, seed_dialogue
+from bot.dialogue.publishing import seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
 from bot.service.disk import Disk, cap_logs
@@ -32,6 +33,7 @@ from bot.service.process import Child, Process, Say, keep
 from bot.service.succession import Succession
 from bot.settings import Settings, with_demo_accounts
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
 from bot.store.reaching import until_answering
@@ -139,6 +141,7 @@ class Supervisor:
         await until_answering(self._url, self._say, first=True)
         if self._options.engine:
             await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        await self._while_refused(lambda: admit(self._url(), settings.key_dir))
         self._db = self._pool()
         stack.push_async_callback(self._close_pool)
         self._tell("database ready")

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretBytes
-from sqlalchemy import LargeBinary, Table, Text, event, text
+from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -120,6 +120,7 @@ async def copy_in(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> No
 
 _COPY_TYPES: dict[type[TypeEngine[Any]], str] = {
     UUID: "uuid",
+    BigInteger: "int8",
     Text: "text",
     LargeBinary: "bytea",
     TIMESTAMP: "timestamptz",

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.tables import outbox
@@ -107,13 +107,13 @@ class Outgoing:
         )
 
 
-async def sealed(tx: Tx, vault: Vault, person_id: UUID, draft: Draft) -> bytes:
+async def sealed(tx: Tx, vault: Vault, key_id: UUID, draft: Draft) -> bytes:
     """What a row keeps of a message. Raises MedrepError(ERASED)."""
     body = {
         "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
         "choices": [[choice.id, choice.label] for choice in draft.choices],
     }
-    return await vault.seal(tx, person_id, json.dumps(body), "outbox.body")
+    return await vault.seal(tx, key_id, json.dumps(body), "outbox.body")
 
 
 async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
@@ -145,7 +145,7 @@ async def add(
 
     `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
     """
-    body = await sealed(tx, vault, contact.person_id, draft)
+    body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
     outbox_id: int = (
         await tx.execute(
             insert(outbox)
