@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,17 +23,21 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.evidence import Sealer
 from bot.inbound.gateway import Gateway
+from bot.inbound.trigger import trigger
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
-from bot.privacy import keep_pruning
+from bot.people import takeover
+from bot.privacy import prune
 from bot.runtime import logs, metrics
 from bot.runtime.key_report import keep_reporting
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
+from bot.schedule.beginning import Job
+from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
@@ -47,6 +52,7 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
+JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.
@@ -126,7 +132,10 @@ async def _run(
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
-    workers, sender, timers = TurnWorkers(services, engine), Sender(services, connectors), Timers(services)
+    workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
+    timers = Timers(services, trigger, {name: job for name, (job, _) in JOBS.items()})
+    async with services.db.begin() as tx:
+        await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
 
     web_app = web.Application(client_max_size=LARGEST_BODY)
@@ -139,14 +148,14 @@ async def _run(
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
-        keep_pruning(services),
+        takeover.keep_tidy(services),
         keep_reporting(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
         timers.start()
-        stack.callback(timers.stop)
+        stack.push_async_callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())

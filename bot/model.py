@@ -219,6 +219,10 @@ class InboxState(StrEnum):
     CLAIMED = "claimed"
     DONE = "done"
     FAILED = "failed"  # given up after its last attempt; a task was opened
+    # triggers only
+    DEFERRED = "deferred"  # waits for its `not_before`
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"  # stop, consent or an unreachable contact ended it
 
 
 class OutboxState(StrEnum):

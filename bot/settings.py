@@ -77,11 +77,13 @@ class WebChatAccount(Frozen):
 
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
-    earlier hour), and at most `weekly` to a person within seven days."""
+    earlier hour), and at most `weekly` to a person within seven days. A takeover ends by itself when its
+    colleague has written nothing for `takeover_minutes`."""
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
     weekly: int = Field(default=2, ge=1)
+    takeover_minutes: int = Field(default=60, ge=1)
 
 
 class Accounts(Frozen):
@@ -150,6 +152,7 @@ class Settings(BaseSettings):
     task_webhook: str | None = Secret  # is told of tasks
     quiet_hours: str = "21:00-08:00"
     weekly_cap: int = Field(default=2, ge=1)
+    takeover_minutes: int = Field(default=60, ge=1)
 
     # An engine elsewhere has an address and tokens of its own.
     engine_host: str = "127.0.0.1"
@@ -183,7 +186,12 @@ class Settings(BaseSettings):
     @property
     def limits(self) -> Limits:
         quiet_from, quiet_until = _times(self.quiet_hours)
-        return Limits(quiet_from=quiet_from, quiet_until=quiet_until, weekly=self.weekly_cap)
+        return Limits(
+            quiet_from=quiet_from,
+            quiet_until=quiet_until,
+            weekly=self.weekly_cap,
+            takeover_minutes=self.takeover_minutes,
+        )
 
     @property
     def local_url(self) -> str:

@@ -1,4 +1,4 @@
-"""`tasks`, `evidence …`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
+"""`evidence …`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -17,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import evidence
 from bot.clock import real_now
-from bot.commands.context import context, reach, run, say, say_json
+from bot.commands.context import context, reach, run, say
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
-from bot.store import key_holders, restored, tasks
+from bot.store import key_holders, restored
 from bot.store.database import Database
 from bot.store.key_checks import admit
 from bot.store.migrate import migrate
@@ -31,28 +30,6 @@ MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOM
 evidence_app = typer.Typer(
     help="The record of what happened.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-
-
-def list_tasks(
-    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-) -> None:
-    """Print what waits for a person, one JSON object a line."""
-    run(_tasks(None if every else "open"))
-
-
-async def _tasks(state: str | None) -> None:
-    async with context() as home:
-        async with home.db.begin() as tx:
-            rows = await tasks.read(tx, home.vault, state=state)
-        for row in rows:
-            shown = {
-                key: value
-                for key, value in asdict(row).items()
-                if key not in ("contact_id", "person_id", "key_id")
-            }
-            for key in ("opened_at", "due_at", "acknowledged_at", "escalated_at"):
-                shown[key] = shown[key] and shown[key].isoformat()
-            say_json(shown)
 
 
 PublicKey = Annotated[

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.evidence import note
-from bot.model import Inbound, OutboxState
-from bot.store import outbox_outcomes
+from bot.model import Inbound
+from bot.outbound.receipts import reported
 from bot.store.database import Tx
+from bot.store.receipts import Report
+
+LONGEST_STATUS = 60  # characters of a receipt's word that are kept
 
 
 async def settle_receipt(tx: Tx, receipt: Inbound, now: datetime) -> None:
-    """Write it to the message it is about, if we know that."""
-    platform_id = str(receipt.detail.get("platform_id", ""))
-    state = OutboxState.DELIVERED if receipt.detail.get("delivered") else OutboxState.FAILED
-    row = await outbox_outcomes.delivered(tx, receipt.account, platform_id, state) if platform_id else None
-    if row is not None:
-        await note(tx, "message.receipt", now, f"outbox:{row}", state=state.value)
+    """Write it to the message it is about; it is kept where that is not known yet."""
+    told = receipt.detail
+    if platform_id := str(told.get("platform_id", "")):
+        status = str(told.get("status", ""))[:LONGEST_STATUS]
+        await reported(tx, Report(receipt.account, platform_id, bool(told.get("delivered")), status), now)

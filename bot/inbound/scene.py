@@ -19,6 +19,7 @@ from bot.model import (
     Turn,
     read_pick,
 )
+from bot.people import takeover
 from bot.runtime.services import Services
 from bot.store import contacts, conversations, doctors, inbox, outbox
 from bot.store.contacts import Contact
@@ -41,6 +42,7 @@ class Scene:
     messages: tuple[Waiting, ...]
     reading: Reading | None  # None: nothing to ask the engine
     conversation: bytes | None
+    taken_over: bool  # a colleague speaks with them
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
@@ -68,8 +70,10 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     standing = await doctors.standing(tx, contact.person_id)
     verified = contact.audience == Audience.PATIENT or standing.verified
-    reading = read_turn(messages, offered, clicked, verified=verified)
-    return Scene(contact, standing, messages, reading, conversation)
+    intents = services.published.dialogue.intents
+    reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
+    taken = await takeover.current(tx, [contact.id], services.clock.now(), services.limits)
+    return Scene(contact, standing, messages, reading, conversation, bool(taken))
 
 
 async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:

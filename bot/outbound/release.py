@@ -14,10 +14,12 @@ from bot.content import Edition
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import answer_text, is_source, is_valid
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
-from bot.outbound.circumstances import Circumstances
-from bot.outbound.policy import Defer, Person, Refuse, decide
+from bot.outbound.circumstances import Circumstances, Intent
+from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
+from bot.outbound.wording import worded
+from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import doctors, outbox
+from bot.store import doctors, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
@@ -30,9 +32,9 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
     """
     contact = facts.contact
     _permitted(services, row, facts)
-    draft = await _draft(tx, services, row, contact.audience)
+    draft = await _draft(tx, services, row, contact)
     for part in draft.parts:
-        await _entitled(tx, services, contact, part)
+        await _entitled(tx, services, contact, part, row)
         if findings := check_text(part.text, contact.audience):
             raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
     for choice in draft.choices:
@@ -48,33 +50,37 @@ def message_of(row: Outgoing, draft: Draft) -> Message:
 
 def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:
     """Raises MedrepError(UNREACHABLE | STOPPED | NO_CONSENT | NOT_NOW)."""
-    contact = facts.contact
-    decision = decide(
-        row.purpose,
-        Person(contact.stopped_at is not None, contact.unreachable_at is not None),
-        facts.consents,
-        services.limits,
-        facts.sent,
-        False,  # no colleague takes a conversation over yet
-        bool(facts.turns - {row.turn_id}),
-        facts.window,
-        services.clock.now(),
-    )
+    decision = may_leave(services, row, facts)
     if isinstance(decision, Refuse):
         raise MedrepError(decision.fault, decision.why)
     if isinstance(decision, Defer):
         raise MedrepError(Fault.NOT_NOW, decision.why, until=decision.until)
 
 
-async def _draft(tx: Tx, services: Services, row: Outgoing, audience: Audience) -> Draft:
-    """The text of a row; that of a template row is made from what its references say now."""
-    if row.template is None:
+def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) -> Decision:
+    """What the policy says of this message, or of one that a turn is to begin with."""
+    contact = facts.contact
+    return decide(
+        row.purpose,
+        Person(contact.stopped_at is not None, contact.unreachable_at is not None),
+        facts.consents,
+        services.limits,
+        facts.occasions(row.turn_id),
+        facts.taken_over,
+        bool(facts.turns - {row.turn_id}),
+        facts.window,
+        services.clock.now(),
+    )
+
+
+async def _draft(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> Draft:
+    """The text of a row; that of an occurrence is made now, unless a part of it has left."""
+    if row.occurrence_id is None or row.pieces_sent:
         return await outbox.opened(tx, services.vault, row)
-    values = {name: str(value) for name, value in row.refs.items()}
-    return Draft.of(services.published.dialogue.reply(row.template, audience, row.purpose, **values))
+    return await worded(tx, services, row, contact)
 
 
-async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) -> None:
+async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, row: Outgoing) -> None:
     """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
     basis = part.basis
     if basis is None:
@@ -85,8 +91,9 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part) ->
         if values is None or not await _true(tx, services, values):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
     elif basis.kind == BasisKind.PERSON:
-        # Nobody types texts yet; the room that lets colleagues do so will say who may.
-        raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+        if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
+            raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+        await takeover.product_needs_verified(tx, contact, part.text)
     elif basis.kind == BasisKind.CONTENT:
         if (
             contact.audience == Audience.DOCTOR

@@ -85,7 +85,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     received = await erasure.received(tx, family, contacts)
     sent, cancelled = await erasure.sent(tx, family, contacts)
     consents = await erasure.consents(tx, family)
-    plans = await erasure.plans(tx, family, contacts)
+    timers = await erasure.timers(tx, family, contacts)
     tasks, cases, compliance = await erasure.tasks(tx, family, contacts, now, by)
     profiles = await erasure.profile(tx, family, grave, now)
     subjects = [people.tries_of(keyring, contact) for contact in contacts]
@@ -96,11 +96,11 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
         Receipt("doctor", profiles, "deleted with its look-up digest and invitation codes", _TOMBSTONE),
         Receipt("contact", addresses, "address and its look-up digest removed", _CONTACT),
         Receipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
-        Receipt("outbox", sent, f"texts and references removed, {cancelled} queued cancelled", _APPROVED),
+        Receipt("outbox", sent, f"texts removed, {cancelled} queued cancelled", _APPROVED),
         Receipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
         *(Receipt(store, rows, "deleted") for store, rows in talk.items()),
         Receipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
-        Receipt("plan", plans, "ended, references removed"),
+        Receipt("timer", timers, "ended, references removed"),
         Receipt("task", tasks, "details removed, open ones closed"),
         Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
         Receipt("compliance_case", compliance, "kept, readable under keys of their own", _COMPLIANCE),

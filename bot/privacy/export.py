@@ -11,17 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.model import ERASED_TEXT, Fault, MedrepError
+from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
-from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, plan, task
+from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, task, timer
 
 
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, plans, record.
+    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, timers, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -64,9 +64,18 @@ class _Export:
             "contacts": contacts,
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
-            "plans": [
-                {"rrule": row.rrule, "next": _at(row.next_due), "what": row.template, "refs": row.refs}
-                for row in await self._rows(plan)
+            "timers": [
+                {
+                    "action": row.action,
+                    "what": row.name,
+                    "refs": row.refs,
+                    "purpose": row.purpose,
+                    "subject": row.subject,
+                    "rrule": row.rrule,
+                    "zone": row.zone,
+                    "next": _at(row.next_due),
+                }
+                for row in await self._rows(timer)
             ],
             "record": [
                 {"at": _at(row.at), "kind": row.kind, "subject": row.subject, "facts": row.facts}
@@ -136,7 +145,7 @@ class _Export:
     async def _received(self, row: Any) -> dict[str, Any]:
         body = await self._message(row, "inbox.body")
         return {
-            "direction": "in",
+            "direction": "trigger" if row.kind == InboundKind.TRIGGER else "in",
             "at": _at(row.received_at),
             "kind": row.kind,
             "text": body.get("text"),
@@ -155,7 +164,6 @@ class _Export:
             "basis": row.basis,
             "text": "\n\n".join(text for text, _ in body["parts"]) if body else None,
             "choices": [label for _, label in body.get("choices", ())],
-            **({"template": row.template, "refs": row.refs} if row.template else {}),
         }
 
     async def _task(self, row: Any) -> dict[str, Any]:

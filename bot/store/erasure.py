@@ -28,8 +28,10 @@ from sqlalchemy import case as case_of
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboxState, MedrepError, OutboxState
+from bot.store import occurrences
 from bot.store.database import Tx
 from bot.store.keys import Vault
+from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
     attempt,
     consent,
@@ -40,18 +42,21 @@ from bot.store.tables import (
     effect,
     inbox,
     invitation_code,
+    occurrence,
     offer,
     outbox,
     person,
-    plan,
     send_window,
     task,
+    timer,
     tombstone,
     turn,
 )
+from bot.store.timers import Action
 
 SAFETY = ("adverse_event",)  # kinds of tasks that pharmacovigilance keeps; other cases are compliance's
 REASON = "erased"
+_UNDER_WAY = (InboxState.WAITING.value, InboxState.CLAIMED.value, InboxState.DEFERRED.value)
 
 
 async def everyone(tx: Tx, person_id: UUID) -> list[UUID]:
@@ -157,7 +162,7 @@ async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     owned = _theirs(inbox, people, ids)
     await tx.execute(
         update(inbox)
-        .where(owned, inbox.c.state.in_([InboxState.WAITING.value, InboxState.CLAIMED.value]))
+        .where(owned, inbox.c.state.in_(_UNDER_WAY))
         .values(state=InboxState.FAILED.value, passive_until=None)
     )
     return await _count(tx, update(inbox).where(owned).values(body_enc=b"", screening={}))
@@ -166,15 +171,16 @@ async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
 async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int, int]:
     """(messages without their words, of these cancelled). One being sent this moment cannot be recalled."""
     owned = _theirs(outbox, people, ids)
-    cancelled = await _count(
-        tx,
+    cancelled = await tx.execute(
         update(outbox)
         .where(owned, outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]))
-        .values(state=OutboxState.CANCELLED.value, fault=REASON),
+        .values(state=OutboxState.CANCELLED.value, fault=REASON)
+        .returning(outbox.c.id)
     )
-    await tx.execute(update(outbox).where(owned, outbox.c.body_enc.is_not(None)).values(body_enc=b""))
-    emptied = await _count(tx, update(outbox).where(owned).values(refs={}, platform_id=None))
-    return emptied, cancelled
+    cancelled_ids = list(cancelled.scalars())
+    await occurrences.ended(tx, cancelled_ids)
+    emptied = await _count(tx, update(outbox).where(owned).values(body_enc=b"", platform_id=None))
+    return emptied, len(cancelled_ids)
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
@@ -189,9 +195,19 @@ async def consents(tx: Tx, people: Sequence[UUID]) -> int:
     return await _count(tx, delete(consent).where(consent.c.person_id.in_(people)))
 
 
-async def plans(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
-    """Schedules end; their references go."""
-    return await _count(tx, update(plan).where(_theirs(plan, people, ids)).values(next_due=None, refs={}))
+async def timers(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
+    """They end, and so do turns of theirs that had not begun; their references go."""
+    owned = _theirs(timer, people, ids)
+    await tx.execute(
+        update(occurrence)
+        .where(
+            occurrence.c.timer_id.in_(select(timer.c.id).where(owned)),
+            occurrence.c.state == PENDING,
+            occurrence.c.action != Action.MESSAGE.value,
+        )
+        .values(state=CANCELLED, reason=REASON)
+    )
+    return await _count(tx, update(timer).where(owned).values(next_due=None, slot_at=None, refs={}))
 
 
 async def tasks(

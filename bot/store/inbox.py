@@ -210,7 +210,7 @@ async def is_over(tx: Tx, inbox_id: int) -> bool:
 
 
 async def backlog(tx: Tx) -> tuple[int, float]:
-    """How many messages wait, and how long the oldest has (seconds of real time)."""
+    """How many messages of people wait, and how long the oldest has (seconds of real time)."""
     row = (
         await tx.execute(
             select(
@@ -218,7 +218,7 @@ async def backlog(tx: Tx) -> tuple[int, float]:
                 func.coalesce(
                     func.extract("epoch", text("clock_timestamp()") - func.min(inbox.c.ready_at)), 0.0
                 ).label("age"),
-            ).where(and_(inbox.c.state == "waiting"))
+            ).where(and_(inbox.c.state == "waiting", inbox.c.priority == 0))
         )
     ).one()
     return row.waiting, max(0.0, float(row.age))

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, select, update
 
 from bot.clock import real_now
 from bot.doctors import Outcome, import_doctors, issue_codes, verify
@@ -34,8 +34,10 @@ from bot.model import (
 )
 from bot.privacy import erase_person, export_person
 from bot.runtime.services import Services
+from bot.schedule.changes import set_timer
+from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, conversations, doctors, tables, tasks, turns
+from bot.store import contacts, conversations, doctors, tables, tasks, timers, turns
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.keys import Keyring, Vault
@@ -50,11 +52,13 @@ from bot.store.tables import (
     evidence,
     invitation_code,
     metadata,
+    occurrence,
     offer,
-    plan,
     task,
+    timer,
     turn,
 )
+from bot.store.timers import Action
 from bot.tasks import Kind, add_to_open, open_task
 
 DEMO = Account(Channel.WEBCHAT, "demo")
@@ -134,28 +138,23 @@ async def _talk(tx: Any, services: Services, contact: Contact) -> None:
         await outgoing.add(
             tx, vault, contact, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
         )
-    values = {
-        "contact_id": contact.id,
-        "person_id": contact.person_id,
-        "template": "utter_thanks",
-        "basis": "response:utter_thanks@1",
-        "purpose": Purpose.SERVICE.value,
-    }
-    await tx.execute(
-        insert(plan).values(
-            **values,
-            rrule="FREQ=DAILY",
-            starts_at=now,
-            next_due=now + timedelta(days=1),
-            grace=60,
-            refs={"who": "x"},
-        )
+    await set_timer(
+        tx,
+        contact,
+        Action.MESSAGE,
+        "response",
+        {"response": "utter_thanks"},
+        purpose=Purpose.SERVICE,
+        subject="visit:7",
+        starts_at=now - timedelta(seconds=1),
+        grace=timedelta(minutes=1),
+        now=now,
+        rrule="FREQ=DAILY",
     )
-    await tx.execute(
-        insert(tables.outbox).values(
-            **values, state="held", created_at=now, retry_at=real_now(), refs={"who": "x"}, platform_id="p1"
-        )
-    )
+    due = await timers.claim(tx, now, 10)
+    assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
+    reminder = tables.outbox.c.occurrence_id.is_not(None)
+    await tx.execute(update(tables.outbox).where(reminder).values(state="held", platform_id="p1"))
 
 
 def _bytes(value: Any) -> bytes:
@@ -266,7 +265,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "offer": 1,
         "effect": 1,
         "consent": 0,
-        "plan": 1,
+        "timer": 1,
         "task": 1,
         "safety_case": 1,
         "compliance_case": 0,
@@ -291,7 +290,9 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         assert states == {OutboxState.CANCELLED.value}
         assert set((await tx.execute(select(tables.inbox.c.state))).scalars()) == {"failed"}
         assert set((await tx.execute(select(turn.c.state))).scalars()) == {"failed"}
-        assert (await tx.execute(select(plan.c.next_due, plan.c.refs))).all() == [(None, {})]
+        assert (await tx.execute(select(timer.c.next_due, timer.c.refs))).all() == [(None, {})]
+        ended = await tx.execute(select(occurrence.c.state, occurrence.c.reason))
+        assert ended.all() == [("cancelled", "erased")]
 
 
 async def test_what_the_law_keeps_stays_readable(life: Life) -> None:

@@ -242,6 +242,8 @@ def test_help_lists_the_commands(home: Service) -> None:
             "sending",
             "messages",
             "timers",
+            "takeover",
+            "say",
         ),
     ):
         assert f"\n  {name} " in helped

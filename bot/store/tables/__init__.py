@@ -25,9 +25,9 @@ from bot.store.tables.messages import (
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import dialogue_version
-from bot.store.tables.schedules import occurrence, plan
-from bot.store.tables.staff import staff, staff_role
+from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
+from bot.store.tables.timers import early_receipt, occurrence, timer
 
 __all__ = [
     "attempt",
@@ -43,6 +43,7 @@ __all__ = [
     "data_key",
     "dialogue_version",
     "doctor",
+    "early_receipt",
     "effect",
     "evidence",
     "head",
@@ -56,14 +57,15 @@ __all__ = [
     "offer",
     "outbox",
     "person",
-    "plan",
     "platform_token",
     "seal",
     "send_window",
     "served",
     "staff",
     "staff_role",
+    "takeover",
     "task",
+    "timer",
     "tombstone",
     "turn",
 ]

@@ -31,6 +31,7 @@ task = Table(
     ),  # real time
     Column("notified_at", Moment),
     Column("closed_at", Moment),
+    Column("closed_by", Text),
     Column("outcome", Text),
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
     Index("ix_task_contact_id", "contact_id"),
