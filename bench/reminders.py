@@ -17,11 +17,12 @@ from sqlalchemy import Engine, create_engine, insert, text
 from bench.table import Figure, at_least
 from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
+from bot.inbound.trigger import trigger
 from bot.runtime.services import Services
 from bot.schedule.timers import Timers
 from bot.service.postgres import Cluster
 from bot.store.database import Database, psycopg_url
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import contact
 
@@ -43,6 +44,7 @@ def insert_row(number: int) -> None:
 
 async def ours(url: str, home: Path, plans: int) -> float:
     """Rows a second from due plan to outbox row, occurrence and next due time."""
+    make_keys(home / "keys")
     db, clock = Database(url, evidence_key=evidence_key(home / "keys")), Clock()
     vault = Vault(Keyring(home / "keys"))
     now = clock.now()
@@ -66,10 +68,10 @@ async def ours(url: str, home: Path, plans: int) -> float:
         await tx.execute(
             text(
                 """
-                INSERT INTO plan (contact_id, person_id, rrule, starts_at, next_due, grace, template, refs,
-                                  basis, purpose)
-                SELECT contact.id, contact.person_id, 'FREQ=DAILY', :start, :due, 3600, 'utter_reminder',
-                       '{}', 'response:utter_reminder@bench', 'medication'
+                INSERT INTO timer (contact_id, person_id, action, name, refs, purpose, rrule, starts_at,
+                                   next_due, grace)
+                SELECT contact.id, contact.person_id, 'message', 'response',
+                       '{"response": "utter_reminder"}', 'medication', 'FREQ=DAILY', :start, :due, 3600
                 FROM contact CROSS JOIN generate_series(1, :each)
                 """
             ),
@@ -78,7 +80,7 @@ async def ours(url: str, home: Path, plans: int) -> float:
     published = Published(db, None)  # type: ignore[arg-type]  # the ticker says nothing
     services = Services(db, vault, clock, published, home)
     started = time.perf_counter()
-    queued = await Timers(services).tick()
+    queued = await Timers(services, trigger, {}).tick()
     seconds = time.perf_counter() - started
     async with db.begin() as tx:
         rows = (await tx.execute(text("SELECT count(*) FROM outbox"))).scalar_one()

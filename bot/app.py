@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,21 +23,28 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.evidence import Sealer
 from bot.inbound.gateway import Gateway
+from bot.inbound.trigger import trigger
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
-from bot.privacy import keep_pruning
+from bot.people import takeover
+from bot.privacy import prune
 from bot.runtime import logs, metrics
+from bot.runtime.key_report import keep_reporting
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
+from bot.schedule.beginning import Job
+from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault, evidence_key
 from bot.store.reaching import until_answering
 from bot.tasks import watch
 from connectors.wechat import WeChat
@@ -46,6 +52,7 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
+JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.
@@ -64,19 +71,18 @@ class Secrets:
     task_webhook: str | None
 
     @classmethod
-    def of(cls, env: Mapping[str, str], settings: Settings) -> Secrets:
-        try:
-            return cls(
-                engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
-                engine_token=env["MEDREP_ENGINE_TOKEN"],
-                actions_token=env["MEDREP_ACTIONS_TOKEN"],
-                actions_url=env.get("MEDREP_ACTIONS_URL")
-                or f"http://127.0.0.1:{settings.actions_port}/actions",
-                sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
-                task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
-            )
-        except KeyError as missing:
-            raise MedrepError(Fault.CONFIGURATION, f"{missing.args[0]} is not set") from None
+    def of(cls, settings: Settings) -> Secrets:
+        if settings.engine_token is None or settings.actions_token is None:
+            missing = "MEDREP_ACTIONS_TOKEN" if settings.engine_token else "MEDREP_ENGINE_TOKEN"
+            raise MedrepError(Fault.CONFIGURATION, f"{missing} is not set")
+        return cls(
+            engine_url=settings.engine_url or f"http://127.0.0.1:{settings.engine_port}",
+            engine_token=settings.engine_token,
+            actions_token=settings.actions_token,
+            actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
+            sandbox_url=settings.sandbox_url,
+            task_webhook=settings.task_webhook,
+        )
 
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
@@ -88,12 +94,13 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await admit(url, settings.key_dir)
     db = Database(url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
-    vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
+            vault = Vault(await open_keyring(tx, settings.key_dir))
         published = Published(db, Encoder(), settings.home / "index")
         await published.load()
         for audience in Audience:
@@ -125,7 +132,10 @@ async def _run(
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
-    workers, sender, timers = TurnWorkers(services, engine), Sender(services, connectors), Timers(services)
+    workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
+    timers = Timers(services, trigger, {name: job for name, (job, _) in JOBS.items()})
+    async with services.db.begin() as tx:
+        await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
 
     web_app = web.Application(client_max_size=LARGEST_BODY)
@@ -138,13 +148,14 @@ async def _run(
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
-        keep_pruning(services),
+        takeover.keep_tidy(services),
+        keep_reporting(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, tasks)
         timers.start()
-        stack.callback(timers.stop)
+        stack.push_async_callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())
@@ -202,7 +213,7 @@ def main() -> None:
     logs.configure()
     metrics.reserve()
     settings = read_settings()
-    asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
+    asyncio.run(serve(settings, Secrets.of(settings)))
 
 
 if __name__ == "__main__":

@@ -219,6 +219,10 @@ class InboxState(StrEnum):
     CLAIMED = "claimed"
     DONE = "done"
     FAILED = "failed"  # given up after its last attempt; a task was opened
+    # triggers only
+    DEFERRED = "deferred"  # waits for its `not_before`
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"  # stop, consent or an unreachable contact ended it
 
 
 class OutboxState(StrEnum):
@@ -287,6 +291,7 @@ class Fault(StrEnum):
     FORGED = "forged"  # a signature, token or secret does not match
     MALFORMED = "malformed"  # authentic but unreadable
     TOO_LARGE = "too_large"
+    BUSY = "busy"  # more is coming in than can be stored in time
     ERASED = "erased"  # the person's key was destroyed
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it
@@ -312,6 +317,9 @@ class Fault(StrEnum):
     COUNT_USED_UP = "count_used_up"
     NO_PERMISSION = "no_permission"
     REJECTED = "rejected"  # the platform will never take this message
+
+
+ERASED_TEXT = "已依法删除"  # what a person reads where words were that the law had us delete
 
 
 class MedrepError(Exception):

@@ -27,7 +27,8 @@ from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
@@ -122,7 +123,8 @@ async def put_in_force(db: Database, by: str) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A MEDREP_HOME of the test's own."""
+    """A MEDREP_HOME of the test's own, with keys."""
+    make_keys(tmp_path / "home" / "keys")
     return tmp_path / "home"
 
 
@@ -149,6 +151,7 @@ def encoder() -> Encoder:
 @pytest.fixture
 async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
+    await admit(database.url, home / "keys")
     await put_in_force(database, "test")
     published = Published(database, encoder)
     await published.load()

@@ -37,6 +37,7 @@ from bot.settings import read_accounts
 from bot.store import contacts, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
+from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.outbox import Draft, Part
 from connectors.wechat import WeChat
@@ -167,6 +168,7 @@ class Stage:
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
     """What one process stands on."""
+    await admit(url, home / "keys")
     db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
     services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)

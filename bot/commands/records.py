@@ -1,4 +1,4 @@
-"""`tasks`, `evidence …`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
+"""`evidence …`, `backup`, `restore`, `rotate-key`: what is kept, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -17,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import evidence
 from bot.clock import real_now
-from bot.commands.context import context, reach, run, say, say_json
+from bot.commands.context import context, reach, run, say
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
-from bot.store import restored, tasks
+from bot.store import key_holders, restored
 from bot.store.database import Database
-from bot.store.keys import Keyring
+from bot.store.key_checks import admit
 from bot.store.migrate import migrate
 
 MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOME
@@ -31,28 +30,6 @@ MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOM
 evidence_app = typer.Typer(
     help="The record of what happened.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-
-
-def list_tasks(
-    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-) -> None:
-    """Print what waits for a person, one JSON object a line."""
-    run(_tasks(None if every else "open"))
-
-
-async def _tasks(state: str | None) -> None:
-    async with context() as home:
-        async with home.db.begin() as tx:
-            rows = await tasks.read(tx, home.vault, state=state)
-        for row in rows:
-            shown = {
-                key: value
-                for key, value in asdict(row).items()
-                if key not in ("contact_id", "person_id", "key_id")
-            }
-            for key in ("opened_at", "due_at", "acknowledged_at", "escalated_at"):
-                shown[key] = shown[key] and shown[key].isoformat()
-            say_json(shown)
 
 
 PublicKey = Annotated[
@@ -115,7 +92,7 @@ async def _verify_file(file: Path, public_key: Path | None) -> evidence.Verdict 
 async def _inspect(key: Ed25519PublicKey) -> evidence.Verdict:
     async with AsyncExitStack() as stack:
         url, _, _ = await reach(stack, read_settings())
-        db = Database(url, size=2)
+        db = Database(url, size=4)
         stack.push_async_callback(db.close)
         return await evidence.inspect(db, key)
 
@@ -198,7 +175,8 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         work, owner, _ = await reach(stack, settings, empty=True)
         await asyncio.to_thread(backups.load, folder, owner)
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
-        db = Database(work, size=2)
+        await admit(work, settings.key_dir)
+        db = Database(work, size=4)
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             await restored.pause(tx)
@@ -216,24 +194,45 @@ def _refuse_used(settings: Settings) -> None:
         )
 
 
-def rotate_key() -> None:
-    """Make a new master key and bring every person's key under it.
+def rotate_key(
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Use the prepared key from now on; every machine must have it.")
+    ] = False,
+) -> None:
+    """Prepare a new master key; with --activate use it, and bring every person's key under it.
 
-    Old ones are kept: stored platform tokens and older backups still need them.
+    Between the two, copy the new file to the key folder of every other machine. Former ones are kept: stored
+    platform tokens still need them.
     """
-    name, moved = run(_rotate())
-    say(f"{name} is the master key now, {moved} keys brought under it")
+    if activate:
+        name, moved = run(_activate())
+        say(f"{name} is the master key now, {moved} keys brought under it")
+        return
+    name, folder, without = run(_prepare())
+    say(f"{name} is prepared in {folder}, nothing uses it yet")
+    say(f"copy {name}.key to the key folder of every other machine, then run `medrep rotate-key --activate`")
+    for place in without:
+        say(f"not there yet: {place}")
 
 
-async def _rotate() -> tuple[str, int]:
+async def _prepare() -> tuple[str, Path, list[str]]:
     async with context() as home:
-        name = Keyring(home.settings.key_dir).rotate()
-        vault, moved = type(home.vault)(Keyring(home.settings.key_dir)), 0
+        keyring = home.vault.keyring
         async with home.db.begin() as tx:
-            await vault.tell_rotated(tx)
+            name = await key_holders.prepare(tx, keyring)
+            await evidence.note(tx, "keys.prepared", home.clock.now(), f"key:{name}")
+            return name, keyring.folder, await key_holders.lacking(tx, name)
+
+
+async def _activate() -> tuple[str, int]:
+    async with context() as home:
+        moved = 0
+        async with home.db.begin() as tx:
+            name = await key_holders.activate(tx, home.vault.keyring)
+            await evidence.note(tx, "keys.activated", home.clock.now(), f"key:{name}")
         while True:
             async with home.db.begin() as tx:
-                count = await vault.rewrap(tx)
+                count = await home.vault.rewrap(tx)
             moved += count
             if count == 0:
                 return name, moved

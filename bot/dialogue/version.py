@@ -33,6 +33,7 @@ FIXED = (
     "utter_stop",
     "utter_resume",
     "utter_media",
+    "utter_fallback",
     "utter_failed",
     "utter_verify_done",
     "utter_verify_again",
@@ -66,6 +67,11 @@ class Dialogue:
         for path, text in sorted(self.files.items()):
             digest.update(f"{path}\0{len(text)}\0{text}".encode())
         return digest.hexdigest()
+
+    @cached_property
+    def intents(self) -> frozenset[str]:
+        """What the engine can be told that somebody means."""
+        return _intents(self._domain)
 
     @cached_property
     def _domain(self) -> dict[str, Any]:
@@ -172,9 +178,13 @@ def _missing_texts(responses: Mapping[str, Any]) -> Iterator[str]:
 def _missing_names(domain: Mapping[str, Any]) -> Iterator[str]:
     for slot in sorted(FED_SLOTS - set(domain.get("slots") or ())):
         yield f"no slot {slot}"
-    intents = {name if isinstance(name, str) else next(iter(name)) for name in domain.get("intents") or ()}
-    for intent in sorted(FED_INTENTS - intents):
+    for intent in sorted(FED_INTENTS - _intents(domain)):
         yield f"no intent {intent}"
+
+
+def _intents(domain: Mapping[str, Any]) -> frozenset[str]:
+    named = domain.get("intents") or ()
+    return frozenset(name if isinstance(name, str) else next(iter(name)) for name in named)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -19,6 +19,7 @@ from bot.model import (
     Turn,
     read_pick,
 )
+from bot.people import takeover
 from bot.runtime.services import Services
 from bot.store import contacts, conversations, doctors, inbox, outbox
 from bot.store.contacts import Contact
@@ -41,6 +42,7 @@ class Scene:
     messages: tuple[Waiting, ...]
     reading: Reading | None  # None: nothing to ask the engine
     conversation: bytes | None
+    taken_over: bool  # a colleague speaks with them
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
@@ -68,8 +70,10 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     standing = await doctors.standing(tx, contact.person_id)
     verified = contact.audience == Audience.PATIENT or standing.verified
-    reading = read_turn(messages, offered, clicked, verified=verified)
-    return Scene(contact, standing, messages, reading, conversation)
+    intents = services.published.dialogue.intents
+    reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
+    taken = await takeover.current(tx, [contact.id], services.clock.now(), services.limits)
+    return Scene(contact, standing, messages, reading, conversation, bool(taken))
 
 
 async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:
@@ -95,5 +99,5 @@ async def recorded(
         actions=turn.actions,
         entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
         slots=scene.slots(),
-        entities=await vault.seal(tx, contact.person_id, entities, "turn.entities"),
+        entities=await vault.seal(tx, await contacts.key_of(tx, vault, contact), entities, "turn.entities"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for
@@ -12,6 +12,8 @@ from bot.model import Choice, InboundKind, TurnInput
 from bot.store.inbox import Waiting
 
 _ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
+_OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
+_SET_BY_US = frozenset({"verify", "choose"})
 _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
 
 
@@ -29,10 +31,12 @@ def read_turn(
     clicked: Choice | None = None,
     *,
     verified: bool,
+    intents: Collection[str] = (),
 ) -> Reading | None:
     """The turn's input; None when there is nothing to react to.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
+    `intents` are those that a key of the account's menu may name.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -41,6 +45,8 @@ def read_turn(
     body = messages[-1].body if messages else {}
     if kind == InboundKind.TRIGGER:
         return Reading(TurnInput(intent=body["event"], trigger=True, metadata=body["detail"]))
+    if kind == InboundKind.EVENT and body["event"] == "click":
+        return _menu(str(body["detail"].get("key", "")), intents, verified=verified)
     if kind == InboundKind.EVENT:
         if body["event"] not in ("subscribe", "scan"):
             return None
@@ -56,6 +62,28 @@ def read_turn(
     if picked is not None:
         return Reading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
     return Reading(TurnInput(text=text)) if text.strip() else None
+
+
+def _menu(key: str, intents: Collection[str], *, verified: bool) -> Reading:
+    """What an entry of the account's menu means, by its key: the id of a choice, or `text:` and words as if
+    typed. The operator of the account set the keys; nobody can type one.
+    """
+    what, _, name = key.partition(":")
+    if what == "text" and name.strip():
+        meant = TurnInput(text=name)
+    elif what == "intent" and name in intents and name not in _SET_BY_US:
+        meant = TurnInput(intent=name)
+    elif key == "human":
+        meant = TurnInput(intent="ask_human")
+    elif key == "medical_information" or (what == "entry" and name):
+        meant = TurnInput(intent="choose", entities={"choice": key})
+    elif verified:
+        return Reading(TurnInput(), fixed="utter_fallback")
+    else:
+        meant = TurnInput()
+    if verified or meant.intent in _OPEN:
+        return Reading(meant)
+    return Reading(TurnInput(text=meant.text, intent=asked_for(meant.text) or "verify"))
 
 
 def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequence[Choice]) -> Choice | None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.evidence import Evidence, about, note_all
+from bot.inbound import trigger
 from bot.inbound.scene import Scene, read_scene, recorded
 from bot.model import (
     Fault,
@@ -28,6 +31,7 @@ from bot.model import (
     TurnInput,
 )
 from bot.outbound.batching import together
+from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
@@ -46,6 +50,12 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
+TAKEN_OVER = "takeover"  # why a turn ended without a word: a colleague speaks with them
+
+
+def _about(claim: Claim) -> dict[str, Any]:
+    """What the evidence of a trigger's turn says besides."""
+    return {"about": claim.subject} if claim.subject else {}
 
 
 class TurnWorkers:
@@ -62,6 +72,7 @@ class TurnWorkers:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(trigger.keep_tidy(self._services))
             for _ in range(self._workers):
                 group.create_task(self._work())
 
@@ -107,8 +118,13 @@ class TurnWorkers:
         try:
             async with services.db.begin() as tx:
                 scene = await read_scene(tx, services, claim)
+                if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
+                    return True
             if scene is None or scene.reading is None:
                 await self._done_silently(claim)
+                return True
+            if scene.taken_over:
+                await self._done_silently(claim, TAKEN_OVER)
                 return True
             if scene.reading.fixed:
                 await self._commit(claim, scene, None)
@@ -159,9 +175,14 @@ class TurnWorkers:
         """Turn, conversation, replies and evidence, in one transaction."""
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
+            if claim.purpose is None and await takeover.current(tx, [claim.contact_id], now, services.limits):
+                await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
+                return
             contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
             replies = turn.replies if turn else self._fixed(scene)
-            replies = await self._introduced(tx, contact, turn, replies)
+            replies = await self._introduced(tx, claim, contact, replies)
+            if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
+                replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)
             drafts = together(replies)
             basis = [part.basis for draft in drafts for part in draft.parts]
             record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
@@ -181,6 +202,7 @@ class TurnWorkers:
                 confidence=round((turn.confidence if turn else 1.0) * 1000),
                 actions=list(turn.actions) if turn else [],
                 basis=[str(one) for one in basis],
+                **_about(claim),
             )
             await note_all(tx, [*queued, done])
             reached("inbox.before_commit")
@@ -211,19 +233,27 @@ class TurnWorkers:
                 retry_at=real_now(),
                 turn_id=claim.turn_id,
                 passive=connection if number == 0 else None,
+                expires_at=claim.expires_at,
+                subject=claim.subject,
             )
-            facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value}
+            facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value, **_about(claim)}
             subject = f"outbox:{outbox_id}"
             found.append(about("reply.queued", now, subject, contact, body_enc=sealed, **facts))
         return found
 
     async def _introduced(
-        self, tx: Tx, contact: Contact, turn: Turn | None, replies: tuple[Reply, ...]
+        self, tx: Tx, claim: Claim, contact: Contact, replies: tuple[Reply, ...]
     ) -> tuple[Reply, ...]:
-        """The first thing anybody reads says that this is an AI, and whose."""
+        """The first thing anybody reads says that this is an AI, and whose.
+
+        What a trigger says may never leave; so whoever got it has read it only once they answer.
+        """
         if contact.introduced_at is not None or not replies:
             return replies
-        await contacts.mark(tx, contact.id, introduced_at=self._services.clock.now())
+        if claim.purpose is None:
+            await contacts.mark(tx, contact.id, introduced_at=self._services.clock.now())
+            if await outbox.has_left(tx, contact.id, "utter_introduce"):
+                return replies
         if any(reply.basis and reply.basis.ref == "utter_introduce" for reply in replies):
             return replies
         return (self._services.published.dialogue.reply("utter_introduce", contact.audience), *replies)
@@ -232,9 +262,9 @@ class TurnWorkers:
         assert scene.reading is not None  # noqa: S101 - for the type checker; turn() asked
         return (self._services.published.dialogue.reply(scene.reading.fixed, scene.contact.audience),)
 
-    async def _done_silently(self, claim: Claim) -> None:
+    async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
-            await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now())
+            await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
 
     async def _failed(self, claim: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so.
@@ -244,6 +274,10 @@ class TurnWorkers:
         metrics.TURNS.labels(str(error.fault)).inc()
         log.warning("turn.failed", turn=str(claim.turn_id), fault=str(error.fault), detail=error.detail)
         if error.fault == Fault.LEASE_LOST:
+            return
+        if claim.purpose is not None:
+            async with self._services.db.begin() as tx:
+                await trigger.failed(tx, self._services, claim, error)
             return
         # Somebody erased while the engine thought is found by the next look, which ends the turn.
         counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)

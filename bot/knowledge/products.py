@@ -92,6 +92,16 @@ class Catalogue:
                     yield self._own[name], start, end
 
 
+def names_product(text: str, products: tuple[Product, ...]) -> bool:
+    """Whether a text names one of the products anywhere, typing errors included."""
+    return bool(_catalogue(products).names(plain(text)).spans)
+
+
+@lru_cache(maxsize=4)
+def _catalogue(products: tuple[Product, ...]) -> Catalogue:
+    return Catalogue(products)
+
+
 def is_name(text: str, products: tuple[Product, ...]) -> bool:
     """Whether a text is nothing but what one of the products is called; a look into a set."""
     return len(text) <= _LONGEST_NAME and plain(text) in _called(products)

@@ -10,7 +10,7 @@ from uuid import UUID
 from bot.clock import real_now
 from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
-from bot.people import consent
+from bot.people import consent, takeover
 from bot.runtime.services import Services
 from bot.store import contacting, contacts
 from bot.store.contacts import Contact
@@ -19,18 +19,39 @@ from bot.store.outbox import Outgoing
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """A turn that is to begin for a purpose: its messages are not written yet."""
+
+    contact_id: int
+    purpose: Purpose
+    turn_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Of one contact. For a contact that only gets answers, nothing beside the contact is read."""
+    """Of one contact. What binds no message of the batch is not read: nothing but the contact for answers,
+    and consents alone for medication."""
 
     contact: Contact
     consents: frozenset[Purpose] = frozenset()
-    sent: tuple[datetime, ...] = ()  # business time; service and promotion of the last seven days
+    # Service and promotion of the last seven days: the turn, if it was part of one, and when (business time).
+    sent: tuple[tuple[UUID | None, datetime], ...] = ()
     turns: frozenset[UUID] = frozenset()  # of the person, that have just begun
     window: bool = True  # the platform lets us write freely
+    taken_over: bool = False  # a colleague speaks with them
+
+    def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
+        """When we came to the person: what one turn sent is once, and this turn is not counted."""
+        turns: dict[UUID, datetime] = {}
+        for part_of, moment in self.sent:
+            if part_of is not None:
+                turns[part_of] = min(moment, turns.get(part_of, moment))
+        alone = [moment for part_of, moment in self.sent if part_of is None]
+        return (*alone, *(moment for part_of, moment in turns.items() if part_of != turn_id))
 
 
 async def read_circumstances(
-    tx: Tx, services: Services, rows: Sequence[Outgoing]
+    tx: Tx, services: Services, rows: Sequence[Outgoing | Intent]
 ) -> dict[int, Circumstances]:
     """By contact. People to whom service or promotion is to leave are locked, or two senders could exceed
     the weekly cap together."""
@@ -39,13 +60,17 @@ async def read_circumstances(
     begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
-    people = {contact.person_id for contact in begun}
+    spoken = await consent.of_people(tx, {contact.person_id for contact in begun})
+    sent: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = {}
+    turns: dict[UUID, frozenset[UUID]] = {}
+    windows: frozenset[int] = frozenset()
     if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
         await contacting.lock(tx, courteous)
-    spoken = await consent.of_people(tx, people)
-    sent = await contacting.sent(tx, courteous, [purpose.value for purpose in COURTESY], now - WEEK, now)
-    turns = await contacting.conversations(tx, people, real_now() - PAUSE)
-    windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
+        purposes = [purpose.value for purpose in COURTESY]
+        sent = await contacting.sent(tx, courteous, purposes, now - WEEK, now)
+        turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
+        windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
+    taken = await takeover.current(tx, {contact.id for contact in begun}, now, services.limits)
     return {
         contact.id: Circumstances(
             contact,
@@ -53,6 +78,7 @@ async def read_circumstances(
             sent.get(contact.person_id, ()),
             turns.get(contact.person_id, frozenset()),
             contact.id in windows,
+            contact.id in taken,
         )
         for contact in found.values()
     }

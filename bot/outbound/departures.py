@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -18,7 +18,7 @@ from bot.outbound.circumstances import Circumstances, read_circumstances
 from bot.outbound.policy import COURTESY
 from bot.outbound.release import message_of, release
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, outbox_claims
+from bot.store import contacts, conversations, occurrences, outbox, outbox_claims
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_claims import HandOver
@@ -71,15 +71,17 @@ async def prepare(
 ) -> tuple[list[Departure], list[Refusal]]:
     """What leaves of the claimed rows of one account, handed over; and what does not.
 
-    Locks in this order: people, windows, rows.
+    Locks in this order: contacts that have no key yet, people, windows, rows.
     """
     now = services.clock.now()
+    met = await contacts.by_ids(tx, {row.contact_id for row in claimed})
+    keys = await contacts.keys_of(tx, services.vault, met.values())
     facts = await read_circumstances(tx, services, claimed)
     ledger = await Ledger.read(tx, facts.keys(), now)
-    rows = await outbox_claims.lock(tx, claimed)
+    rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))
     addresses = await contacts.addresses(tx, facts.keys())
     people = {row.person_id for row in rows} | {sealed.person_id for sealed in addresses.values()}
-    await services.vault.prepare(tx, list(people))
+    await services.vault.prepare(tx, [*people, *keys.values()])
     departures, refusals, handed = [], [], []
     for row in rows:
         opening = ledger.opening(row.contact_id)
@@ -88,8 +90,11 @@ async def prepare(
             address = await addresses[row.contact_id].opened(tx, services.vault)
             departure = _departure(channel, row, draft, address, ledger, opening)
             body = None
-            if row.template is not None:
-                body = await outbox.sealed(tx, services.vault, row.person_id, draft)
+            if row.occurrence_id is not None:
+                # Of a contact that is somebody else's since, the row stays with whom it was made for.
+                same = facts[row.contact_id].contact.person_id == row.person_id
+                key_id = keys[row.contact_id] if same else row.person_id
+                body = await outbox.sealed(tx, services.vault, key_id, draft)
                 departure = replace(departure, row=replace(row, body_enc=body, basis=draft.basis))
             if draft.choices:
                 contact = facts[row.contact_id].contact
@@ -97,7 +102,7 @@ async def prepare(
         except MedrepError as error:
             refusals.append(Refusal(row, error, opening))
             continue
-        handed.append(HandOver(row, departure.via, body))
+        handed.append(HandOver(departure.row, departure.via))
         departures.append(departure)
         if row.purpose in COURTESY:
             facts = _one_more(facts, row, now)
@@ -107,13 +112,18 @@ async def prepare(
     return departures, refusals
 
 
+async def _with_origins(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
+    origins = await occurrences.origins(tx, [row.occurrence_id for row in rows if row.occurrence_id])
+    return [replace(row, origin=origins.get(row.occurrence_id or 0)) for row in rows]
+
+
 def _departure(
     channel: Channel, row: Outgoing, draft: Draft, address: str, ledger: Ledger, opening: int
 ) -> Departure:
     """Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP)."""
     message = message_of(row, draft)
     pieces = channel.split(message, row.halved)[row.pieces_sent :]
-    fields = _template_fields(channel, row, message)
+    fields = _template_fields(channel, row, message, draft)
     # Safety may use the push that is kept back.
     keep = 0 if row.purpose == Purpose.EMERGENCY else KEPT_FOR_SAFETY
     via = "active"
@@ -126,24 +136,26 @@ def _departure(
     return Departure(row, address, pieces, fields, via, opening)
 
 
-def _template_fields(channel: Channel, row: Outgoing, message: Message) -> Mapping[str, str] | None:
+def _template_fields(
+    channel: Channel, row: Outgoing, message: Message, draft: Draft
+) -> Mapping[str, str] | None:
     names = channel.template_fields(row.purpose.value)
-    if row.template is None or names is None or row.pieces_sent:
+    if row.occurrence_id is None or names is None or row.pieces_sent:
         return None
-    values = template_values(message, row.refs, names)
+    values = template_values(message, draft.fields, names)
     if values is None:
         log.warning("outbox.template_unfilled", row=row.id, template=row.purpose.value)
     return values
 
 
 def template_values(
-    message: Message, refs: Mapping[str, Any], fields: Collection[str]
+    message: Message, words: Mapping[str, str], fields: Collection[str]
 ) -> dict[str, str] | None:
     """What fills a platform's template in place of this released message; None when it cannot.
 
     Only words that the message says may leave so: they passed the exit with it.
     """
-    values = {name: str(refs[name]) for name in fields if name in refs}
+    values = {name: words[name] for name in fields if name in words}
     whole = len(values) == len(fields) and all(value in message.text for value in values.values())
     return values if whole else None
 
@@ -152,6 +164,8 @@ def _one_more(facts: dict[int, Circumstances], row: Outgoing, now: datetime) -> 
     """What leaves now counts towards the weekly cap of the same person's other rows in the batch."""
     person_id = facts[row.contact_id].contact.person_id
     return {
-        contact_id: replace(one, sent=(*one.sent, now)) if one.contact.person_id == person_id else one
+        contact_id: replace(one, sent=(*one.sent, (row.turn_id, now)))
+        if one.contact.person_id == person_id
+        else one
         for contact_id, one in facts.items()
     }

@@ -90,8 +90,9 @@ async def follow(
     if not anew:
         await _ledger(tx, row, error, now)
     await _tasks(tx, services, row, error, state, now)
-    waits = row.purpose not in PROACTIVE  # for an answer
-    if state == OutboxState.BLOCKED and waits and "utter_failed" not in (row.basis or ""):
+    basis = row.basis or ""
+    waits = row.purpose not in PROACTIVE and not basis.startswith("person:")  # for an answer of the bot
+    if state == OutboxState.BLOCKED and waits and "utter_failed" not in basis:
         await _say_so(tx, services, row, now)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.evidence import Evidence, about, note_all
+from bot.outbound import receipts
 from bot.runtime.services import Services
 from bot.store import outbox_outcomes
 from bot.store.database import retried
@@ -47,11 +48,15 @@ class Settling:
             await note_all(
                 tx, [evidence_of(sent.row, now, sent.via) for sent in batch if sent.row.id in ours]
             )
+            known = [(sent.row.account, sent.platform_id) for sent in batch if sent.row.id in ours]
+            await receipts.settled(tx, [(account, number) for account, number in known if number], now)
 
 
 def evidence_of(row: Outgoing, now: datetime, via: str) -> Evidence:
-    """That it left: the basis of its text and its purpose. The text of a rendered row comes with it; that of
-    another is in the evidence of its turn."""
-    body = row.body_enc if row.template is not None else None
+    """That it left: the basis of the text that was sent, its purpose, and the text itself, sealed.
+
+    What a turn said is in the record since it was queued.
+    """
+    body = row.body_enc if row.turn_id is None else None
     facts = {"via": via, "purpose": row.purpose.value, "basis": row.basis or ""}
     return about("message.sent", now, f"outbox:{row.id}", row, body_enc=body, **facts)

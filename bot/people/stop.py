@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.evidence import note
-from bot.store import contacts, outbox_outcomes, people
+from bot.model import Fault
+from bot.store import contacts, outbox_outcomes, people, triggers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 
@@ -19,7 +20,16 @@ async def stop(tx: Tx, contact: Contact, now: datetime) -> None:
     person_id = await people.stop(tx, contact.person_id, now)
     everywhere = [contact.id for contact in await contacts.of_person(tx, person_id)]
     cancelled = await outbox_outcomes.cancel_proactive(tx, everywhere)
-    await note(tx, "person.stopped", now, f"contact:{contact.id}", contact, cancelled=cancelled)
+    ended = await triggers.cancel(tx, everywhere, Fault.STOPPED)
+    await note(
+        tx,
+        "person.stopped",
+        now,
+        f"contact:{contact.id}",
+        contact,
+        cancelled=cancelled,
+        triggers=[trigger.id for trigger in ended],
+    )
 
 
 async def resume(tx: Tx, contact: Contact, now: datetime) -> None:

@@ -6,21 +6,14 @@ holds no word in clear, and erasing a person makes what it holds of them unreada
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
-
 from bot.clock import real_now
 from bot.evidence import note, prune_heads
-from bot.model import MedrepError
 from bot.runtime.services import Services
 from bot.store import retention
-from bot.store.database import UNAVAILABLE
 
-log = structlog.get_logger()
-EVERY = 3600.0  # seconds
 BATCH = 1000
 
 
@@ -35,6 +28,7 @@ class Rule:
 
 RULES = (
     Rule("offer", 7, "个保法第十九条：实现目的所必要的最短时间（选项八小时后已失效）"),
+    Rule("early_receipt", 7, "个保法第十九条：只用于等待同一条消息的发送结果"),
     Rule("effect", 30, "个保法第十九条：只用于同一轮对话的重试"),
     Rule("attempt", 30, "个保法第十九条：只用于限制身份核对的次数"),
     Rule("occurrence", 730, "随访期内核对提醒是否送达"),
@@ -70,19 +64,3 @@ async def _batch(services: Services, rule: Rule, batch: int) -> int:
         if not await retention.become_pruner(tx):
             return 0
         return await retention.prune(tx, rule.store, services.clock.now() - kept, batch)
-
-
-async def keep_pruning(services: Services) -> None:
-    """Prune every hour until cancelled."""
-    while True:
-        try:
-            removed = await prune(services)
-            if any(removed.values()):
-                log.info("retention.pruned", **removed)
-        except UNAVAILABLE:
-            log.warning("retention.failed", reason="database")
-        except OSError as error:  # heads are files as well
-            log.warning("retention.failed", reason=type(error).__name__)
-        except MedrepError as error:
-            log.error("retention.failed", reason=str(error.fault))
-        await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""The ticker: what is due becomes outbox rows, once, or is recorded missed with its reason.
+"""The ticker: what is due becomes messages, turns or jobs, once, or is recorded missed with its reason.
 
 APScheduler is only the clock that calls us. Truth is rows: any number of tickers may run.
 """
@@ -7,32 +7,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from dateutil.rrule import rrule, rruleset, rrulestr
 
 from bot.clock import CHINA, real_now
 from bot.evidence import note
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import schedules
+from bot.schedule import recurrence
+from bot.schedule.beginning import Beginning, Job, Trigger
+from bot.store import timers
 from bot.store.database import UNAVAILABLE
-from bot.store.schedules import Due, Step
+from bot.store.occurrences import CANCELLED, MISSED, PENDING
+from bot.store.timers import Due, Step
 
 log = structlog.get_logger()
 BATCH = 1000
 TOGETHER = 2  # batches of one process at a time: one thinks here while the other is in the database
 EVERY = 1.0  # seconds
-MOST_UNHEARD = 1000  # occurrences of one plan recorded at once after a downtime: the newest
+MOST_UNHEARD = 1000  # occurrences of one timer recorded at once after a downtime: the newest
 
 
 class Timers:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, trigger: Trigger, jobs: Mapping[str, Job]) -> None:
+        """`trigger` begins turns; `jobs`: the functions that timers of action `job` name."""
         self._services = services
+        self._beginning = Beginning(services, trigger, jobs)
         self._scheduler = AsyncIOScheduler(timezone=CHINA)
 
     def start(self) -> None:
@@ -40,15 +44,26 @@ class Timers:
         self._scheduler.add_job(self.tick, "interval", seconds=EVERY, max_instances=1, coalesce=True)
         self._scheduler.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """No tick begins any more; jobs under way are cancelled."""
         self._scheduler.shutdown(wait=False)
+        await self._beginning.stop()
+
+    async def finished(self) -> None:
+        """Return when no job of this process runs."""
+        await self._beginning.finished()
 
     async def tick(self) -> int:
-        """Queue all that is due; how many reminders that was."""
+        """Queue all that is due, and begin turns and jobs; how many messages were queued."""
         claimed, queued = await self._batch()
-        if claimed < BATCH:
-            return queued
-        return queued + sum(await asyncio.gather(*(self._rest() for _ in range(TOGETHER))))
+        if claimed == BATCH:
+            queued += sum(await asyncio.gather(*(self._rest() for _ in range(TOGETHER))))
+        try:
+            await self._jobs()
+            await self._beginning.begin()
+        except UNAVAILABLE:
+            log.warning("ticker.failed", reason="database")
+        return queued
 
     async def _rest(self) -> int:
         claimed, total = BATCH, 0
@@ -58,15 +73,15 @@ class Timers:
         return total
 
     async def _batch(self) -> tuple[int, int]:
-        """How many due plans were claimed, and how many reminders queued; none while the database is away."""
+        """How many due timers were claimed, and how many messages queued; none while the database is away."""
         services, now = self._services, self._services.clock.now()
         try:
             async with services.db.begin() as tx:
-                due = await schedules.claim(tx, now, BATCH)
+                due = await timers.claim(tx, now, BATCH)
                 if not due:
                     return 0, 0
                 steps = [_step(one, now) for one in due]
-                queued, missed = await schedules.advance(tx, steps, now, real_now())
+                queued, missed = await timers.advance(tx, steps, now, real_now())
                 if missed:
                     # One outage is one incident, not one per reminder.
                     await note(tx, "reminders.missed", now, "ticker", count=missed)
@@ -76,59 +91,54 @@ class Timers:
             return 0, 0
         return len(due), queued
 
+    async def _jobs(self) -> None:
+        """A job that is late runs once, however often it was due meanwhile."""
+        now = self._services.clock.now()
+        async with self._services.db.begin() as tx:
+            if due := await timers.claim_jobs(tx, now):
+                await timers.advance(tx, [_job_step(one, now) for one in due], now, real_now())
+
 
 def _step(due: Due, now: datetime) -> Step:
     try:
         return step(due, now)
-    except (ValueError, TypeError, OverflowError):
-        # One plan that cannot be read must not hold up all others: it ends, and says so.
-        log.error("ticker.unreadable_rule", plan=due.id)
-        return Step(due, None, due.due_at, "unreadable rule")
+    except (ValueError, TypeError, KeyError, OverflowError):
+        # One timer that cannot be read must not hold up all others: it ends, and says so.
+        log.error("ticker.unreadable_rule", timer=due.id)
+        return Step(due, None, due.due_at, MISSED, "unreadable rule")
 
 
 def step(due: Due, now: datetime) -> Step:
-    """What becomes of a due plan now: late within its grace it still leaves, later it is missed."""
+    """What becomes of a due timer now: late within its grace it still leaves, later it is missed."""
     upcoming, unheard = _after(due, now)
-    expires_at = due.due_at + timedelta(seconds=due.grace)
     latest = unheard[-1] if unheard else due.due_at
-    late = now > latest + timedelta(seconds=due.grace)
-    missed = due.silent or ("downtime" if late else None)
-    if not unheard:
-        return Step(due, upcoming, expires_at, missed)
-    # Several passed: only the newest may still leave, the others are missed.
-    earlier = (due.due_at, *unheard[:-1])
     expires_at = latest + timedelta(seconds=due.grace)
-    return Step(replace(due, due_at=latest), upcoming, expires_at, missed, earlier)
+    state, reason = PENDING, None
+    if due.silent == "stopped":
+        state, reason = CANCELLED, due.silent  # as what was queued when they said it
+    elif due.silent:
+        state, reason = MISSED, due.silent
+    elif now > expires_at:
+        state, reason = MISSED, "downtime"
+    # Several passed: only the newest may still leave, the others are missed.
+    earlier = (due.due_at, *unheard[:-1]) if unheard else ()
+    return Step(replace(due, due_at=latest), upcoming, expires_at, state, reason, earlier)
 
 
 def _after(due: Due, now: datetime) -> tuple[datetime | None, tuple[datetime, ...]]:
-    """The plan's first occurrence after `now`, and those between its due time and now."""
-    # Counting needs the true start. Without a count any occurrence is as good a start as the first, and
-    # the rule need not walk through the years up to now.
-    start = due.starts_at if "COUNT" in due.rrule.upper() else due.due_at
-    upcoming = _next(due.rrule, start, due.due_at)
+    """The timer's first occurrence after `now`, and those between its due time and now."""
+    if due.rrule is None:
+        return None, ()
+    upcoming = recurrence.after(due.rrule, due.zone, due.starts_at, due.slot_at)
     if upcoming is None or upcoming > now:
         return upcoming, ()
     unheard: deque[datetime] = deque(maxlen=MOST_UNHEARD)
-    for local in _rule(due.rrule, start).xafter(_local(due.due_at)):
-        occurrence = local.replace(tzinfo=CHINA)
-        if occurrence > now:
-            return occurrence, tuple(unheard)
-        unheard.append(occurrence)
+    for moment in recurrence.all_after(due.rrule, due.zone, due.starts_at, due.slot_at):
+        if moment > now:
+            return moment, tuple(unheard)
+        unheard.append(moment)
     return None, tuple(unheard)
 
 
-@lru_cache(maxsize=10_000)
-def _next(text: str, starts_at: datetime, after: datetime) -> datetime | None:
-    """The rule's next occurrence. Remembered: thousands are due at eight every morning."""
-    found = _rule(text, starts_at).after(_local(after))
-    return found and found.replace(tzinfo=CHINA).astimezone(UTC)
-
-
-def _rule(text: str, starts_at: datetime) -> rrule | rruleset:
-    """RFC 5545, in China's wall-clock time (which has no daylight saving)."""
-    return rrulestr(text, dtstart=_local(starts_at))
-
-
-def _local(moment: datetime) -> datetime:
-    return moment.astimezone(CHINA).replace(tzinfo=None)
+def _job_step(due: Due, now: datetime) -> Step:
+    return replace(step(replace(due, grace=0), now), state=PENDING, reason=None, unheard=())

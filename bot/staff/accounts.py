@@ -92,6 +92,19 @@ async def find_reps(tx: Tx, names: Collection[str], now: datetime) -> dict[str, 
     return {**found, **new}
 
 
+async def colleague(tx: Tx, login: str, roles: Collection[Role] = frozenset(Role)) -> StaffRow:
+    """The colleague who acts under this login, with one of these roles at least.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: disabled, or none of the roles).
+    """
+    found = await _of_login(tx, login)
+    if found.disabled_at is not None:
+        raise MedrepError(Fault.CONFLICT, "this login is disabled")
+    if not set(roles) & set(found.roles):
+        raise MedrepError(Fault.CONFLICT, f"this needs one of the roles {', '.join(sorted(roles))}")
+    return found
+
+
 async def _of_login(tx: Tx, login: str) -> StaffRow:
     found = await staff.read(tx, login, lock=True)
     if not found:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, not_, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
+from bot.store.occurrences import Origin
 from bot.store.tables import outbox
 
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
@@ -48,6 +50,7 @@ class Draft:
     purpose: Purpose
     choices: tuple[Choice, ...] = ()
     unordered: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
 
     @classmethod
     def of(cls, reply: Reply, *, unordered: bool = False) -> Draft:
@@ -61,7 +64,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An outbox row. A row with a `template` is rendered at send."""
+    """An outbox row. The text of a timer's occurrence is made when it is sent, from its `origin`."""
 
     id: int
     contact_id: int
@@ -71,8 +74,7 @@ class Outgoing:
     purpose: Purpose
     priority: int
     body_enc: bytes | None
-    template: str | None
-    refs: dict[str, Any]
+    occurrence_id: int | None
     basis: str | None
     unordered: bool
     fault: str | None
@@ -81,6 +83,7 @@ class Outgoing:
     pieces_sent: int
     halved: int
     expires_at: datetime | None
+    origin: Origin | None = None  # read where the row is about to be sent
 
     @classmethod
     def of(cls, row: Any) -> Outgoing:
@@ -94,8 +97,7 @@ class Outgoing:
             purpose=Purpose(row.purpose),
             priority=row.priority,
             body_enc=None if row.body_enc is None else bytes(row.body_enc),
-            template=row.template,
-            refs=row.refs or {},
+            occurrence_id=row.occurrence_id,
             basis=row.basis,
             unordered=row.unordered,
             fault=row.fault,
@@ -107,25 +109,28 @@ class Outgoing:
         )
 
 
-async def sealed(tx: Tx, vault: Vault, person_id: UUID, draft: Draft) -> bytes:
+async def sealed(tx: Tx, vault: Vault, key_id: UUID, draft: Draft) -> bytes:
     """What a row keeps of a message. Raises MedrepError(ERASED)."""
-    body = {
+    body: dict[str, Any] = {
         "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
         "choices": [[choice.id, choice.label] for choice in draft.choices],
     }
-    return await vault.seal(tx, person_id, json.dumps(body), "outbox.body")
+    if draft.fields:
+        body["fields"] = dict(draft.fields)
+    return await vault.seal(tx, key_id, json.dumps(body), "outbox.body")
 
 
 async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
     """The message that a row keeps. Raises MedrepError(ERASED | NO_BASIS: it keeps none)."""
     if row.body_enc is None:
-        raise MedrepError(Fault.NO_BASIS, "neither a body nor a template")
+        raise MedrepError(Fault.NO_BASIS, "its text is not made yet")
     body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "outbox.body"))
     return Draft(
         parts=tuple(Part(words, Basis.parse(basis) if basis else None) for words, basis in body["parts"]),
         purpose=row.purpose,
         choices=tuple(Choice(*choice) for choice in body["choices"]),
         unordered=row.unordered,
+        fields=body.get("fields", {}),
     )
 
 
@@ -140,12 +145,14 @@ async def add(
     turn_id: UUID | None = None,
     passive: tuple[int, datetime] | None = None,
     expires_at: datetime | None = None,
+    subject: str | None = None,
 ) -> tuple[int, bytes]:
     """Queue a message; its id and ciphertext.
 
     `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
+    `subject`: the row that it is about, where we began it.
     """
-    body = await sealed(tx, vault, contact.person_id, draft)
+    body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
     outbox_id: int = (
         await tx.execute(
             insert(outbox)
@@ -157,6 +164,7 @@ async def add(
                 body_enc=body,
                 basis=draft.basis,
                 purpose=draft.purpose.value,
+                subject=subject,
                 state=OutboxState.WAITING.value,
                 unordered=draft.unordered,
                 passive_inbox_id=passive[0] if passive else None,
@@ -189,6 +197,16 @@ async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tupl
         if error.fault != Fault.ERASED:
             raise
         return ()
+
+
+async def has_left(tx: Tx, contact_id: int, response: str) -> bool:
+    """Whether a message with this response has left for the contact."""
+    query = exists().where(
+        outbox.c.contact_id == contact_id,
+        outbox.c.state.in_([OutboxState.SENT.value, OutboxState.DELIVERED.value]),
+        outbox.c.basis.contains(f"response:{response}@", autoescape=True),
+    )
+    return bool((await tx.execute(select(query))).scalar_one())
 
 
 async def depth(tx: Tx) -> dict[str, int]:

@@ -128,11 +128,10 @@ async def unserved(tx: Tx, since: datetime, now: datetime, accounts: Collection[
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """A claimed row that is about to be with the platform; `body_enc`: the text of a rendered row."""
+    """A claimed row, with its text, that is about to be with the platform."""
 
     row: Outgoing
     via: str = "active"
-    body_enc: bytes | None = None
 
 
 async def lock(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
@@ -148,16 +147,17 @@ _HAND_OVER = text(
     """
     UPDATE outbox
     SET written_at = :now, lease_until = :lease_until, via = handed.via,
-        body_enc = coalesce(handed.body_enc, outbox.body_enc)
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:vias AS text[]), CAST(:bodies AS bytea[]))
-         AS handed(id, via, body_enc)
+        body_enc = coalesce(handed.body_enc, outbox.body_enc), basis = coalesce(handed.basis, outbox.basis)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:vias AS text[]), CAST(:bodies AS bytea[]),
+                CAST(:bases AS text[])) AS handed(id, via, body_enc, basis)
     WHERE outbox.id = handed.id
     """
 )
 
 
 async def hand_over(tx: Tx, handed: Sequence[HandOver], now: datetime, lease: timedelta) -> None:
-    """From the commit on these locked rows may be with the platform."""
+    """From the commit on these locked rows may be with the platform; the text of an occurrence is kept."""
+    made = [one.row if one.row.occurrence_id is not None else None for one in handed]
     await tx.execute(
         _HAND_OVER,
         {
@@ -165,7 +165,8 @@ async def hand_over(tx: Tx, handed: Sequence[HandOver], now: datetime, lease: ti
             "lease_until": now + lease,
             "ids": [one.row.id for one in handed],
             "vias": [one.via for one in handed],
-            "bodies": [one.body_enc for one in handed],
+            "bodies": [row and row.body_enc for row in made],
+            "bases": [row and row.basis for row in made],
         },
     )
 

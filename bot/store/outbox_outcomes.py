@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, cast, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
 
-from bot.model import PROACTIVE, Account, OutboxState
-from bot.store import channels
+from bot.model import PROACTIVE, Fault, OutboxState
+from bot.store import channels, occurrences
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
-from bot.store.tables import contact, occurrence, outbox
+from bot.store.receipts import Report
+from bot.store.tables import inbox, outbox
 
 _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
-_NEVER = frozenset({OutboxState.FAILED, OutboxState.BLOCKED, OutboxState.CANCELLED, OutboxState.EXPIRED})
+_OPEN = frozenset({OutboxState.WAITING, OutboxState.SENDING, OutboxState.HELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
     )
     if done.first() is None:
         return False
-    if outcome.state in _NEVER:
-        await _reminders_missed(tx, [row.id])
+    if row.occurrence_id is not None and outcome.state not in _OPEN:
+        await occurrences.ended(tx, [row.id])
     await _next_in_line(tx, [row.contact_id])
     return True
 
@@ -82,7 +83,9 @@ async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: 
         },
     )
     await _next_in_line(tx, [row.contact_id for row, _ in rows])
-    return frozenset(done.scalars())
+    ours = frozenset(done.scalars())
+    await occurrences.ended(tx, [row.id for row, _ in rows if row.occurrence_id and row.id in ours])
+    return ours
 
 
 _SENT = text(
@@ -157,48 +160,53 @@ async def cancel_open(tx: Tx, contact_id: int) -> None:
     await _end(tx, which, OutboxState.CANCELLED, "unreachable")
 
 
+async def cancel(tx: Tx, outbox_id: int, reason: str) -> bool:
+    """Whether this message was still queued; it will not leave."""
+    which = and_(outbox.c.id == outbox_id, outbox.c.state.in_(_QUEUED))
+    return bool((await _end(tx, which, OutboxState.CANCELLED, reason))[0])
+
+
+async def cancel_turn(tx: Tx, inbox_id: int, reason: str) -> bool:
+    """Whether anything was still queued of what the turn of this trigger said; it will not leave."""
+    turn_id = select(inbox.c.turn_id).where(inbox.c.id == inbox_id).scalar_subquery()
+    which = and_(outbox.c.turn_id == turn_id, outbox.c.state.in_(_QUEUED))
+    return bool((await _end(tx, which, OutboxState.CANCELLED, reason))[0])
+
+
+async def defer(tx: Tx, outbox_id: int, until: datetime, expires_at: datetime) -> bool:
+    """Whether this message is still queued; it does not leave before then (business time)."""
+    done = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == outbox_id, outbox.c.state.in_(_QUEUED))
+        .values(not_before=until, parked=True, expires_at=expires_at, fault=Fault.NOT_NOW.value)
+    )
+    return bool(done.rowcount)
+
+
 async def _end(tx: Tx, which: ColumnElement[bool], state: OutboxState, fault: str) -> tuple[list[int], int]:
     """These rows will not leave; their ids, and how many of them were reminders."""
     done = await tx.execute(
         update(outbox).where(which).values(state=state.value, fault=fault).returning(outbox.c.id)
     )
     ids = list(done.scalars())
-    return ids, await _reminders_missed(tx, ids)
+    return ids, await occurrences.ended(tx, ids)
 
 
-async def _reminders_missed(tx: Tx, ids: list[int]) -> int:
-    """A due reminder that does not leave is recorded missed, with its reason; how many were reminders."""
-    if not ids:
-        return 0
-    done = await tx.execute(
-        update(occurrence)
-        .where(
-            outbox.c.id.in_(ids),
-            outbox.c.refs.has_key("plan"),
-            occurrence.c.plan_id == cast(outbox.c.refs["plan"].astext, BigInteger),
-            occurrence.c.due_at == cast(outbox.c.refs["due"].astext, occurrence.c.due_at.type),
-        )
-        .values(state="missed", reason=outbox.c.fault)
-        .returning(occurrence.c.plan_id)
-    )
-    return len(done.all())
+async def reported(tx: Tx, report: Report) -> tuple[int, OutboxState] | None:
+    """The platform's later word on a message it had taken: the row's id and state, if we know it.
 
-
-async def delivered(tx: Tx, account: Account, platform_id: str, state: OutboxState) -> int | None:
-    """The platform's later word on a message it had taken; the row's id, if we know it."""
+    What counted as sent and failed after all is `failed`, and its reminder missed.
+    """
+    state = OutboxState.DELIVERED if report.delivered else OutboxState.FAILED
     row: int | None = (
         await tx.execute(
             update(outbox)
-            .where(
-                outbox.c.platform_id == platform_id,
-                outbox.c.contact_id.in_(
-                    select(contact.c.id).where(
-                        contact.c.channel == account.channel.value, contact.c.account == account.name
-                    )
-                ),
-            )
-            .values(state=state.value)
+            .where(outbox.c.platform_id == report.platform_id, outbox.c.account == str(report.account))
+            .values(state=state.value, fault=None if report.delivered else report.status)
             .returning(outbox.c.id)
         )
     ).scalar()
-    return row
+    if row is None:
+        return None
+    await occurrences.ended(tx, [row])
+    return row, state

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, literal, select, update
+from sqlalchemy import delete, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
-from bot.store import channels
+from bot.store import channels, occurrences
 from bot.store.database import Tx, notify
 from bot.store.tables import circuit, contact, outbox
 
@@ -58,7 +58,7 @@ async def queued(tx: Tx) -> list[Queued]:
             (contact.c.channel + ":" + contact.c.account).label("account"),
             outbox.c.purpose,
             outbox.c.state,
-            func.coalesce(outbox.c.basis, outbox.c.template).label("basis"),
+            outbox.c.basis,
             outbox.c.created_at,
         )
         .join(contact, contact.c.id == outbox.c.contact_id)
@@ -74,5 +74,8 @@ async def cancel(tx: Tx, ids: Sequence[int]) -> int:
         update(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.state.in_(_QUEUED))
         .values(state=OutboxState.CANCELLED.value, fault="restored", fence=outbox.c.fence + 1)
+        .returning(outbox.c.id)
     )
-    return int(done.rowcount)
+    cancelled = list(done.scalars())
+    await occurrences.ended(tx, cancelled)
+    return len(cancelled)

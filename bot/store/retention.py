@@ -8,16 +8,23 @@ from sqlalchemy import ColumnElement, Table, delete, select, text, true, tuple_
 
 from bot.model import InboxState
 from bot.store.database import Tx
-from bot.store.tables import attempt, effect, inbox, occurrence, offer
+from bot.store.occurrences import PENDING
+from bot.store.tables import attempt, early_receipt, effect, inbox, occurrence, offer
 
 _LOCK = 7_263_503
-_OVER = (InboxState.DONE.value, InboxState.FAILED.value)
+_OVER = (
+    InboxState.DONE.value,
+    InboxState.FAILED.value,
+    InboxState.EXPIRED.value,
+    InboxState.CANCELLED.value,
+)
 # What ages by which column; what is still under way never goes.
 _AGES: dict[Table, tuple[ColumnElement[datetime], ColumnElement[bool]]] = {
     effect: (effect.c.at, true()),
     attempt: (attempt.c.at, true()),
     offer: (offer.c.offered_at, true()),
-    occurrence: (occurrence.c.due_at, occurrence.c.state != "queued"),
+    early_receipt: (early_receipt.c.at, true()),
+    occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),
     inbox: (inbox.c.received_at, inbox.c.state.in_(_OVER)),
 }
 _STORES = {table.name: table for table in _AGES}

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
 from bot.store.keys import Vault
 from bot.store.tables import doctor, staff, task
@@ -29,6 +30,9 @@ class TaskRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     escalated_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    outcome: str | None
     key_id: UUID | None  # None: the detail is under the company's own key
     detail: str | None
 
@@ -79,6 +83,12 @@ async def of_key(tx: Tx, vault: Vault, key: str) -> TaskRow:
     return await _row(tx, vault, row)
 
 
+async def locked(tx: Tx, vault: Vault, task_id: int) -> TaskRow | None:
+    """The task, locked; None when there is none."""
+    row = (await tx.execute(_TASKS.where(task.c.id == task_id).with_for_update(of=task))).first()
+    return None if row is None else await _row(tx, vault, row)
+
+
 async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetime) -> TaskRow | None:
     """The contact's newest task of this kind that is neither done nor overdue; locked."""
     query = (
@@ -103,13 +113,11 @@ async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID | None, detai
     await tx.execute(update(task).where(task.c.id == task_id).values(key_id=key_id, detail_enc=sealed))
 
 
-async def read(
-    tx: Tx, vault: Vault, *, state: str | None = None, task_id: int | None = None
-) -> list[TaskRow]:
-    """Tasks by due time, their details decrypted where the key still exists."""
+async def read(tx: Tx, vault: Vault, *, waiting: bool = False, task_id: int | None = None) -> list[TaskRow]:
+    """Tasks by due time, their details decrypted, or that they were erased; `waiting`: those not done."""
     query = _TASKS
-    if state is not None:
-        query = query.where(task.c.state == state)
+    if waiting:
+        query = query.where(task.c.state != "done")
     if task_id is not None:
         query = query.where(task.c.id == task_id)
     rows = (await tx.execute(query.order_by(task.c.due_at))).all()
@@ -130,17 +138,28 @@ async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         escalated_at=row.escalated_at,
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
+        outcome=row.outcome,
         key_id=row.key_id,
         detail=await _detail(tx, vault, row),
     )
 
 
 async def _detail(tx: Tx, vault: Vault, row: Any) -> str | None:
+    """What the colleague reads; that the words were deleted, if they were."""
     if row.detail_enc is None:
         return None
+    if not row.detail_enc:
+        return ERASED_TEXT
     if row.key_id is None:
         return vault.keyring.open_for_us(row.detail_enc, "task.detail")
-    return await vault.open_text(tx, row.key_id, row.detail_enc, "task.detail")
+    try:
+        return await vault.open_text(tx, row.key_id, row.detail_enc, "task.detail")
+    except MedrepError as error:
+        if error.fault != Fault.ERASED:
+            raise
+        return ERASED_TEXT
 
 
 async def close(tx: Tx, task_id: int, now: datetime, by: str, outcome: str) -> bool:
@@ -151,6 +170,7 @@ async def close(tx: Tx, task_id: int, now: datetime, by: str, outcome: str) -> b
         .values(
             state="done",
             closed_at=now,
+            closed_by=by,
             outcome=outcome,
             acknowledged_at=func.coalesce(task.c.acknowledged_at, now),
             acknowledged_by=func.coalesce(task.c.acknowledged_by, by),

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Fault, InboundKind, InboxState, MedrepError
+from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
 from bot.store import channels
 from bot.store.database import Tx
 from bot.store.tables import contact, effect, inbox, turn
@@ -20,12 +20,18 @@ TOGETHER = 20  # rows that may form one turn
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A turn that this worker owns until `lease_until` (real time), while `fence` is the newest."""
+    """A turn that this worker owns until `lease_until` (real time), while `fence` is the newest.
+
+    With a `purpose` it is a trigger's: all that is said in it is for that, and expires with it.
+    """
 
     turn_id: UUID
     contact_id: int
     fence: int
     attempts: int
+    purpose: Purpose | None = None
+    subject: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,11 @@ async def claim_next(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
                 attempts=turn.c.attempts + 1,
                 lease_until=now + lease,
             )
-            .returning(turn.c.id, turn.c.contact_id, turn.c.fence, turn.c.attempts)
+            .returning(*_CLAIM)
         )
     ).first()
     if row is not None:
-        return Claim(row.id, row.contact_id, row.fence, row.attempts)
+        return _claim(row)
     for _ in range(3):
         opened = await _open(tx, now, lease)
         if opened is not CONTENDED:
@@ -73,17 +79,43 @@ async def claim_next(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     return None
 
 
+_CLAIM = (
+    turn.c.id,
+    turn.c.contact_id,
+    turn.c.fence,
+    turn.c.attempts,
+    turn.c.purpose,
+    turn.c.subject,
+    turn.c.expires_at,
+)
+
+
+def _claim(row: Any) -> Claim:
+    purpose = Purpose(row.purpose) if row.purpose else None
+    return Claim(row.id, row.contact_id, row.fence, row.attempts, purpose, row.subject, row.expires_at)
+
+
 CONTENDED = Claim(UUID(int=0), 0, 0, 0)  # another worker was faster than our snapshot: look again
 
 
 async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     busy = exists().where(turn.c.contact_id == inbox.c.contact_id, turn.c.state.in_(["running", "retry"]))
+    words = inbox.alias()
+    # A trigger does not begin while words of theirs wait, be it for their continuation.
+    spoken = exists().where(
+        words.c.contact_id == inbox.c.contact_id, words.c.state == "waiting", words.c.priority == 0
+    )
     candidate = (
         await tx.execute(
             select(inbox.c.contact_id)
             .join(contact, contact.c.id == inbox.c.contact_id)
-            .where(inbox.c.state == "waiting", inbox.c.ready_at <= now, ~busy)
-            .order_by(inbox.c.id)
+            .where(
+                inbox.c.state == "waiting",
+                inbox.c.ready_at <= now,
+                ~busy,
+                or_(inbox.c.priority == 0, ~spoken),
+            )
+            .order_by(inbox.c.priority, inbox.c.id)
             .limit(1)
             # NO KEY: storing a further message of this contact must not wait for us.
             .with_for_update(of=contact, skip_locked=True, key_share=True)
@@ -94,9 +126,16 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     # Our snapshot may be older than the lock: what we saw waiting can be done by now.
     rows = (
         await tx.execute(
-            select(inbox.c.id, inbox.c.kind, inbox.c.ready_at)
+            select(
+                inbox.c.id,
+                inbox.c.kind,
+                inbox.c.ready_at,
+                inbox.c.purpose,
+                inbox.c.subject,
+                inbox.c.expires_at,
+            )
             .where(inbox.c.contact_id == candidate, inbox.c.state == "waiting")
-            .order_by(inbox.c.id)
+            .order_by(inbox.c.priority, inbox.c.id)
             .limit(TOGETHER)
         )
     ).all()
@@ -112,11 +151,15 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
             fence=1,
             lease_until=now + lease,
             started_at=now,
+            purpose=rows[0].purpose,
+            subject=rows[0].subject,
+            expires_at=rows[0].expires_at,
         )
         .on_conflict_do_nothing()  # uq_turn_open
-        .returning(turn.c.id)
+        .returning(*_CLAIM)
     )
-    if opened.first() is None:
+    claimed = opened.first()
+    if claimed is None:
         return CONTENDED
     together = [rows[0].id]
     if rows[0].kind == InboundKind.TEXT:
@@ -127,7 +170,7 @@ async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     await tx.execute(
         update(inbox).where(inbox.c.id.in_(together)).values(state=InboxState.CLAIMED.value, turn_id=turn_id)
     )
-    return Claim(turn_id, candidate, 1, 1)
+    return _claim(claimed)
 
 
 async def finish(

@@ -9,7 +9,7 @@ import pytest
 from bot.clock import real_now
 from bot.inbound.scene import read_scene
 from bot.inbound.turn_input import Reading, read_turn
-from bot.model import Choice, InboundKind, InboxState, Message, Purpose, read_pick
+from bot.model import Choice, InboundKind, InboxState, Message, Purpose, TurnInput, read_pick
 from bot.store import turns
 from bot.store.inbox import Waiting
 from bot.store.outbox import Draft, Part
@@ -57,6 +57,45 @@ def test_an_unknown_id_that_is_a_place_is_that_place() -> None:
 def test_what_the_id_names_comes_first() -> None:
     old = Choice("entry:met-dose", "找同事")
     assert picked(reading(InboundKind.CHOICE, "找同事", "1201", old)) == "entry:met-dose"
+
+
+def menu(key: str, *, verified: bool = True) -> Reading:
+    body = {"text": "", "choice": "", "event": "click", "detail": {"key": key} if key else {}}
+    event = Waiting(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
+    found = read_turn([event], OFFERED, verified=verified, intents={"ask_help", "ask_human", "verify"})
+    assert found is not None
+    return found
+
+
+def test_a_click_on_the_menu_is_a_choice_an_intent_or_words() -> None:
+    assert menu("intent:ask_help").input.intent == "ask_help"
+    assert menu("text:二甲双胍怎么吃").input == TurnInput(text="二甲双胍怎么吃")
+    assert menu("human").input.intent == "ask_human"
+    assert picked(menu("entry:met-renal")) == "entry:met-renal"
+    assert picked(menu("medical_information")) == "medical_information"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "V1001_GOOD", "intent:", "intent:nonsense", "intent:verify", "text: ", "2"]
+)
+def test_an_unknown_key_is_answered_as_not_understood(key: str) -> None:
+    assert menu(key).fixed == "utter_fallback"
+    stranger = menu(key, verified=False)
+    assert (stranger.fixed, stranger.input.intent) == ("", "verify")
+
+
+def test_a_stranger_gets_nothing_by_the_menu_but_a_person() -> None:
+    for key in ("entry:met-renal", "text:二甲双胍怎么吃", "intent:ask_help", "medical_information"):
+        found = menu(key, verified=False).input
+        assert (found.intent, found.entities) == ("verify", {})
+    for key in ("human", "intent:ask_human", "text:转人工"):
+        assert menu(key, verified=False).input.intent == "ask_human"
+
+
+def test_a_link_of_the_menu_is_no_turn() -> None:
+    body = {"text": "", "choice": "", "event": "view", "detail": {"key": "https://example.com"}}
+    event = Waiting(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
+    assert read_turn([event], OFFERED, verified=True) is None
 
 
 def test_ids_are_digits_and_read_back() -> None:

@@ -19,9 +19,9 @@ MANY = """
         INSERT INTO contact (channel, account, audience, person_id, address_enc, created_at)
         SELECT 'wechat', :account, 'doctor', id, '', now() FROM people RETURNING id, person_id
     )
-    INSERT INTO outbox (contact_id, person_id, account, template, refs, purpose, state, created_at, retry_at,
+    INSERT INTO outbox (contact_id, person_id, account, body_enc, purpose, state, created_at, retry_at,
                         not_before, parked)
-    SELECT id, person_id, 'wechat:' || :account, 'utter_thanks', '{}', 'medication', 'waiting', now(),
+    SELECT id, person_id, 'wechat:' || :account, '', 'medication', 'waiting', now(),
            now() - interval '1 hour', CAST(:not_before AS timestamptz),
            CAST(:not_before AS timestamptz) IS NOT NULL
     FROM contacts

@@ -10,12 +10,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 
 from bot.clock import real_now
 from bot.doctors import import_doctors, issue_codes, verify
 from bot.inbound.receive import Receiver
+from bot.inbound.trigger import trigger
 from bot.model import Account, Audience, Channel, Fault, Inbound, InboundKind, MedrepError, Purpose
+from bot.outbound.circumstances import read_circumstances
 from bot.outbound.release import release
 from bot.people import stop
 from bot.privacy import export_person
@@ -25,7 +27,8 @@ from bot.settings import Accounts, WebChatAccount
 from bot.store import contacts, doctors, outbox, people
 from bot.store.contacts import Contact
 from bot.store.outbox import Draft
-from bot.store.tables import person, plan
+from bot.store.tables import person
+from tests.schedule.setting import remind
 
 FIRST, SECOND = Account(Channel.WEBCHAT, "first"), Account(Channel.WEBCHAT, "second")
 ACCOUNTS = Accounts(webchat={name: WebChatAccount(audience=Audience.DOCTOR) for name in ("first", "second")})
@@ -77,9 +80,10 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
         made, _ = await outbox.add(
             tx, services.vault, contact, Draft.of(reply), now=services.clock.now(), retry_at=real_now()
         )
-        row = await outbox.read(tx, services.vault, made)
+        row = await outbox.read(tx, made)
+        facts = await read_circumstances(tx, services, [row])
         try:
-            await release(tx, services, row)
+            await release(tx, services, row, facts[row.contact_id])
         except MedrepError as error:
             return error.fault
     return None
@@ -87,25 +91,10 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
 
 async def reason_of_reminder(services: Services, contact: Contact) -> str | None:
     """Why a due reminder of this contact is not even queued."""
-    due = services.clock.now() - timedelta(minutes=1)
+    await remind(services, contact, services.clock.now() - timedelta(minutes=1))
+    await Timers(services, trigger, {}).tick()
     async with services.db.begin() as tx:
-        await tx.execute(
-            insert(plan).values(
-                contact_id=contact.id,
-                person_id=contact.person_id,
-                rrule="FREQ=DAILY",
-                starts_at=due,
-                next_due=due,
-                grace=1800,
-                template="utter_thanks",
-                refs={},
-                basis="response:utter_thanks@1",
-                purpose="medication",
-            )
-        )
-    await Timers(services).tick()
-    async with services.db.begin() as tx:
-        found = await tx.execute(text("SELECT reason FROM occurrence ORDER BY plan_id DESC LIMIT 1"))
+        found = await tx.execute(text("SELECT reason FROM occurrence ORDER BY timer_id DESC LIMIT 1"))
         reason: str | None = found.scalar_one()
     return reason
 

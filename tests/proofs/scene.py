@@ -84,15 +84,15 @@ class Scene:
         self.sent[phone.openid].append({**receipt, **what})
         return receipt
 
-    async def remind(self, template: str) -> None:
+    async def remind(self, response: str) -> None:
         """A few contacts have a reminder due now: pushed, for no connection can carry it."""
         now = datetime.now(UTC)
         due = text(
-            "INSERT INTO plan "
-            "(contact_id, person_id, rrule, starts_at, next_due, grace, template, basis, purpose) "
-            "SELECT contact.id, person_id, 'FREQ=DAILY;COUNT=1', :due, :due, 3600, :template, "
-            "'response:' || :template || '@', 'medication' FROM contact "
-            "JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
+            "INSERT INTO timer "
+            "(contact_id, person_id, action, name, refs, purpose, starts_at, next_due, grace) "
+            "SELECT contact.id, person_id, 'message', 'response', "
+            "jsonb_build_object('response', CAST(:response AS text)), 'medication', :due, :due, 3600 "
+            "FROM contact JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
         )
         agreed = text(
             "INSERT INTO consent (person_id, purpose, given_at, text_version, source) "
@@ -100,7 +100,7 @@ class Scene:
         )
         async with self.db.begin() as tx:
             await tx.execute(agreed, {"due": now})
-            await tx.execute(due, {"due": now, "template": template})
+            await tx.execute(due, {"due": now, "response": response})
 
     async def control(self, path: str, body: Any = None, method: str = "POST") -> Any:
         async with self.http.request(method, f"{self.double}/sandbox/control/{path}", json=body) as answer:
@@ -214,7 +214,7 @@ async def scene(home: Path, *, workers: int) -> AsyncIterator[Scene]:
     try:
         accounts = tomllib.loads((home / "sandbox.toml").read_text(encoding="utf-8"))["wechat"]
         double = str(accounts["sandbox"]["api_base"]).removesuffix("/sandbox/wechat")
-        db = Database(Cluster(home).url(), size=3)
+        db = Database(Cluster(home).url(), size=6)
         # Each to a connection of its own: what is killed must not break another's.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as http:

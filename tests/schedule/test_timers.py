@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from bot.clock import CHINA, Clock
 from bot.dialogue.published import Published
+from bot.inbound.trigger import trigger
 from bot.knowledge.encoder import Encoder
-from bot.model import Account, Audience, Channel
+from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.people import stop
 from bot.runtime.services import Services
 from bot.schedule.timers import BATCH, Timers
@@ -21,8 +23,13 @@ from bot.store import contact_view, contacts, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.keys import Vault
-from bot.store.tables import plan
+from tests.schedule.setting import remind
 
+MANY = """
+    INSERT INTO timer (contact_id, person_id, action, name, refs, purpose, rrule, starts_at, next_due, grace)
+    SELECT contact_id, person_id, action, name, refs, purpose, rrule, starts_at, next_due, grace
+    FROM (SELECT * FROM timer LIMIT 1) AS one CROSS JOIN generate_series(1, :count)
+"""
 EIGHT = datetime(2026, 11, 21, 8, 0, tzinfo=CHINA)
 
 
@@ -41,45 +48,29 @@ async def patient(services: Services) -> Contact:
         )
 
 
-async def add_plan(
-    services: Services, contact: Contact, due: datetime, rule: str = "FREQ=DAILY", count: int = 1
-) -> None:
-    row = {
-        "contact_id": contact.id,
-        "person_id": contact.person_id,
-        "rrule": rule,
-        "starts_at": due,
-        "next_due": due,
-        "grace": 1800,
-        "template": "utter_dose",
-        "refs": {"drug": "x"},
-        "basis": "response:utter_dose@1",
-        "purpose": "medication",
-    }
-    async with services.db.begin() as tx:
-        await tx.execute(insert(plan), [row] * count)
-
-
 async def rows(services: Services, query: str) -> list[Any]:
     async with services.db.begin() as tx:
         return list((await tx.execute(text(query))).all())
 
 
-async def test_due_is_queued_once_and_the_plan_moves_on(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1))
-    ticker = Timers(services)
+async def test_due_is_queued_once_and_the_timer_moves_on(services: Services, patient: Contact) -> None:
+    await remind(services, patient, EIGHT - timedelta(minutes=1))
+    ticker = Timers(services, trigger, {})
     assert await ticker.tick() == 1
     assert await ticker.tick() == 0
-    ((state, template, expires),) = await rows(services, "SELECT state, template, expires_at FROM outbox")
-    assert (state, template) == ("waiting", "utter_dose")
+    ((state, body, expires),) = await rows(services, "SELECT state, body_enc, expires_at FROM outbox")
+    assert (state, body) == ("waiting", None), "its text is made when it is sent"
     assert expires == EIGHT + timedelta(minutes=29)
-    ((due,),) = await rows(services, "SELECT next_due FROM plan")
+    ((due,),) = await rows(services, "SELECT next_due FROM timer")
     assert due == EIGHT + timedelta(days=1, minutes=-1)
 
 
-async def test_tickers_side_by_side_queue_each_plan_once(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1), count=BATCH * 2 + 7)
-    queued = await asyncio.gather(*(Timers(services).tick() for _ in range(4)))
+async def test_tickers_side_by_side_queue_each_timer_once(services: Services, patient: Contact) -> None:
+    for number in range(3):
+        await remind(services, patient, EIGHT - timedelta(minutes=number))
+    async with services.db.begin() as tx:
+        await tx.execute(text(MANY), {"count": BATCH * 2 + 4})
+    queued = await asyncio.gather(*(Timers(services, trigger, {}).tick() for _ in range(4)))
     assert sum(queued) == BATCH * 2 + 7
     assert (await rows(services, "SELECT count(*) FROM outbox"))[0][0] == BATCH * 2 + 7
 
@@ -87,17 +78,17 @@ async def test_tickers_side_by_side_queue_each_plan_once(services: Services, pat
 async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(
     services: Services, patient: Contact
 ) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(days=3, minutes=10))
-    assert await Timers(services).tick() == 1, "today's is ten minutes late, within its grace"
+    await remind(services, patient, EIGHT - timedelta(days=3, minutes=10))
+    assert await Timers(services, trigger, {}).tick() == 1, "today's is ten minutes late, within its grace"
     found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY due_at")
-    assert [tuple(row) for row in found] == [("missed", "downtime")] * 3 + [("queued", None)]
+    assert [tuple(row) for row in found] == [("missed", "downtime")] * 3 + [("pending", None)]
     incidents = await rows(services, "SELECT facts FROM evidence WHERE kind = 'reminders.missed'")
     assert [row[0] for row in incidents] == [{"count": 3}], "one outage is one incident"
 
 
 async def test_past_its_grace_it_is_missed(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(hours=2))
-    assert await Timers(services).tick() == 0
+    await remind(services, patient, EIGHT - timedelta(hours=2))
+    assert await Timers(services, trigger, {}).tick() == 0
     assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
         ("missed", "downtime")
     ]
@@ -105,43 +96,46 @@ async def test_past_its_grace_it_is_missed(services: Services, patient: Contact)
 
 
 async def test_who_said_stop_is_not_reminded(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1))
+    await remind(services, patient, EIGHT - timedelta(minutes=1))
     async with services.db.begin() as tx:
         await stop.stop(tx, patient, services.clock.now())
-    assert await Timers(services).tick() == 0
-    assert [r[0] for r in await rows(services, "SELECT reason FROM occurrence")] == ["stopped"]
+    assert await Timers(services, trigger, {}).tick() == 0
+    assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
+        ("cancelled", "stopped")
+    ]
 
 
-async def test_a_finished_rule_ends_the_plan(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1), "FREQ=DAILY;COUNT=1")
-    assert await Timers(services).tick() == 1
-    assert [r[0] for r in await rows(services, "SELECT next_due FROM plan")] == [None]
+async def test_a_finished_rule_ends_the_timer(services: Services, patient: Contact) -> None:
+    await remind(services, patient, EIGHT - timedelta(minutes=1), "FREQ=DAILY;COUNT=1")
+    assert await Timers(services, trigger, {}).tick() == 1
+    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
 
 
 async def test_twice_a_day_keeps_wall_clock_time(services: Services, patient: Contact) -> None:
-    await add_plan(services, patient, EIGHT, "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=0;BYSECOND=0")
+    await remind(services, patient, EIGHT, "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=0;BYSECOND=0")
     services.clock.move_to(EIGHT + timedelta(seconds=2))
-    await Timers(services).tick()
-    assert [r[0] for r in await rows(services, "SELECT next_due FROM plan")] == [EIGHT.replace(hour=20)]
+    await Timers(services, trigger, {}).tick()
+    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [EIGHT.replace(hour=20)]
 
 
-async def test_a_rule_nobody_can_read_ends_its_own_plan_and_no_other(
+async def test_a_rule_nobody_can_read_ends_its_own_timer_and_no_other(
     services: Services, patient: Contact
 ) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1), "FREQ=SOMETIMES")
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1))
-    assert await Timers(services).tick() == 1
-    found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY plan_id")
-    assert [tuple(row) for row in found] == [("missed", "unreadable rule"), ("queued", None)]
-    assert (await rows(services, "SELECT next_due IS NULL FROM plan ORDER BY id"))[0][0]
+    for _ in range(2):
+        await remind(services, patient, EIGHT - timedelta(minutes=1))
+    await rows(services, "UPDATE timer SET rrule = 'FREQ=SOMETIMES' WHERE id = 1 RETURNING id")
+    assert await Timers(services, trigger, {}).tick() == 1
+    found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY timer_id")
+    assert [tuple(row) for row in found] == [("missed", "unreadable rule"), ("pending", None)]
+    assert (await rows(services, "SELECT next_due IS NULL FROM timer ORDER BY id"))[0][0]
 
 
 @pytest.mark.parametrize("why", ["stopped", "unreachable", "expired"])
-async def test_a_queued_reminder_that_never_leaves_is_missed_with_its_reason(
+async def test_a_queued_reminder_that_never_leaves_says_why(
     services: Services, patient: Contact, why: str
 ) -> None:
-    await add_plan(services, patient, EIGHT - timedelta(minutes=1))
-    assert await Timers(services).tick() == 1
+    await remind(services, patient, EIGHT - timedelta(minutes=1))
+    assert await Timers(services, trigger, {}).tick() == 1
     async with services.db.begin() as tx:
         if why == "stopped":
             await stop.stop(tx, patient, services.clock.now())
@@ -151,17 +145,69 @@ async def test_a_queued_reminder_that_never_leaves_is_missed_with_its_reason(
             await outbox_outcomes.expired(tx, EIGHT + timedelta(hours=1), 10)
     found = await rows(services, "SELECT occurrence.state, reason, outbox.state FROM occurrence, outbox")
     ended = "expired" if why == "expired" else "cancelled"
-    assert [tuple(row) for row in found] == [("missed", why, ended)]
+    assert [tuple(row) for row in found] == [("cancelled" if why == "stopped" else "missed", why, ended)]
 
 
 async def test_what_was_due_and_what_is_due_next_is_seen_from_outside(
     services: Services, patient: Contact
 ) -> None:
-    await add_plan(services, patient, EIGHT)
-    await Timers(services).tick()
+    await remind(services, patient, EIGHT)
+    await Timers(services, trigger, {}).tick()
     async with services.db.begin() as tx:
         now, ahead = await contact_view.timers(tx, patient.id)
         (message,) = await contact_view.messages(tx, patient.id)
-    assert (now.state, now.due, now.sent_at) == ("queued", EIGHT, None)
+    assert (now.state, now.due, now.sent_at) == ("pending", EIGHT, None)
     assert (ahead.state, ahead.due) == ("pending", EIGHT + timedelta(days=1))
     assert (message.lane, message.purpose, message.due) == ("proactive", "medication", EIGHT)
+
+
+async def test_a_timer_without_a_rule_is_due_once(services: Services, patient: Contact) -> None:
+    await remind(services, patient, EIGHT + timedelta(hours=1), None)
+    assert await Timers(services, trigger, {}).tick() == 0
+    services.clock.move_to(EIGHT + timedelta(hours=1, minutes=1))
+    assert await Timers(services, trigger, {}).tick() == 1
+    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
+    assert await Timers(services, trigger, {}).tick() == 0
+
+
+async def test_the_time_zone_is_the_persons(services: Services, patient: Contact) -> None:
+    """Eight in the morning of New York, through the end of its summer time."""
+    new_york = ZoneInfo("America/New_York")
+    begins = datetime(2026, 10, 31, 8, tzinfo=new_york)
+    services.clock.move_to(begins)
+    await remind(services, patient, begins, zone=new_york.key)
+    await Timers(services, trigger, {}).tick()
+    ((due,),) = await rows(services, "SELECT next_due FROM timer")
+    assert due == datetime(2026, 11, 1, 8, tzinfo=new_york)
+    assert due - begins.astimezone(UTC) == timedelta(hours=25)
+
+
+async def test_monthly_on_the_31st_is_due_on_the_last_day_and_then_on_the_31st_again(
+    services: Services, patient: Contact
+) -> None:
+    begins = datetime(2027, 1, 31, 8, tzinfo=CHINA)
+    await remind(services, patient, begins, "FREQ=MONTHLY")
+    due = []
+    for _ in range(4):
+        ((next_due,),) = await rows(services, "SELECT next_due FROM timer")
+        due.append(next_due.astimezone(CHINA).date().isoformat()[5:])
+        services.clock.move_to(next_due + timedelta(minutes=1))
+        assert await Timers(services, trigger, {}).tick() == 1
+    assert due == ["01-31", "02-28", "03-31", "04-30"]
+
+
+async def test_references_are_ids(services: Services, patient: Contact) -> None:
+    for words in ({"drug": "二甲双胍"}, {"name": "Li Lei"}, {"note": ""}, {"long": "x" * 81}):
+        with pytest.raises(MedrepError) as refused:
+            await remind(services, patient, EIGHT, refs=words)
+        assert refused.value.fault == Fault.BAD_INPUT
+    await remind(services, patient, EIGHT, refs={"dose": 7, "plan": "met-500.v2"})
+
+
+async def test_an_erasure_under_way_holds_up_no_ticker(services: Services, patient: Contact) -> None:
+    """An erasure locks the contact first and its timers later; the ticker the other way round."""
+    await remind(services, patient, EIGHT - timedelta(minutes=1))
+    async with services.db.begin() as tx:
+        await contacts.lock(tx, patient.id)
+        assert await asyncio.wait_for(Timers(services, trigger, {}).tick(), 10) == 0
+    assert await Timers(services, trigger, {}).tick() == 1

@@ -139,9 +139,12 @@ def test_erasing_a_person_prints_receipts_and_leaves_the_chain_whole(restored: S
 
 
 def test_keys_rotate_and_old_data_opens(restored: Service) -> None:
-    turned = restored.medrep("rotate-key")
-    assert turned.stdout.startswith("master-0002 is the master key now, "), turned.stderr
-    assert int(turned.stdout.split(", ")[1].split()[0]) >= 2
+    """F6: prepared first, used when it is said so."""
+    assert restored.medrep("rotate-key", "--activate").returncode == 2, "nothing is prepared"
+    assert restored.prints("rotate-key").startswith("master-0002 is prepared in ")
+    turned = restored.prints("rotate-key", "--activate")
+    assert turned.startswith("master-0002 is the master key now, "), turned
+    assert int(turned.split(", ")[1].split()[0]) >= 2
     assert "张测" in restored.medrep("export-person", "D-1").stdout
 
 
@@ -239,6 +242,8 @@ def test_help_lists_the_commands(home: Service) -> None:
             "sending",
             "messages",
             "timers",
+            "takeover",
+            "say",
         ),
     ):
         assert f"\n  {name} " in helped

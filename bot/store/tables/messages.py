@@ -23,6 +23,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from bot.store.tables.base import Moment, identity, metadata
 
+OWN_WORDS_FIRST = "CASE WHEN kind = 'trigger' THEN 1 ELSE 0 END"
+
 inbox = Table(
     "inbox",
     metadata,
@@ -40,10 +42,25 @@ inbox = Table(
     Column("ready_at", Moment, nullable=False),  # real time; a fragment waits for its continuation
     Column("passive_until", Moment),  # real time; a connection that can carry the reply is open
     Column("turn_id", UUID),
+    # a trigger's own: what its turn is for, and how long it may wait
+    Column("purpose", Text),
+    Column("subject", Text),  # the row that it is about, like `visit:12`
+    Column("expires_at", Moment),  # business time
+    Column("not_before", Moment),  # business time; of state `deferred`
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),  # that the engine failed
+    Column("fault", Text),  # why it waits or has ended
+    # What people wrote goes before all that we begin, across contacts, too.
+    Column("priority", SmallInteger, Computed(OWN_WORDS_FIRST, persisted=True), nullable=False),
     UniqueConstraint("channel", "account", "key"),
     Index("ix_inbox_contact_id", "contact_id"),
     Index("ix_inbox_waiting", "contact_id", "id", postgresql_where=text("state = 'waiting'")),
-    Index("ix_inbox_next", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_next", "priority", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_deferred", "not_before", postgresql_where=text("state = 'deferred'")),
+    Index(
+        "ix_inbox_expires_at",
+        "expires_at",
+        postgresql_where=text("state IN ('waiting', 'deferred') AND expires_at IS NOT NULL"),
+    ),
     Index("ix_inbox_turn_id", "turn_id"),
     Index("ix_inbox_person_id", "person_id"),
     Index("ix_inbox_age", "received_at", postgresql_using="brin"),
@@ -54,11 +71,16 @@ turn = Table(
     metadata,
     Column("id", UUID, primary_key=True),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
-    Column("state", Text, nullable=False),  # running | retry | done | failed
+    # running | retry | done | failed, and of a trigger: deferred | expired | cancelled
+    Column("state", Text, nullable=False),
     Column("fence", BigInteger, nullable=False),  # a worker that lost its lease cannot commit
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     Column("lease_until", Moment, nullable=False),  # real time
     Column("fault", Text),
+    # of a trigger's turn: what binds all its replies (null: somebody wrote)
+    Column("purpose", Text),
+    Column("subject", Text),
+    Column("expires_at", Moment),  # business time
     # what was made of it: for summaries, review and evaluation
     Column("intent", Text),
     Column("confidence", Float),
@@ -105,6 +127,7 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Column("turn_id", UUID, primary_key=True),
     Column("action", Text, primary_key=True),
     Column("ordinal", Integer, primary_key=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("result_enc", LargeBinary, nullable=False),
     Column("route", Text),  # where the action went with the question
@@ -130,11 +153,11 @@ outbox = Table(
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False),
     Column("account", Text, nullable=False),  # of the contact: what a process claims by
     Column("turn_id", UUID),
-    Column("body_enc", LargeBinary),  # either a body …
-    Column("template", Text),  # … or a template with references: rendered at send, then it has a body, too
-    Column("refs", JSONB),
-    Column("basis", Text),
+    Column("occurrence_id", BigInteger),  # of a timer; no foreign key: occurrences are pruned earlier
+    Column("body_enc", LargeBinary),  # an occurrence's text is made when it is sent; null until then
+    Column("basis", Text),  # of the text in the body
     Column("purpose", Text, nullable=False),
+    Column("subject", Text),  # of the turn that it is part of: the row that it is about
     Column("state", Text, nullable=False),
     Column("unordered", Boolean, nullable=False, server_default=text("false")),  # safety text: leaves at once
     # Order holds within a lane of a contact; across contacts the lower priority number leaves first.
@@ -201,7 +224,7 @@ outbox = Table(
     Index("ix_outbox_passive", "passive_inbox_id", postgresql_where=text("passive_inbox_id IS NOT NULL")),
     Index("ix_outbox_person_id", "person_id"),
     Index("ix_outbox_platform_id", "platform_id", postgresql_where=text("platform_id IS NOT NULL")),
-    CheckConstraint("body_enc IS NOT NULL OR template IS NOT NULL", name="body_or_template"),
+    CheckConstraint("body_enc IS NOT NULL OR occurrence_id IS NOT NULL", name="body_or_occurrence"),
 )
 
 send_window = Table(  # what the platform still lets us push to a contact

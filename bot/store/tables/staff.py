@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from bot.store.tables.base import Moment, metadata
+from bot.store.tables.base import Moment, identity, metadata
 
 staff = Table(
     "staff",
@@ -25,4 +25,17 @@ staff_role = Table(
     Column("staff_id", UUID, ForeignKey("staff.id"), primary_key=True),
     Column("role", Text, primary_key=True),
     Index("ix_staff_role_role", "role"),
+)
+
+takeover = Table(  # a colleague speaks with a contact, and the bot is silent; times are business time
+    "takeover",
+    metadata,
+    identity(),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False),
+    Column("staff_id", UUID, ForeignKey("staff.id"), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),  # when the colleague last wrote, or took it over
+    Column("ended_at", Moment),
+    Index("uq_takeover_open", "contact_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("ix_takeover_contact_id", "contact_id"),
 )

@@ -18,7 +18,7 @@ task = Table(
     Column("owner_id", UUID, ForeignKey("staff.id")),
     Column("key", Text, unique=True),  # what makes opening it twice the same task
     # whose data key the detail is under: the person's, one of its own for a safety case, or (null) ours
-    Column("key_id", UUID, ForeignKey("person.id")),
+    Column("key_id", UUID, ForeignKey("data_key.id")),
     Column("detail_enc", LargeBinary),
     Column("opened_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),
@@ -31,6 +31,7 @@ task = Table(
     ),  # real time
     Column("notified_at", Moment),
     Column("closed_at", Moment),
+    Column("closed_by", Text),
     Column("outcome", Text),
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
     Index("ix_task_contact_id", "contact_id"),

@@ -1,0 +1,169 @@
+"""Speaking first: a turn that begins without words of the person, for a purpose and about a subject.
+
+A trigger waits behind whatever the person has written, asks the policy before the engine is asked, and fails
+in silence: what nobody asked for needs no excuse. All that its turn says carries its purpose and subject,
+so the exit asks the policy for each message again, and expires with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from bot.clock import real_now
+from bot.evidence import note
+from bot.model import PROACTIVE, Fault, InboxState, MedrepError, Purpose
+from bot.outbound.circumstances import Intent, read_circumstances
+from bot.outbound.policy import PAUSE, Defer, Refuse
+from bot.outbound.release import may_leave
+from bot.runtime.services import Services
+from bot.store import contacts, triggers
+from bot.store.contacts import Contact
+from bot.store.database import UNAVAILABLE, Tx
+from bot.store.keys import Vault
+from bot.store.triggers import Ended
+from bot.store.turns import Claim
+from bot.tasks import Kind, open_task
+
+log = structlog.get_logger()
+
+TRIES = 4  # of a trigger that the engine fails
+AGAIN = timedelta(minutes=1)  # after the engine failed it, or was away
+EVERY = 1.0  # seconds
+BATCH = 100
+
+
+async def trigger(
+    tx: Tx,
+    vault: Vault,
+    contact: Contact,
+    intent: str,
+    metadata: dict[str, Any],
+    *,
+    purpose: Purpose,
+    subject: str,
+    key: str,
+    now: datetime,
+    expires_at: datetime,
+) -> int | None:
+    """Let a turn begin with `intent`; the trigger's id, or None when there was one with this `key`.
+
+    `metadata` reaches the actions: ids, not texts. `subject` names the row that it is about ("visit:12").
+    `now` and `expires_at` are business time. Raises MedrepError(BAD_INPUT: purpose).
+    """
+    if purpose not in PROACTIVE:
+        raise MedrepError(Fault.BAD_INPUT, f"a trigger cannot be for {purpose}")
+    added = await triggers.add(
+        tx,
+        vault,
+        contact,
+        intent,
+        metadata,
+        purpose=purpose,
+        subject=subject,
+        key=key,
+        now=now,
+        ready_at=real_now(),
+        expires_at=expires_at,
+    )
+    if added is None:
+        return None
+    number, sealed = added
+    await note(
+        tx,
+        "trigger.queued",
+        now,
+        f"trigger:{number}",
+        contact,
+        body_enc=sealed,
+        intent=intent,
+        purpose=purpose.value,
+        about=subject,
+        expires_at=expires_at.isoformat(),
+    )
+    return number
+
+
+async def held_back(tx: Tx, services: Services, claim: Claim, contact: Contact) -> bool:
+    """Whether this turn does not begin now: then it is closed, and the trigger waits or has ended."""
+    assert claim.purpose is not None and claim.expires_at is not None  # noqa: S101 - it is a trigger's
+    now = services.clock.now()
+    if claim.expires_at < now:
+        await _ended(tx, services, claim, contact, InboxState.EXPIRED, "expired")
+        return True
+    if await triggers.words_wait(tx, contact.id):  # a worker died in it, and they wrote
+        await triggers.close(tx, claim, InboxState.DEFERRED, "conversation", now, not_before=now)
+        return True
+    intent = Intent(contact.id, claim.purpose, claim.turn_id)
+    facts = await read_circumstances(tx, services, [intent])
+    decision = may_leave(services, intent, facts[contact.id])
+    if isinstance(decision, Refuse):
+        await _ended(tx, services, claim, contact, InboxState.CANCELLED, decision.fault.value)
+        return True
+    if isinstance(decision, Defer):
+        why, until = decision.why, decision.until
+        await triggers.close(tx, claim, InboxState.DEFERRED, why, now, not_before=until)
+        return True
+    return False
+
+
+async def failed(tx: Tx, services: Services, claim: Claim, error: MedrepError) -> None:
+    """The engine did not make a turn of it. Nothing is said: it is tried again later, or ends with a task."""
+    now, contact = services.clock.now(), await contacts.by_id(tx, claim.contact_id)
+    if error.fault == Fault.CONFLICT:  # a form is in progress
+        again = now + PAUSE
+        await triggers.close(tx, claim, InboxState.DEFERRED, "form in progress", now, not_before=again)
+        return
+    counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
+    if counts and max(claim.attempts, await triggers.failures(tx, claim) + 1) >= TRIES:
+        await _ended(tx, services, claim, contact, InboxState.FAILED, error.fault.value)
+        key = f"{Kind.FAILED_TURN}:{claim.turn_id}"
+        detail = f"{claim.subject}: {error}"
+        await open_task(
+            tx, services.vault, Kind.FAILED_TURN, now=now, contact=contact, key=key, detail=detail
+        )
+        return
+    reason, again = error.fault.value, now + AGAIN
+    await triggers.close(tx, claim, InboxState.DEFERRED, reason, now, not_before=again, counts=counts)
+
+
+async def _ended(
+    tx: Tx, services: Services, claim: Claim, contact: Contact, state: InboxState, fault: str
+) -> None:
+    assert claim.purpose is not None  # noqa: S101 - for the type checker; it is a trigger's
+    now, subject = services.clock.now(), claim.subject or ""
+    number, _ = await triggers.close(tx, claim, state, fault, now)
+    ended = Ended(number, contact.person_id, contact.id, claim.purpose.value, subject, fault)
+    await _note_end(tx, ended, state, now)
+
+
+async def _note_end(tx: Tx, ended: Ended, state: InboxState, now: datetime) -> None:
+    facts: dict[str, Any] = {
+        "state": state.value,
+        "fault": ended.fault,
+        "purpose": ended.purpose,
+        "about": ended.subject,
+    }
+    await note(tx, "trigger.ended", now, f"trigger:{ended.id}", ended, **facts)
+
+
+async def tidy(services: Services) -> None:
+    """Those that are past their expiry end; those whose time has come are tried."""
+    now = services.clock.now()
+    async with services.db.begin() as tx:
+        for ended in await triggers.expire(tx, now, BATCH):
+            await _note_end(tx, ended, InboxState.EXPIRED, now)
+        await triggers.wake(tx, now)
+
+
+async def keep_tidy(services: Services) -> None:
+    """Tidy every second until cancelled; any number of processes may."""
+    while True:
+        try:
+            await tidy(services)
+        except UNAVAILABLE:
+            log.warning("triggers.failed", reason="database")
+        await asyncio.sleep(EVERY)

@@ -1,0 +1,157 @@
+"""A colleague takes a conversation over: the bot is silent for the contact, and the colleague may write.
+
+Red flags, adverse events and a stop are answered as always: that happens when a message is accepted, before
+any turn. What we begin waits (`bot/outbound/policy.py`). A takeover ends by command, or by itself when its
+colleague has written nothing for the time of `Limits.takeover_minutes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.clock import real_now
+from bot.compliance import check_text
+from bot.content import edition_in_force
+from bot.evidence import note
+from bot.knowledge import names_product
+from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
+from bot.settings import Limits
+from bot.staff import Role, colleague
+from bot.store import contacting, contacts, doctors, outbox, takeovers
+from bot.store.contacts import Contact
+from bot.store.database import UNAVAILABLE, Tx
+from bot.store.keys import Vault
+from bot.store.outbox import Draft, Part
+from bot.store.takeovers import Takeover
+
+if TYPE_CHECKING:
+    from bot.runtime.services import Services
+
+log = structlog.get_logger()
+
+ROLES = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})  # who may speak with people
+LONGEST = 600  # characters of one message
+EVERY = 5.0  # seconds
+BATCH = 100
+
+
+async def current(tx: Tx, contact_ids: Collection[int], now: datetime, limits: Limits) -> dict[int, Takeover]:
+    """Of these contacts the takeovers that hold at `now` (business time), by contact."""
+    found = await takeovers.open_of(tx, contact_ids)
+    return {key: one for key, one in found.items() if one.last_at > _silence(now, limits)}
+
+
+async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Limits) -> Takeover:
+    """The conversation is this colleague's from now on; again, it is renewed.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: another colleague has it, or this one may not).
+    """
+    who = await colleague(tx, login, ROLES)
+    await contacts.lock(tx, contact.id)  # a turn that is about to open waits, and finds it
+    found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
+    if found and found.last_at <= _silence(now, limits):
+        await _end(tx, found, now, by="silence")
+        found = None
+    if found and found.login != login:
+        raise MedrepError(Fault.CONFLICT, f"{found.login} has taken this conversation over")
+    if found:
+        await takeovers.renew(tx, found.id, now)
+        return found
+    number = await takeovers.add(tx, contact.id, who.id, now)
+    if number is None:
+        raise MedrepError(Fault.CONFLICT, "a colleague has just taken this conversation over")
+    await note(tx, "takeover.started", now, f"takeover:{number}", contact, login=login)
+    return Takeover(number, contact.id, contact.person_id, login, now, now)
+
+
+async def end(tx: Tx, contact: Contact, login: str, now: datetime) -> bool:
+    """The bot speaks again; whether there was a takeover. Any colleague who may take over may end one.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT).
+    """
+    await colleague(tx, login, ROLES)
+    found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
+    if found is not None:
+        await _end(tx, found, now, by=login)
+    return found is not None
+
+
+async def say(
+    tx: Tx, vault: Vault, contact: Contact, login: str, text: str, now: datetime, limits: Limits
+) -> int:
+    """Queue what the colleague typed, to the letter; the outbox row.
+
+    Raises MedrepError: CONFLICT (no takeover of theirs), BAD_INPUT, REFUSED_TEXT (one line a finding),
+    NO_BASIS (a product, to a doctor who is not verified), WINDOW_CLOSED, STOPPED, UNREACHABLE.
+    """
+    await colleague(tx, login, ROLES)
+    held = (await current(tx, [contact.id], now, limits)).get(contact.id)
+    if held is None or held.login != login:
+        raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
+    await _allowed(tx, contact, text, now)
+    basis = Basis(BasisKind.PERSON, login, str(held.id))
+    draft = Draft((Part(text, basis),), Purpose.REPLY)
+    outbox_id, sealed = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
+    subject = f"outbox:{outbox_id}"
+    await note(tx, takeovers.TYPED, now, subject, contact, body_enc=sealed, login=login, takeover=held.id)
+    await takeovers.renew(tx, held.id, now)
+    return outbox_id
+
+
+async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
+    if not text.strip() or len(text) > LONGEST:
+        raise MedrepError(Fault.BAD_INPUT, f"a message is 1 to {LONGEST} characters")
+    if findings := check_text(text, contact.audience):
+        lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
+        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
+    await product_needs_verified(tx, contact, text)
+    if contact.unreachable_at is not None:
+        raise MedrepError(Fault.UNREACHABLE, "they have unfollowed or blocked the account")
+    if not await contacting.open_windows(tx, [contact.id], now):
+        raise MedrepError(Fault.WINDOW_CLOSED, "the platform takes messages only after they have written")
+    if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
+        raise MedrepError(Fault.STOPPED, "they said stop and have not written since")
+
+
+async def product_needs_verified(tx: Tx, contact: Contact, text: str) -> None:
+    """To a doctor who is not verified a colleague writes of no product, as the bot does not.
+
+    Raises MedrepError(NO_BASIS).
+    """
+    if contact.audience != Audience.DOCTOR or (await doctors.standing(tx, contact.person_id)).verified:
+        return
+    edition = await edition_in_force(tx)
+    if edition is not None and names_product(text, edition.content.products):
+        raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
+
+
+async def tidy(services: Services) -> None:
+    """Takeovers whose colleague has fallen silent end."""
+    now = services.clock.now()
+    async with services.db.begin() as tx:
+        for found in await takeovers.silent(tx, _silence(now, services.limits), BATCH):
+            await _end(tx, found, now, by="silence")
+
+
+async def keep_tidy(services: Services) -> None:
+    """Tidy until cancelled; any number of processes may."""
+    while True:
+        try:
+            await tidy(services)
+        except UNAVAILABLE:
+            log.warning("takeovers.failed", reason="database")
+        await asyncio.sleep(EVERY)
+
+
+async def _end(tx: Tx, found: Takeover, now: datetime, *, by: str) -> None:
+    await takeovers.end(tx, found.id, now)
+    await note(tx, "takeover.ended", now, f"takeover:{found.id}", found, login=found.login, by=by)
+
+
+def _silence(now: datetime, limits: Limits) -> datetime:
+    return now - timedelta(minutes=limits.takeover_minutes)

@@ -1,0 +1,145 @@
+"""Takeovers: which colleague speaks with which contact, and what they typed. All times are business time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Text, cast, exists, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.model import Basis, BasisKind, InboundKind
+from bot.store.database import Tx
+from bot.store.keys import Vault
+from bot.store.tables import contact, evidence, inbox, outbox, staff, staff_role, takeover
+
+TYPED = "message.typed"  # the evidence of what a colleague wrote; its body is the outbox row's
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """An open takeover. `person_id` is the contact's."""
+
+    id: int
+    contact_id: int
+    person_id: UUID
+    login: str
+    started_at: datetime
+    last_at: datetime
+
+
+_OPEN = (
+    select(
+        takeover.c.id,
+        takeover.c.contact_id,
+        contact.c.person_id,
+        staff.c.login,
+        takeover.c.started_at,
+        takeover.c.last_at,
+    )
+    .join(contact, contact.c.id == takeover.c.contact_id)
+    .join(staff, staff.c.id == takeover.c.staff_id)
+    .where(takeover.c.ended_at.is_(None))
+)
+
+
+async def open_of(tx: Tx, contact_ids: Collection[int], *, lock: bool = False) -> dict[int, Takeover]:
+    """The open takeovers of these contacts, be they over by their colleague's silence; by contact."""
+    query = _OPEN.where(takeover.c.contact_id.in_(contact_ids))
+    rows = await tx.execute(query.with_for_update(of=takeover) if lock else query)
+    return {row.contact_id: Takeover(*row) for row in rows}
+
+
+async def silent(tx: Tx, before: datetime, limit: int) -> list[Takeover]:
+    """Open ones whose colleague has written nothing since then; locked."""
+    query = _OPEN.where(takeover.c.last_at <= before).limit(limit)
+    rows = await tx.execute(query.with_for_update(of=takeover, skip_locked=True))
+    return [Takeover(*row) for row in rows]
+
+
+async def add(tx: Tx, contact_id: int, staff_id: UUID, now: datetime) -> int | None:
+    """A new takeover's id; None when the contact has an open one."""
+    added: int | None = (
+        await tx.execute(
+            insert(takeover)
+            .values(contact_id=contact_id, staff_id=staff_id, started_at=now, last_at=now)
+            .on_conflict_do_nothing()  # uq_takeover_open
+            .returning(takeover.c.id)
+        )
+    ).scalar()
+    return added
+
+
+async def renew(tx: Tx, takeover_id: int, now: datetime) -> None:
+    """Its colleague has just written, or looked."""
+    await tx.execute(update(takeover).where(takeover.c.id == takeover_id).values(last_at=now))
+
+
+async def end(tx: Tx, takeover_id: int, now: datetime) -> None:
+    await tx.execute(update(takeover).where(takeover.c.id == takeover_id).values(ended_at=now))
+
+
+async def typed(tx: Tx, outbox_id: int, basis: Basis, roles: Collection[str]) -> bool:
+    """Whether this outbox row is, to the letter, what the colleague of the basis typed in the takeover named
+    there; and whether that colleague still has a login and one of these roles."""
+    query = exists().where(
+        outbox.c.id == outbox_id,
+        evidence.c.contact_id == outbox.c.contact_id,
+        evidence.c.kind == TYPED,
+        evidence.c.subject == "outbox:" + cast(outbox.c.id, Text),
+        evidence.c.body_enc == outbox.c.body_enc,
+        evidence.c.facts["login"].astext == basis.ref,
+        takeover.c.contact_id == outbox.c.contact_id,
+        cast(takeover.c.id, Text) == basis.version,
+        staff.c.id == takeover.c.staff_id,
+        staff.c.login == basis.ref,
+        staff.c.disabled_at.is_(None),
+        staff_role.c.staff_id == staff.c.id,
+        staff_role.c.role.in_(roles),
+    )
+    return bool((await tx.execute(select(query))).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a conversation, as a colleague reads it. `author`: person, bot, or a login."""
+
+    at: datetime
+    author: str
+    text: str
+
+
+async def conversation(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> list[Said]:
+    """What was written on both sides since then, oldest first. Raises MedrepError(ERASED)."""
+    received = select(
+        literal("in").label("direction"), inbox.c.received_at, inbox.c.id, inbox.c.person_id, inbox.c.body_enc
+    ).where(
+        inbox.c.contact_id == contact_id,
+        inbox.c.received_at > since,
+        inbox.c.kind.in_([InboundKind.TEXT.value, InboundKind.CHOICE.value, InboundKind.MEDIA.value]),
+    )
+    sent = select(
+        literal("out"), outbox.c.created_at, outbox.c.id, outbox.c.person_id, outbox.c.body_enc
+    ).where(outbox.c.contact_id == contact_id, outbox.c.created_at > since, outbox.c.body_enc.is_not(None))
+    found = []
+    for row in [*(await tx.execute(received)), *(await tx.execute(sent))]:
+        direction, at, number, person_id, sealed = row
+        if sealed:
+            place = "inbox.body" if direction == "in" else "outbox.body"
+            body = json.loads(await vault.open_text(tx, person_id, sealed, place))
+            found.append((at, direction, number, _said(at, direction, body)))
+    return [said for *_, said in sorted(found, key=lambda item: item[:3])]
+
+
+def _said(at: datetime, direction: str, body: dict[str, object]) -> Said:
+    if direction == "in":
+        detail = body["detail"]
+        media = detail.get("type", "") if isinstance(detail, dict) else ""
+        return Said(at, "person", str(body["text"]) or f"[{media or 'media'}]")
+    parts: list[list[str]] = body["parts"]  # type: ignore[assignment]
+    bases = [Basis.parse(basis) for _, basis in parts if basis]
+    author = next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
+    return Said(at, author, "\n\n".join(text for text, _ in parts))

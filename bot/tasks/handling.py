@@ -1,0 +1,55 @@
+"""A colleague takes a task on, and closes it: whoever has the role that it is for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.evidence import note
+from bot.model import Fault, MedrepError
+from bot.staff import Role, colleague
+from bot.store import tasks
+from bot.store.database import Tx
+from bot.store.keys import Vault
+from bot.store.tasks import TaskRow
+from bot.tasks.task import Kind
+
+
+async def acknowledge(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime) -> None:
+    """The colleague knows of it and does it; again, nothing changes.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: done, another's, or not for this colleague).
+    """
+    found = await _for(tx, vault, task_id, login)
+    if found.state == "acknowledged" and found.acknowledged_by == login:
+        return
+    if found.state != "open":
+        raise MedrepError(Fault.CONFLICT, f"{found.acknowledged_by} has acknowledged task {task_id}")
+    await tasks.acknowledge(tx, task_id, now, login)
+    await note(tx, "task.acknowledged", now, f"task:{task_id}", found, kind=found.kind, login=login)
+
+
+async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *, remark: str = "") -> None:
+    """It is done. `remark` joins what the task says, encrypted as that is.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: done before, not for this colleague, or decided otherwise).
+    """
+    found = await _for(tx, vault, task_id, login)
+    if found.kind == Kind.IDENTITY:
+        raise MedrepError(Fault.CONFLICT, "who this is is decided by confirm-doctor or decline-doctor")
+    if remark:
+        detail = f"{found.detail or ''}\n[{login}] {remark}".strip()
+        await tasks.rewrite(tx, vault, task_id, found.key_id, detail)
+    await tasks.close(tx, task_id, now, login, "closed")
+    await note(tx, "task.closed", now, f"task:{task_id}", found, kind=found.kind, login=login)
+
+
+async def _for(tx: Tx, vault: Vault, task_id: int, login: str) -> TaskRow:
+    """The task, locked and not done, if it is for this colleague's role; a rep's is for managers, too."""
+    found = await tasks.locked(tx, vault, task_id)
+    if found is None:
+        raise MedrepError(Fault.NOT_FOUND, f"there is no task {task_id}")
+    owner = Role(found.owner_role)
+    await colleague(tx, login, {owner, Role.MANAGER} if owner == Role.REP else {owner})
+    if found.state == "done":
+        raise MedrepError(Fault.CONFLICT, f"task {task_id} is done")
+    return found

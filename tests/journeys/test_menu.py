@@ -1,0 +1,55 @@
+"""A click on the account's own menu, from the phone down to the real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.phone import Phone, shown
+from tests.running import Service
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+async def click(phone: Phone, key: str) -> str:
+    await phone.send(type="event", event="CLICK", event_key=key)
+    (item,) = await phone.next()
+    return shown(item)
+
+
+async def test_each_kind_of_key_is_answered(doctor: Phone) -> None:
+    assert "我能帮您" in await click(doctor, "intent:ask_help")
+    assert "二甲双胍" in await click(doctor, "intent:ask_products")
+    assert "来源" in await click(doctor, "text:二甲双胍肾功能不全能用吗")
+    assert "来源" in await click(doctor, "entry:metformin-renal")
+    assert "前联系您" in await click(doctor, "human")
+    assert "没有听明白" in await click(doctor, "V1001_TODAY_MUSIC")
+    await doctor.send(type="event", event="VIEW", event_key="https://example.com/", wait=True)
+    assert "我能帮您" in await click(doctor, "intent:ask_help"), "a link began nothing"
+
+
+async def test_a_stranger_who_clicks_is_asked_who_they_are(
+    http: aiohttp.ClientSession, service: Service
+) -> None:
+    phone = await Phone.newcomer(http, service.url, "点菜单")
+    said = await click(phone, "entry:metformin-renal")
+    assert "不是真人" in said and "邀请码" in said and "来源" not in said
+    assert "邀请码" in await click(phone, "V1001_TODAY_MUSIC")
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install)")
+async def test_the_demo_accounts_menu_on_the_phone_page(service: Service) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = await browser.new_page(viewport={"width": 1280, "height": 860})
+        await page.goto(f"{service.url}/sandbox/#sandbox/oSbx1Dctr_ZhaoDing000000004c")
+        await page.get_by_label("切换到公众号菜单").click()
+        await page.get_by_role("button", name="使用帮助").click()
+        await expect(page.get_by_text("我能帮您").last).to_be_visible(timeout=20_000)
+        await browser.close()
