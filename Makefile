@@ -13,7 +13,8 @@ run: setup
 	@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo
 
 # pytest stands last: its closing line is what is read first. Two workers, one a core (docs/testing.md).
-test: setup browser lint dialogue
+test: setup browser
+	@$(MAKE) --no-print-directory -j2 lint dialogue
 	$(RASA) -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider --noconftest tests/test_language.py
 	$(PY) -m pytest -n 2
 

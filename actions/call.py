@@ -12,7 +12,6 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from bot.dialogue.action_calls import Call
 from bot.knowledge import Entry, answer_text
-from bot.model import Basis, BasisKind
 from bot.tasks import Kind, open_task
 
 _call: ContextVar[Call] = ContextVar("call")
@@ -55,13 +54,12 @@ def entry_of(call: Call, entry_id: str) -> Entry | None:
 
 
 def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
-    """An approved answer with its source; its basis is the entry and its document's version."""
+    """An approved answer with its source; its basis is the entry in the revision it has now."""
     call.route = "answer"
-    content = call.services.published.content
-    document = content.document[entry.document]
+    edition = call.services.published.edition
     dispatcher.utter_message(
-        text=answer_text(entry, content, call.now),
-        json_message={"basis": str(Basis(BasisKind.CONTENT, entry.id, document.version))},
+        text=answer_text(entry, edition.content, call.now),
+        json_message={"basis": str(edition.basis(entry.id))},
     )
 
 

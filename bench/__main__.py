@@ -7,11 +7,11 @@ import asyncio
 import os
 import time
 
-from bench import engine, load, path, reminders
+from bench import engine, load, path, reminders, sending
 from bench.stock_model import EPOCHS
 from bench.table import Figure
 
-PARTS = ("engine", "path", "load", "reminders")
+PARTS = ("engine", "path", "load", "reminders", "sending")
 
 
 def main() -> None:
@@ -42,6 +42,8 @@ async def _part(part: str, given: argparse.Namespace) -> list[Figure]:
         return await path.main(quick=given.quick, epochs=given.stock_epochs)
     if part == "load":
         return await load.main(quick=given.quick)
+    if part == "sending":
+        return await sending.main(quick=given.quick)
     return await reminders.main(quick=given.quick)
 
 

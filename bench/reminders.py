@@ -22,7 +22,7 @@ from bot.runtime.services import Services
 from bot.schedule.timers import Timers
 from bot.service.postgres import Cluster
 from bot.store.database import Database, psycopg_url
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import contact
 
@@ -44,6 +44,7 @@ def insert_row(number: int) -> None:
 
 async def ours(url: str, home: Path, plans: int) -> float:
     """Rows a second from due plan to outbox row, occurrence and next due time."""
+    make_keys(home / "keys")
     db, clock = Database(url, evidence_key=evidence_key(home / "keys")), Clock()
     vault = Vault(Keyring(home / "keys"))
     now = clock.now()

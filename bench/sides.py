@@ -26,7 +26,7 @@ from bot.service.process import plain_environment
 from bot.settings import ROOT
 from bot.store import contacts
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keys import Keyring, Vault, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import turn
 
@@ -156,6 +156,7 @@ async def alone(home: Path, model: Path, talks: int, http: aiohttp.ClientSession
 async def _prepare(url: str, home: Path, talks: int) -> list[list[UUID]]:
     """The turns of each conversation under way, as the inbox would have written them; a contact has only one
     at a time, so each is another contact's of the same person."""
+    make_keys(home / "keys")
     db, vault, now = Database(url), Vault(Keyring(home / "keys")), real_now()
     account = Account(Channel.WECHAT, "bench")
     prepared = []

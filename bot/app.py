@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from bot.outbound.sender import Sender
 from bot.people import takeover
 from bot.privacy import prune
 from bot.runtime import logs, metrics
+from bot.runtime.key_report import keep_reporting
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
@@ -42,7 +42,9 @@ from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
 from bot.store import business_clock, channels
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault, evidence_key
 from bot.store.reaching import until_answering
 from bot.tasks import watch
 from connectors.wechat import WeChat
@@ -69,19 +71,18 @@ class Secrets:
     task_webhook: str | None
 
     @classmethod
-    def of(cls, env: Mapping[str, str], settings: Settings) -> Secrets:
-        try:
-            return cls(
-                engine_url=env.get("MEDREP_ENGINE_URL") or f"http://127.0.0.1:{settings.engine_port}",
-                engine_token=env["MEDREP_ENGINE_TOKEN"],
-                actions_token=env["MEDREP_ACTIONS_TOKEN"],
-                actions_url=env.get("MEDREP_ACTIONS_URL")
-                or f"http://127.0.0.1:{settings.actions_port}/actions",
-                sandbox_url=env.get("MEDREP_SANDBOX_URL") or None,
-                task_webhook=env.get("MEDREP_TASK_WEBHOOK") or None,
-            )
-        except KeyError as missing:
-            raise MedrepError(Fault.CONFIGURATION, f"{missing.args[0]} is not set") from None
+    def of(cls, settings: Settings) -> Secrets:
+        if settings.engine_token is None or settings.actions_token is None:
+            missing = "MEDREP_ACTIONS_TOKEN" if settings.engine_token else "MEDREP_ENGINE_TOKEN"
+            raise MedrepError(Fault.CONFIGURATION, f"{missing} is not set")
+        return cls(
+            engine_url=settings.engine_url or f"http://127.0.0.1:{settings.engine_port}",
+            engine_token=settings.engine_token,
+            actions_token=settings.actions_token,
+            actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
+            sandbox_url=settings.sandbox_url,
+            task_webhook=settings.task_webhook,
+        )
 
 
 async def serve(settings: Settings, secrets: Secrets) -> None:
@@ -93,12 +94,13 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await admit(url, settings.key_dir)
     db = Database(url, evidence_key=evidence_key(settings.key_dir))
     clock = Clock()
-    vault = Vault(Keyring(settings.key_dir))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
+            vault = Vault(await open_keyring(tx, settings.key_dir))
         published = Published(db, Encoder(), settings.home / "index")
         await published.load()
         for audience in Audience:
@@ -147,6 +149,7 @@ async def _run(
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         watch(services.db, services.clock, http, secrets.task_webhook),
         takeover.keep_tidy(services),
+        keep_reporting(services),
     ]
     async with contextlib.AsyncExitStack() as stack:
         tasks = [asyncio.create_task(loop) for loop in loops]
@@ -210,7 +213,7 @@ def main() -> None:
     logs.configure()
     metrics.reserve()
     settings = read_settings()
-    asyncio.run(serve(settings, Secrets.of(os.environ, settings)))
+    asyncio.run(serve(settings, Secrets.of(settings)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ COMMANDS = {
     "migrate": "service:migrate_database",
     "train": "service:train_model",
     "dialogue": "dialogue:app",
+    "content": "content:app",
     "import-doctors": "people:import_file",
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",

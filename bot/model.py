@@ -318,6 +318,9 @@ class Fault(StrEnum):
     REJECTED = "rejected"  # the platform will never take this message
 
 
+ERASED_TEXT = "已依法删除"  # what a person reads where words were that the law had us delete
+
+
 class MedrepError(Exception):
     """The one error. `fault` says what; `detail` helps a person and holds nothing personal or secret."""
 

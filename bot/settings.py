@@ -1,15 +1,29 @@
-"""Settings: the environment (where things are) and `medrep.toml` (which accounts we serve)."""
+"""Settings: the environment (where things are) and `medrep.toml` (which accounts we serve).
+
+No other module of `bot` reads the environment (tests/test_settings.py); the engine has `engine/settings.py`.
+"""
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from bot.model import Audience, Channel, Fault, MedrepError
 
@@ -89,24 +103,95 @@ class Accounts(Frozen):
         return table[name].audience
 
 
-class Settings(Frozen):
-    """Where this process lives. Read once, at the start, and handed down."""
+def _port(value: str | int) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        raise PydanticCustomError("port", "is not a number") from None
+    if not 0 < number < 65536:
+        raise PydanticCustomError("port", "is not a port")
+    return number
 
-    home: Path
-    config: Path
-    host: str
-    port: int
-    engine_port: int
-    actions_host: str
-    actions_port: int
-    database_url: str | None
-    public_url: str | None
-    test: bool
-    sandbox: bool
-    accounts: Accounts
-    metrics_token: str | None = None  # who shows it reads /metrics; without one only this machine does
-    limits: Limits = Limits()
-    evidence_copy: Path | None = None  # a file elsewhere in which the heads of the evidence are kept as well
+
+def _database(value: str) -> str:
+    try:
+        make_url(value)
+    except (ArgumentError, ValueError):
+        raise PydanticCustomError("database", "is not the address of a database") from None
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+Port = Annotated[int, BeforeValidator(_port)]
+# From the folder that the command was given in: the supervisor's children work in another.
+Place = Annotated[Path, AfterValidator(lambda path: (Path.cwd() / path).resolve())]
+Secret = Field(default=None, repr=False)
+PREFIX = "MEDREP_"
+
+
+class Settings(BaseSettings):
+    """Where this process lives, and what it is handed. Read once, at the start, and handed down.
+
+    The field `engine_port` is MEDREP_ENGINE_PORT, and so on; an empty variable is none.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix=PREFIX, env_ignore_empty=True, validate_default=True, extra="ignore"
+    )
+
+    home: Place = Path("var")
+    config: Place = Path("medrep.toml")
+    # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
+    # reaches us unless somebody says so.
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str | None = None
+    database_url: DatabaseUrl | None = Secret
+    evidence_copy: Place | None = None  # a file elsewhere in which the heads of the evidence are kept as well
+    metrics_token: str | None = Secret  # who shows it reads /metrics; without one only this machine does
+    task_webhook: str | None = Secret  # is told of tasks
+    quiet_hours: str = "21:00-08:00"
+    weekly_cap: int = Field(default=2, ge=1)
+    takeover_minutes: int = Field(default=60, ge=1)
+
+    # An engine elsewhere has an address and tokens of its own.
+    engine_host: str = "127.0.0.1"
+    engine_port: Port = 5005
+    engine_url: str | None = None
+    engine_token: str | None = Secret
+    actions_host: str = "127.0.0.1"
+    actions_port: Port = Field(default_factory=lambda known: known.get("engine_port", 5005) + 50)
+    actions_url: str | None = None
+    actions_token: str | None = Secret
+
+    sandbox: bool = False
+    sandbox_url: str | None = None
+    test: bool = False
+    kill_at: Path | None = None  # with `test`: see bot/runtime/killpoints.py
+    longest_pause: float = Field(default=8.0, gt=0)  # seconds before what ended is started again
+    counters: Path | None = Field(default=None, validation_alias="PROMETHEUS_MULTIPROC_DIR")
+
+    # No variable: `read_settings` reads the file.
+    accounts: Accounts = Field(default_factory=Accounts, validation_alias="medrep.toml")
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _two_times(cls, value: str) -> str:
+        try:
+            _times(value)
+        except ValueError:
+            raise PydanticCustomError("quiet_hours", "is like 21:00-08:00") from None
+        return value
+
+    @property
+    def limits(self) -> Limits:
+        quiet_from, quiet_until = _times(self.quiet_hours)
+        return Limits(
+            quiet_from=quiet_from,
+            quiet_until=quiet_until,
+            weekly=self.weekly_cap,
+            takeover_minutes=self.takeover_minutes,
+        )
 
     @property
     def local_url(self) -> str:
@@ -120,6 +205,11 @@ class Settings(Frozen):
     @property
     def log_dir(self) -> Path:
         return self.home / "logs"
+
+
+def _times(hours: str) -> tuple[time, time]:
+    quiet_from, _, quiet_until = hours.partition("-")
+    return time.fromisoformat(quiet_from), time.fromisoformat(quiet_until)
 
 
 def read_accounts(path: Path) -> Accounts:
@@ -136,71 +226,57 @@ def read_accounts(path: Path) -> Accounts:
         raise MedrepError(Fault.CONFIGURATION, f"{path.name}: {faults}") from None
 
 
-def _limits(env: Mapping[str, str]) -> Limits:
-    quiet_from, _, quiet_until = (env.get("MEDREP_QUIET_HOURS") or "21:00-08:00").partition("-")
-    weekly = env.get("MEDREP_WEEKLY_CAP") or "2"
-    minutes = env.get("MEDREP_TAKEOVER_MINUTES") or "60"
-    values = {
-        "quiet_from": quiet_from,
-        "quiet_until": quiet_until,
-        "weekly": weekly,
-        "takeover_minutes": minutes,
-    }
+class Given(Settings):
+    """Settings of a mapping, which stands for the environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def read_environment(env: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment (or `env`), without accounts.
+
+    Raises MedrepError(CONFIGURATION) that names each variable which cannot be used, and quotes none.
+    """
     try:
-        return Limits.model_validate(values)
-    except ValidationError:
-        raise MedrepError(
-            Fault.CONFIGURATION,
-            "MEDREP_QUIET_HOURS is like 21:00-08:00, "
-            "MEDREP_WEEKLY_CAP and MEDREP_TAKEOVER_MINUTES are numbers from 1",
-        ) from None
-
-
-def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment. Raises MedrepError(CONFIGURATION)."""
-
-    def number(name: str, default: int) -> int:
-        try:
-            value = int(env.get(name) or default)
-        except ValueError:
-            raise MedrepError(Fault.CONFIGURATION, f"{name} is not a number") from None
-        if not 0 < value < 65536:
-            raise MedrepError(Fault.CONFIGURATION, f"{name} is not a port")
-        return value
-
-    def path(name: str, default: str) -> Path:
-        return (Path.cwd() / (env.get(name) or default)).resolve()
-
-    config = path("MEDREP_CONFIG", "medrep.toml")
-    home = path("MEDREP_HOME", "var")
-    port, engine_port = number("MEDREP_PORT", 8080), number("MEDREP_ENGINE_PORT", 5005)
-    accounts = read_accounts(config)
-    sandbox = env.get("MEDREP_SANDBOX") == "1"
-    if sandbox:
-        # The demo accounts live in a file of the sandbox's own, beside those of the configuration.
-        demo = read_accounts(home / "sandbox.toml")
-        accounts = Accounts(
-            wechat={**accounts.wechat, **demo.wechat},
-            wecom={**accounts.wecom, **demo.wecom},
-            telegram={**accounts.telegram, **demo.telegram},
-            webchat={**accounts.webchat, **demo.webchat},
+        if env is None:
+            return Settings()
+        return Given.model_validate(
+            {name.removeprefix(PREFIX).lower(): value for name, value in env.items() if value}
         )
-    return Settings(
-        home=home,
-        config=config,
-        # WeChat calls ports 80 and 443 only, so a proxy stands before us in any case: nobody else's machine
-        # reaches us unless somebody says so.
-        host=env.get("MEDREP_HOST") or "127.0.0.1",
-        port=port,
-        engine_port=engine_port,
-        actions_host=env.get("MEDREP_ACTIONS_HOST") or "127.0.0.1",
-        actions_port=number("MEDREP_ACTIONS_PORT", engine_port + 50),
-        database_url=env.get("MEDREP_DATABASE_URL") or None,
-        public_url=env.get("MEDREP_PUBLIC_URL") or None,
-        test=env.get("MEDREP_TEST") == "1",
-        sandbox=sandbox,
-        accounts=accounts,
-        metrics_token=env.get("MEDREP_METRICS_TOKEN") or None,
-        limits=_limits(env),
-        evidence_copy=path("MEDREP_EVIDENCE_COPY", "") if env.get("MEDREP_EVIDENCE_COPY") else None,
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()} {fault['msg'].removeprefix('Input ')}"
+            for fault in error.errors(include_input=False)
+            if fault["type"] != "default_factory_not_called"
+        ]
+        raise MedrepError(Fault.CONFIGURATION, "; ".join(faults)) from None
+
+
+def read_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment, and the accounts. Raises MedrepError(CONFIGURATION)."""
+    settings = read_environment(env)
+    settings = settings.model_copy(update={"accounts": read_accounts(settings.config)})
+    return with_demo_accounts(settings) if settings.sandbox else settings
+
+
+def with_demo_accounts(settings: Settings) -> Settings:
+    """With the accounts of the sandbox, which stand in a file of its own beside those of the configuration.
+
+    Raises MedrepError(CONFIGURATION).
+    """
+    accounts, demo = settings.accounts, read_accounts(settings.home / "sandbox.toml")
+    both = Accounts(
+        wechat={**accounts.wechat, **demo.wechat},
+        wecom={**accounts.wecom, **demo.wecom},
+        telegram={**accounts.telegram, **demo.telegram},
+        webchat={**accounts.webchat, **demo.webchat},
     )
+    return settings.model_copy(update={"accounts": both, "sandbox": True})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,40 +18,58 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bot.clock import Clock
+from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
+from bot.dialogue.publishing import SEED
 from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder
 from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
 from tests.running import Service, with_model
 
 pytest_plugins = ["tests.stage"]
-TEMPLATE = "medrep"
+TEMPLATE, SEEDED = "medrep", "medrep_seeded"
 # These fixtures take long to make, so one worker makes each, once, and runs all tests that ask for it
-# (docs/testing.md). The longest group comes first, so that both workers end together.
-SHARED = {"whole": "proofs", "service": "service", "engine": "engine", "index": "knowledge"}
+# (docs/testing.md). In this order: the longest group first, and the engine's needs no trained model of the
+# seed, which the first worker may still have to train.
+SHARED = {
+    "whole": "proofs",
+    "engine": "engine",
+    "model": "engine",
+    "service": "service",
+    "index": "knowledge",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sets what one worker runs in one go: the tests of a shared thing, else those of a module."""
     groups = {item: group(item) for item in items}
-    order = [*SHARED.values(), *dict.fromkeys(groups.values())]
-    items.sort(key=lambda item: order.index(groups[item]))
+    every = dict.fromkeys([*SHARED.values(), *groups.values()])
+    order = {name: number for number, name in enumerate(every)}
+    items.sort(key=lambda item: (order[groups[item]], -patience(item)))
     for item, name in groups.items():
         item.add_marker(pytest.mark.xdist_group(name))
 
 
 def group(item: pytest.Item) -> str:
-    names = getattr(item, "fixturenames", ())
+    parameters = getattr(getattr(item, "callspec", None), "params", {})  # may have a fixture's name
+    names = {name for name in getattr(item, "fixturenames", ()) if name not in parameters}
     return next((name for fixture, name in SHARED.items() if fixture in names), item.nodeid.split("::")[0])
+
+
+def patience(item: pytest.Item) -> float:
+    """Its own timeout: the longest tests come first in their group. xdist gives a worker its next group
+    while the last two tests of one still run, and a long one there would keep that group waiting."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark and mark.args else 0.0
 
 
 @pytest.fixture(scope="session")
@@ -74,20 +93,25 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     running = Cluster(tmp_path_factory.mktemp("cluster"))
     await running.start()
     try:
+        with psycopg.connect(running.url("postgres", "postgres"), autocommit=True) as admin:
+            # It outlives no test run, and databases come and go by the hundred. What is killed to see what
+            # stays (tests/proofs, tests/service) is a service of its own, with the product's own settings.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
         await asyncio.to_thread(migrate, running.url("medrep_owner"))
         yield running
     finally:
         await running.stop()
 
 
-@pytest.fixture
-async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
-    """A fresh, migrated, empty database, reached as the worker, with the key for evidence of `home`."""
+@asynccontextmanager
+async def copied(cluster: Cluster, template: str, home: Path) -> AsyncIterator[Database]:
+    """A database of its own, reached as the worker, with the key for evidence of `home`."""
     name = f"test_{uuid4().hex}"
     as_admin = cluster.url("postgres", "postgres")
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER medrep_owner")
     async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
-        await admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        await admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     opened = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
     try:
         yield opened
@@ -98,8 +122,43 @@ async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
+    """Migrated and empty."""
+    async with copied(cluster, TEMPLATE, home) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def seeded_template(cluster: Cluster) -> str:
+    """A template in which the seed's dialogue is in force; to check and store it takes longer than a test."""
+    as_admin = cluster.url("postgres", "postgres")
+    async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
+        await admin.execute(f"CREATE DATABASE {SEEDED} TEMPLATE {TEMPLATE} OWNER medrep_owner")
+    db = Database(cluster.url(database=SEEDED))
+    await put_in_force(db, SEED)
+    await db.close()
+    return SEEDED
+
+
+@pytest.fixture
+async def seeded(cluster: Cluster, seeded_template: str, home: Path) -> AsyncIterator[Database]:
+    """Migrated, with the seed's dialogue."""
+    async with copied(cluster, seeded_template, home) as made:
+        yield made
+
+
+async def put_in_force(db: Database, by: str) -> None:
+    """The seed's dialogue, as somebody's who may; that it may be said is checked in tests/dialogue."""
+    dialogue = read_dialogue(ROOT)
+    async with db.begin() as tx:
+        version = Version(dialogue.fingerprint, dict(dialogue.files), by)
+        await publish(tx, dialogue_version, version, real_now())
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A MEDREP_HOME of the test's own."""
+    """A MEDREP_HOME of the test's own, with keys."""
+    make_keys(tmp_path / "home" / "keys")
     return tmp_path / "home"
 
 
@@ -126,10 +185,8 @@ def encoder() -> Encoder:
 @pytest.fixture
 async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
-    dialogue = read_dialogue(ROOT)
-    async with database.begin() as tx:
-        version = Version(dialogue.fingerprint, dict(dialogue.files), "test")
-        await publish(tx, dialogue_version, version, clock.now())
+    await admit(database.url, home / "keys")
+    await put_in_force(database, "test")
     published = Published(database, encoder)
     await published.load()
     return Services(database, vault, clock, published, home)

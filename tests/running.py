@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.dialogue.publishing import CONTENT
+from bot.content import FOLDER
 from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder, kept_index, load
 from bot.service.process import bound_to_us
@@ -194,7 +194,7 @@ def index() -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder.parent / ".index.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be building it
-        kept_index(load(ROOT / CONTENT), Encoder(), folder)
+        kept_index(load(ROOT / FOLDER), Encoder(), folder)
     return folder
 
 

@@ -37,6 +37,7 @@ from bot.settings import read_accounts
 from bot.store import contacts, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
+from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault, evidence_key
 from bot.store.outbox import Draft, Part
 from connectors.wechat import WeChat
@@ -167,6 +168,7 @@ class Stage:
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
     """What one process stands on."""
+    await admit(url, home / "keys")
     db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
     services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
@@ -183,7 +185,7 @@ async def _serve(stack: AsyncExitStack, app: web.Application, port: int) -> None
 
 
 @pytest.fixture
-async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
+async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
     here, there = free_port(), free_port()
     double = f"http://127.0.0.1:{there}"
     home.mkdir(mode=0o700, exist_ok=True)  # its keys may be there
@@ -191,7 +193,7 @@ async def stage(database: Database, home: Path) -> AsyncIterator[Stage]:
     settings = read_accounts(home / "sandbox.toml").wechat["sandbox"]
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        services = await opened(stack, home, database.url)
+        services = await opened(stack, home, seeded.url)
         engine = EngineClient(http, "http://127.0.0.1:1", "nobody")
         connectors: dict[Account, WeChat] = {}
 

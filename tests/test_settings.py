@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -95,9 +96,104 @@ def test_the_environment(tmp_path: Path) -> None:
     assert (settings.home, settings.port, settings.engine_port) == (tmp_path, 8080, 5005)
     assert settings.public_url == "https://medrep.example.org"
     assert not settings.test and not settings.sandbox
-    for name, value in (("MEDREP_PORT", "eighty"), ("MEDREP_ENGINE_PORT", "70000")):
-        with pytest.raises(MedrepError, match=name):
-            read_settings({name: value})
+    assert (settings.actions_port, read_settings({"MEDREP_ENGINE_PORT": "6000"}).actions_port) == (5055, 6050)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("MEDREP_PORT", "eighty", "is not a number"),
+        ("MEDREP_ENGINE_PORT", "70000", "is not a port"),
+        (
+            "MEDREP_DATABASE_URL",
+            "postgresql://u:s3cret@h:port/d",
+            "is not the address of a database",
+        ),
+        ("MEDREP_TEST", "s3cret", "should be a valid boolean, unable to interpret input"),
+        ("MEDREP_LONGEST_PAUSE", "s3cret", "should be a valid number, unable to parse string as a number"),
+        ("MEDREP_QUIET_HOURS", "nine", "is like 21:00-08:00"),
+        ("MEDREP_WEEKLY_CAP", "0", "should be greater than or equal to 1"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_and_not_quoted(name: str, value: str, why: str) -> None:
+    with pytest.raises(MedrepError) as refused:
+        read_settings({name: value})
+    assert refused.value.fault == Fault.CONFIGURATION
+    assert refused.value.detail == f"{name} {why}"
+
+
+def test_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {
+        "PORT": "8081",
+        "HOST": "",
+        "TEST": "1",
+        "DATABASE_URL": "postgresql://u:s3cret@h/d",
+    }.items():
+        monkeypatch.setenv(f"MEDREP_{name}", value)
+    monkeypatch.setenv("MEDREP_CONFIG", str(tmp_path / "none.toml"))
+    settings = read_settings()
+    assert (settings.port, settings.host, settings.test) == (8081, "127.0.0.1", True), "empty is none"
+    assert "s3cret" not in repr(settings)
+
+
+def reads(path: Path) -> list[str]:
+    """Where a module reads the environment: `file:line function`. To set a variable is no reading."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = []
+    for node in ast.walk(tree):
+        imported = isinstance(node, ast.ImportFrom) and node.module == "os"
+        names = (
+            {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) and imported else set()
+        )
+        if isinstance(node, ast.Attribute):
+            names = {node.attr}
+        if not names & {"environ", "environb", "getenv", "getenvb"}:
+            continue
+        above = parents[node]
+        if isinstance(above, ast.Subscript) and isinstance(above.ctx, ast.Store):
+            continue
+        if isinstance(above, ast.Attribute) and above.attr == "update":
+            continue
+        function: ast.AST = above
+        while function in parents and not isinstance(parents[function], ast.Module):
+            function = parents[function]
+        name = getattr(function, "name", "")
+        found.append(f"{path.relative_to(ROOT)} {name}".strip())
+    return found
+
+
+def test_one_module_reads_the_environment() -> None:
+    """And the supervisor, which hands its own on to its children."""
+    found = {
+        place
+        for folder in ("bot", "engine")
+        for path in (ROOT / folder).rglob("*.py")
+        for place in reads(path)
+    }
+    assert found == {
+        "engine/settings.py read_settings",
+        "bot/service/process.py plain_environment",
+        "bot/service/programs.py app",
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nx = os.environ['A']",
+        "import os\nx = dict(os.environ)",
+        "import os\nx = os.getenv('A')",
+        "from os import environ",
+        "import os\ndef f(env=os.environ): ...",
+    ],
+)
+def test_every_way_to_read_it_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    monkeypatch.setattr("tests.test_settings.ROOT", tmp_path)
+    (tmp_path / "module.py").write_text(source)
+    assert len(reads(tmp_path / "module.py")) == 1
+    (tmp_path / "module.py").write_text("import os\nos.environ['A'] = '1'\nos.environ.update(A='2')")
+    assert reads(tmp_path / "module.py") == []
 
 
 def test_nobody_else_reaches_the_app_unless_somebody_says_so() -> None:

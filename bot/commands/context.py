@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 from bot.clock import Clock
 from bot.evidence import Sealer
 from bot.model import Account, Channel, Fault, MedrepError
-from bot.service.home import OccupiedError, claim
+from bot.service.home import OccupiedError, claim, serves_sandbox
 from bot.service.postgres import Cluster
-from bot.settings import Settings, read_settings
+from bot.settings import Settings, read_settings, with_demo_accounts
 from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.key_checks import admit
+from bot.store.key_holders import open_keyring, report
+from bot.store.keys import Vault, evidence_key
 from bot.store.migrate import migrate
 
 T = TypeVar("T")
@@ -42,13 +44,17 @@ class Context:
 async def context() -> AsyncIterator[Context]:
     """Raises MedrepError."""
     settings = read_settings()
+    if serves_sandbox(settings.home):
+        settings = with_demo_accounts(settings)
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
+        await admit(url, settings.key_dir)
         db = Database(url, size=2, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)
-        vault = Vault(Keyring(settings.key_dir))
+            vault = Vault(await open_keyring(tx, settings.key_dir))
+            await report(tx, vault.keyring)
         yield Context(settings, db, vault, clock, owner)
         if ours:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()

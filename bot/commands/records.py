@@ -20,9 +20,9 @@ from bot.commands.context import context, reach, run, say
 from bot.model import Fault, MedrepError
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
-from bot.store import restored
+from bot.store import key_holders, restored
 from bot.store.database import Database
-from bot.store.keys import Keyring
+from bot.store.key_checks import admit
 from bot.store.migrate import migrate
 
 MADE = ("database", "keys", "evidence")  # what a restore makes below MEDREP_HOME
@@ -175,6 +175,7 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         work, owner, _ = await reach(stack, settings, empty=True)
         await asyncio.to_thread(backups.load, folder, owner)
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
+        await admit(work, settings.key_dir)
         db = Database(work, size=2)
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
@@ -193,24 +194,45 @@ def _refuse_used(settings: Settings) -> None:
         )
 
 
-def rotate_key() -> None:
-    """Make a new master key and bring every person's key under it.
+def rotate_key(
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Use the prepared key from now on; every machine must have it.")
+    ] = False,
+) -> None:
+    """Prepare a new master key; with --activate use it, and bring every person's key under it.
 
-    Old ones are kept: stored platform tokens and older backups still need them.
+    Between the two, copy the new file to the key folder of every other machine. Former ones are kept: stored
+    platform tokens still need them.
     """
-    name, moved = run(_rotate())
-    say(f"{name} is the master key now, {moved} keys brought under it")
+    if activate:
+        name, moved = run(_activate())
+        say(f"{name} is the master key now, {moved} keys brought under it")
+        return
+    name, folder, without = run(_prepare())
+    say(f"{name} is prepared in {folder}, nothing uses it yet")
+    say(f"copy {name}.key to the key folder of every other machine, then run `medrep rotate-key --activate`")
+    for place in without:
+        say(f"not there yet: {place}")
 
 
-async def _rotate() -> tuple[str, int]:
+async def _prepare() -> tuple[str, Path, list[str]]:
     async with context() as home:
-        name = Keyring(home.settings.key_dir).rotate()
-        vault, moved = type(home.vault)(Keyring(home.settings.key_dir)), 0
+        keyring = home.vault.keyring
         async with home.db.begin() as tx:
-            await vault.tell_rotated(tx)
+            name = await key_holders.prepare(tx, keyring)
+            await evidence.note(tx, "keys.prepared", home.clock.now(), f"key:{name}")
+            return name, keyring.folder, await key_holders.lacking(tx, name)
+
+
+async def _activate() -> tuple[str, int]:
+    async with context() as home:
+        moved = 0
+        async with home.db.begin() as tx:
+            name = await key_holders.activate(tx, home.vault.keyring)
+            await evidence.note(tx, "keys.activated", home.clock.now(), f"key:{name}")
         while True:
             async with home.db.begin() as tx:
-                count = await vault.rewrap(tx)
+                count = await home.vault.rewrap(tx)
             moved += count
             if count == 0:
                 return name, moved

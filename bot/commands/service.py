@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from bot.commands.context import context, progress, reach, run, say
-from bot.dialogue.publishing import in_force, seed_content, seed_dialogue
+from bot.content import seed_content
+from bot.dialogue.publishing import in_force, seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.runtime import logs
 from bot.service.supervisor import Options, Supervisor
@@ -54,7 +55,10 @@ def _supervise(options: Options) -> None:
 
 
 def migrate_database() -> None:
-    """Bring the database up to date, or print the SQL an administrator must run first."""
+    """Bring the database up to date, or print the SQL an administrator must run first.
+
+    With a login that does not own the database: look whether that was done.
+    """
     run(_migrate())
     say("the database is up to date")
 

@@ -8,12 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from bot.clock import CHINA
-from bot.commands.context import Context, contact_of, context, progress, run, say, say_json
-from bot.dialogue.published import Published
+from bot.commands.context import contact_of, context, progress, run, say, say_json
 from bot.evidence import note
-from bot.knowledge import Encoder
 from bot.people import takeover
-from bot.runtime.services import Services
 from bot.store import takeovers
 
 BEFORE = timedelta(days=1)  # how much of the conversation before the takeover is shown
@@ -73,12 +70,6 @@ def say_as(contact: ContactArgument, text: Annotated[str, typer.Argument()], log
 
 async def _say(contact: str, text: str, login: str) -> int:
     async with context() as home:
-        found, services = await contact_of(home, contact), await _services(home)
+        found, now, limits = await contact_of(home, contact), home.clock.now(), home.settings.limits
         async with home.db.begin() as tx:
-            return await takeover.say(tx, services, found, login, text)
-
-
-async def _services(home: Context) -> Services:
-    published = Published(home.db, Encoder(), home.settings.home / "index")
-    await published.load()
-    return Services(home.db, home.vault, home.clock, published, home.settings.home, home.settings.limits)
+            return await takeover.say(tx, home.vault, found, login, text, now, limits)

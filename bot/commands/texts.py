@@ -13,18 +13,17 @@ import typer
 
 from bot.commands.context import Context, context, lines, progress, run, say_json
 from bot.compliance import check_text
+from bot.content import edition_in_force, seed_content
 from bot.dialogue.engine_client import EngineClient
-from bot.dialogue.publishing import in_force, seed_content, seed_dialogue
+from bot.dialogue.publishing import in_force, seed_dialogue
 from bot.dialogue.understanding import understand
-from bot.knowledge import Content, Encoder, kept_index
+from bot.knowledge import Encoder, kept_index
 from bot.model import Audience, Fault, MedrepError
 from bot.service import programs
 from bot.service.home import Tokens, tokens
 from bot.service.postgres import free_port
 from bot.service.training import train
 from bot.settings import Settings
-from bot.store import published
-from bot.store.tables import content_version
 
 READY_SECONDS = 120.0
 
@@ -39,11 +38,11 @@ def understand_lines(audience: For) -> None:
 async def _understand(audience: Audience) -> None:
     async with context() as home, _engine(home) as engine:
         async with home.db.begin() as tx:
-            version = await published.current(tx, content_version)
-        if version is None:
+            edition = await edition_in_force(tx)
+        if edition is None:
             raise MedrepError(Fault.CONFIGURATION, "no content is published")
-        content, folder = Content.from_json(version.body), home.settings.home / "index"
-        index = await asyncio.to_thread(kept_index, content, Encoder(), folder)
+        folder = home.settings.home / "index"
+        index = await asyncio.to_thread(kept_index, edition.content, Encoder(), folder)
         for text in lines():
             say_json(await understand(engine, index, text, audience, home.clock.now()))
 
@@ -51,7 +50,7 @@ async def _understand(audience: Audience) -> None:
 @asynccontextmanager
 async def _engine(home: Context) -> AsyncIterator[EngineClient]:
     """The running engine, or one of our own for the duration."""
-    settings, shared = home.settings, tokens(home.settings.home)
+    settings, shared = home.settings, tokens(home.settings)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         running = EngineClient(http, f"http://127.0.0.1:{settings.engine_port}", shared.engine)

@@ -59,7 +59,7 @@ async def once(
         call = Call(services, tx, turn_id, contact, standing, now)
         result = await run(call)
         await conversations.write_effect(
-            tx, services.vault, contact.person_id, turn_id, action, ordinal, result, now, call.route
+            tx, services.vault, contact, turn_id, action, ordinal, result, now, call.route
         )
         reached("effects.before_commit")
     reached("effects.committed")

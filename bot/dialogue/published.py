@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
+from bot.content import Edition, edition
 from bot.dialogue.version import Dialogue
-from bot.knowledge import Content, Encoder, Index, is_name, kept_index, names_product
+from bot.knowledge import Content, Encoder, Index, is_name, kept_index
 from bot.model import Fault, MedrepError
+from bot.store import content as store
 from bot.store import published
 from bot.store.database import Database, Tx
-from bot.store.tables import content_version, dialogue_version
+from bot.store.tables import dialogue_version
 
 log = structlog.get_logger()
+
+# How long an answer made from a replaced edition may still leave (business time): so long may it have waited
+# in the queue, and so long may a process take to the new index.
+GRACE = timedelta(minutes=15)
 
 
 class Published:
@@ -31,8 +38,9 @@ class Published:
         self._encoder = encoder
         self._dialogues: dict[str, Dialogue] = {}
         self._dialogue: Dialogue | None = None
-        self._content: Content | None = None
-        self._newest: Content | None = None  # what the index is being built for
+        self._edition: Edition | None = None
+        self._newest: Edition | None = None  # what the index is being built for
+        self._editions: dict[int, Edition] = {}  # of the versions that may be quoted
         self._index: Index | None = None
         self._indexed = asyncio.Event()
         self._building: asyncio.Task[None] | None = None
@@ -44,10 +52,15 @@ class Published:
         return self._dialogue
 
     @property
-    def content(self) -> Content:
-        if self._content is None:
+    def edition(self) -> Edition:
+        """What this process answers from."""
+        if self._edition is None:
             raise MedrepError(Fault.CONFIGURATION, "no content is published")
-        return self._content
+        return self._edition
+
+    @property
+    def content(self) -> Content:
+        return self.edition.content
 
     @property
     def index(self) -> Index:
@@ -67,11 +80,7 @@ class Published:
 
     def is_name(self, text: str) -> bool:
         """Whether a text is nothing but the name of a product; False while no content is published."""
-        return self._content is not None and is_name(text, self._content.products)
-
-    def names_product(self, text: str) -> bool:
-        """Whether a text names a product anywhere; False while no content is published."""
-        return self._content is not None and names_product(text, self._content.products)
+        return self._edition is not None and is_name(text, self._edition.content.products)
 
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""
@@ -82,33 +91,44 @@ class Published:
             self._dialogues[version] = Dialogue(found.body)
         return self._dialogues.get(version)
 
+    async def standing(self, tx: Tx, now: datetime) -> tuple[Edition, ...]:
+        """What any process may quote now: the edition in force and those replaced within GRACE, the newest
+        first, without entries that were withdrawn. The database is asked, so it holds everywhere at once.
+        """
+        versions = await store.standing(tx, now - GRACE)
+        known = self._editions
+        self._editions = {
+            one.id: known[one.id] if one.id in known else await edition(tx, one.id) for one in versions
+        }
+        return tuple(self._editions[one.id].without(one.withdrawn) for one in versions)
+
     async def load(self) -> None:
         """Read what is in force; a changed content is indexed aside."""
-        known = self._newest.fingerprint if self._newest else None
         async with self._db.begin() as tx:
             dialogue = await published.current(tx, dialogue_version)
-            fingerprint = await published.fingerprint(tx, content_version)
-            changed = fingerprint is not None and fingerprint != known
-            content = await published.current(tx, content_version) if changed else None
+            version = await store.current(tx)
+            known = version is None or (self._newest is not None and self._newest.version == version.id)
+            newer = None if version is None or known else await edition(tx, version.id)
         if dialogue is not None:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
-        if content is not None:
-            parsed = self._newest = Content.from_json(content.body)
-            # The first is there at once, for what is queued; a later one comes into force with its index,
-            # so that what is found and what may leave are of one version.
-            self._content = self._content or parsed
-            self._building = asyncio.create_task(self._build(parsed))
+        if newer is not None:
+            self._newest = newer
+            # The first is there at once, for what is named in words; nothing is answered before its index. A
+            # later one comes with its index: the publisher built it, so that takes about a second.
+            self._edition = self._edition or newer
+            self._building = asyncio.create_task(self._build(newer))
 
-    async def _build(self, content: Content) -> None:
+    async def _build(self, newer: Edition) -> None:
+        content = newer.content
         try:
             index = await asyncio.to_thread(kept_index, content, self._encoder, self._folder)
         except Exception:
             # The old one goes on answering; without any, /readyz says so.
             log.exception("content.index_failed", version=content.fingerprint[:12])
             return
-        if content is not self._newest:
+        if newer is not self._newest:
             return  # a newer one was published while this was built
-        self._content, self._index = content, index
+        self._edition, self._index = newer, index
         self._indexed.set()
         log.info("content.indexed", version=content.fingerprint[:12], entries=len(content.entries))

@@ -17,16 +17,14 @@ from sqlalchemy import Table
 from bot.compliance import check_text
 from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
 from bot.evidence import Evidence
-from bot.knowledge import Content, load
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
 from bot.store import published
 from bot.store.database import Database, Tx
 from bot.store.published import Version
-from bot.store.tables import content_version, dialogue_version
+from bot.store.tables import dialogue_version
 
 SEED = "seed"
-CONTENT = Path("data") / "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +62,17 @@ class ConflictError(MedrepError):
 # ---------------------------------------------------------------- seed
 
 
-async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Outcome:
-    """Put the checkout's content in force, unless somebody published other. Raises MedrepError(BAD_INPUT)."""
-    content = load(root / CONTENT)
-    async with db.begin() as tx:
-        state = await _seed(tx, content_version, content.fingerprint)
-        if state == "published":
-            await publish_content(tx, content, SEED, now)
-        return await _outcome(tx, "content", content_version, state)
-
-
 async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> Outcome:
-    """Put the checkout's dialogue in force, unless somebody published other."""
+    """Put the checkout's dialogue in force where none is: a later one is published by `import_dialogue`.
+
+    Whoever starts may be an older checkout, which must not undo what a newer one brought.
+    """
     dialogue = read_dialogue(root)
     async with db.begin() as tx:
-        state = await _seed(tx, dialogue_version, dialogue.fingerprint)
-        if state == "published":
+        known = await published.fingerprint(tx, dialogue_version)
+        if known is None:
             await publish_dialogue(tx, dialogue, SEED, now)
+        state = "published" if known is None else "unchanged" if known == dialogue.fingerprint else "kept"
         outcome = await _outcome(tx, "dialogue", dialogue_version, state)
     if outcome.state != "kept":
         _remember(home, root, dialogue.fingerprint)
@@ -100,15 +92,6 @@ async def _outcome(tx: Tx, what: str, table: Table, state: str) -> Outcome:
     fingerprint = await published.fingerprint(tx, table)
     assert fingerprint is not None  # noqa: S101 - for the type checker; something is in force by now
     return Outcome(what, fingerprint, state)
-
-
-async def publish_content(tx: Tx, content: Content, by: str, now: datetime) -> None:
-    """Put content in force. Raises MedrepError(REFUSED_TEXT), one line a finding."""
-    if findings := refusals(content):
-        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
-    version = Version(content.fingerprint, content.to_json(), by)
-    await published.publish(tx, content_version, version, now)
-    await _evidence("content", version, now).record(tx)
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
@@ -135,15 +118,6 @@ def forbidden(dialogue: Dialogue) -> list[str]:
         f"responses {name} ({audience}): {finding.rule}: {finding.why}"
         for name, audience, text in dialogue.texts()
         for finding in check_text(text, audience)
-    ]
-
-
-def refusals(content: Content) -> list[str]:
-    """What compliance finds in the answers, each for the audience of its document."""
-    return [
-        f"entries {entry.id}: {finding.rule}: {finding.why}"
-        for entry in content.entries
-        for finding in check_text(entry.answer, content.document[entry.document].audience)
     ]
 
 

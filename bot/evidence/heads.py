@@ -18,15 +18,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bot.model import Fault, MedrepError
-from bot.store.keys import secret_file
+from bot.store.keys import read_key
 
 _HASH = Field(pattern=r"^([0-9a-f]{64})?$")
 
 
 def signing_key(folder: Path) -> Ed25519PrivateKey:
-    """The key that signs, kept in the key folder."""
-    fresh = Ed25519PrivateKey.generate().private_bytes_raw()
-    return Ed25519PrivateKey.from_private_bytes(secret_file(folder / "evidence.key", fresh))
+    """The key that signs, kept in the key folder. Raises MedrepError(CONFIGURATION): there is none."""
+    return Ed25519PrivateKey.from_private_bytes(read_key(folder, "evidence"))
 
 
 def public_pem(key: Ed25519PublicKey) -> str:

@@ -78,7 +78,8 @@ class Receiver:
                 await self._safety(tx, arrival, screening, inbox_id)
             reached("accept.before_commit")
         if inbox_id is None:
-            services.vault.forget(contact.person_id)
+            for made in (contact.person_id, contact.key_id):
+                services.vault.forget(made)
             async with services.db.begin() as tx:
                 found = await inbox.found_again(tx, inbound.account, key, passive_until)
             return Accepted(found, duplicate=True)

@@ -99,5 +99,5 @@ async def recorded(
         actions=turn.actions,
         entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
         slots=scene.slots(),
-        entities=await vault.seal(tx, contact.person_id, entities, "turn.entities"),
+        entities=await vault.seal(tx, await contacts.key_of(tx, vault, contact), entities, "turn.entities"),
     )

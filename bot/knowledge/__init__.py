@@ -9,9 +9,9 @@ from bot.knowledge.content import Content, Document, Entry, OffLabelUse, Product
 from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
-from bot.knowledge.kept import kept_index
+from bot.knowledge.kept import keep_index, kept_index
 from bot.knowledge.products import is_name, names_product
-from bot.knowledge.render import answer_text, is_source, source_text
+from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
     "Content",
@@ -28,6 +28,8 @@ __all__ = [
     "answer_text",
     "is_name",
     "is_source",
+    "is_valid",
+    "keep_index",
     "kept_index",
     "load",
     "names_product",

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from bot.knowledge.ridge import Floats, Mask, Ridge
 from bot.knowledge.space import FEATURES, Asked, Space
@@ -85,6 +84,8 @@ class Logistic:
     """A probability from features; scikit-learn fits it, two lines apply it."""
 
     def __init__(self, rows: Floats, right: Sequence[bool] | Mask, weights: Sequence[float] | Floats) -> None:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow, and only to build
+
         model = LogisticRegression(C=1.0, max_iter=2000)
         self._scale = np.maximum(rows.std(axis=0), 1e-6)
         model.fit(rows / self._scale, np.asarray(right), sample_weight=np.asarray(weights))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.knowledge.terms import hints
 
@@ -34,10 +33,17 @@ class Grams:
     """Weights fitted on approved texts."""
 
     def __init__(self, texts: Iterable[str]) -> None:
+        # Needed to build an index, not to read one, and it takes a second to import.
+        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+
         self._model = TfidfVectorizer(analyzer=grams, sublinear_tf=True).fit(texts)
         self.weights: NDArray[np.float64] = self._model.idf_
         self._number: dict[str, int] = self._model.vocabulary_
         self._rare = float(self.weights.max())
+
+    def settle(self) -> None:
+        """All approved texts were asked for: drops what only `rows` needs."""
+        del self._model
 
     def rows(self, texts: Sequence[str]) -> Any:
         """Approved texts, a row each, of length 1 (a scipy.sparse matrix, which has no types)."""

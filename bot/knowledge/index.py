@@ -72,6 +72,7 @@ class Index:
             start = self._span[key].stop
         if self._spaces:
             self._fit(len(texts))
+        self._grams.settle()
         self._topics.settle()
         for space in self._spaces.values():
             space.settle()

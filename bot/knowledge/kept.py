@@ -19,6 +19,7 @@ from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 
 _HERE = Path(__file__).resolve().parent
+KEPT = 3  # files: the one in force, its successor, what it replaced
 
 # No file, half a file, or one that another version of this code wrote.
 UNREADABLE = (
@@ -45,31 +46,53 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
     """The index of this content, from `folder` if it lies there, else built and left there."""
     if folder is None:
         return Index(content, encoder)
-    path = folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
-    try:
-        with path.open("rb") as file:
-            found: Index = _Unpickler(file, encoder).load()
-        encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+    path = _path(content, folder)
+    if found := _read(path, encoder):
         return found
-    except UNREADABLE:
-        built = Index(content, encoder)
+    built = Index(content, encoder)
     with suppress(OSError):  # on a full disk it is built again at the next start
-        _keep(built, path)
+        _keep(built, path, encoder)
     return built
 
 
-def _keep(built: Index, path: Path) -> None:
+def keep_index(content: Content, encoder: Encoder, folder: Path) -> None:
+    """See to it that the index of this content lies in `folder` and can be read. Raises OSError."""
+    path = _path(content, folder)
+    if not _read(path, encoder):
+        _keep(Index(content, encoder), path, encoder)
+
+
+def _path(content: Content, folder: Path) -> Path:
+    return folder / f"{content.fingerprint[:16]}-{_code()}.pickle"
+
+
+def _read(path: Path, encoder: Encoder) -> Index | None:
+    try:
+        with path.open("rb") as file:
+            found: Index = _Unpickler(file, encoder).load()
+    except UNREADABLE:
+        return None
+    encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
+    with suppress(OSError):
+        path.touch()  # it is in use
+    return found
+
+
+def _keep(built: Index, path: Path, encoder: Encoder) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     try:
         with part.open("wb") as file:
             _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+        if not _read(part, encoder):
+            raise OSError("the index that was written cannot be read")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    for old in path.parent.glob("*.pickle"):
-        if old != path:
-            old.unlink(missing_ok=True)
+    # The one in force stays while its successor is built, for a process that starts meanwhile.
+    with suppress(FileNotFoundError):  # another process does the same
+        for old in sorted(path.parent.glob("*.pickle"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
+            old.unlink()
 
 
 @cache

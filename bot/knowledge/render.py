@@ -20,7 +20,7 @@ def answer_text(entry: Entry, content: Content, now: datetime) -> str:
     """
     document = _quotable(entry, content, now)
     lines = [entry.answer, f"来源：{_source(entry, document)}"]
-    if entry.differs is not None and _valid(other := content.document[entry.differs.document], now):
+    if entry.differs is not None and is_valid(other := content.document[entry.differs.document], now):
         note = entry.differs.note.rstrip("。；;. ")
         rule = "" if "以说明书为准" in note else "；以说明书为准"
         full = f"与《{other.title}》表述不同：{note}{rule}。{_OFFER}"
@@ -45,7 +45,7 @@ def is_source(text: str, content: Content, now: datetime) -> bool:
     return any(
         text == source_text(entry, content, now)
         for entry in content.entries
-        if _valid(content.document[entry.document], now)
+        if is_valid(content.document[entry.document], now)
     )
 
 
@@ -55,10 +55,11 @@ def _source(entry: Entry, document: Document) -> str:
 
 def _quotable(entry: Entry, content: Content, now: datetime) -> Document:
     document = content.document[entry.document]
-    if not _valid(document, now):
+    if not is_valid(document, now):
         raise MedrepError(Fault.NO_BASIS, f"document {document.id} expired on {document.valid_until}")
     return document
 
 
-def _valid(document: Document, now: datetime) -> bool:
+def is_valid(document: Document, now: datetime) -> bool:
+    """Whether it may be quoted on the business day of `now`."""
     return document.valid_until >= now.astimezone(CHINA).date()

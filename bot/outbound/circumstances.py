@@ -29,7 +29,8 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Of one contact. For a contact that only gets answers, nothing beside the contact is read."""
+    """Of one contact. What binds no message of the batch is not read: nothing but the contact for answers,
+    and consents alone for medication."""
 
     contact: Contact
     consents: frozenset[Purpose] = frozenset()
@@ -59,13 +60,16 @@ async def read_circumstances(
     begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
-    people = {contact.person_id for contact in begun}
+    spoken = await consent.of_people(tx, {contact.person_id for contact in begun})
+    sent: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = {}
+    turns: dict[UUID, frozenset[UUID]] = {}
+    windows: frozenset[int] = frozenset()
     if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
         await contacting.lock(tx, courteous)
-    spoken = await consent.of_people(tx, people)
-    sent = await contacting.sent(tx, courteous, [purpose.value for purpose in COURTESY], now - WEEK, now)
-    turns = await contacting.conversations(tx, people, real_now() - PAUSE)
-    windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
+        purposes = [purpose.value for purpose in COURTESY]
+        sent = await contacting.sent(tx, courteous, purposes, now - WEEK, now)
+        turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
+        windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
     taken = await takeover.current(tx, {contact.id for contact in begun}, now, services.limits)
     return {
         contact.id: Circumstances(

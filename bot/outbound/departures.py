@@ -76,10 +76,11 @@ async def prepare(
     now = services.clock.now()
     facts = await read_circumstances(tx, services, claimed)
     ledger = await Ledger.read(tx, facts.keys(), now)
+    keys = await contacts.keys_of(tx, services.vault, [fact.contact for fact in facts.values()])
     rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))
     addresses = await contacts.addresses(tx, facts.keys())
     people = {row.person_id for row in rows} | {sealed.person_id for sealed in addresses.values()}
-    await services.vault.prepare(tx, list(people))
+    await services.vault.prepare(tx, [*people, *keys.values()])
     departures, refusals, handed = [], [], []
     for row in rows:
         opening = ledger.opening(row.contact_id)
@@ -88,7 +89,10 @@ async def prepare(
             address = await addresses[row.contact_id].opened(tx, services.vault)
             departure = _departure(channel, row, draft, address, ledger, opening)
             if row.occurrence_id is not None:
-                body = await outbox.sealed(tx, services.vault, row.person_id, draft)
+                # Of a contact that is somebody else's since, the row stays with whom it was made for.
+                same = facts[row.contact_id].contact.person_id == row.person_id
+                key_id = keys[row.contact_id] if same else row.person_id
+                body = await outbox.sealed(tx, services.vault, key_id, draft)
                 departure = replace(departure, row=replace(row, body_enc=body, basis=draft.basis))
             if draft.choices:
                 contact = facts[row.contact_id].contact

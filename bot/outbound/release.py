@@ -1,7 +1,8 @@
 """The one exit: nothing leaves that is not approved, passive replies included.
 
 A text needs a basis, and the basis must really say it: a response of the published dialogue, an entry
-of the published content whose document is valid, or a named colleague. Then its words are checked.
+of the content in a revision that is in force, its document valid, or a named colleague. Then its words
+are checked.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.compliance import check_text
+from bot.content import Edition
 from bot.dialogue.version import ON_DUTY
-from bot.knowledge import answer_text, is_source
+from bot.knowledge import answer_text, is_source, is_valid
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.outbound.circumstances import Circumstances, Intent
 from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
@@ -91,36 +93,47 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, ro
     elif basis.kind == BasisKind.PERSON:
         if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
             raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
-        await takeover.product_needs_verified(tx, services, contact, part.text)
+        await takeover.product_needs_verified(tx, contact, part.text)
     elif basis.kind == BasisKind.CONTENT:
         if (
             contact.audience == Audience.DOCTOR
             and not (await doctors.standing(tx, contact.person_id)).verified
         ):
             raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
-        _content(services, contact.audience, basis, part.text)
+        await _content(tx, services, contact.audience, basis, part.text)
 
 
 async def _true(tx: Tx, services: Services, values: Mapping[str, str]) -> bool:
     """Whether what stands in the placeholders names something of ours: products, a source, a colleague."""
     now = services.clock.now()
-    if "products" in values:
-        generics = {product.generic for product in services.published.content.products}
-        if not set(values["products"].split("、")) <= generics:
+    if "products" in values or "source" in values:
+        standing = await services.published.standing(tx, now)
+        generics = {product.generic for edition in standing for product in edition.content.products}
+        if "products" in values and not set(values["products"].split("、")) <= generics:
             return False
-    if "source" in values and not is_source(values["source"], services.published.content, now):
-        return False
+        if "source" in values and not any(is_source(values["source"], e.content, now) for e in standing):
+            return False
     return "rep" not in values or values["rep"] == ON_DUTY or await doctors.is_rep(tx, values["rep"])
 
 
-def _content(services: Services, audience: Audience, basis: Basis, text: str) -> None:
-    content = services.published.content
-    entry = content.entry.get(basis.ref)
-    if entry is None:
-        raise MedrepError(Fault.NO_BASIS, f"{basis} is not published")
-    document = content.document[entry.document]
-    if document.audience != audience or document.version != basis.version:
-        raise MedrepError(Fault.NO_BASIS, f"{basis} is not for this reader, or not this version")
-    # Raises NO_BASIS itself when the document has expired.
-    if answer_text(entry, content, services.clock.now()) != text:
-        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
+async def _content(tx: Tx, services: Services, audience: Audience, basis: Basis, text: str) -> None:
+    """Whether the revision that the basis names says this, and may be quoted (docs/architecture.md)."""
+    standing = await services.published.standing(tx, services.clock.now())
+    editions = [edition for edition in standing if edition.quoted(basis)]
+    if not editions:
+        raise MedrepError(Fault.NO_BASIS, f"{basis} is not in force")
+    if not any(_says(services, edition, standing[0], audience, basis, text) for edition in editions):
+        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to this reader")
+
+
+def _says(
+    services: Services, edition: Edition, newest: Edition, audience: Audience, basis: Basis, text: str
+) -> bool:
+    """Raises MedrepError(NO_BASIS) when the document has expired, as it is now or as it was then."""
+    entry, now = edition.quoted(basis), services.clock.now()
+    if entry is None or edition.content.document[entry.document].audience != audience:
+        return False
+    document = newest.content.document.get(entry.document)
+    if document is None or not is_valid(document, now):
+        raise MedrepError(Fault.NO_BASIS, f"document {entry.document} was withdrawn or has expired")
+    return answer_text(entry, edition.content, now) == text

@@ -28,11 +28,9 @@ from bot.store.outbox import Outgoing
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
-TOGETHER = 16  # sends of one process at a time; as many become uncertain when it dies
-BEGUN = 12  # of these, what we begin: reminders that hang never take the places of answers
-GATHER = (
-    0.005  # seconds in which a busy sender lets places become free, so that it claims several rows at once
-)
+TOGETHER = 48  # sends of one process at a time; as many become uncertain when it dies
+BEGUN = 32  # of these, what we begin: reminders that hang never take the places of answers
+GATHER = 0.02  # seconds; a busy sender lets places become free, so that it claims many rows at once
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 
@@ -65,7 +63,7 @@ class Sender:
                     if time.monotonic() - tidied >= POLL:
                         await self.tidy()
                         tidied = time.monotonic()
-                    if await self._start():
+                    if await self._start() and not self._busy():
                         continue
                 except UNAVAILABLE:
                     log.warning("outbox.failed", reason="database")
@@ -77,11 +75,14 @@ class Sender:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self.wake.wait()
-                if len(self._places) > TOGETHER // 2:
+                if self._busy():
                     await asyncio.sleep(GATHER)
         finally:
             if self._batches:
                 await asyncio.wait(self._batches, timeout=STOPPING)
+
+    def _busy(self) -> bool:
+        return len(self._places) > BEGUN // 2
 
     async def notified(self, _: str) -> None:
         """Something may leave."""

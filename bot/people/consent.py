@@ -47,7 +47,7 @@ async def give(
     last = (await consents.latest(tx, [person_id]))[person_id].get(purpose)
     if last is not None and last.withdrawn_at is None and last.text_version == text_version:
         return
-    await consents.add(tx, person_id, ConsentRow(purpose, now, None, text_version, source))
+    await consents.add(tx, person_id, contact.id, ConsentRow(purpose, now, None, text_version, source))
     await note(
         tx,
         "consent.given",
@@ -67,7 +67,7 @@ async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *,
     if last is not None and last.withdrawn_at is not None:
         return
     if await consents.withdraw(tx, person_id, purpose, now) == 0:
-        await consents.add(tx, person_id, ConsentRow(purpose, None, now, "", source))
+        await consents.add(tx, person_id, contact.id, ConsentRow(purpose, None, now, "", source))
     subject = f"contact:{contact.id}"
     await note(tx, "consent.withdrawn", now, subject, contact, purpose=purpose.value, source=source)
 

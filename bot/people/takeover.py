@@ -16,13 +16,16 @@ import structlog
 
 from bot.clock import real_now
 from bot.compliance import check_text
+from bot.content import edition_in_force
 from bot.evidence import note
+from bot.knowledge import names_product
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
 from bot.settings import Limits
 from bot.staff import Role, colleague
 from bot.store import contacting, contacts, doctors, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
+from bot.store.keys import Vault
 from bot.store.outbox import Draft, Part
 from bot.store.takeovers import Takeover
 
@@ -78,18 +81,19 @@ async def end(tx: Tx, contact: Contact, login: str, now: datetime) -> bool:
     return found is not None
 
 
-async def say(tx: Tx, services: Services, contact: Contact, login: str, text: str) -> int:
+async def say(
+    tx: Tx, vault: Vault, contact: Contact, login: str, text: str, now: datetime, limits: Limits
+) -> int:
     """Queue what the colleague typed, to the letter; the outbox row.
 
     Raises MedrepError: CONFLICT (no takeover of theirs), BAD_INPUT, REFUSED_TEXT (one line a finding),
     NO_BASIS (a product, to a doctor who is not verified), WINDOW_CLOSED, STOPPED, UNREACHABLE.
     """
-    now, vault = services.clock.now(), services.vault
     await colleague(tx, login, ROLES)
-    held = (await current(tx, [contact.id], now, services.limits)).get(contact.id)
+    held = (await current(tx, [contact.id], now, limits)).get(contact.id)
     if held is None or held.login != login:
         raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
-    await _allowed(tx, services, contact, text, now)
+    await _allowed(tx, contact, text, now)
     basis = Basis(BasisKind.PERSON, login, str(held.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
     outbox_id, sealed = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
@@ -99,13 +103,13 @@ async def say(tx: Tx, services: Services, contact: Contact, login: str, text: st
     return outbox_id
 
 
-async def _allowed(tx: Tx, services: Services, contact: Contact, text: str, now: datetime) -> None:
+async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
     if not text.strip() or len(text) > LONGEST:
         raise MedrepError(Fault.BAD_INPUT, f"a message is 1 to {LONGEST} characters")
     if findings := check_text(text, contact.audience):
         lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
-    await product_needs_verified(tx, services, contact, text)
+    await product_needs_verified(tx, contact, text)
     if contact.unreachable_at is not None:
         raise MedrepError(Fault.UNREACHABLE, "they have unfollowed or blocked the account")
     if not await contacting.open_windows(tx, [contact.id], now):
@@ -114,14 +118,15 @@ async def _allowed(tx: Tx, services: Services, contact: Contact, text: str, now:
         raise MedrepError(Fault.STOPPED, "they said stop and have not written since")
 
 
-async def product_needs_verified(tx: Tx, services: Services, contact: Contact, text: str) -> None:
+async def product_needs_verified(tx: Tx, contact: Contact, text: str) -> None:
     """To a doctor who is not verified a colleague writes of no product, as the bot does not.
 
     Raises MedrepError(NO_BASIS).
     """
-    if contact.audience != Audience.DOCTOR or not services.published.names_product(text):
+    if contact.audience != Audience.DOCTOR or (await doctors.standing(tx, contact.person_id)).verified:
         return
-    if not (await doctors.standing(tx, contact.person_id)).verified:
+    edition = await edition_in_force(tx)
+    if edition is not None and names_product(text, edition.content.products):
         raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bot.clock import real_now
 from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
-from bot.store import doctors, erasure, people
+from bot.runtime.key_report import report
+from bot.store import doctors, erasure, key_holders, people
 from bot.store.database import Tx
 
 if TYPE_CHECKING:
     from bot.runtime.services import Services
+
+
+PATIENCE = 20.0  # seconds to wait for processes that run
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,36 @@ async def erase_person(
     async with services.db.begin() as tx:
         await doctors.lock_import(tx)  # a batch under way has read who exists
         whom = person_id or await doctors.person_of(tx, external_id or "")
-        return await erase(tx, services, whom, by)
+        receipts = await erase(tx, services, whom, by)
+    return (await _settled(services, whom, receipts[0]), *receipts[1:])
+
+
+async def _settled(services: Services, whom: UUID, keys: Receipt) -> Receipt:
+    """The receipt of the keys, once they are gone from the key folders: here, and where a process runs."""
+    async with services.db.begin() as tx:
+        moment = await key_holders.moment(tx)
+    await report(services)
+    for _ in range(int(PATIENCE / 0.2)):
+        async with services.db.begin() as tx:
+            running = await key_holders.behind(tx, moment, running=True)
+        if not running:
+            break
+        await asyncio.sleep(0.2)
+    async with services.db.begin() as tx:
+        places = await key_holders.behind(tx, moment)
+        subject, owner = f"person:{whom}", Owner(whom)
+        now = services.clock.now()
+        await note(tx, "person.keys_destroyed", now, subject, owner, keys=keys.rows, still_in=places)
+    if not places:
+        return replace(keys, done=_DESTROYED)
+    return replace(keys, done=f"{_DESTROYED_HERE}{'; '.join(places)}")
 
 
 async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receipt, ...]:
-    """Erase this person in the caller's transaction. Raises MedrepError(NOT_FOUND | ERASED)."""
+    """Erase this person in the caller's transaction. Raises MedrepError(NOT_FOUND | ERASED).
+
+    The keys are out of use with the commit, and out of each key folder as soon as its processes hear of it.
+    """
     now, keyring = services.clock.now(), services.vault.keyring
     family = await erasure.everyone(tx, whom)
     contacts = await erasure.lock(tx, family)
@@ -56,14 +86,13 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     sent, cancelled = await erasure.sent(tx, family, contacts)
     consents = await erasure.consents(tx, family)
     timers = await erasure.timers(tx, family, contacts)
-    tasks, cases = await erasure.tasks(tx, family, contacts, now, by)
+    tasks, cases, compliance = await erasure.tasks(tx, family, contacts, now, by)
     profiles = await erasure.profile(tx, family, grave, now)
     subjects = [people.tries_of(keyring, contact) for contact in contacts]
     addresses = await erasure.contacts(tx, contacts, subjects, now)
-    for person_id in family:
-        await services.vault.destroy(tx, person_id, now)
+    keys, bare = await erasure.keys(tx, services.vault, family, now)
     receipts = (
-        Receipt("keys", len(family), "data keys destroyed: all ciphertext below is unreadable for good"),
+        Receipt("keys", keys, _DELETED, f"{bare} of them: {_BARE}" if bare else ""),
         Receipt("doctor", profiles, "deleted with its look-up digest and invitation codes", _TOMBSTONE),
         Receipt("contact", addresses, "address and its look-up digest removed", _CONTACT),
         Receipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
@@ -74,6 +103,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
         Receipt("timer", timers, "ended, references removed"),
         Receipt("task", tasks, "details removed, open ones closed"),
         Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
+        Receipt("compliance_case", compliance, "kept, readable under keys of their own", _COMPLIANCE),
         Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
         Receipt("backup", 0, "not touched", _BACKUP),
     )
@@ -82,11 +112,32 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     return receipts
 
 
+_DELETED = "data keys deleted: no process uses them; their files follow within seconds"
+_DESTROYED = (
+    "data keys destroyed in every key folder: nothing opens what they encrypted, wherever it lies (tables, "
+    "old pages and write-ahead log of the database, its archives and replicas, the evidence)"
+)
+_DESTROYED_HERE = (
+    "data keys destroyed in this key folder and all others but those named, which follow when a process or "
+    "a command starts there; until then whoever has such a folder and old pages or logs of the database can "
+    "open them: "
+)
+_BARE = (
+    "made by an earlier version under the master key alone; old pages and logs of the database from that "
+    "time open with that master key"
+)
 _TOMBSTONE = "a keyed digest of the external id stays, so that an import does not bring the person back"
-_CONTACT = "the bare row stays for the rows that point to it; the same account writing again is a newcomer"
+_CONTACT = (
+    "the bare row stays for the rows that point to it; the same account writing again is a newcomer; the "
+    "digest stays in old pages and logs of the database until PostgreSQL reuses them"
+)
 _CONSENT = "that and when it was given or withdrawn stays in the evidence, with nobody behind it"
 _COUNTS = "the bare rows stay: times and states, with nobody behind them"
 _APPROVED = "which approved texts left stays on record; a message being sent this moment cannot be recalled"
 _SAFETY = "pharmacovigilance law requires adverse event reports to be kept"
+_COMPLIANCE = "how a request or a suspicion was dealt with must be shown (PIPL articles 50 and 69)"
 _EVIDENCE = "the record of what was sent and done must stay whole"
-_BACKUP = "a backup made before holds the keys until it ages out; after a restore, erase again"
+_BACKUP = (
+    "a backup made before holds the key folder of then and opens until it ages out; after a restore, erase "
+    "again; a copy of the database alone opens nothing"
+)

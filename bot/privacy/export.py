@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.model import Fault, InboundKind, MedrepError
+from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.keys import Vault
@@ -43,7 +43,7 @@ class _Export:
     async def document(self, whom: UUID) -> dict[str, Any]:
         if not await erasure.keys_left(self._tx, self._people):
             raise MedrepError(Fault.ERASED, "this person was erased")
-        await self._vault.prepare(self._tx, self._people)
+        await self._vault.prepare(self._tx, await erasure.keys_of(self._tx, self._people))
         profile, verification = await self._doctor()
         contacts = [await self._contact(row) for row in await self._rows(contact)]
         return {
@@ -87,10 +87,25 @@ class _Export:
         return await erasure.rows_of(self._tx, table, self._people)
 
     async def _open(self, row: Any, sealed: bytes | None, place: str, key: UUID | None = None) -> str | None:
-        """The clear text; None where there is none (any more)."""
-        if not sealed:
+        """The clear text; None where there is none, and that it was deleted where it was."""
+        if sealed is None:
             return None
-        return await self._vault.open_text(self._tx, key or row.person_id, sealed, place)
+        try:
+            return await self._vault.open_text(self._tx, key or row.person_id, sealed, place)
+        except MedrepError as error:
+            if error.fault != Fault.ERASED:
+                raise
+            return ERASED_TEXT
+
+    async def _message(self, row: Any, place: str) -> dict[str, Any]:
+        """The body of a message; none of a template."""
+        opened = await self._open(row, row.body_enc, place)
+        if opened is None:
+            return {}
+        if opened == ERASED_TEXT:
+            return {"text": ERASED_TEXT, "parts": [[ERASED_TEXT, None]]}
+        body: dict[str, Any] = json.loads(opened)
+        return body
 
     async def _doctor(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         rows = await self._rows(doctor)
@@ -128,8 +143,7 @@ class _Export:
         return [message for *_, message in sorted([*said, *told], key=lambda item: item[:3])]
 
     async def _received(self, row: Any) -> dict[str, Any]:
-        sealed = await self._open(row, row.body_enc, "inbox.body")
-        body = json.loads(sealed) if sealed else {}
+        body = await self._message(row, "inbox.body")
         return {
             "direction": "trigger" if row.kind == InboundKind.TRIGGER else "in",
             "at": _at(row.received_at),
@@ -140,8 +154,7 @@ class _Export:
         }
 
     async def _sent(self, row: Any) -> dict[str, Any]:
-        sealed = await self._open(row, row.body_enc, "outbox.body")
-        body = json.loads(sealed) if sealed else {}
+        body = await self._message(row, "outbox.body")
         return {
             "direction": "out",
             "at": _at(row.created_at),

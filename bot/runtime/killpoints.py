@@ -10,15 +10,23 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-_FOLDER = os.environ.get("MEDREP_KILL_AT") if os.environ.get("MEDREP_TEST") == "1" else None
+from bot.settings import read_environment
+
+
+@cache
+def _folder() -> Path | None:
+    settings = read_environment()
+    return settings.kill_at if settings.test else None
 
 
 def reached(name: str) -> None:
     """Nothing, except in a test that asked for death at this point."""
-    if _FOLDER is None:
+    folder = _folder()
+    if folder is None:
         return
     with suppress(FileNotFoundError):
-        (Path(_FOLDER) / name).unlink()  # atomic: one process dies of one file
+        (folder / name).unlink()  # atomic: one process dies of one file
         os.kill(os.getpid(), signal.SIGKILL)

@@ -14,6 +14,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
 
+from bot.settings import read_environment
 from bot.store import inbox, outbox, tasks
 from bot.store.database import Database
 from bot.tasks import Kind
@@ -45,10 +46,11 @@ def reserve() -> None:
 
     They are files in memory, of which a block that cannot be had later ends the process (SIGBUS).
     """
-    if not (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")):
+    folder = read_environment().counters
+    if folder is None:
         return
-    counters = Path(folder) / f"counter_{os.getpid()}.db"  # otherwise made at the first count
-    for path in {counters, *Path(folder).glob(f"*_{os.getpid()}.db")}:
+    counters = folder / f"counter_{os.getpid()}.db"  # otherwise made at the first count
+    for path in {counters, *folder.glob(f"*_{os.getpid()}.db")}:
         with path.open("ab") as file:
             os.posix_fallocate(file.fileno(), 0, COUNTERS)
 
@@ -69,13 +71,13 @@ async def exposition(db: Database) -> bytes:
 
 
 def _everybody() -> bytes:
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if not folder:
+    folder = read_environment().counters
+    if folder is None:
         return generate_latest()
-    for file in Path(folder).iterdir():
+    for file in folder.iterdir():
         # What only the living count must not go on counting the dead.
         if (found := _PID.fullmatch(file.name)) and not Path(f"/proc/{found[1]}").exists():
-            multiprocess.mark_process_dead(int(found[1]), folder)  # type: ignore[no-untyped-call]
+            multiprocess.mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    multiprocess.MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

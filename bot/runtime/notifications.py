@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from bot.runtime.key_report import report
 from bot.runtime.services import Services
 from bot.store import business_clock, channels
 from bot.store.database import UNAVAILABLE
@@ -52,7 +53,7 @@ class Notifications:
             async with services.db.begin() as tx:
                 services.clock.offset = timedelta(seconds=await business_clock.offset(tx))
             services.vault.forget_all()
-            services.vault.keyring.reload()
+            await report(services)
             await services.published.load()
             async for notice in connection.notifies():
                 await self._listeners[notice.channel](notice.payload)
@@ -63,8 +64,9 @@ class Notifications:
     async def _clock_moved(self, seconds: str) -> None:
         self._services.clock.offset = timedelta(seconds=int(seconds))
 
-    async def _erased(self, person_id: str) -> None:
-        self._services.vault.forget(UUID(person_id))
+    async def _erased(self, key_id: str) -> None:
+        self._services.vault.forget(UUID(key_id))
+        await report(self._services)
 
     async def _rotated(self, _: str) -> None:
-        self._services.vault.keyring.reload()
+        await report(self._services)

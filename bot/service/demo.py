@@ -15,7 +15,8 @@ from bot.settings import ROOT, Settings
 from bot.store import business_clock
 from bot.store.database import Database
 from bot.store.doctors import without_code
-from bot.store.keys import Keyring, Vault
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault
 
 
 async def write_accounts(home: Path, api_base: str) -> None:
@@ -27,9 +28,9 @@ async def people(db: Database, settings: Settings) -> list[str]:
     """Load the demo's doctors; lines that tell who still has to verify, and with which code."""
     file = settings.home / "demo-doctors.csv"
     await _sandbox("doctors", "--out", str(file))
-    vault = Vault(Keyring(settings.key_dir))
     async with db.begin() as tx:
         clock = await business_clock.clock(tx)
+        vault = Vault(await open_keyring(tx, settings.key_dir))
     report = await import_doctors(db, vault, clock, settings.accounts, file, by="demo")
     lines = [f"demo row {fault.row} was not loaded: {fault.reason}" for fault in report.faults]
     codes = Codes(settings.home / "demo-codes.csv")

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from bot.model import Fault, MedrepError
+from bot.settings import Settings
 from bot.store.keys import secret_file
 
 PATIENCE = 60.0  # seconds to wait for a short command that has the home
 
+SANDBOX = " sandbox"  # at the end of what stands in the lock
 Who = Literal["serve", "command"]
 
 
@@ -25,9 +27,10 @@ class OccupiedError(MedrepError):
 
 
 @asynccontextmanager
-async def claim(home: Path, who: Who) -> AsyncIterator[None]:
+async def claim(home: Path, who: Who, *, sandbox: bool = False) -> AsyncIterator[None]:
     """Be the only one who runs the embedded database of `home`; the kernel lets go when we end.
 
+    `sandbox`: the service has the demo accounts, which commands beside it are to know (`serves_sandbox`).
     Raises OccupiedError while `serve` has it, at once; waits for short commands, then MedrepError(CONFLICT).
     """
     _make(home)
@@ -35,10 +38,24 @@ async def claim(home: Path, who: Who) -> AsyncIterator[None]:
     try:
         await _locked(descriptor, home)
         os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{who} {os.getpid()}".encode(), 0)
-        yield
+        os.pwrite(descriptor, f"{who} {os.getpid()}{SANDBOX if sandbox else ''}".encode(), 0)
+        try:
+            yield
+        finally:
+            os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def serves_sandbox(home: Path) -> bool:
+    """Whether a service that runs in `home` has the demo accounts."""
+    try:
+        text = (home / "medrep.lock").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    _, _, pid = text.removesuffix(SANDBOX).partition(" ")
+    # Who was killed has left its words behind.
+    return text.endswith(SANDBOX) and Path(f"/proc/{pid}").exists()
 
 
 def _make(home: Path) -> None:
@@ -57,6 +74,7 @@ async def _locked(descriptor: int, home: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who, _, pid = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition(" ")
+            pid = pid.removesuffix(SANDBOX)
             if who == "serve":
                 raise OccupiedError(
                     Fault.CONFLICT, f"medrep already runs in {home} (process {pid}); stop it first"
@@ -79,12 +97,11 @@ class Tokens:
     actions: str
 
 
-def tokens(home: Path) -> Tokens:
+def tokens(settings: Settings) -> Tokens:
     """The environment's (an engine elsewhere has its own), else made once and kept in the key folder."""
 
-    def one(name: str) -> str:
-        given = os.environ.get(f"MEDREP_{name.upper()}_TOKEN")
-        kept = secret_file(home / "keys" / f"{name}.token", secrets.token_urlsafe(32).encode())
+    def one(name: str, given: str | None) -> str:
+        kept = secret_file(settings.key_dir / f"{name}.token", secrets.token_urlsafe(32).encode())
         return given or kept.decode("ascii")
 
-    return Tokens(engine=one("engine"), actions=one("actions"))
+    return Tokens(engine=one("engine", settings.engine_token), actions=one("actions", settings.actions_token))

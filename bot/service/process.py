@@ -29,8 +29,6 @@ Say = Callable[[str], None]  # tells the person at the terminal
 STEADY_SECONDS = 20.0  # who lives this long has started
 FAILED_STARTS = 5  # in a row, then we give up
 SHORTEST_PAUSE = 0.5
-# A test that kills fifty processes need not sit out pauses that spare a machine in trouble.
-LONGEST_PAUSE = float(os.environ.get("MEDREP_LONGEST_PAUSE") or 8.0)
 LOG_TAIL = 300  # characters shown of a log when its process keeps failing
 
 
@@ -109,7 +107,7 @@ class Room(Protocol):
     async def until_writable(self) -> None: ...
 
 
-async def keep(process: Process, disk: Room, say: Say) -> None:
+async def keep(process: Process, disk: Room, longest_pause: float, say: Say) -> None:
     """Restart `process`, which runs, whenever it ends. Raises MedrepError(CONFIGURATION) to give up.
 
     Only a process that never lived for long is given up, which says that its settings are wrong, and only
@@ -122,7 +120,7 @@ async def keep(process: Process, disk: Room, say: Say) -> None:
         steady = time.monotonic() - began >= STEADY_SECONDS
         worked = worked or steady
         failures = 0 if worked or disk.full() else failures + (code >= 0)
-        pause = SHORTEST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
+        pause = SHORTEST_PAUSE if steady else min(pause * 2, longest_pause)
         if failures >= FAILED_STARTS:
             raise _given_up(process, code)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -139,7 +137,7 @@ async def keep(process: Process, disk: Room, say: Say) -> None:
                 why = error.detail if isinstance(error, MedrepError) else type(error).__name__
                 log.warning("process.not_started", name=process.name, detail=why)
                 failures += not (worked or disk.full())
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, longest_pause)
                 if failures >= FAILED_STARTS:
                     raise MedrepError(
                         Fault.CONFIGURATION, f"{process.name} cannot be started: {why}"

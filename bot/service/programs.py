@@ -52,10 +52,9 @@ def engine(settings: Settings, shared: Tokens, model: Callable[[], Path]) -> Chi
         return {
             **plain_environment(),
             "MEDREP_ENGINE_PORT": str(settings.engine_port),
-            "MEDREP_ENGINE_HOST": os.environ.get("MEDREP_ENGINE_HOST") or "127.0.0.1",
+            "MEDREP_ENGINE_HOST": settings.engine_host,
             "MEDREP_ENGINE_TOKEN": shared.engine,
-            "MEDREP_ACTIONS_URL": os.environ.get("MEDREP_ACTIONS_URL")
-            or f"http://127.0.0.1:{settings.actions_port}/actions",
+            "MEDREP_ACTIONS_URL": settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
             "MEDREP_ACTIONS_TOKEN": shared.actions,
             "MEDREP_MODEL": str(model()),
         }
@@ -102,6 +101,8 @@ def app(
             "MEDREP_SANDBOX": "1" if settings.sandbox else "0",
             "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.home)),
         }
+        if settings.evidence_copy is not None:
+            said["MEDREP_EVIDENCE_COPY"] = str(settings.evidence_copy)
         return said if sandbox_url is None else {**said, "MEDREP_SANDBOX_URL": sandbox_url}
 
     name = f"app-{number}"

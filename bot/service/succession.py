@@ -22,7 +22,8 @@ from bot.service.process import Say
 from bot.service.training import train
 from bot.store import business_clock, channels, published
 from bot.store.database import UNAVAILABLE, Database
-from bot.store.keys import Keyring, Vault
+from bot.store.key_holders import open_keyring
+from bot.store.keys import Vault
 from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
 
@@ -139,7 +140,7 @@ class Succession:
         async with self._db().begin() as tx:
             await open_task(
                 tx,
-                Vault(Keyring(self._home / "keys")),
+                Vault(await open_keyring(tx, self._home / "keys")),
                 Kind.PLATFORM,
                 now=(await business_clock.clock(tx)).now(),
                 key=f"dialogue:{dialogue.fingerprint}",

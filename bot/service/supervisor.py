@@ -7,7 +7,6 @@ database for the next start.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import time
@@ -21,8 +20,9 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from bot.clock import real_now
+from bot.content import seed_content
 from bot.dialogue.engine_client import EngineClient
-from bot.dialogue.publishing import seed_content, seed_dialogue
+from bot.dialogue.publishing import seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
 from bot.service.disk import Disk, cap_logs
@@ -31,8 +31,9 @@ from bot.service.ports import refuse_used_ports
 from bot.service.postgres import Cluster, free_port
 from bot.service.process import Child, Process, Say, keep
 from bot.service.succession import Succession
-from bot.settings import Settings, read_settings
+from bot.settings import Settings, with_demo_accounts
 from bot.store.database import Database
+from bot.store.key_checks import admit
 from bot.store.keys import evidence_key
 from bot.store.migrate import migrate
 from bot.store.reaching import until_answering
@@ -95,12 +96,13 @@ class Supervisor:
     async def _serve(self) -> None:
         settings, options = self._settings, self._options
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(claim(settings.home, "serve"))
+            sandbox = settings.sandbox and options.app
+            await stack.enter_async_context(claim(settings.home, "serve", sandbox=sandbox))
             refuse_used_ports(self._ports())
-            self._shared = tokens(settings.home)
+            self._shared = tokens(settings)
             await self._database(stack)
             succession = await self._dialogue()
-            sandbox_url = await self._sandbox(stack) if settings.sandbox and options.app else None
+            sandbox_url = await self._sandbox(stack) if sandbox else None
             engine = programs.engine(settings, self._shared, succession.model) if options.engine else None
             if engine is not None:
                 await self._add(stack, engine, PATIENCE)
@@ -109,7 +111,7 @@ class Supervisor:
             try:
                 async with asyncio.TaskGroup() as group:
                     for process in self._kept:
-                        group.create_task(keep(process, self._disk, self._say))
+                        group.create_task(keep(process, self._disk, settings.longest_pause, self._say))
                     group.create_task(self._watch_disk())
                     if self._cluster is None:
                         group.create_task(self._watch_database())
@@ -139,6 +141,7 @@ class Supervisor:
         await until_answering(self._url, self._say, first=True)
         if self._options.engine:
             await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        await self._while_refused(lambda: admit(self._url(), settings.key_dir))
         self._db = self._pool()
         stack.push_async_callback(self._close_pool)
         self._tell("database ready")
@@ -179,7 +182,7 @@ class Supervisor:
                 await self._while_refused(lambda: seed_dialogue(self._db, settings.home, real_now())),
             ):
                 if outcome.state == "kept":
-                    self._say(f"{outcome}: somebody published it; the files in this folder are not in force")
+                    self._say(f"{outcome}: the files of this checkout differ from it and are not in force")
                 elif outcome.state == "published":
                     self._say(str(outcome))
         address = f"http://127.0.0.1:{settings.engine_port}"
@@ -189,7 +192,7 @@ class Supervisor:
         if self._options.engine:
             await self._while_refused(succession.begin)
             self._tell("language model ready")
-        elif not os.environ.get("MEDREP_ENGINE_URL"):
+        elif settings.engine_url is None:
             raise MedrepError(Fault.CONFIGURATION, "--only app needs MEDREP_ENGINE_URL")
         return succession
 
@@ -197,7 +200,7 @@ class Supervisor:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         await demo.write_accounts(self._settings.home, f"{url}/sandbox/wechat")
-        self._settings = read_settings()  # with these accounts
+        self._settings = with_demo_accounts(self._settings)
         await self._add(stack, programs.sandbox(self._settings, port), PATIENCE)
         return url
 

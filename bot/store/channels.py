@@ -7,5 +7,5 @@ PASSIVE = "medrep_passive"  # payload: id of a message whose connections may loo
 OUTBOX = "medrep_outbox"
 PUBLISHED = "medrep_published"  # payload: the table
 CLOCK = "medrep_clock"  # payload: seconds that business time is ahead
-ERASED = "medrep_erased"  # payload: person id
+ERASED = "medrep_erased"  # payload: id of a data key that was destroyed
 ROTATED = "medrep_rotated"

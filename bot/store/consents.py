@@ -31,10 +31,11 @@ async def lock(tx: Tx, person_id: UUID) -> UUID:
     return person_id if into is None else await lock(tx, into)
 
 
-async def add(tx: Tx, person_id: UUID, row: ConsentRow) -> None:
+async def add(tx: Tx, person_id: UUID, contact_id: int, row: ConsentRow) -> None:
     await tx.execute(
         insert(consent).values(
             person_id=person_id,
+            contact_id=contact_id,
             purpose=row.purpose.value,
             given_at=row.given_at,
             withdrawn_at=row.withdrawn_at,

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx
 from bot.store.keys import Vault
 from bot.store.tables import conversation, effect, offer
@@ -39,7 +39,9 @@ async def read_conversation(tx: Tx, vault: Vault, contact: Contact, since: datet
 
 
 async def write_conversation(tx: Tx, vault: Vault, contact: Contact, body: bytes, now: datetime) -> None:
-    sealed = await vault.seal(tx, contact.person_id, zlib.compress(body, 1), "conversation.body")
+    sealed = await vault.seal(
+        tx, await key_of(tx, vault, contact), zlib.compress(body, 1), "conversation.body"
+    )
     statement = insert(conversation).values(
         contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, updated_at=now
     )
@@ -73,7 +75,7 @@ async def write_offer(
         await tx.execute(delete(offer).where(offer.c.contact_id == contact.id))
         return
     body = json.dumps([[choice.id, choice.label] for choice in choices])
-    sealed = await vault.seal(tx, contact.person_id, body, "offer.body")
+    sealed = await vault.seal(tx, await key_of(tx, vault, contact), body, "offer.body")
     statement = insert(offer).values(
         contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, offered_at=now
     )
@@ -108,7 +110,7 @@ async def read_effect(
 async def write_effect(
     tx: Tx,
     vault: Vault,
-    person_id: UUID,
+    contact: Contact,
     turn_id: UUID,
     action: str,
     ordinal: int,
@@ -117,6 +119,6 @@ async def write_effect(
     route: str | None = None,
 ) -> None:
     """Keep the result, and where the action went with the question, in the transaction of what it did."""
-    sealed = await vault.seal(tx, person_id, json.dumps(result), "effect.result")
-    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "person_id": person_id, "route": route}
-    await tx.execute(insert(effect), {**row, "result_enc": sealed, "at": now})
+    sealed = await vault.seal(tx, await key_of(tx, vault, contact), json.dumps(result), "effect.result")
+    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "route": route, "contact_id": contact.id}
+    await tx.execute(insert(effect), {**row, "person_id": contact.person_id, "result_enc": sealed, "at": now})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretBytes
-from sqlalchemy import LargeBinary, Table, Text, event, text
+from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -37,7 +38,7 @@ def psycopg_url(url: str) -> str:
 
 def libpq_url(url: str) -> str:
     """The same database as libpq writes it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return re.sub(r"^[^:]+", "postgresql", url)
 
 
 class Database:
@@ -119,6 +120,7 @@ async def copy_in(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> No
 
 _COPY_TYPES: dict[type[TypeEngine[Any]], str] = {
     UUID: "uuid",
+    BigInteger: "int8",
     Text: "text",
     LargeBinary: "bytea",
     TIMESTAMP: "timestamptz",

@@ -11,18 +11,33 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Delete, Table, Update, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    ScalarSelect,
+    Table,
+    Update,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import case as case_of
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.store import occurrences
 from bot.store.database import Tx
+from bot.store.keys import Vault
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
     attempt,
     consent,
     contact,
     conversation,
+    data_key,
     doctor,
     effect,
     inbox,
@@ -39,7 +54,7 @@ from bot.store.tables import (
 )
 from bot.store.timers import Action
 
-SAFETY = ("adverse_event",)  # kinds of tasks that the law keeps, under a key of their own
+SAFETY = ("adverse_event",)  # kinds of tasks that pharmacovigilance keeps; other cases are compliance's
 REASON = "erased"
 _UNDER_WAY = (InboxState.WAITING.value, InboxState.CLAIMED.value, InboxState.DEFERRED.value)
 
@@ -66,6 +81,30 @@ async def lock(tx: Tx, people: Sequence[UUID]) -> list[int]:
         select(person.c.id).where(person.c.id.in_(people)).order_by(person.c.id).with_for_update()
     )
     return ids
+
+
+async def keys(tx: Tx, vault: Vault, people: Sequence[UUID], now: datetime) -> tuple[int, int]:
+    """(data keys destroyed, of these once wrapped under the master key alone)."""
+    theirs = data_key.c.person_id.in_(people)
+    bare = await tx.execute(
+        select(func.count()).where(theirs, data_key.c.bare, data_key.c.wrapped.is_not(None))
+    )
+    await tx.execute(update(person).where(person.c.id.in_(people)).values(erased_at=now))
+    return await vault.destroy(tx, theirs), int(bare.scalar_one())
+
+
+async def contact_keys(tx: Tx, vault: Vault, contact_id: int) -> int:
+    """Destroy the keys of all that was said on this contact; what comes after is under a new one."""
+    used = select(contact.c.key_id).where(contact.c.id == contact_id).scalar_subquery()
+    count = await vault.destroy(tx, or_(data_key.c.id == used, data_key.c.contact_id == contact_id))
+    await tx.execute(update(contact).where(contact.c.id == contact_id).values(key_id=None))
+    return count
+
+
+async def has_bare_key(tx: Tx, person_id: UUID) -> bool:
+    """Whether this person was there before contacts had keys of their own."""
+    found = await tx.execute(select(data_key.c.id).where(data_key.c.id == person_id, data_key.c.bare))
+    return found.first() is not None
 
 
 async def _count(tx: Tx, statement: Update | Delete) -> int:
@@ -146,13 +185,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
     """Conversations, offers and what actions returned: removed."""
-    counts = {
+    return {
         table.name: await _count(tx, delete(table).where(_theirs(table, people, ids)))
-        for table in (conversation, offer)
+        for table in (conversation, offer, effect)
     }
-    theirs = select(turn.c.id).where(turn.c.contact_id.in_(ids))
-    gone = delete(effect).where(or_(effect.c.person_id.in_(people), effect.c.turn_id.in_(theirs)))
-    return {**counts, effect.name: await _count(tx, gone)}
 
 
 async def consents(tx: Tx, people: Sequence[UUID]) -> int:
@@ -176,11 +212,15 @@ async def timers(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
 
 async def tasks(
     tx: Tx, people: Sequence[UUID], ids: Sequence[int], now: datetime, by: str
-) -> tuple[int, int]:
-    """(tasks without their detail, safety cases kept). What was still open cannot be done any more."""
+) -> tuple[int, int, int]:
+    """(tasks without their detail, safety cases kept, other cases kept). What was still open of the rest
+    cannot be done any more."""
     owned = _theirs(task, people, ids)
-    kept = await tx.execute(select(func.count()).where(owned, task.c.kind.in_(SAFETY)))
-    rest = (owned, task.c.kind.not_in(SAFETY))
+    # A case's words are under a key of nobody.
+    case = exists().where(data_key.c.id == task.c.key_id, data_key.c.person_id.is_(None))
+    safety, other = case & task.c.kind.in_(SAFETY), case & task.c.kind.not_in(SAFETY)
+    kept = (await tx.execute(select(*(_how_many(owned & kind) for kind in (safety, other))))).one()
+    rest = (owned, ~case)
     await tx.execute(
         update(task)
         .where(*rest, task.c.state != "done")
@@ -192,8 +232,14 @@ async def tasks(
             acknowledged_by=func.coalesce(task.c.acknowledged_by, by),
         )
     )
-    emptied = await _count(tx, update(task).where(*rest).values(detail_enc=None, key_id=None))
-    return emptied, int(kept.scalar_one())
+    # Not null: words were there, and a colleague reads that they were deleted.
+    gone = case_of((task.c.detail_enc.is_not(None), b""), else_=None)
+    emptied = await _count(tx, update(task).where(*rest).values(detail_enc=gone, key_id=None))
+    return emptied, kept[0], kept[1]
+
+
+def _how_many(which: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(task).where(which).scalar_subquery()
 
 
 async def rows_of(tx: Tx, table: Table, people: Sequence[UUID]) -> list[Any]:
@@ -202,9 +248,14 @@ async def rows_of(tx: Tx, table: Table, people: Sequence[UUID]) -> list[Any]:
     return list((await tx.execute(select(table).where(table.c.person_id.in_(people)).order_by(order))).all())
 
 
+async def keys_of(tx: Tx, people: Sequence[UUID]) -> list[UUID]:
+    """The data keys of these people and their contacts."""
+    return list((await tx.execute(select(data_key.c.id).where(data_key.c.person_id.in_(people)))).scalars())
+
+
 async def keys_left(tx: Tx, people: Sequence[UUID]) -> int:
     """How many of them can still be read."""
     counted = await tx.execute(
-        select(func.count()).where(person.c.id.in_(people), person.c.wrapped_key.is_not(None))
+        select(func.count()).where(data_key.c.person_id.in_(people), data_key.c.wrapped.is_not(None))
     )
     return int(counted.scalar_one())

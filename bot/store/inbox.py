@@ -15,7 +15,7 @@ from sqlalchemy import LargeBinary, and_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from bot.model import Account, Inbound, InboundKind, InboxState
-from bot.store import channels
+from bot.store import channels, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.evidence import EvidenceRow
@@ -151,7 +151,7 @@ async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> byte
         "detail": inbound.detail,
         "sent_at": inbound.sent_at.isoformat(),
     }
-    return await vault.seal(tx, contact.person_id, json.dumps(body), "inbox.body")
+    return await vault.seal(tx, await contacts.key_of(tx, vault, contact), json.dumps(body), "inbox.body")
 
 
 async def found_again(tx: Tx, account: Account, key: str, passive_until: datetime | None) -> int:

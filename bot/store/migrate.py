@@ -1,4 +1,8 @@
-"""Bring a database up to date: the group roles, then Alembic's migrations."""
+"""Bring a database up to date: the group roles, then Alembic's migrations.
+
+One login may do everything, or one owns the database (it migrates, and makes and loads backups) and another,
+which owns nothing, does the work. Both must be members of the group roles.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,20 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from bot.model import Fault, MedrepError
 from bot.store.database import CONSOLE, WORKER, psycopg_url
 
 LOCK = 7_263_501  # one migration at a time, whoever starts first
 
-ROLES_SQL = f"""\
-CREATE ROLE {WORKER} NOLOGIN;
-CREATE ROLE {CONSOLE} NOLOGIN;
-GRANT {WORKER}, {CONSOLE} TO CURRENT_USER;
-"""
-
 
 def migrate(url: str) -> None:
-    """Migrate the database at `url`, as its owner.
+    """Migrate the database at `url`; a login that does not own it only looks whether that was done.
 
-    Raises MedrepError(CONFIGURATION) with the SQL to run, when the roles are missing and may not be created.
+    Raises MedrepError(CONFIGURATION), with the SQL that an administrator is to run where roles are missing.
     """
     engine = create_engine(psycopg_url(url), hide_parameters=True)
     try:
@@ -34,29 +33,74 @@ def migrate(url: str) -> None:
             _roles(connection)
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if _owned(connection):
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                # So that the login that does the work can see whether the database is up to date.
+                connection.execute(text(f"GRANT SELECT ON alembic_version TO {WORKER}"))
+            else:
+                _refuse_old(connection, ScriptDirectory.from_config(config))
             connection.commit()
     finally:
         engine.dispose()
 
 
 def _roles(connection: Connection) -> None:
+    """See to it that this login can act as each of the group roles."""
+    missing = [role for role in (WORKER, CONSOLE) if not _acts_as(connection, role)]
+    if not missing:
+        return
     known = set(
         connection.execute(
-            text("SELECT rolname FROM pg_roles WHERE rolname IN (:worker, :console)"),
-            {"worker": WORKER, "console": CONSOLE},
+            text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:missing)"), {"missing": missing}
         ).scalars()
     )
-    if known == {WORKER, CONSOLE}:
-        return
+    login = connection.execute(text("SELECT quote_ident(session_user)")).scalar_one()
+    statements = [f"CREATE ROLE {role} NOLOGIN" for role in missing if role not in known]
+    statements.append(f"GRANT {', '.join(missing)} TO {login}")
     try:
-        for statement in ROLES_SQL.split(";\n"):
-            if statement and not any(f"CREATE ROLE {role} " in statement for role in known):
-                connection.execute(text(statement))
+        for statement in statements:
+            connection.exec_driver_sql(statement)
         connection.commit()
     except ProgrammingError:
         connection.rollback()
+        lines = "".join(f"{statement};\n" for statement in statements)
         raise MedrepError(
-            Fault.CONFIGURATION, f"this login may not create roles; let an administrator run:\n{ROLES_SQL}"
+            Fault.CONFIGURATION, f"this login may not do that; let an administrator run:\n{lines}"
         ) from None
+
+
+def _acts_as(connection: Connection, role: str) -> bool:
+    try:
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
+    except DBAPIError:  # there is no such role, or we are no member
+        return False
+    finally:
+        connection.rollback()
+    return True
+
+
+def _owned(connection: Connection) -> bool:
+    """Whether this login may change the tables, or make the first ones."""
+    query = text(
+        "SELECT coalesce((SELECT pg_has_role(session_user, relowner, 'USAGE') FROM pg_class "
+        "WHERE oid = to_regclass('public.alembic_version')), "
+        "has_schema_privilege(session_user, 'public', 'CREATE'))"
+    )
+    return bool(connection.execute(query).scalar_one())
+
+
+def _refuse_old(connection: Connection, script: ScriptDirectory) -> None:
+    """Raise MedrepError(CONFIGURATION) where migrations of this version are still to come.
+
+    A database that is newer than this version is left alone: the machines change one after the other.
+    """
+    there = connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one()
+    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if there else None
+    known = {revision.revision for revision in script.walk_revisions()}
+    if version is None or (version in known and version != script.get_current_head()):
+        raise MedrepError(
+            Fault.CONFIGURATION,
+            "the database is not up to date, and this login does not own it: "
+            "run `medrep migrate` with the login that does",
+        )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.occurrences import Origin
@@ -109,7 +109,7 @@ class Outgoing:
         )
 
 
-async def sealed(tx: Tx, vault: Vault, person_id: UUID, draft: Draft) -> bytes:
+async def sealed(tx: Tx, vault: Vault, key_id: UUID, draft: Draft) -> bytes:
     """What a row keeps of a message. Raises MedrepError(ERASED)."""
     body: dict[str, Any] = {
         "parts": [[part.text, str(part.basis) if part.basis else None] for part in draft.parts],
@@ -117,7 +117,7 @@ async def sealed(tx: Tx, vault: Vault, person_id: UUID, draft: Draft) -> bytes:
     }
     if draft.fields:
         body["fields"] = dict(draft.fields)
-    return await vault.seal(tx, person_id, json.dumps(body), "outbox.body")
+    return await vault.seal(tx, key_id, json.dumps(body), "outbox.body")
 
 
 async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
@@ -152,7 +152,7 @@ async def add(
     `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
     `subject`: the row that it is about, where we began it.
     """
-    body = await sealed(tx, vault, contact.person_id, draft)
+    body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
     outbox_id: int = (
         await tx.execute(
             insert(outbox)

@@ -1,4 +1,4 @@
-"""Published versions of what is said: the dialogue (files) and the content (one document)."""
+"""Published versions of the dialogue."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.store import channels
 from bot.store.database import Tx, notify
-from bot.store.tables import dialogue_version
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One published version; `body` is the files of a dialogue or the JSON of a content."""
+    """One published version; `body` is the files: path -> text."""
 
     fingerprint: str
     body: dict[str, Any]
     published_by: str
-
-
-def _body(table: Table) -> Any:
-    return table.c.files if table is dialogue_version else table.c.body
 
 
 async def current(tx: Tx, table: Table) -> Version | None:
@@ -42,9 +37,9 @@ async def by_prefix(tx: Tx, table: Table, prefix: str) -> Version | None:
 
 
 async def _read(tx: Tx, table: Table, which: Any) -> Version | None:
-    query = select(table.c.fingerprint, _body(table).label("body"), table.c.published_by).where(which)
+    query = select(table.c.fingerprint, table.c.files, table.c.published_by).where(which)
     row = (await tx.execute(query)).first()
-    return None if row is None else Version(row.fingerprint, row.body, row.published_by)
+    return None if row is None else Version(row.fingerprint, row.files, row.published_by)
 
 
 async def fingerprint(tx: Tx, table: Table) -> str | None:
@@ -59,7 +54,7 @@ async def publish(tx: Tx, table: Table, version: Version, now: datetime) -> None
     statement = insert(table).values(
         {
             "fingerprint": version.fingerprint,
-            _body(table).name: version.body,
+            "files": version.body,
             "published_at": now,
             "published_by": version.published_by,
             "current": True,

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
 from bot.store.keys import Vault
 from bot.store.tables import doctor, staff, task
@@ -113,7 +114,7 @@ async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID | None, detai
 
 
 async def read(tx: Tx, vault: Vault, *, waiting: bool = False, task_id: int | None = None) -> list[TaskRow]:
-    """Tasks by due time, their details decrypted where the key still exists; `waiting`: those not done."""
+    """Tasks by due time, their details decrypted, or that they were erased; `waiting`: those not done."""
     query = _TASKS
     if waiting:
         query = query.where(task.c.state != "done")
@@ -146,11 +147,19 @@ async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
 
 
 async def _detail(tx: Tx, vault: Vault, row: Any) -> str | None:
+    """What the colleague reads; that the words were deleted, if they were."""
     if row.detail_enc is None:
         return None
+    if not row.detail_enc:
+        return ERASED_TEXT
     if row.key_id is None:
         return vault.keyring.open_for_us(row.detail_enc, "task.detail")
-    return await vault.open_text(tx, row.key_id, row.detail_enc, "task.detail")
+    try:
+        return await vault.open_text(tx, row.key_id, row.detail_enc, "task.detail")
+    except MedrepError as error:
+        if error.fault != Fault.ERASED:
+            raise
+        return ERASED_TEXT
 
 
 async def close(tx: Tx, task_id: int, now: datetime, by: str, outcome: str) -> bool:

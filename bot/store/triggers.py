@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
 from bot.store import channels
-from bot.store.contacts import Contact
+from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
 from bot.store.keys import Vault
 from bot.store.tables import inbox, turn
@@ -41,7 +41,7 @@ async def add(
 ) -> tuple[int, bytes] | None:
     """The trigger's id and ciphertext; None when there was one with this key. `ready_at` is real time."""
     body = json.dumps({"text": "", "choice": "", "event": intent, "detail": metadata})
-    sealed = await vault.seal(tx, contact.person_id, body, "inbox.body")
+    sealed = await vault.seal(tx, await key_of(tx, vault, contact), body, "inbox.body")
     added: int | None = (
         await tx.execute(
             insert(inbox)

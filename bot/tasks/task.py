@@ -11,8 +11,9 @@ import holidays
 
 from bot.clock import CHINA
 from bot.evidence import note
+from bot.model import ERASED_TEXT
 from bot.staff import Role
-from bot.store import tasks
+from bot.store import contacts, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.keys import Vault
@@ -41,6 +42,8 @@ _OWNERS = {
     Kind.DATA_REQUEST: Role.COMPLIANCE,
     Kind.PLATFORM: Role.ADMIN,
 }
+# Their records must be kept: safety cases, and compliance's (how a request or a suspicion was dealt with).
+CASES = frozenset({Kind.ADVERSE_EVENT, *(kind for kind, role in _OWNERS.items() if role == Role.COMPLIANCE)})
 # The clock runs day and night for safety; working time is what people are promised otherwise.
 _AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
@@ -88,14 +91,15 @@ async def add_to_open(
     found = await tasks.open_of(tx, vault, kind.value, contact.id, now)
     if found is None:
         return None
-    await _append(tx, vault, found, detail, contact.person_id)
+    key_id = found.key_id if kind in CASES else await contacts.key_of(tx, vault, contact)
+    await _append(tx, vault, found, detail, key_id)
     await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)
 
 
 async def _append(tx: Tx, vault: Vault, found: TaskRow, detail: str, key_id: UUID | None) -> bool:
     """Whether the words were not there yet."""
-    there = found.detail or ""
+    there = found.detail if found.detail and found.detail != ERASED_TEXT else ""
     if not detail or f"\n{detail}\n" in f"\n{there}\n":
         return False
     await tasks.rewrite(tx, vault, found.id, key_id, f"{there}\n{detail}".strip("\n")[:_LONGEST_DETAIL])
@@ -130,20 +134,27 @@ async def open_task(
     )
     if task_id is None:
         return await _again(tx, vault, kind, key or "", now, contact, detail)
-    # Safety records outlive the person's erasure: a key of their own.
-    key_id = await vault.create(tx, "case", now) if kind == Kind.ADVERSE_EVENT else person_id
-    await tasks.rewrite(tx, vault, task_id, key_id, detail)
+    await tasks.rewrite(tx, vault, task_id, await _key(tx, vault, kind, contact), detail)
     shown = "" if contact else detail
     subject = f"task:{task_id}"
     await note(tx, "task.opened", now, subject, contact, kind=kind.value, due=due.isoformat(), detail=shown)
     return task_id, due
 
 
+async def _key(tx: Tx, vault: Vault, kind: Kind, contact: Contact | None) -> UUID | None:
+    """Under whose key the words are. What the law keeps outlives the person's erasure: a key of its own."""
+    if kind in CASES:
+        return await vault.add_key(tx, None)
+    return await contacts.key_of(tx, vault, contact) if contact else None
+
+
 async def _again(
     tx: Tx, vault: Vault, kind: Kind, key: str, now: datetime, contact: Contact | None, detail: str
 ) -> tuple[int, datetime]:
     found = await tasks.of_key(tx, vault, key)
-    key_id = contact.person_id if contact and kind != Kind.ADVERSE_EVENT else found.key_id
+    key_id = found.key_id
+    if contact is not None and kind not in CASES:
+        key_id = await contacts.key_of(tx, vault, contact)
     if await _append(tx, vault, found, detail, key_id):
         await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)

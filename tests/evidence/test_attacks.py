@@ -25,7 +25,7 @@ from bot.evidence.heads import Checkpoint, Head, parse
 from bot.service.postgres import Cluster
 from bot.store import evidence
 from bot.store.database import Database
-from bot.store.keys import evidence_key
+from bot.store.keys import evidence_key, make_keys
 from tests.conftest import TEMPLATE
 from tests.evidence.attacks import ATTACKS
 from tests.evidence.chain import as_superuser, change_file, head_file, record
@@ -73,6 +73,7 @@ async def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> A
     admin = await psycopg.AsyncConnection.connect(cluster.url("postgres", "postgres"), autocommit=True)
     await admin.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
     home = folder / "home"
+    make_keys(home / "keys")
     database = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
     site = Site(cluster, database, home, folder / "before")
     sealer = Sealer(database, home)

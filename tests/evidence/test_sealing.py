@@ -22,7 +22,7 @@ from bot.model import Fault, MedrepError
 from bot.service.postgres import Cluster
 from bot.store import evidence
 from bot.store.database import Database
-from bot.store.keys import Keyring, evidence_key
+from bot.store.keys import Keyring, evidence_key, make_keys
 from tests.evidence.attacks import COPY
 from tests.evidence.chain import as_superuser, change_file, head_file, record, seal_ten
 
@@ -129,7 +129,8 @@ async def test_after_rotating_the_master_key_it_verifies(
     database: Database, clock: Clock, home: Path
 ) -> None:
     await seal_ten(database, clock, home)
-    Keyring(home / "keys").rotate()
+    keyring = Keyring(home / "keys")
+    keyring.use(keyring.make_master(after=keyring.current))
     await record(database, clock, 2, 10)
     await Sealer(database, home).seal()
     assert (await verify(database, home)).ok
@@ -313,6 +314,11 @@ async def test_two_processes_keep_one_file(database: Database, clock: Clock, hom
     assert verdict.ok and verdict.rows == 20, verdict.findings
 
 
-def test_the_key_is_made_once(tmp_path: Path) -> None:
-    assert evidence_key(tmp_path / "keys") == evidence_key(tmp_path / "keys")
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["evidence-rows.key"]
+def test_the_key_is_made_once_and_never_by_reading_it(tmp_path: Path) -> None:
+    with pytest.raises(MedrepError):
+        evidence_key(tmp_path / "keys")
+    assert not (tmp_path / "keys").exists()
+    make_keys(tmp_path / "keys")
+    made = evidence_key(tmp_path / "keys")
+    make_keys(tmp_path / "keys")
+    assert evidence_key(tmp_path / "keys") == made

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.clock import real_now
-from bot.dialogue.publishing import publish_content
 from bot.inbound.scene import SESSION, read_scene
 from bot.knowledge import Content, load
 from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.privacy.erasure import erase
 from bot.settings import ROOT
 from bot.store import contacts, conversations, turns
-from tests.stage import DOCTORS, Stage
+from tests.approved import in_force
+from tests.stage import DOCTORS, ENCODER, Stage
 
 
 def text_of(openid: str, key: str, content: str) -> Inbound:
@@ -105,8 +105,9 @@ async def test_a_bare_product_name_waits_for_its_question(stage: Stage) -> None:
     services = stage.services
     assert await waits(stage, "oName0", "二甲双胍") < 0.1, "nothing is published yet"
     products = load(ROOT / "data/content").products
-    async with services.db.begin() as tx:
-        await publish_content(tx, Content(products=products), "test", services.clock.now())
+    await in_force(
+        services.db, Content(products=products), services.clock.now(), ENCODER, services.home / "index"
+    )
     await services.published.load()
     for number, name in enumerate(["二甲双胍", " 格华止。", "缬沙坦胶囊", "Norvasc", "立普妥，", "那个"]):
         openid = f"oName1{number}"
@@ -183,14 +184,14 @@ async def test_unfollowing_erases_what_may_be_erased(open_window: Stage) -> None
     assert await count(stage, "outbox WHERE state = 'sent' AND body_enc <> ''") == 0
     ((facts,),) = await stage.rows("SELECT facts FROM evidence WHERE kind = 'contact.unfollowed'")
     assert facts["erased"] and "imported profile" in facts["kept"]
-    assert await count(stage, "person WHERE wrapped_key IS NULL") == 0, "the company's own entry stays"
+    assert await count(stage, "data_key WHERE wrapped IS NULL") == 0, "the company's own entry stays"
 
 
 async def test_a_newcomer_who_unfollows_is_erased_and_comes_back_as_somebody_new(open_window: Stage) -> None:
     stage = open_window
     before = await stage.contact()
     await stage.phone.send(type="event", event="unsubscribe", wait=True)
-    assert await count(stage, "person WHERE wrapped_key IS NOT NULL AND kind = 'newcomer'") == 0
+    assert await count(stage, "data_key WHERE wrapped IS NOT NULL") == 0
     assert await count(stage, "evidence WHERE kind = 'person.erased'") == 1
     await stage.phone.send(type="event", event="subscribe", wait=True)
     after = await stage.contact()

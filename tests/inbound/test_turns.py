@@ -15,6 +15,7 @@ from bot.model import Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.runtime.services import Services
 from bot.store import inbox, turns
 from bot.store.database import Tx
+from bot.store.tables import data_key
 from tests.stage import DOCTORS, Stage, opened
 
 LEASE = timedelta(seconds=30)
@@ -181,7 +182,7 @@ async def test_an_erased_persons_waiting_message_ends_in_silence(open_window: St
     stage = open_window
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
-        await stage.services.vault.destroy(tx, contact.person_id, real_now())
+        await stage.services.vault.destroy(tx, data_key.c.person_id == contact.person_id)
     stage.services.vault.forget(contact.person_id)
     while await stage.workers.turn():
         pass

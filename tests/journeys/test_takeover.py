@@ -34,8 +34,6 @@ async def test_a_takeover_from_its_beginning_to_its_end(
 
     refused = service.medrep("say", contact, "这药疗效显著，放心吃", "--as", login)
     assert refused.returncode == 2 and "efficacy_claim" in refused.stderr
-    stranger = service.medrep("say", contact, "您好", "--as", "nobody")
-    assert stranger.returncode == 2 and "no colleague has this login" in stranger.stderr
     words = "钱奶奶您好，我是示例制药的焦代表，请先听120和医生的安排。"
     assert "on its way" in service.prints("say", contact, words, "--as", login)
     assert (await phone.next())[0]["text"] == words
@@ -44,6 +42,3 @@ async def test_a_takeover_from_its_beginning_to_its_end(
 
     service.prints("takeover", contact, "--as", login, "--end")
     assert "人工" in await phone.ask("今天天气不错")
-    late = service.medrep("say", contact, "还在吗", "--as", login)
-    assert late.returncode == 2 and "has not taken" in late.stderr
-    assert service.prints("evidence", "verify").startswith("OK")

@@ -245,7 +245,7 @@ async def test_one_row_that_cannot_be_read_ends_alone(open_window: Stage) -> Non
         contact=contact.id,
         id=stuck,
     )
-    await stage.write("UPDATE person SET wrapped_key = NULL WHERE id = :id", id=contact.person_id)
+    await stage.write("UPDATE data_key SET wrapped = NULL WHERE person_id = :id", id=contact.person_id)
     stage.services.vault.forget_all()
     await stage.sender.tidy()
     assert (await stage.row(stuck)).state == OutboxState.CANCELLED, "nobody can be told of it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -19,10 +20,11 @@ from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
+from bot.runtime.key_report import report
 from bot.runtime.notifications import Notifications
 from bot.runtime.services import Services
 from bot.settings import read_accounts
-from bot.store import business_clock, turns
+from bot.store import business_clock, key_holders, turns
 from bot.tasks import Kind, open_task
 from connectors.wechat import WeChat
 from tests.stage import DOCTORS, Stage, opened
@@ -104,6 +106,12 @@ async def listening(stage: Stage, services: Services) -> asyncio.Task[None]:
     return task
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
 async def stopped(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
@@ -122,15 +130,19 @@ async def test_the_business_clock_moves_in_every_process(stage: Stage, other: Se
 
 async def test_a_new_master_key_wraps_in_every_process_at_once(stage: Stage, other: Services) -> None:
     task = await listening(stage, other)
-    name = stage.services.vault.keyring.rotate()
-    assert other.vault.keyring.current != name
+    """F6: here the two share a key folder."""
+    keyring = stage.services.vault.keyring
     async with stage.services.db.begin() as tx:
-        await stage.services.vault.tell_rotated(tx)
-    await asyncio.sleep(0.5)
-    assert other.vault.keyring.current == name
+        name = await key_holders.prepare(tx, keyring)
+    await until(lambda: name in other.vault.keyring.masters)
+    assert other.vault.keyring.current != name
+    await report(other)  # a copy that came by file, it finds within seconds
+    async with stage.services.db.begin() as tx:
+        await key_holders.activate(tx, keyring)
+    await until(lambda: other.vault.keyring.current == name)
     async with other.db.begin() as tx:
         person = await other.vault.create(tx, "newcomer", real_now())
-    found = await stage.rows("SELECT master_key FROM person WHERE id = :id", id=person)
+    found = await stage.rows("SELECT master FROM data_key WHERE id = :id", id=person)
     assert found == [(name,)]
     await stopped(task)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 
 from bot.clock import CHINA
+from bot.content import seed_content
 from bot.dialogue.publishing import publish_dialogue
 from bot.dialogue.version import Dialogue
 from bot.knowledge import answer_text, load
@@ -28,7 +29,7 @@ Make = Callable[[Stage], Draft]
 async def verified(open_window: Stage) -> Stage:
     """The phone's owner is a verified doctor, and the seed's content is in force."""
     stage = open_window
-    stage.services.published._content = CONTENT
+    await seed_content(stage.services.db, stage.services.clock.now())
     contact = await stage.contact()
     await stage.write(
         "INSERT INTO doctor (person_id, external_id, name_enc, hospital, digest, verified_at, updated_at) "
@@ -39,7 +40,7 @@ async def verified(open_window: Stage) -> Stage:
 
 
 def quoted(stage: Stage) -> Draft:
-    basis = Basis(BasisKind.CONTENT, ENTRY.id, DOCUMENT.version)
+    basis = Basis(BasisKind.CONTENT, ENTRY.id, "1")
     return Draft((Part(answer_text(ENTRY, CONTENT, stage.services.clock.now()), basis),), Purpose.REPLY)
 
 
@@ -90,13 +91,13 @@ REFUSALS = (
         "no_basis",
     ),
     Refused(
-        "another version of the document",
-        lambda s: with_part(quoted(s), basis=Basis(BasisKind.CONTENT, ENTRY.id, "演示版 0.9")),
+        "another revision of the entry",
+        lambda s: with_part(quoted(s), basis=Basis(BasisKind.CONTENT, ENTRY.id, "2")),
         "no_basis",
     ),
     Refused(
         "an entry that is not published",
-        lambda s: with_part(quoted(s), basis=Basis(BasisKind.CONTENT, "nothing", DOCUMENT.version)),
+        lambda s: with_part(quoted(s), basis=Basis(BasisKind.CONTENT, "nothing", "1")),
         "no_basis",
     ),
     Refused(

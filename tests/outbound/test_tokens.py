@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -86,11 +87,13 @@ async def test_forty_messages_outlive_a_token_endpoint_that_hangs(stage: Stage) 
     """F2: 38 of 40 messages that were never sent became `unknown`, for good."""
     await queue_for(stage, 40)
     await stage.fault("hang", api="stable_token", seconds=30, times=None)
+    began = time.monotonic()
     async with sending(stage.sender):
         await asyncio.sleep(6)
         assert set(await states(stage)) <= {"waiting", "sending"}
         assert await stage.calls("message/custom/send") == []
-        assert len(await stage.calls("stable_token")) <= 4
+        asked = len(await stage.calls("stable_token"))
+        assert asked <= 4 * (time.monotonic() - began) / 6, "a busy machine sleeps longer than it was told to"
         await stage.control("faults", method="DELETE")
         await settled(stage, {"sent": 40}, 30)
     assert len(await stage.calls("message/custom/send")) == 40
@@ -132,11 +135,12 @@ async def test_a_failed_token_answer_is_asked_for_with_pauses_that_all_processes
     """F16: each of these was asked for 18 times a second."""
     await queue_for(stage, 4)
     await stage.fault("answer", api="stable_token", times=None, **answer)
+    began = time.monotonic()
     with capture_logs() as logs:
         async with sending(stage.sender, second):
             await asyncio.sleep(2.5)
     asked = await stage.calls("stable_token")
-    assert 1 <= len(asked) <= 2, "at 0 and 1 s"
+    assert 1 <= len(asked) <= 2 * (time.monotonic() - began) / 2.5, "at 0 and 1 s"
     failures = [line for line in logs if line["event"] == "token.failed"]
     assert [line["failures"] for line in failures] == list(range(1, len(asked) + 1)), "one line each"
     assert await states(stage) == {"waiting": 4}

@@ -9,13 +9,11 @@ import pytest
 
 from bot import staff
 from bot.clock import real_now
-from bot.dialogue.publishing import CONTENT, publish_content
+from bot.content import seed_content
 from bot.inbound import trigger
 from bot.inbound.scene import read_scene
-from bot.knowledge import load
 from bot.model import Basis, BasisKind, Fault, MedrepError, Purpose
 from bot.people import stop, takeover
-from bot.settings import ROOT
 from bot.staff import Role
 from bot.store import staff as rows
 from bot.store import takeovers, turns
@@ -37,7 +35,8 @@ async def take(stage: Stage, login: str = "li", role: Role = Role.REP) -> takeov
 async def say(stage: Stage, text: str = HELLO, login: str = "li") -> int:
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
-        return await takeover.say(tx, stage.services, contact, login, text)
+        services, now = stage.services, stage.services.clock.now()
+        return await takeover.say(tx, services.vault, contact, login, text, now, services.limits)
 
 
 async def refusal(stage: Stage, text: str = HELLO, login: str = "li") -> MedrepError:
@@ -163,9 +162,7 @@ async def test_compliance_and_the_state_of_the_contact_bind_a_colleague_too(open
 
 async def test_to_a_doctor_who_is_not_verified_no_product_is_named(open_window: Stage) -> None:
     stage = open_window
-    async with stage.services.db.begin() as tx:
-        await publish_content(tx, load(ROOT / CONTENT), "test", stage.services.clock.now())
-    await stage.services.published.load()
+    await seed_content(stage.services.db, stage.services.clock.now())
     await take(stage)
     about = "二甲双胍的说明书我下午带过去"
     assert (await refusal(stage, about)).fault == Fault.NO_BASIS

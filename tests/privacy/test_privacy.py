@@ -46,6 +46,7 @@ from bot.store.tables import (
     attempt,
     contact,
     conversation,
+    data_key,
     doctor,
     effect,
     evidence,
@@ -53,12 +54,12 @@ from bot.store.tables import (
     metadata,
     occurrence,
     offer,
-    person,
     task,
     timer,
     turn,
 )
 from bot.store.timers import Action
+from bot.tasks import Kind, add_to_open, open_task
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -130,7 +131,7 @@ async def _talk(tx: Any, services: Services, contact: Contact) -> None:
     await conversations.write_conversation(tx, vault, contact, "只属于会话的话".encode(), now)
     await conversations.write_offer(tx, vault, contact, (Choice("human", "只属于选项的话"),), now)
     await conversations.write_effect(
-        tx, vault, contact.person_id, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
+        tx, vault, contact, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
     )
     reply = services.published.dialogue.reply("utter_thanks", Audience.DOCTOR)
     for _ in range(2):
@@ -197,7 +198,7 @@ async def readable(services: Services, vault: Vault, people: set[UUID]) -> dict[
     found: dict[str, int] = {}
     async for table, row in everything(services):
         for column in (c.name for c in table.c if c.name.endswith("_enc")):
-            key = row._mapping.get("key_id") or row._mapping.get("person_id")
+            key = row._mapping.get("person_id")
             sealed = row._mapping[column]
             if key not in people or not sealed:
                 continue
@@ -254,7 +255,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         outgoing_ids = set((await tx.execute(select(tables.outbox.c.id))).scalars())
     receipts = await erase_person(services, external_id="D1", by="管理员")
     assert {r.store: r.rows for r in receipts} == {
-        "keys": 2,
+        "keys": 4,
         "doctor": 1,
         "contact": 1,
         "inbox": 3,
@@ -267,6 +268,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "timer": 1,
         "task": 1,
         "safety_case": 1,
+        "compliance_case": 0,
         "evidence": 0,
         "backup": 0,
     }
@@ -274,7 +276,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     for vault in (services.vault, Vault(Keyring(services.home / "keys"))):
         assert await readable(services, vault, people) == {}
     async with services.db.begin() as tx:
-        keys = select(person.c.wrapped_key).where(person.c.id.in_(people))
+        keys = select(data_key.c.wrapped).where(data_key.c.person_id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
         for table in (conversation, offer, effect):
             assert (await tx.execute(select(table))).all() == []
@@ -300,7 +302,25 @@ async def test_what_the_law_keeps_stays_readable(life: Life) -> None:
         kept = {row.kind: row for row in await tasks.read(tx, services.vault)}
     assert kept["adverse_event"].detail is not None and ADVERSE in kept["adverse_event"].detail
     assert kept["adverse_event"].state == "open"
-    assert (kept["identity"].detail, kept["identity"].state) == (None, "done")
+    assert (kept["identity"].detail, kept["identity"].state) == ("已依法删除", "done")
+
+
+async def test_a_compliance_case_stays_readable_and_open(life: Life) -> None:
+    """Its key is nobody's, so it goes neither with the person nor with the contact."""
+    services, now = life.services, life.services.clock.now()
+    async with services.db.begin() as tx:
+        for words in ("请把我的资料都删掉", "再说一遍"):
+            kind, key = Kind.DATA_REQUEST, "request"
+            await open_task(tx, services.vault, kind, now=now, contact=life.contact, key=key, detail=words)
+        await add_to_open(tx, services.vault, kind, now=now, contact=life.contact, detail="还有一句")
+        (case,) = [row for row in await tasks.read(tx, services.vault) if row.kind == kind]
+        owner = select(data_key.c.person_id, data_key.c.contact_id).where(data_key.c.id == case.key_id)
+        assert (await tx.execute(owner)).one() == (None, None)
+    receipts = await erase_person(services, external_id="D1", by="管理员")
+    assert {r.store: r.rows for r in receipts}["compliance_case"] == 1
+    async with services.db.begin() as tx:
+        (case,) = [row for row in await tasks.read(tx, services.vault) if row.kind == kind]
+    assert (case.detail, case.state) == ("请把我的资料都删掉\n再说一遍\n还有一句", "open")
 
 
 async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
@@ -370,7 +390,7 @@ async def test_erasing_a_newcomer_or_by_the_newcomers_id(life: Life) -> None:
     receipts = {
         r.store: r.rows for r in await erase_person(services, person_id=somebody.person_id, by="管理员")
     }
-    assert (receipts["keys"], receipts["doctor"], receipts["inbox"]) == (1, 0, 1)
+    assert (receipts["keys"], receipts["doctor"], receipts["inbox"]) == (2, 0, 1)
     await erase_person(services, person_id=life.newcomer, by="管理员")  # who had turned out to be D1
     assert await readable(services, services.vault, {life.newcomer, life.doctor}) == {}
 

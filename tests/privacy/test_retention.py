@@ -22,8 +22,8 @@ async def counts(services: Services) -> dict[str, int]:
 
 FILL = (
     """
-    INSERT INTO effect (turn_id, action, ordinal, person_id, result_enc, at)
-    VALUES (gen_random_uuid(), 'a', 0, :person, '', :at)
+    INSERT INTO effect (turn_id, action, ordinal, contact_id, person_id, result_enc, at)
+    VALUES (gen_random_uuid(), 'a', 0, :contact, :person, '', :at)
     """,
     "INSERT INTO attempt (what, subject, at) VALUES ('verify', '', :at)",
     """

@@ -22,7 +22,7 @@ async def judge(home: Scene, phones: Sequence[Phone], reminder: str = "") -> dic
         assert key in turns, "acknowledged and lost"
         # A red flag or a stop is answered at accept and makes no turn.
         assert turns[key] in (("done", "done"), ("done", None)), (key, turns[key])
-    assert not await home.rows("SELECT 1 FROM turn WHERE state <> 'done'")
+    assert not await home.rows("SELECT state, attempts, fault FROM turn WHERE state <> 'done'")
     assert not await home.rows(
         "SELECT 1 FROM evidence WHERE kind = 'turn.done' GROUP BY subject HAVING count(*) > 1"
     )

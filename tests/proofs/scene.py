@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,24 @@ class Scene:
         receipt = await phone.send(wait=wait, **what)
         self.sent[phone.openid].append({**receipt, **what})
         return receipt
+
+    async def remind(self, response: str) -> None:
+        """A few contacts have a reminder due now: pushed, for no connection can carry it."""
+        now = datetime.now(UTC)
+        due = text(
+            "INSERT INTO timer "
+            "(contact_id, person_id, action, name, refs, purpose, starts_at, next_due, grace) "
+            "SELECT contact.id, person_id, 'message', 'response', "
+            "jsonb_build_object('response', CAST(:response AS text)), 'medication', :due, :due, 3600 "
+            "FROM contact JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
+        )
+        agreed = text(
+            "INSERT INTO consent (person_id, purpose, given_at, text_version, source) "
+            "SELECT person_id, 'medication', :due, 'test', 'test' FROM contact"
+        )
+        async with self.db.begin() as tx:
+            await tx.execute(agreed, {"due": now})
+            await tx.execute(due, {"due": now, "response": response})
 
     async def control(self, path: str, body: Any = None, method: str = "POST") -> Any:
         async with self.http.request(method, f"{self.double}/sandbox/control/{path}", json=body) as answer:

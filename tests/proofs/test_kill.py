@@ -6,12 +6,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from bot.dialogue.version import read_dialogue
 from bot.settings import ROOT
@@ -51,7 +49,7 @@ REMINDER = "utter_too_fast"
 REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without a placeholder
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: Scene) -> None:
     """The platform hangs up after 5 s and tries three times, as WeChat does: so the double is by itself."""
     phones = await home.doctors(CONTACTS)
@@ -96,7 +94,7 @@ async def kill_one(home: Scene, number: int, talking: asyncio.TaskGroup, phones:
     for phone in random.sample(phones, 6):
         talking.create_task(speak(home, phone, random.choice((1, 1, 2, 3))))
     if point.startswith(("outbox", "ticker")):
-        await remind(home)
+        await home.remind(REMINDER)
     if point != "at random" and await gone(flag, 5.0):
         return point
     flag.unlink(missing_ok=True)
@@ -124,25 +122,6 @@ async def gone(flag: Path, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-async def remind(home: Scene) -> None:
-    """A few contacts have a reminder due now: pushed, for no connection can carry it."""
-    now = datetime.now(UTC)
-    query = text(
-        "INSERT INTO timer "
-        "(contact_id, person_id, action, name, refs, purpose, starts_at, next_due, grace) "
-        "SELECT contact.id, person_id, 'message', 'response', "
-        "jsonb_build_object('response', CAST(:response AS text)), 'medication', :due, :due, 3600 "
-        "FROM contact JOIN send_window ON contact_id = contact.id ORDER BY random() LIMIT 4"
-    )
-    agreed = text(
-        "INSERT INTO consent (person_id, purpose, given_at, text_version, source) "
-        "SELECT person_id, 'medication', :due, 'test', 'test' FROM contact"
-    )
-    async with home.db.begin() as tx:
-        await tx.execute(agreed, {"due": now})
-        await tx.execute(query, {"due": now, "response": REMINDER})
 
 
 async def reminders_left_once(home: Scene) -> None:

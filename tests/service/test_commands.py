@@ -46,12 +46,20 @@ def tampered(home: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-@pytest.fixture
-def restored(backup: Path, tmp_path: Path) -> Service:
-    """The backup, brought into another home."""
-    elsewhere = Service(tmp_path / "elsewhere")
+@pytest.fixture(scope="module")
+def brought_back(backup: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The backup, brought into another home, which stays as it is."""
+    elsewhere = Service(tmp_path_factory.mktemp("restored") / "home")
     assert elsewhere.prints("restore", backup).startswith("restored; evidence OK ")
-    return elsewhere
+    return elsewhere.home
+
+
+@pytest.fixture
+def restored(brought_back: Path, tmp_path: Path) -> Service:
+    """A home of the test's own in which the backup was restored."""
+    # cp, for the database's files belong to another user.
+    subprocess.run(["cp", "-a", brought_back, tmp_path / "elsewhere"], check=True)
+    return Service(tmp_path / "elsewhere")
 
 
 def test_import_is_idempotent_and_names_bad_rows(home: Service, tmp_path: Path) -> None:
@@ -131,9 +139,12 @@ def test_erasing_a_person_prints_receipts_and_leaves_the_chain_whole(restored: S
 
 
 def test_keys_rotate_and_old_data_opens(restored: Service) -> None:
-    turned = restored.medrep("rotate-key")
-    assert turned.stdout.startswith("master-0002 is the master key now, "), turned.stderr
-    assert int(turned.stdout.split(", ")[1].split()[0]) >= 2
+    """F6: prepared first, used when it is said so."""
+    assert restored.medrep("rotate-key", "--activate").returncode == 2, "nothing is prepared"
+    assert restored.prints("rotate-key").startswith("master-0002 is prepared in ")
+    turned = restored.prints("rotate-key", "--activate")
+    assert turned.startswith("master-0002 is the master key now, "), turned
+    assert int(turned.split(", ")[1].split()[0]) >= 2
     assert "张测" in restored.medrep("export-person", "D-1").stdout
 
 

@@ -66,14 +66,13 @@ async def test_a_process_that_fails_on_a_full_disk_is_not_given_up(
 ) -> None:
     """F3: nothing can be written in a home that is away; once it is there, failures count again."""
     monkeypatch.setattr(bot.service.process, "SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr(bot.service.process, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(bot.service.disk, "PAUSE", 0.01)
     said: list[str] = []
     disk, starts = Disk(tmp_path / "home", said.append), tmp_path / "starts"
     command = (sys.executable, "-c", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(1)")
     child = Child("app", command, lambda: os.environ, tmp_path / "app.log")
     await child.start()
-    keeping = asyncio.create_task(keep(child, disk, said.append))
+    keeping = asyncio.create_task(keep(child, disk, 0.01, said.append))
     while not any("cannot be written (No such file or directory)" in line for line in said):
         await asyncio.sleep(0.01)
     assert not keeping.done()

@@ -11,19 +11,15 @@ import pytest
 
 from bot.clock import real_now
 from bot.dialogue.publishing import (
-    CONTENT,
     ConflictError,
     export_dialogue,
     import_dialogue,
     in_force,
-    publish_content,
     publish_dialogue,
-    seed_content,
     seed_dialogue,
 )
 from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
-from bot.knowledge import load
-from bot.model import Fault, MedrepError
+from bot.model import MedrepError
 from bot.settings import ROOT
 from bot.store.database import Database
 
@@ -35,7 +31,6 @@ def folder(tmp_path: Path) -> Path:
     """The seed in files of its own."""
     root = tmp_path / "checkout"
     write_dialogue(read_dialogue(ROOT), root)
-    shutil.copytree(ROOT / CONTENT, root / CONTENT)
     return root
 
 
@@ -61,34 +56,20 @@ async def text_in_force(database: Database, path: str = "domain.yml") -> str:
     return found.files[path]
 
 
-async def test_the_seed_follows_the_files_until_somebody_publishes(
-    database: Database, home: Path, folder: Path
-) -> None:
+async def test_only_an_empty_database_takes_the_seed(database: Database, home: Path, folder: Path) -> None:
+    """F21: an older checkout that is started again, or in which `medrep understand` runs, does not undo what
+    a newer one published; nor does a newer one take over by being started."""
     states = [(await seed_dialogue(database, home, NOW, folder)).state for _ in range(2)]
+    older = folder.with_name("older")
+    shutil.copytree(folder, older)
     append(folder / "domain.yml", "# newer seed")
     states.append((await seed_dialogue(database, home, NOW, folder)).state)
-    await published_as(database, edited(folder, "# an admin's\n"))
-    states.append((await seed_dialogue(database, home, NOW, folder)).state)
-    assert states == ["published", "unchanged", "published", "kept"]
-    assert (await text_in_force(database)).endswith("# an admin's\n")
-
-
-async def test_content_is_published_and_followed(database: Database, folder: Path) -> None:
-    states = [(await seed_content(database, NOW, folder)).state for _ in range(2)]
-    path = next((folder / CONTENT).glob("metformin.yaml"))
-    path.write_text(path.read_text(encoding="utf-8").replace("演示版 1.0", "演示版 1.1"), encoding="utf-8")
-    states.append((await seed_content(database, NOW, folder)).state)
-    assert states == ["published", "unchanged", "published"]
-
-
-async def test_content_with_a_claim_is_refused(database: Database) -> None:
-    content = load(ROOT / CONTENT)
-    bad = content.entries[0].model_copy(update={"answer": "本品疗效最好，保证根治，无任何副作用。"})
-    async with database.begin() as tx:
-        with pytest.raises(MedrepError) as refused:
-            await publish_content(tx, content.model_copy(update={"entries": (bad,)}), "admin", NOW)
-    assert refused.value.fault == Fault.REFUSED_TEXT
-    assert bad.id in refused.value.detail
+    states.append((await import_dialogue(database, home, folder, "admin", NOW)).state)
+    states.append((await seed_dialogue(database, home, NOW, older)).state)
+    assert states == ["published", "unchanged", "kept", "published", "kept"]
+    assert (await text_in_force(database)).endswith("# newer seed\n")
+    with pytest.raises(ConflictError):
+        await import_dialogue(database, home, older, "admin", NOW)
 
 
 async def test_round_trip(database: Database, home: Path, folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ written by the caller; `lease_until`, `retry_at` and the like hold real time.
 from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
+from bot.store.tables.content import content_approval, content_revision, content_version
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
+from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -22,7 +24,7 @@ from bot.store.tables.messages import (
     turn,
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
-from bot.store.tables.published import content_version, dialogue_version
+from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
@@ -34,8 +36,11 @@ __all__ = [
     "clock_offset",
     "consent",
     "contact",
+    "content_approval",
+    "content_revision",
     "content_version",
     "conversation",
+    "data_key",
     "dialogue_version",
     "doctor",
     "early_receipt",
@@ -44,6 +49,9 @@ __all__ = [
     "head",
     "inbox",
     "invitation_code",
+    "key_check",
+    "key_holder",
+    "leaf_block",
     "metadata",
     "occurrence",
     "offer",

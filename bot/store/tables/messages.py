@@ -127,6 +127,7 @@ effect = Table(  # what an action did, so that a repeated call returns the same
     Column("turn_id", UUID, primary_key=True),
     Column("action", Text, primary_key=True),
     Column("ordinal", Integer, primary_key=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("result_enc", LargeBinary, nullable=False),
     Column("route", Text),  # where the action went with the question

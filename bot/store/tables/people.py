@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -21,9 +22,7 @@ person = Table(
     "person",
     metadata,
     Column("id", UUID, primary_key=True),
-    Column("kind", Text, nullable=False),  # newcomer | doctor | patient | case
-    Column("wrapped_key", LargeBinary),  # null: erased
-    Column("master_key", Text),  # which master key wrapped it
+    Column("kind", Text, nullable=False),  # newcomer | doctor | patient
     Column("merged_into", UUID, ForeignKey("person.id")),  # a newcomer who turned out to be this doctor
     Column("created_at", Moment, nullable=False),
     Column("stopped_at", Moment),  # they want nothing proactive, on any contact they have or get
@@ -39,8 +38,10 @@ contact = Table(
     Column("account", Text, nullable=False),
     Column("audience", Text, nullable=False),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    # the data key of what is said here in either direction; null: nothing was since there are such keys
+    Column("key_id", UUID, ForeignKey("data_key.id", use_alter=True)),
     Column("address_hmac", LargeBinary),  # null: erased, so the same address is somebody new
-    Column("address_enc", LargeBinary, nullable=False),
+    Column("address_enc", LargeBinary, nullable=False),  # under the person's key
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
     Column("unreachable_at", Moment),  # unfollowed or blocked us
@@ -52,6 +53,7 @@ consent = Table(  # one row each time it was given; given_at null: withdrawn wit
     metadata,
     identity(),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), index=True),  # where it was said
     Column("purpose", Text, nullable=False),  # medication | service | promotion
     Column("given_at", Moment),
     Column("withdrawn_at", Moment),

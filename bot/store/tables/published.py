@@ -1,4 +1,4 @@
-"""Versions of what is said."""
+"""Versions of the dialogue."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ from sqlalchemy import Boolean, Column, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from bot.store.tables.base import Moment, metadata
-
-content_version = Table(
-    "content_version",
-    metadata,
-    Column("fingerprint", Text, primary_key=True),
-    Column("body", JSONB, nullable=False),
-    Column("published_at", Moment, nullable=False),
-    Column("published_by", Text, nullable=False),
-    Column("current", Boolean, nullable=False),
-    Index("uq_content_version_current", "current", unique=True, postgresql_where=text("current")),
-)
 
 dialogue_version = Table(
     "dialogue_version",

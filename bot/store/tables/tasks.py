@@ -18,7 +18,7 @@ task = Table(
     Column("owner_id", UUID, ForeignKey("staff.id")),
     Column("key", Text, unique=True),  # what makes opening it twice the same task
     # whose data key the detail is under: the person's, one of its own for a safety case, or (null) ours
-    Column("key_id", UUID, ForeignKey("person.id")),
+    Column("key_id", UUID, ForeignKey("data_key.id")),
     Column("detail_enc", LargeBinary),
     Column("opened_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),

@@ -1,0 +1,55 @@
+"""Files into revisions: a changed item becomes a draft, an unchanged one nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.content.editions import Item, bodies, digest
+from bot.evidence import note
+from bot.knowledge import Content
+from bot.store import content as store
+from bot.store.content import PENDING, PUBLISHED, Revision
+from bot.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the files. `older`: items whose files say what was in force before; no revisions of them
+    are made. `absent`: items in force that the files lack; they stay in force until they are withdrawn."""
+
+    drafts: tuple[Revision, ...]
+    older: tuple[Revision, ...]
+    absent: tuple[Revision, ...]
+
+
+async def import_content(tx: Tx, content: Content, author: str, now: datetime) -> Imported:
+    """Drafts of what differs from all that is in force, pending, or was in force before.
+
+    A draft takes the place of a pending revision of the same item.
+    """
+    await store.lock(tx)
+    known: defaultdict[Item, list[Revision]] = defaultdict(list)
+    for revision in await store.every(tx):
+        known[revision.item].append(revision)
+    items = bodies(content)
+    new, older = [], []
+    for item, body in items.items():
+        alike = [one for one in known[item] if one.body == body and one.withdrawn_at is None]
+        if any(one.state in (PUBLISHED, *PENDING) for one in alike):
+            continue
+        # An old folder is no wish to go back: `content publish REVISION` is.
+        if before := [one for one in alike if one.published_at is not None]:
+            older.append(before[-1])
+            continue
+        number = known[item][-1].number + 1 if known[item] else 1
+        new.append((*item, number, body))
+    added = await store.add(tx, new, author, now)
+    order = {revision_id: place for place, revision_id in enumerate(added)}
+    drafts = sorted(await store.by_ids(tx, added), key=lambda one: order[one.id])
+    if drafts:
+        made = [digest(one) for one in drafts]
+        await note(tx, "content.imported", now, "content", author=author, revisions=made)
+    absent = [one for some in known.values() for one in some if one.state == PUBLISHED]
+    return Imported(tuple(drafts), tuple(older), tuple(one for one in absent if one.item not in items))

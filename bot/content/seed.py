@@ -1,0 +1,87 @@
+"""The seed: the checkout's content, put in force in an empty database and in no other."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bot.content.approval import LEGAL, MEDICAL
+from bot.content.editions import assembled, bodies, digest
+from bot.content.importing import import_content
+from bot.content.publication import Plan, Publication, faults, put_in_force
+from bot.evidence import note
+from bot.knowledge import load
+from bot.model import Fault, MedrepError
+from bot.settings import ROOT, Frozen
+from bot.store import content as store
+from bot.store.content import Approval
+from bot.store.database import Database, Tx
+
+SEED = "seed"
+FOLDER = Path("data") / "content"
+APPROVALS = "approvals.toml"  # in that folder: whose approvals the seed carries
+
+
+class Reviewer(Frozen):
+    login: str
+    name: str
+
+
+class Reviewers(Frozen):
+    medical: Reviewer
+    legal: Reviewer
+
+
+async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Publication:
+    """Put the checkout's content in force if the database has none; without approvals it becomes drafts.
+
+    No index is built for it: nothing is answered by anybody before the first one is there.
+    Raises MedrepError(BAD_INPUT | REFUSED_TEXT).
+    """
+    content = load(root / FOLDER)
+    async with db.begin() as tx:
+        await store.lock(tx)
+        if not await store.empty(tx):
+            version = await store.current(tx)
+            in_force = version.fingerprint if version else ""
+            return Publication(in_force, "unchanged" if in_force == content.fingerprint else "kept")
+        drafts = (await import_content(tx, content, SEED, now)).drafts
+        reviewers = _reviewers(root / FOLDER / APPROVALS)
+        if reviewers is None:
+            return Publication(content.fingerprint, "drafted")
+        if found := list(faults(content, bodies(content).keys(), now)):
+            raise MedrepError(Fault.REFUSED_TEXT, "\n".join(found))
+        await _approve(tx, drafts, reviewers, now)
+        await put_in_force(tx, Plan(0, assembled(drafts), drafts, drafts, changed=True), SEED, now)
+    return Publication(content.fingerprint, "published")
+
+
+def _reviewers(path: Path) -> Reviewers | None:
+    if not path.exists():
+        return None
+    try:
+        return Reviewers.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError):
+        raise MedrepError(
+            Fault.BAD_INPUT, f"{path.name} does not name a medical and a legal reviewer"
+        ) from None
+
+
+async def _approve(tx: Tx, drafts: tuple[store.Revision, ...], reviewers: Reviewers, now: datetime) -> None:
+    for role, reviewer in ((MEDICAL, reviewers.medical), (LEGAL, reviewers.legal)):
+        given = [Approval(one.id, role, reviewer.login, reviewer.name, now) for one in drafts]
+        await store.approve(tx, given)
+        texts, login = [digest(one) for one in drafts], reviewer.login
+        await note(
+            tx,
+            "content.approved",
+            now,
+            "content",
+            login=login,
+            name=reviewer.name,
+            roles=[role],
+            revisions=texts,
+        )

@@ -1,0 +1,126 @@
+"""Secrets of which a single one can be destroyed, so that nothing kept elsewhere brings it back.
+
+2**40 secrets (leaves) hang on a binary tree: a node makes its two children by a one-way function, and at
+first the file holds the root alone, which makes them all. Destroying a leaf replaces the node above it by the
+nodes beside the way down to it. So the file of every machine loses the leaf by its number, no machine needs a
+word from another, other leaves stay as they were, and a machine that was away catches up when it returns.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import struct
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot.model import Fault, MedrepError
+
+DEPTH = 40
+MARK = 32  # bytes before the nodes that tell one tree from another; they stay when nodes go
+_RECORD = struct.Struct(">BQ32s")
+_Nodes = dict[tuple[int, int], bytes]  # (depth, the leading bits of every leaf below) -> secret
+
+
+def fresh_tree() -> bytes:
+    """The file of a new tree."""
+    return secrets.token_bytes(MARK) + _RECORD.pack(0, 0, secrets.token_bytes(32))
+
+
+def _child(node: bytes, bit: int) -> bytes:
+    return hmac.digest(node, bytes([bit]), hashlib.sha256)
+
+
+def _above(nodes: _Nodes, number: int) -> tuple[int, int] | None:
+    """The node that the leaf hangs on."""
+    for depth in range(DEPTH + 1):
+        if (place := (depth, number >> (DEPTH - depth))) in nodes:
+            return place
+    return None
+
+
+class KeyTree:
+    """The tree in one file. Several processes and threads may use the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises MedrepError(CONFIGURATION): there is no such file, or it is damaged."""
+        self._path = path
+        with self._locked(fcntl.LOCK_SH):
+            self._mark, self._nodes = self._read()
+
+    def leaf(self, number: int) -> bytes | None:
+        """The secret of this number; None: it was destroyed."""
+        place = _above(self._nodes, number)
+        if place is None:
+            return None
+        node = self._nodes[place]
+        for depth in range(place[0] + 1, DEPTH + 1):
+            node = _child(node, number >> (DEPTH - depth) & 1)
+        return node
+
+    def destroy(self, numbers: Collection[int]) -> int:
+        """Destroy these leaves in the file and in memory; how many were still in the file."""
+        with self._locked(fcntl.LOCK_EX):
+            mark, nodes = self._read()
+            gone = sum(_cut_out(nodes, number) for number in numbers)
+            if gone:
+                self._replace(mark, nodes)
+        self._nodes = nodes
+        return gone
+
+    def _read(self) -> tuple[bytes, _Nodes]:
+        try:
+            body = self._path.read_bytes()
+        except FileNotFoundError:
+            body = b""
+        if len(body) < MARK or (len(body) - MARK) % _RECORD.size:
+            raise MedrepError(Fault.CONFIGURATION, f"{self._path} is missing or damaged")
+        records = _RECORD.iter_unpack(body[MARK:])
+        return body[:MARK], {(depth, bits): secret for depth, bits, secret in records}
+
+    def _replace(self, mark: bytes, nodes: _Nodes) -> None:
+        part = self._path.with_name(f".{self._path.name}.part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(mark)
+            for (depth, bits), secret in nodes.items():
+                file.write(_RECORD.pack(depth, bits, secret))
+            file.flush()
+            os.fsync(file.fileno())
+        with self._path.open("r+b") as former:
+            part.rename(self._path)
+            # The blocks of the former file go back to the disk: not with the secret in them.
+            former.write(bytes(os.fstat(former.fileno()).st_size))
+            former.flush()
+            os.fsync(former.fileno())
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        if not self._path.exists():
+            raise MedrepError(Fault.CONFIGURATION, f"{self._path} is missing")
+        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _cut_out(nodes: _Nodes, number: int) -> bool:
+    place = _above(nodes, number)
+    if place is None:
+        return False
+    node = nodes.pop(place)
+    for depth in range(place[0] + 1, DEPTH + 1):
+        bits = number >> (DEPTH - depth)
+        nodes[depth, bits ^ 1] = _child(node, bits & 1 ^ 1)
+        node = _child(node, bits & 1)
+    return True
