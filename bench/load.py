@@ -38,6 +38,8 @@ DRAIN_SECONDS = 300.0
 IDLE_SECONDS = 5.0
 RAMP = (200, 300, 400, 500, 600, 700, 800, 1000, 1200)  # messages a second
 SUSTAINED = 0.5  # seconds; the p99 up to which a rate counts as sustained
+RED_FLAG = "我现在胸口疼得厉害，喘不上气"
+RED_FLAGS = 100  # one in so many messages
 IN_TIME = 4.0  # seconds; WeChat hangs up after 5
 
 
@@ -50,6 +52,7 @@ class Sent:
     latencies: tuple[float, ...]  # seconds, of those that were answered at all
     statuses: Counter[int]  # 0: no answer within 5 s
     acknowledged: tuple[str, ...]  # the keys they must have in the inbox
+    red_flags: tuple[int, int]  # how many there were, and how many of them were acknowledged
     late: float  # by which the sender itself was late at worst
     sender_cpu: float
     cpu: tuple[float, float]  # seconds of the app processes and of PostgreSQL
@@ -115,7 +118,7 @@ class Load:
             before = self._place.cpu()
             await asyncio.sleep(IDLE_SECONDS)
             idle = [(b - a) / IDLE_SECONDS for a, b in zip(before, self._place.cpu(), strict=True)]
-            sent = await self._send(200, seconds)
+            sent = await self._send(200, seconds, red_flags=0)
         app, database = (
             (used - rate * sent.seconds) / sent.count * 1000
             for used, rate in zip(sent.cpu, idle, strict=True)
@@ -166,6 +169,12 @@ class Load:
             Figure(f"{first}latency at {sent.rate:.0f} a second", str(sent), machine=sent.machine),
             *([at_most(f"{first}p99", sent.p99(), p99, " ms", digits=0)] if p99 else []),
             Figure(f"{first}answers", sent.shares()),
+            Figure(
+                f"{first}red flags stored",
+                "{1} of {0}".format(*sent.red_flags),
+                "all",
+                len(set(sent.red_flags)) == 1,
+            ),
             at_most(f"{first}slowest answer", worst, IN_TIME, " s", digits=1),
             Figure(f"{first}acknowledged and lost", str(len(keys) - stored), "0", stored == len(keys)),
             Figure(
@@ -190,10 +199,11 @@ class Load:
             yield
             assert not await place.engine_available(self._http), "the circuit closed while the engine hung"
 
-    async def _send(self, rate: float, seconds: float) -> Sent:
+    async def _send(self, rate: float, seconds: float, red_flags: int = RED_FLAGS) -> Sent:
+        """`red_flags`: one in so many messages is one; 0: none."""
         place, total = self._place, int(rate * seconds)
         messages = [
-            (place.doctors[number % DOCTORS], TURNS[number % len(TURNS)][0], next(self._numbers))
+            (place.doctors[number % DOCTORS], _words(number, red_flags), next(self._numbers))
             for number in range(total)
         ]
         orders = {"home": str(place.home), "url": place.service.url, "rate": rate, "messages": messages}
@@ -214,7 +224,11 @@ class Load:
             count=total,
             latencies=tuple(latency for latency in result["latency"] if latency is not None),
             statuses=Counter(result["status"]),
-            acknowledged=self._keys(messages, set(result["acknowledged"])),
+            acknowledged=self._keys(messages, acknowledged := set(result["acknowledged"])),
+            red_flags=(
+                sum(words == RED_FLAG for _, words, _ in messages),
+                sum(words == RED_FLAG and number in acknowledged for _, words, number in messages),
+            ),
             late=result["late"],
             sender_cpu=result["cpu"],
             cpu=(used[0] - before[0], used[1] - before[1]),
@@ -246,6 +260,12 @@ class Load:
             if left == 0:
                 return
             await asyncio.sleep(0.25)
+
+
+def _words(number: int, red_flags: int) -> str:
+    """What the message of this number says."""
+    is_one = red_flags and number % red_flags == red_flags - 1
+    return RED_FLAG if is_one else TURNS[number % len(TURNS)][0]
 
 
 def _stored(place: Clinic, keys: list[str], state: str = "%") -> int:

@@ -291,6 +291,7 @@ class Fault(StrEnum):
     FORGED = "forged"  # a signature, token or secret does not match
     MALFORMED = "malformed"  # authentic but unreadable
     TOO_LARGE = "too_large"
+    BUSY = "busy"  # more is coming in than can be stored in time
     ERASED = "erased"  # the person's key was destroyed
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it

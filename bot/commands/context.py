@@ -49,7 +49,7 @@ async def context() -> AsyncIterator[Context]:
     async with AsyncExitStack() as stack:
         url, owner, ours = await reach(stack, settings)
         await admit(url, settings.key_dir)
-        db = Database(url, size=2, evidence_key=evidence_key(settings.key_dir))
+        db = Database(url, size=4, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)

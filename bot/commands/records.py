@@ -92,7 +92,7 @@ async def _verify_file(file: Path, public_key: Path | None) -> evidence.Verdict 
 async def _inspect(key: Ed25519PublicKey) -> evidence.Verdict:
     async with AsyncExitStack() as stack:
         url, _, _ = await reach(stack, read_settings())
-        db = Database(url, size=2)
+        db = Database(url, size=4)
         stack.push_async_callback(db.close)
         return await evidence.inspect(db, key)
 
@@ -176,7 +176,7 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         await asyncio.to_thread(backups.load, folder, owner)
         await asyncio.to_thread(migrate, owner)  # the backup may be from an older version
         await admit(work, settings.key_dir)
-        db = Database(work, size=2)
+        db = Database(work, size=4)
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             await restored.pause(tx)

@@ -7,43 +7,48 @@ it leaves with the engine dead or hung.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
 
 from bot.clock import real_now
-from bot.dialogue.published import Published
-from bot.evidence import Evidence, about
-from bot.model import Accepted, Audience, Inbound, InboundKind, InboxState, Purpose
-from bot.outbound.receipts import reported
+from bot.inbound.arrival import QUIET, Incoming, arrival
+from bot.inbound.intake import Intake, Stored
+from bot.inbound.receipts import settle_receipt
+from bot.model import (
+    Accepted,
+    Audience,
+    Fault,
+    Inbound,
+    InboundKind,
+    MedrepError,
+    Purpose,
+)
 from bot.people import stop
 from bot.privacy import unfollowed
+from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.safety import Screening, screen
-from bot.store import contacts, inbox, outbox, platform
-from bot.store.contacts import Contact
+from bot.store import contacts, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
-from bot.store.receipts import Report
 from bot.tasks import Kind, open_task
 
-FRAGMENT_WAIT = timedelta(seconds=1.5)
-# Openings that say nothing by themselves; their continuation usually follows within a second.
-FRAGMENTS = frozenset(
-    ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
-)
-WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
-CLICKS = frozenset({"subscribe", "scan", "click"})
-LONGEST_STATUS = 60  # characters of a receipt's word that are kept
-QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
+T = TypeVar("T")
+log = structlog.get_logger()
 
-
-def is_fragment(text: str, published: Published) -> bool:
-    """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
-    clause left open, or the bare name of a product."""
-    bare = text.strip().rstrip("，,、…. ")
-    left_open = len(text) <= 20 and text.rstrip().endswith(("，", ",", "、"))
-    return bare in FRAGMENTS or left_open or published.is_name(bare)
+# Messages that may be on their way into the inbox at once, in one process. Further ones are refused at once:
+# whoever waits longer gets no answer in time, and makes everybody behind wait longer.
+ROOM = 256
+ROOM_FOR_EVENTS = ROOM // 2  # what says no word gives way first
+ROOM_ALONE = 64  # of them, those that need a transaction of their own, which costs ten times as much,
+ALONE = 12  # and of which so many are under way
 
 
 class Receiver:
@@ -51,40 +56,80 @@ class Receiver:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._intake = Intake(services)
+        self._alone = asyncio.Semaphore(ALONE)
+        self._under_way = self._under_way_alone = 0
 
     async def accept(
         self, inbound: Inbound, audience: Audience, *, passive_until: datetime | None
     ) -> Accepted:
-        """Store, screen and commit. `passive_until` (real time): a connection can carry the reply."""
-        services, now = self._services, self._services.clock.now()
+        """Screen, store and commit. `passive_until` (real time): a connection can carry the reply.
+
+        Raises MedrepError(BUSY): too much is on its way in. What the screening finds is never refused, nor is
+        whoever unfollows.
+        """
+        services = self._services
         screening = screen(inbound.text, audience) if inbound.kind == InboundKind.TEXT else QUIET
+        key = inbox.key_of(services.vault, inbound)
+        incoming = Incoming(inbound, audience, screening, key, services.clock.now(), passive_until)
+        with self._room(incoming):
+            stored = None if incoming.urgent else await self._intake.store(incoming)
+            if stored is None:
+                stored = await self._store_alone(incoming)
+            if stored.inbox_id is None:
+                async with services.db.begin() as tx:
+                    found = await inbox.found_again(tx, inbound.account, key, passive_until)
+                return Accepted(found, duplicate=True)
+        return Accepted(stored.inbox_id, duplicate=False, answered=screening != QUIET)
+
+    @contextmanager
+    def _room(self, incoming: Incoming) -> Iterator[None]:
+        """Raises MedrepError(BUSY)."""
+        silent = incoming.inbound.kind in (InboundKind.EVENT, InboundKind.RECEIPT)
+        if not incoming.urgent and self._under_way >= (ROOM_FOR_EVENTS if silent else ROOM):
+            raise _busy(incoming)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def _store_alone(self, incoming: Incoming) -> Stored:
+        """In a transaction of its own, with all that follows from it at once. Raises MedrepError(BUSY)."""
+        if incoming.urgent:
+            return await _whole(self._stored(incoming))
+        if self._under_way_alone >= ROOM_ALONE:
+            raise _busy(incoming)
+        self._under_way_alone += 1
+        try:
+            async with self._alone:
+                return await _whole(self._stored(incoming))
+        finally:
+            self._under_way_alone -= 1
+
+    async def _stored(self, incoming: Incoming) -> Stored:
+        services, inbound, now = self._services, incoming.inbound, incoming.received_at
         async with services.db.begin() as tx:
             contact = await contacts.find_or_add(
-                tx, services.vault, inbound.account, audience, inbound.address, now
+                tx, services.vault, inbound.account, incoming.audience, inbound.address, now
             )
-            sealed = await inbox.seal(tx, services.vault, contact, inbound)
-            key = inbox.key_of(services.vault, inbound)
-            arrival = _arrival(
-                inbound, key, contact, sealed, screening, now, passive_until, services.published
-            )
-            inbox_id = await inbox.store(tx, arrival, _evidence(arrival).row(tx))
+            arrived = await arrival(tx, services.vault, services.published, incoming, contact)
+            inbox_id = (await inbox.store(tx, [arrived])).get(contact.id)
             if inbox_id is None:
                 await tx.rollback()  # a contact made for it, too: a replay brings back nobody who was erased
             elif inbound.kind == InboundKind.RECEIPT:
-                await _receipt(tx, inbound, now)
+                await settle_receipt(tx, inbound, now)
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
-            elif screening != QUIET:
-                await self._safety(tx, arrival, screening, inbox_id)
+            elif incoming.screening != QUIET:
+                await self._safety(tx, arrived, incoming.screening, inbox_id)
             reached("accept.before_commit")
         if inbox_id is None:
             for made in (contact.person_id, contact.key_id):
                 services.vault.forget(made)
-            async with services.db.begin() as tx:
-                found = await inbox.found_again(tx, inbound.account, key, passive_until)
-            return Accepted(found, duplicate=True)
-        reached("accept.committed")
-        return Accepted(inbox_id, duplicate=False, answered=screening != QUIET)
+        else:
+            reached("accept.committed")
+        return Stored(inbox_id)
 
     async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
@@ -132,57 +177,24 @@ class Receiver:
         )
 
 
-async def _receipt(tx: Tx, inbound: Inbound, now: datetime) -> None:
-    """The platform's later word on something we sent."""
-    told = inbound.detail
-    if platform_id := str(told.get("platform_id", "")):
-        status = str(told.get("status", ""))[:LONGEST_STATUS]
-        report = Report(inbound.account, platform_id, bool(told.get("delivered")), status)
-        await reported(tx, report, now)
+def _busy(incoming: Incoming) -> MedrepError:
+    inbound = incoming.inbound
+    metrics.SHED.labels(str(inbound.account), inbound.kind.value).inc()
+    return MedrepError(Fault.BUSY)
 
 
-def _arrival(
-    inbound: Inbound,
-    key: str,
-    contact: Contact,
-    sealed: bytes,
-    screening: Screening,
-    now: datetime,
-    passive_until: datetime | None,
-    published: Published,
-) -> Arrival:
-    """What this message means for its contact and its queue."""
-    words = inbound.kind in WORDS
-    clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
-    answered = bool(screening.stop or screening.resume or screening.red_flag)
-    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
-    found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
-    return Arrival(
-        inbound=inbound,
-        key=key,
-        contact=contact,
-        sealed=sealed,
-        screening={name: value for name, value in found.items() if value},
-        state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
-        received_at=now,
-        ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
-        passive_until=passive_until,
-        grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
-        present=words or clicked,
-        hurry=inbound.kind == InboundKind.TEXT and not waits,
-    )
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; a cancellation leaves it going on. In the middle of a statement it would close the
+    connection, and under load the time goes into opening new ones."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_retrieved)
+        raise
 
 
-def _evidence(arrival: Arrival) -> Evidence:
-    """That it was received, what it was, and what the screening found."""
-    inbound = arrival.inbound
-    return about(
-        "message.received",
-        arrival.received_at,
-        f"message:{arrival.key[:32]}",
-        arrival.contact,
-        body_enc=arrival.sealed,
-        account=str(inbound.account),
-        kind=inbound.kind.value,
-        **arrival.screening,
-    )
+def _retrieved(task: asyncio.Task[Any]) -> None:
+    """Whoever waited for it has gone."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("accept.failed", error=type(error).__name__)

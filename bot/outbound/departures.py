@@ -71,12 +71,13 @@ async def prepare(
 ) -> tuple[list[Departure], list[Refusal]]:
     """What leaves of the claimed rows of one account, handed over; and what does not.
 
-    Locks in this order: people, windows, rows.
+    Locks in this order: contacts that have no key yet, people, windows, rows.
     """
     now = services.clock.now()
+    met = await contacts.by_ids(tx, {row.contact_id for row in claimed})
+    keys = await contacts.keys_of(tx, services.vault, met.values())
     facts = await read_circumstances(tx, services, claimed)
     ledger = await Ledger.read(tx, facts.keys(), now)
-    keys = await contacts.keys_of(tx, services.vault, [fact.contact for fact in facts.values()])
     rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))
     addresses = await contacts.addresses(tx, facts.keys())
     people = {row.person_id for row in rows} | {sealed.person_id for sealed in addresses.values()}

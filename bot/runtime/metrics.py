@@ -20,6 +20,9 @@ from bot.store.database import Database
 from bot.tasks import Kind
 
 RECEIVED = Counter("medrep_messages_received", "Inbound messages stored", ["account", "kind"])
+SHED = Counter(
+    "medrep_messages_shed", "Inbound messages refused because too many came in", ["account", "kind"]
+)
 TURNS = Counter("medrep_turns", "Turns by how they ended", ["outcome"])
 SENT = Counter("medrep_messages_sent", "Outbound messages the platform took", ["account", "via"])
 NOT_SENT = Counter(

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from bot.model import Fault, MedrepError
 from bot.service.postgres import binaries
 from bot.service.process import plain_environment
+from bot.store.key_tree import read_tree
 
 FORMAT = 1
 DUMP, MANIFEST = "database.dump", "manifest.json"
@@ -38,7 +39,7 @@ def backup(home: Path, url: str, target: Path, now: datetime) -> int:
         files = {HEADS: heads.read_bytes()} if heads.exists() else {}
         dump = Path(folder) / DUMP
         _postgres(url, "pg_dump", "--format=custom", "--file", str(dump), "--dbname")
-        files |= {f"keys/{path.name}": path.read_bytes() for path in _keys(home)}
+        files |= {f"keys/{path.name}": _read(path) for path in _keys(home)}
         sums = {name: hashlib.sha256(body).hexdigest() for name, body in files.items()}
         manifest = {"format": FORMAT, "created": now.isoformat(), "sha256": sums | {DUMP: _digest(dump)}}
         part = Path(folder) / "backup.tar"
@@ -56,6 +57,10 @@ def backup(home: Path, url: str, target: Path, now: datetime) -> int:
 
 def _keys(home: Path) -> list[Path]:
     return sorted((home / "keys").glob("*.key"))
+
+
+def _read(path: Path) -> bytes:
+    return read_tree(path) if path.name == "leaves.key" else path.read_bytes()
 
 
 def unpack(archive: Path, folder: Path) -> None:

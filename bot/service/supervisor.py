@@ -221,7 +221,7 @@ class Supervisor:
         self._kept.append(child)
 
     def _pool(self) -> Database:
-        return Database(self._url(), size=2, evidence_key=evidence_key(self._settings.key_dir))
+        return Database(self._url(), size=4, evidence_key=evidence_key(self._settings.key_dir))
 
     async def _close_pool(self) -> None:
         await self._db.close()

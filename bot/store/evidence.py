@@ -13,7 +13,7 @@ from pydantic import SecretBytes
 from sqlalchemy import Select, Text, cast, delete, exists, func, insert, literal, or_, select, text
 
 from bot.model import Fault, MedrepError
-from bot.store.database import EVIDENCE_KEY, Tx
+from bot.store.database import EVIDENCE_KEY, Tx, copy_in
 from bot.store.tables import checkpoint, evidence, head, seal
 
 SEALER_LOCK = 7_263_502
@@ -149,9 +149,7 @@ class HeadRow:
 
 async def add_seals(tx: Tx, rows: list[tuple[int, int, bytes]], signed: HeadRow) -> None:
     """Append seals (seq, evidence id, link) and the head that signs the last of them."""
-    await tx.execute(
-        insert(seal), [{"seq": seq, "evidence_id": row, "link": link} for seq, row, link in rows]
-    )
+    await copy_in(tx, seal, [{"seq": seq, "evidence_id": row, "link": link} for seq, row, link in rows])
     await tx.execute(insert(head).values(number=signed.number, seq=signed.seq, line=signed.line))
 
 

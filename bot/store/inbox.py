@@ -1,23 +1,25 @@
 """Inbound messages: stored once by their key, with all that an arrival means for its contact.
 
-Storing is one statement instead of seven: it stands between a webhook and its acknowledgement.
+Storing is one statement for all that arrives together: it stands between webhooks and their acknowledgement.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, and_, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import and_, func, select, text, update
 
+from bot.clock import real_now
 from bot.model import Account, Inbound, InboundKind, InboxState
 from bot.store import channels, contacts
 from bot.store.contacts import Contact
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.evidence import EvidenceRow
 from bot.store.keys import Vault
 from bot.store.platform import Grant
@@ -40,85 +42,97 @@ class Arrival:
     grant: Grant | None  # what the act lets us push; None: nothing (a trigger, a receipt)
     present: bool  # the person is there: what was held for them may leave
     hurry: bool  # nothing of this contact waits any longer for a continuation
+    evidence: EvidenceRow
 
 
 # Data-modifying CTEs see the same snapshot and run once each; every one hangs on `stored`, so a message
-# that was already there changes nothing at all.
-_STORE = text(
-    f"""
-    WITH stored AS (
+# that was already there changes nothing at all. One JSON parameter for any number of messages: it is one
+# prepared statement, and each further value costs next to nothing.
+_STORE = f"""
+    WITH arrived AS (
+        SELECT * FROM json_to_recordset(%(arrivals)s::json) AS message(
+            channel text, account text, key text, contact bigint, person uuid, kind text, sealed text,
+            screening jsonb, received_at timestamptz, state text, ready_at timestamptz,
+            passive_until timestamptz, e_kind text, e_subject text, e_facts jsonb, e_digest text,
+            act text, closes_at timestamptz, allowance int, present boolean, hurry boolean)
+    ), stored AS (
         INSERT INTO inbox (channel, account, key, contact_id, person_id, kind, body_enc, screening,
                            received_at, state, ready_at, passive_until)
-        VALUES (:channel, :account, :key, :contact, :person, :kind, :sealed, :screening,
-                :received_at, :state, :ready_at, :passive_until)
+        SELECT channel, account, key, contact, person, kind, decode(sealed, 'base64'), screening,
+               received_at, state, ready_at, passive_until
+        FROM arrived
         ON CONFLICT (channel, account, key) DO NOTHING
-        RETURNING id
+        RETURNING id, contact_id
+    ), fresh AS (
+        SELECT stored.id, arrived.* FROM stored JOIN arrived ON arrived.contact = stored.contact_id
     ), noted AS (
         INSERT INTO evidence (at, kind, person_id, contact_id, subject, facts, body_enc, digest)
-        SELECT :received_at, :e_kind, :person, :contact, :e_subject, :e_facts, :sealed, :e_digest FROM stored
+        SELECT received_at, e_kind, person, contact, e_subject, e_facts, decode(sealed, 'base64'),
+               decode(e_digest, 'base64')
+        FROM fresh
     ), granted AS (
         INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
-        SELECT :contact, :act, :closes_at, :allowance, 0 FROM stored WHERE :allowance > 0
+        SELECT contact, act, closes_at, allowance, 0 FROM fresh WHERE allowance > 0
         ON CONFLICT (contact_id, act) DO UPDATE
         SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
             opening = send_window.opening + 1
     ), released AS (
-        UPDATE outbox SET state = 'waiting', retry_at = :ready_at, attempts = 0, fault = NULL
-        FROM stored WHERE contact_id = :contact AND outbox.state = 'held' AND :present
-        RETURNING outbox.id
+        UPDATE outbox SET state = 'waiting', retry_at = %(now)s, attempts = 0, fault = NULL
+        WHERE contact_id = ANY (ARRAY(SELECT contact FROM fresh WHERE present)) AND state = 'held'
+        RETURNING id
     ), followed AS (
         UPDATE contact SET unreachable_at = NULL
-        FROM stored WHERE contact.id = :contact AND unreachable_at IS NOT NULL AND :present
+        WHERE id = ANY (ARRAY(SELECT contact FROM fresh WHERE present)) AND unreachable_at IS NOT NULL
     ), hurried AS (
-        UPDATE inbox SET ready_at = :ready_at
-        FROM stored
-        WHERE contact_id = :contact AND inbox.state = 'waiting' AND inbox.ready_at > :ready_at AND :hurry
+        UPDATE inbox SET ready_at = %(now)s
+        WHERE contact_id = ANY (ARRAY(SELECT contact FROM fresh WHERE hurry))
+          AND state = 'waiting' AND ready_at > %(now)s
     )
-    SELECT stored.id,
-           CASE WHEN :state = 'waiting' THEN pg_notify('{channels.INBOX}', '') END,
+    SELECT id, contact,
+           CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', '') END,
            CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END
-    FROM stored
+    FROM fresh
     """  # noqa: S608 - the two names are constants of ours
-).bindparams(
-    bindparam("screening", type_=JSONB),
-    bindparam("e_facts", type_=JSONB),
-    bindparam("sealed", type_=LargeBinary),
-    bindparam("e_digest", type_=LargeBinary),
-)
 
 
-async def store(tx: Tx, arrival: Arrival, evidence: EvidenceRow) -> int | None:
-    """Store the message with its evidence; its id. None: it was already there, and nothing changed."""
-    inbound, contact, grant = arrival.inbound, arrival.contact, arrival.grant
-    stored: int | None = (
-        await tx.execute(
-            _STORE,
-            {
-                "channel": inbound.account.channel.value,
-                "account": inbound.account.name,
-                "key": arrival.key,
-                "contact": contact.id,
-                "person": contact.person_id,
-                "kind": inbound.kind.value,
-                "sealed": arrival.sealed,
-                "screening": arrival.screening,
-                "received_at": arrival.received_at,
-                "state": arrival.state.value,
-                "ready_at": arrival.ready_at,
-                "passive_until": arrival.passive_until,
-                "e_kind": evidence.kind,
-                "e_subject": evidence.subject,
-                "e_facts": evidence.facts,
-                "e_digest": evidence.digest,
-                "act": grant.act if grant else "",
-                "closes_at": arrival.received_at + grant.span if grant else arrival.received_at,
-                "allowance": grant.count if grant else 0,
-                "present": arrival.present,
-                "hurry": arrival.hurry,
-            },
-        )
-    ).scalar()
-    return stored
+async def store(tx: Tx, arrivals: Sequence[Arrival]) -> dict[int, int]:
+    """Store messages of as many contacts, each with its evidence; their ids by contact. Of a contact that is
+    missing the message was already there, and nothing changed."""
+    if not arrivals:
+        return {}
+    values = {"arrivals": _ENCODE([_values(arrival) for arrival in arrivals]), "now": real_now()}
+    return {contact: inbox_id for inbox_id, contact, *_ in await hot(tx, _STORE, values)}
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _values(arrival: Arrival) -> dict[str, Any]:
+    inbound, contact, grant, evidence = arrival.inbound, arrival.contact, arrival.grant, arrival.evidence
+    received_at = arrival.received_at.isoformat()
+    return {
+        "channel": inbound.account.channel.value,
+        "account": inbound.account.name,
+        "key": arrival.key,
+        "contact": contact.id,
+        "person": contact.person_id.hex,
+        "kind": inbound.kind.value,
+        "sealed": b64encode(arrival.sealed).decode(),
+        "screening": arrival.screening,
+        "received_at": received_at,
+        "state": arrival.state.value,
+        "ready_at": arrival.ready_at.isoformat(),
+        "passive_until": arrival.passive_until and arrival.passive_until.isoformat(),
+        "e_kind": evidence.kind,
+        "e_subject": evidence.subject,
+        "e_facts": evidence.facts,
+        "e_digest": b64encode(evidence.digest).decode(),
+        "act": grant.act if grant else "",
+        "closes_at": (arrival.received_at + grant.span).isoformat() if grant else received_at,
+        "allowance": grant.count if grant else 0,
+        "present": arrival.present,
+        "hurry": arrival.hurry,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy import exists, func, insert, select, text, update
 
 from bot.model import Fault, MedrepError
 from bot.store.database import Database, Tx
-from bot.store.key_tree import MARK
+from bot.store.key_tree import MARK, read_tree
 from bot.store.keys import Keyring, Vault, make_keys, open_bare
 from bot.store.tables import data_key, evidence, key_check, person
 
@@ -64,8 +64,13 @@ async def admit(url: str, folder: Path) -> None:
 def values(folder: Path) -> dict[str, bytes]:
     """The check values of the shared keys that are in the folder."""
     files = [folder / f"{name}.key" for name in SHARED] + sorted(folder.glob("master-*.key"))
+    keys = {path.stem: _key(path) for path in files if path.exists()}
+    return {name: check_value(name, key) for name, key in keys.items()}
+
+
+def _key(path: Path) -> bytes:
     # Of the key tree, which loses nodes, the part that stays.
-    return {path.stem: check_value(path.stem, path.read_bytes()[:MARK]) for path in files if path.exists()}
+    return read_tree(path)[:MARK] if path.name == "leaves.key" else path.read_bytes()
 
 
 def _compare(folder: Path, known: Sequence[Any]) -> None:

@@ -31,6 +31,24 @@ def fresh_tree() -> bytes:
     return secrets.token_bytes(MARK) + _RECORD.pack(0, 0, secrets.token_bytes(32))
 
 
+def read_tree(path: Path) -> bytes:
+    """The whole file, not in the middle of being replaced. Raises MedrepError(CONFIGURATION)."""
+    with _locked(path, fcntl.LOCK_SH):
+        return path.read_bytes()
+
+
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    if not path.exists():
+        raise MedrepError(Fault.CONFIGURATION, f"{path} is missing")
+    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _child(node: bytes, bit: int) -> bytes:
     return hmac.digest(node, bytes([bit]), hashlib.sha256)
 
@@ -49,8 +67,8 @@ class KeyTree:
     def __init__(self, path: Path) -> None:
         """Raises MedrepError(CONFIGURATION): there is no such file, or it is damaged."""
         self._path = path
-        with self._locked(fcntl.LOCK_SH):
-            self._mark, self._nodes = self._read()
+        with _locked(path, fcntl.LOCK_SH):
+            _, self._nodes = self._read()
 
     def leaf(self, number: int) -> bytes | None:
         """The secret of this number; None: it was destroyed."""
@@ -64,7 +82,7 @@ class KeyTree:
 
     def destroy(self, numbers: Collection[int]) -> int:
         """Destroy these leaves in the file and in memory; how many were still in the file."""
-        with self._locked(fcntl.LOCK_EX):
+        with _locked(self._path, fcntl.LOCK_EX):
             mark, nodes = self._read()
             gone = sum(_cut_out(nodes, number) for number in numbers)
             if gone:
@@ -73,12 +91,9 @@ class KeyTree:
         return gone
 
     def _read(self) -> tuple[bytes, _Nodes]:
-        try:
-            body = self._path.read_bytes()
-        except FileNotFoundError:
-            body = b""
+        body = self._path.read_bytes()
         if len(body) < MARK or (len(body) - MARK) % _RECORD.size:
-            raise MedrepError(Fault.CONFIGURATION, f"{self._path} is missing or damaged")
+            raise MedrepError(Fault.CONFIGURATION, f"{self._path} is damaged")
         records = _RECORD.iter_unpack(body[MARK:])
         return body[:MARK], {(depth, bits): secret for depth, bits, secret in records}
 
@@ -101,17 +116,6 @@ class KeyTree:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
-        if not self._path.exists():
-            raise MedrepError(Fault.CONFIGURATION, f"{self._path} is missing")
-        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, how)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _cut_out(nodes: _Nodes, number: int) -> bool:

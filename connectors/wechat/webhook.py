@@ -3,7 +3,8 @@
 A POST is answered with
 - 200 and a passive reply, or 200 and the literal `success`: it is durable, or of a type unknown to us;
 - 403 forged, unsigned or ambiguous; 400 unreadable; 413 too large. Nothing is stored;
-- 503 after `STORE_S`: authentic, but it could not be stored.
+- 503 after `STORE_S`: authentic, but it could not be stored; at once: more is coming in than can be stored in
+  time, and the screening found nothing in it; after `TURN_S`: there was not even time to read it.
 
 The signed time decides nothing where the signature covers the message (safe, compatible). WeChat signs when
 it posts, so a time far from ours means a wrong clock or a replay. What is authentic is stored, or a wrong
@@ -39,16 +40,24 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 1 << 20  # bytes
 # WeChat hangs up 5 s after it began. Seconds from the arrival of the request until
 BODY_S = 3.0  # the body is whole,
-STORE_S = 4.0  # the message is durable,
-REPLY_S = 4.5  # the reply is there; later ones are pushed.
+TURN_S = 1.5  # (of the body) its turn to be read has come,
+STORE_S = 3.0  # the message is durable,
+REPLY_S = 4.0  # the reply is there; later ones are pushed.
 STORE_AGAIN_S = 1.0  # between two attempts to store
+AT_A_TIME = 8  # requests that are read in a round of the event loop
 
 FRESH = timedelta(minutes=10)  # how far the signed time may be from ours before it is remarkable
 KEYS_KEPT = timedelta(days=1000)  # less than the inbox keeps its rows, see `bot.privacy.retention`
 LOG_EVERY_S = 60.0  # one line of a kind at most; it says how many it stands for
 TIMESTAMP = re.compile(r"[0-9]{10}")  # exactly: the signature joins its parts without a separator
 
-STATUS = {Fault.FORGED: 403, Fault.MALFORMED: 400, Fault.TOO_LARGE: 413, Fault.CONFIGURATION: 503}
+STATUS = {
+    Fault.FORGED: 403,
+    Fault.MALFORMED: 400,
+    Fault.TOO_LARGE: 413,
+    Fault.CONFIGURATION: 503,
+    Fault.BUSY: 503,
+}
 
 REFUSED = Counter("medrep_webhook_refused", "Requests of which nothing was stored", ["account", "fault"])
 CLOCK_OFF = Counter(
@@ -67,6 +76,7 @@ class Webhook:
         self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.app_id)
         self._gateway = gateway
         self._now = now
+        self._turns = asyncio.Semaphore(AT_A_TIME)
         self._lines: dict[str, tuple[float, int]] = {}  # kind of line -> last written, left out since
 
     async def verify(self, request: web.Request) -> web.StreamResponse:
@@ -112,10 +122,11 @@ class Webhook:
             raise MedrepError(Fault.FORGED, "the timestamp is not one")
         if self._plain:
             self._crypto.check(given, stamp, nonce)
-            body = await _body(request)
+            body = await self._turn(request)
             self._check_time(stamp)
             return envelope.read(body)
-        encrypted = envelope.read(await _body(request)).get("Encrypt", "")
+        body = await self._turn(request)
+        encrypted = envelope.read(body).get("Encrypt", "")
         if not encrypted:
             raise MedrepError(Fault.FORGED, "nothing is encrypted")
         self._crypto.check(given, stamp, nonce, encrypted)
@@ -123,6 +134,23 @@ class Webhook:
         message = self._crypto.decrypt(encrypted)
         self._check_time(stamp)
         return envelope.read(message)
+
+    async def _turn(self, request: web.Request) -> bytes:
+        """The body, when it is this request's turn to be read. Raises MedrepError(BUSY) and as `_body`.
+
+        A few requests go on in each round of the event loop, so those that were read get on with being stored
+        however many come in. Without it a process short of CPU read all and stored nothing in time.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TURN_S
+        body = await _body(request)
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise MedrepError(Fault.BUSY) from None
+        loop.call_soon(self._turns.release)
+        return body
 
     def _check_time(self, stamp: str) -> None:
         """Count and log a signed time far from ours. Raises MedrepError(CONFIGURATION) where it decides."""
@@ -167,8 +195,13 @@ class Webhook:
                 async with asyncio.timeout_at(until):
                     return await self._gateway.accept(inbound, passive=passive)
             except Exception as error:
+                if isinstance(error, MedrepError) and error.fault is Fault.BUSY:
+                    # At once: waiting here would only make all others wait longer. WeChat asks again.
+                    self._log(logging.WARNING, Fault.BUSY, "refused a message: too many come in")
+                    return None
                 # The type alone: a database error may quote the row.
-                log.error("%s: a message could not be stored (%s)", self._account, type(error).__name__)
+                name = type(error).__name__
+                self._log(logging.ERROR, f"not stored {name}", f"a message could not be stored ({name})")
             if loop.time() >= until:
                 return None
             await asyncio.sleep(min(STORE_AGAIN_S, until - loop.time()))

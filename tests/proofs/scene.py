@@ -214,7 +214,7 @@ async def scene(home: Path, *, workers: int) -> AsyncIterator[Scene]:
     try:
         accounts = tomllib.loads((home / "sandbox.toml").read_text(encoding="utf-8"))["wechat"]
         double = str(accounts["sandbox"]["api_base"]).removesuffix("/sandbox/wechat")
-        db = Database(Cluster(home).url(), size=3)
+        db = Database(Cluster(home).url(), size=6)
         # Each to a connection of its own: what is killed must not break another's.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as http:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from urllib.parse import urlencode
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.clock import real_now
-from bot.model import Choice, Message, PassiveReply
+from bot.model import Accepted, Choice, Fault, Inbound, MedrepError, Message, PassiveReply
 from connectors.wechat import envelope, webhook
 from connectors.wechat.render import passive_text
 from tests.connectors.wechat import world
@@ -155,6 +156,57 @@ async def test_what_is_not_stored_is_not_acknowledged(
     assert 0.3 < time.monotonic() - started < 2
     assert gateways["safe"].accepted >= 3
     assert "胸痛" not in caplog.text
+
+
+async def test_what_is_too_much_is_refused_at_once(
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trying again here, as with a store that is down, would only make it more."""
+
+    async def accept(inbound: Inbound, *, passive: bool) -> Accepted:
+        gateways["safe"].accepted += 1
+        raise MedrepError(Fault.BUSY)
+
+    monkeypatch.setattr(gateways["safe"], "accept", accept)
+    monkeypatch.setattr(webhook, "STORE_AGAIN_S", 0.01)
+    status, body = await site.message("safe", text("问"))
+    assert status == 503 and "success" not in body
+    assert gateways["safe"].accepted == 1
+
+
+async def test_a_few_at_a_time_are_read_however_many_come(
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or those that were read before would not get on with being stored."""
+    rounds, accepted = 0, Counter[int]()
+    accept = gateways["safe"].accept
+
+    async def counting() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    async def counted(inbound: Inbound, *, passive: bool) -> Accepted:
+        accepted[rounds] += 1
+        return await accept(inbound, passive=passive)
+
+    monkeypatch.setattr(gateways["safe"], "accept", counted)
+    clock = asyncio.create_task(counting())
+    for _ in range(3):  # connections are open from the second time on
+        answers = await asyncio.gather(*(site.message("safe", text(f"问{n}")) for n in range(80)))
+        assert set(answers) == {(200, "success")}
+    clock.cancel()
+    assert max(accepted.values()) <= webhook.AT_A_TIME
+
+
+async def test_whose_turn_does_not_come_is_refused(
+    site: Site, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "TURN_S", 0.05)
+    monkeypatch.setattr(asyncio.Semaphore, "acquire", lambda _: asyncio.sleep(60))
+    assert await site.message("safe", text("问")) == (503, "busy")
+    assert gateways["safe"].accepted == 0
 
 
 async def test_a_hanging_store_is_not_acknowledged(

@@ -1,7 +1,7 @@
 """What we begin ourselves: triggers, their purpose and subject; conversations that a colleague takes over.
 
 Revision ID: 0014
-Revises: 0015
+Revises: 0017
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 revision = "0014"
-down_revision = "0015"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,7 @@
 What was published before becomes revisions without approvals: the rule did not exist then.
 
 Revision ID: 0015
-Revises: 0017
+Revises: 0019
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 revision = "0015"
-down_revision = "0017"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

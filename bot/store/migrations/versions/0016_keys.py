@@ -1,7 +1,7 @@
 """Data keys in a table of their own; check values of keys, and the processes that have them.
 
 Revision ID: 0016
-Revises: 0019
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0016"
-down_revision = "0019"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,20 @@
+"""The platform's later word on something we sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model import Inbound
+from bot.outbound.receipts import reported
+from bot.store.database import Tx
+from bot.store.receipts import Report
+
+LONGEST_STATUS = 60  # characters of the platform's word that are kept
+
+
+async def settle_receipt(tx: Tx, receipt: Inbound, now: datetime) -> None:
+    """Write it to the message it is about, or keep it until that is known."""
+    told = receipt.detail
+    if platform_id := str(told.get("platform_id", "")):
+        status = str(told.get("status", ""))[:LONGEST_STATUS]
+        await reported(tx, Report(receipt.account, platform_id, bool(told.get("delivered")), status), now)
