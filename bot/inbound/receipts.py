@@ -9,11 +9,11 @@ from bot.outbound.receipts import reported
 from bot.store.database import Tx
 from bot.store.receipts import Report
 
-LONGEST_STATUS = 60  # characters of the platform's word that are kept
+LONGEST_STATUS = 60  # characters of a receipt's word that are kept
 
 
 async def settle_receipt(tx: Tx, receipt: Inbound, now: datetime) -> None:
-    """Write it to the message it is about, or keep it until that is known."""
+    """Write it to the message it is about; it is kept where that is not known yet."""
     told = receipt.detail
     if platform_id := str(told.get("platform_id", "")):
         status = str(told.get("status", ""))[:LONGEST_STATUS]

@@ -1,6 +1,6 @@
 """What a claim reads: only rows that may leave now, by account; and which accounts somebody serves.
 
-Revision ID: 0019
+Revision ID: 0013
 Revises: 0012
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-revision = "0019"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
