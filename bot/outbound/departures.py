@@ -89,7 +89,6 @@ async def prepare(
             draft = await release(tx, services, row, facts[row.contact_id])
             address = await addresses[row.contact_id].opened(tx, services.vault)
             departure = _departure(channel, row, draft, address, ledger, opening)
-            body = None
             if row.occurrence_id is not None:
                 # Of a contact that is somebody else's since, the row stays with whom it was made for.
                 same = facts[row.contact_id].contact.person_id == row.person_id
