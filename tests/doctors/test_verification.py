@@ -149,7 +149,7 @@ async def told(services: Services, contact: Contact) -> list[str]:
             .scalars()
             .all()
         )
-        rows = [await outbox.read(tx, services.vault, row) for row in ids]
+        rows = [await outbox.read(tx, row) for row in ids]
     assert all(row.purpose == Purpose.REPLY for row in rows)
     return [str(row.basis).split("@", maxsplit=1)[0] for row in rows]
 
