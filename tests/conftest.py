@@ -34,42 +34,8 @@ from bot.store.published import Version, publish
 from bot.store.tables import dialogue_version
 from tests.running import Service, with_model
 
-pytest_plugins = ["tests.stage"]
+pytest_plugins = ["tests.sharing", "tests.stage"]
 TEMPLATE, SEEDED = "medrep", "medrep_seeded"
-# These fixtures take long to make, so one worker makes each, once, and runs all tests that ask for it
-# (docs/testing.md). In this order: the longest group first, and the engine's needs no trained model of the
-# seed, which the first worker may still have to train.
-SHARED = {
-    "whole": "proofs",
-    "engine": "engine",
-    "model": "engine",
-    "service": "service",
-    "index": "knowledge",
-}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sets what one worker runs in one go: the tests of a shared thing, else those of a module."""
-    groups = {item: group(item) for item in items}
-    every = dict.fromkeys([*SHARED.values(), *groups.values()])
-    order = {name: number for number, name in enumerate(every)}
-    items.sort(key=lambda item: (order[groups[item]], -patience(item)))
-    for item, name in groups.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-
-
-def group(item: pytest.Item) -> str:
-    parameters = getattr(getattr(item, "callspec", None), "params", {})  # may have a fixture's name
-    names = {name for name in getattr(item, "fixturenames", ()) if name not in parameters}
-    return next((name for fixture, name in SHARED.items() if fixture in names), item.nodeid.split("::")[0])
-
-
-def patience(item: pytest.Item) -> float:
-    """Its own timeout: the longest tests come first in their group. xdist gives a worker its next group
-    while the last two tests of one still run, and a long one there would keep that group waiting."""
-    mark = item.get_closest_marker("timeout")
-    return float(mark.args[0]) if mark and mark.args else 0.0
 
 
 @pytest.fixture(scope="session")

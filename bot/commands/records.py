@@ -180,6 +180,7 @@ async def _restore_from(folder: Path, settings: Settings) -> tuple[evidence.Verd
         stack.push_async_callback(db.close)
         async with db.begin() as tx:
             await restored.pause(tx)
+            await key_holders.none_runs(tx)
             queued = await restored.queued(tx)
         await evidence.Sealer(db, settings.home, settings.evidence_copy).seal()
         return await evidence.verify(db, settings.home), len(queued)
@@ -221,6 +222,8 @@ async def _prepare() -> tuple[str, Path, list[str]]:
         async with home.db.begin() as tx:
             name = await key_holders.prepare(tx, keyring)
             await evidence.note(tx, "keys.prepared", home.clock.now(), f"key:{name}")
+        async with home.db.begin() as tx:
+            await key_holders.report(tx, keyring)
             return name, keyring.folder, await key_holders.lacking(tx, name)
 
 

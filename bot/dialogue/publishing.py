@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Table
-
 from bot.compliance import check_text
 from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
 from bot.evidence import Evidence
@@ -72,26 +70,10 @@ async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = RO
         known = await published.fingerprint(tx, dialogue_version)
         if known is None:
             await publish_dialogue(tx, dialogue, SEED, now)
-        state = "published" if known is None else "unchanged" if known == dialogue.fingerprint else "kept"
-        outcome = await _outcome(tx, "dialogue", dialogue_version, state)
-    if outcome.state != "kept":
-        _remember(home, root, dialogue.fingerprint)
-    return outcome
-
-
-async def _seed(tx: Tx, table: Table, fingerprint: str) -> str:
-    known = await published.current(tx, table)
-    if known is None:
-        return "published"
-    if known.fingerprint == fingerprint:
-        return "unchanged"
-    return "published" if known.published_by == SEED else "kept"
-
-
-async def _outcome(tx: Tx, what: str, table: Table, state: str) -> Outcome:
-    fingerprint = await published.fingerprint(tx, table)
-    assert fingerprint is not None  # noqa: S101 - for the type checker; something is in force by now
-    return Outcome(what, fingerprint, state)
+    if known is not None and known != dialogue.fingerprint:
+        return Outcome("dialogue", known, "kept")
+    _remember(home, root, dialogue.fingerprint)
+    return Outcome("dialogue", dialogue.fingerprint, "unchanged" if known else "published")
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:

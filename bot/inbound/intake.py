@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from bot.inbound.arrival import Incoming, arrival
 from bot.inbound.receipts import settle_receipt
@@ -23,6 +21,7 @@ from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.store import contacts, inbox
 from bot.store.contacts import Contact
+from bot.store.database import UNAVAILABLE
 from bot.store.inbox import Arrival
 
 log = structlog.get_logger()
@@ -103,7 +102,7 @@ class Intake:
                 outcomes = await self._stored(messages, newcomers=True)
             except MedrepError:
                 outcomes = await self._stored(messages, newcomers=False)
-        except (OperationalError, PoolTimeoutError, OSError) as error:
+        except (*UNAVAILABLE, OSError) as error:
             # No database. It would be away for each of them alone, too.
             for waiting in batch:
                 if not waiting.outcome.done():

@@ -139,8 +139,10 @@ class Supervisor:
             stack.push_async_callback(self._cluster.stop)
             self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._database_moved))
         await until_answering(self._url, self._say, first=True)
-        if self._options.engine:
-            await self._while_refused(lambda: asyncio.to_thread(migrate, self._url("medrep_owner")))
+        upgrade = self._options.engine
+        await self._while_refused(
+            lambda: asyncio.to_thread(migrate, self._url("medrep_owner"), upgrade=upgrade)
+        )
         await self._while_refused(lambda: admit(self._url(), settings.key_dir))
         self._db = self._pool()
         stack.push_async_callback(self._close_pool)

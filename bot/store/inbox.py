@@ -45,6 +45,8 @@ class Arrival:
     evidence: EvidenceRow
 
 
+CALLS = 4  # workers that one transaction of many messages wakes, at most
+
 # Data-modifying CTEs see the same snapshot and run once each; every one hangs on `stored`, so a message
 # that was already there changes nothing at all. One JSON parameter for any number of messages: it is one
 # prepared statement, and each further value costs next to nothing.
@@ -89,10 +91,11 @@ _STORE = f"""
           AND state = 'waiting' AND ready_at > %(now)s
     )
     SELECT id, contact,
-           CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', '') END,
+           -- Each call wakes one idle worker, and PostgreSQL makes one of equal calls in a transaction.
+           CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', mod(id, {CALLS})::text) END,
            CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END
     FROM fresh
-    """  # noqa: S608 - the two names are constants of ours
+    """  # noqa: S608 - the names and the number are constants of ours
 
 
 async def store(tx: Tx, arrivals: Sequence[Arrival]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from bot.model import Fault, MedrepError
@@ -98,14 +99,25 @@ async def report(tx: Tx, keyring: Keyring) -> int:
     return gone
 
 
+async def none_runs(tx: Tx) -> None:
+    """The database was restored: who reported to the former does not run on this; its folder may be there."""
+    silent = func.least(key_holder.c.reported_at, func.now() - SILENT)
+    await tx.execute(update(key_holder).values(reported_at=silent))
+
+
 async def lacking(tx: Tx, name: str) -> list[str]:
-    """The running processes that have not said that they have this master key."""
+    """The key folders, of processes that run, in which this master key was not when one of them last looked.
+
+    Processes that share a folder read a key that they do not know yet when they need it.
+    """
+    columns = (key_holder.c.host, key_holder.c.folder)
     rows = await tx.execute(
-        select(key_holder.c.host, key_holder.c.folder)
-        .distinct()
-        .where(key_holder.c.reported_at > func.now() - SILENT, ~key_holder.c.masters.contains([name]))
+        select(*columns, key_holder.c.masters)
+        .ext(distinct_on(*columns))
+        .where(key_holder.c.reported_at > func.now() - SILENT)
+        .order_by(*columns, key_holder.c.reported_at.desc())
     )
-    return sorted(f"{row.host}:{row.folder}" for row in rows)
+    return [f"{row.host}:{row.folder}" for row in rows if name not in row.masters]
 
 
 async def prepared(tx: Tx) -> str | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from bot.model import Fault, MedrepError
 
 DEPTH = 40
+RUN = 6  # bits: leaves of so near numbers are asked for together
 MARK = 32  # bytes before the nodes that tell one tree from another; they stay when nodes go
 _RECORD = struct.Struct(">BQ32s")
 _Nodes = dict[tuple[int, int], bytes]  # (depth, the leading bits of every leaf below) -> secret
@@ -69,15 +70,22 @@ class KeyTree:
         self._path = path
         with _locked(path, fcntl.LOCK_SH):
             _, self._nodes = self._read()
+        # The node above the run last asked for, and what it was made from: keys are made in runs.
+        self._run: tuple[_Nodes, int, bytes] | None = None
 
     def leaf(self, number: int) -> bytes | None:
         """The secret of this number; None: it was destroyed."""
-        place = _above(self._nodes, number)
-        if place is None:
+        nodes, run = self._nodes, number >> RUN
+        if self._run is not None and self._run[0] is nodes and self._run[1] == run:
+            above, node = DEPTH - RUN, self._run[2]
+        elif (place := _above(nodes, number)) is not None:
+            above, node = place[0], nodes[place]
+        else:
             return None
-        node = self._nodes[place]
-        for depth in range(place[0] + 1, DEPTH + 1):
+        for depth in range(above + 1, DEPTH + 1):
             node = _child(node, number >> (DEPTH - depth) & 1)
+            if depth == DEPTH - RUN:
+                self._run = nodes, run, node
         return node
 
     def destroy(self, numbers: Collection[int]) -> int:

@@ -20,8 +20,9 @@ from bot.store.database import CONSOLE, WORKER, psycopg_url
 LOCK = 7_263_501  # one migration at a time, whoever starts first
 
 
-def migrate(url: str) -> None:
-    """Migrate the database at `url`; a login that does not own it only looks whether that was done.
+def migrate(url: str, *, upgrade: bool = True) -> None:
+    """Migrate the database at `url`; without `upgrade`, or with a login that does not own it, only look
+    whether that was done.
 
     Raises MedrepError(CONFIGURATION), with the SQL that an administrator is to run where roles are missing.
     """
@@ -33,7 +34,7 @@ def migrate(url: str) -> None:
             _roles(connection)
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-            if _owned(connection):
+            if upgrade and _owned(connection):
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 # So that the login that does the work can see whether the database is up to date.
@@ -101,6 +102,5 @@ def _refuse_old(connection: Connection, script: ScriptDirectory) -> None:
     if version is None or (version in known and version != script.get_current_head()):
         raise MedrepError(
             Fault.CONFIGURATION,
-            "the database is not up to date, and this login does not own it: "
-            "run `medrep migrate` with the login that does",
+            "the database is not up to date: run `medrep migrate` with the login that owns it",
         )

@@ -38,10 +38,15 @@ def cases(name: str) -> list[tuple[Audience, set[str], str]]:
     return [(a, set(rule.split("|")), text) for audience, rule, text in rows for a in AUDIENCES[audience]]
 
 
+def shown(value: object) -> str:
+    """For the test's name, which must be the same in every worker: sets have no order of their own."""
+    return "|".join(sorted(value)) if isinstance(value, set) else str(value)[:30]
+
+
 ALL = cases("cases.yml") + cases("held_out.yml")
 
 
-@pytest.mark.parametrize(("audience", "rules", "text"), ALL, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("audience", "rules", "text"), ALL, ids=shown)
 def test_labelled(audience: Audience, rules: set[str], text: str) -> None:
     findings = check_text(text, audience)
     assert bool(findings) == (rules != {"-"}), findings

@@ -18,7 +18,7 @@ from bot.inbound.receive import ROOM, ROOM_ALONE, ROOM_FOR_EVENTS
 from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError
 from bot.privacy.erasure import erase
 from bot.service.postgres import Cluster
-from bot.store import contacts, turns
+from bot.store import channels, contacts, inbox, turns
 from tests.stage import DOCTORS, Stage
 
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"
@@ -73,6 +73,17 @@ async def test_a_message_costs_two_statements_and_forty_at_once_cost_the_same(
     assert await stage.rows("SELECT count(*) FROM evidence WHERE kind = 'message.received'") == [(81,)]
 
 
+async def test_messages_of_many_wake_more_than_one_worker(stage: Stage) -> None:
+    """Equal notifications of one transaction are one, and each wakes one worker: the rest slept on."""
+    async with await stage.services.db.listen(channels.INBOX) as listening:
+        await accept(stage, *(text_of(f"oWakes{number}", "m:1") for number in range(40)))
+        await accept(stage, text_of("oWakes1", "m:last"))
+        calls = [
+            notice.payload async for notice in listening.notifies(timeout=10, stop_after=inbox.CALLS + 1)
+        ]
+    assert len(set(calls[: inbox.CALLS])) == inbox.CALLS and len(calls) == inbox.CALLS + 1
+
+
 async def test_newcomers_at_once_are_made_in_one_transaction(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +126,8 @@ async def test_a_replay_beside_newcomers_brings_nobody_back(stage: Stage) -> Non
     )
     assert replay.duplicate
     assert await stage.rows("SELECT count(*) FROM contact WHERE address_hmac IS NOT NULL") == [(2,)]
-    assert await stage.rows("SELECT count(*) FROM person WHERE wrapped_key IS NOT NULL") == [(2,)]
+    kept = "SELECT count(DISTINCT person_id), count(*) FROM data_key WHERE wrapped IS NOT NULL"
+    assert await stage.rows(kept) == [(2, 4)], "one of the person and one of the contact"
 
 
 async def test_one_that_cannot_be_stored_takes_no_other_with_it(

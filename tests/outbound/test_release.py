@@ -101,11 +101,6 @@ REFUSALS = (
         "no_basis",
     ),
     Refused(
-        "somebody unknown typed it",
-        lambda s: with_part(s.draft(), basis=Basis(BasisKind.PERSON, "somebody", "1")),
-        "no_basis",
-    ),
-    Refused(
         "F20: a product that is not ours", lambda s: filled(s, "utter_products", products="灵丹"), "no_basis"
     ),
     Refused("F20: a source nobody has", lambda s: filled(s, "utter_source", source="《秘方》"), "no_basis"),
@@ -198,6 +193,16 @@ async def test_a_doctors_document_is_not_quoted_to_a_patient(verified: Stage) ->
     await verified.sender.push()
     said = await verified.heard()
     assert len(said) == 1 and "来源" not in said[0]
+
+
+async def test_what_somebody_unknown_typed_is_blocked_and_a_colleague_told(verified: Stage) -> None:
+    """The doctor asked the bot nothing, so nothing is said in its place."""
+    draft = with_part(verified.draft(), basis=Basis(BasisKind.PERSON, "somebody", "1"))
+    row = await verified.queue(draft=draft)
+    await verified.sender.push()
+    assert (await verified.row(row)).state == OutboxState.BLOCKED
+    assert await verified.sender.push() == 0 and await verified.heard() == []
+    assert await verified.tasks() == {"blocked_message"}
 
 
 async def test_a_blocked_reminder_is_for_a_colleague_only(verified: Stage) -> None:

@@ -101,6 +101,20 @@ async def test_a_machine_that_was_away_may_not_go_on_without_it(services: Servic
     assert await seals_and_opens(other, services) == name
 
 
+async def test_after_a_restore_nobody_is_waited_for(services: Services, other: Services) -> None:
+    """F6: who reported to the database before does not run on this one."""
+    name = await prepare(services)
+    async with services.db.begin() as tx:
+        assert await key_holders.lacking(tx, name)
+        await key_holders.none_runs(tx)
+        before = await key_holders.moment(tx)
+    await report(services)
+    assert await activate(services) == name
+    async with services.db.begin() as tx:
+        (still,) = await key_holders.behind(tx, before)
+        assert str(other.home / "keys") in still, "its folder may be there"
+
+
 async def test_preparing_again_is_the_same_key(services: Services, other: Services) -> None:
     """F6: also from another machine, which must have been given it; one may start without it."""
     name = await prepare(services)

@@ -26,7 +26,7 @@ from bot.store.keys import Keyring, Vault, _seal, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import data_key
 
-BEFORE = "0015"
+BEFORE = "0013"
 
 
 @pytest.fixture

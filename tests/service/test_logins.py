@@ -69,9 +69,10 @@ def test_each_login_does_its_part(elsewhere: Cluster, home: Path) -> None:
     assert statements == f'GRANT medrep_worker, medrep_console TO "{WORKING}";\n\n'
     with administrator(elsewhere) as connection:
         connection.execute(statements)
-    early = working.medrep("serve")
-    assert early.returncode == 2
-    assert "run `medrep migrate` with the login that does" in early.stderr
+    for alone in ((), ("--only", "app")):
+        early = working.medrep("serve", *alone)
+        assert early.returncode == 2
+        assert "run `medrep migrate` with the login that owns it" in early.stderr
     owner.prints("migrate")
     working.prints("migrate")
 
@@ -87,4 +88,4 @@ def test_each_login_does_its_part(elsewhere: Cluster, home: Path) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("DROP TABLE inbox")
-    owner.prints("backup", home.with_name("clinic.backup"))
+    Service(home, owner.settings).prints("backup", home.with_name("clinic.backup"))

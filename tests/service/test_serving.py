@@ -115,7 +115,7 @@ def test_what_is_killed_comes_back(service: Service, pattern: str) -> None:
 
 def test_a_port_in_use_is_named_at_once(service: Service, tmp_path: Path) -> None:
     taken = {name: service.env[name] for name in PORTS}
-    refused = Service(tmp_path / "other", taken).medrep("serve", seconds=30)
+    refused = Service(tmp_path / "other", taken).medrep("serve")
     assert refused.returncode == 2
     for name in PORTS:
         assert f"port {taken[name]} is in use or not allowed; choose another with {name}" in refused.stderr
