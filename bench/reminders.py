@@ -48,6 +48,7 @@ async def ours(url: str, home: Path, plans: int) -> float:
     db, clock = Database(url, evidence_key=evidence_key(home / "keys")), Clock()
     vault = Vault(Keyring(home / "keys"))
     now = clock.now()
+    due = now - timedelta(seconds=1)
     async with db.begin() as tx:
         people = [await vault.create(tx, "patient", now) for _ in range(1)]
         await tx.execute(
@@ -75,7 +76,7 @@ async def ours(url: str, home: Path, plans: int) -> float:
                 FROM contact CROSS JOIN generate_series(1, :each)
                 """
             ),
-            {"start": now - timedelta(days=30), "due": now - timedelta(seconds=1), "each": plans // 1000},
+            {"start": due - timedelta(days=30), "due": due, "each": plans // 1000},
         )
     published = Published(db, None)  # type: ignore[arg-type]  # the ticker says nothing
     services = Services(db, vault, clock, published, home)

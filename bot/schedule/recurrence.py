@@ -75,6 +75,7 @@ def restarted(rule: str, zone: str, starts_at: datetime, slot: datetime, to: dat
     return _text(parts) if left > 0 else None
 
 
+@lru_cache(maxsize=10_000)
 def _start(rule: str, zone: str, starts_at: datetime, slot: datetime) -> tuple[datetime, int]:
     """Where to count from, and the day of the month that the series began on, if not every month has it.
 

@@ -120,8 +120,10 @@ def step(due: Due, now: datetime) -> Step:
         state, reason = MISSED, due.silent
     elif now > expires_at:
         state, reason = MISSED, "downtime"
+    if not unheard:
+        return Step(due, upcoming, expires_at, state, reason)
     # Several passed: only the newest may still leave, the others are missed.
-    earlier = (due.due_at, *unheard[:-1]) if unheard else ()
+    earlier = (due.due_at, *unheard[:-1])
     return Step(replace(due, due_at=latest), upcoming, expires_at, state, reason, earlier)
 
 
