@@ -23,7 +23,7 @@ Tx = AsyncConnection
 
 WORKER = "medrep_worker"
 CONSOLE = "medrep_console"
-CONNECT_SECONDS = 5  # to a server that says nothing; libpq's own are 130
+CONNECT_SECONDS = 10  # to a server that says nothing; libpq's own are 130
 EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 
 # What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
