@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from bot.model import Channel, OutboxState, Purpose, Receipt
-from bot.store import contacts
+from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
+from bot.store import contacts, conversations, outbox
 from tests.stage import DOCTORS, Stage
 
 EMERGENCY = Purpose.EMERGENCY
@@ -254,3 +255,19 @@ async def test_a_send_without_an_end_is_uncertain_before_its_lease_ends(
     async with asyncio.timeout(3):  # the lease of this stage
         await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.UNKNOWN
+
+
+async def test_the_choices_of_what_we_begin_are_remembered(open_window: Stage) -> None:
+    """A "1" after a reminder means what the reminder offered, typed or clicked."""
+    stage = open_window
+    reply = stage.draft("utter_media", Purpose.MEDICATION)
+    choices = (Choice("human", "找同事"), Choice("intent:thank", "知道了"))
+    row = await stage.queue(draft=replace(reply, choices=choices))
+    contact = await stage.contact()
+    earlier = stage.services.clock.now() - timedelta(minutes=1)
+    async with stage.services.db.begin() as tx:
+        assert await conversations.read_offer(tx, stage.services.vault, contact.id, earlier) == ()
+    await push_all(stage)
+    async with stage.services.db.begin() as tx:
+        assert await conversations.read_offer(tx, stage.services.vault, contact.id, earlier) == choices
+        assert await outbox.choices(tx, stage.services.vault, contact.id, row) == choices
