@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     engine_url: str | None = None
     engine_token: str | None = Secret
     actions_host: str = "127.0.0.1"
-    actions_port: Port = Field(default_factory=lambda known: known.get("engine_port", 5005) + 50)
+    actions_port: Port = Field(default_factory=lambda values: values.get("engine_port", 5005) + 50)
     actions_url: str | None = None
     actions_token: str | None = Secret
 

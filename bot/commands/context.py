@@ -47,7 +47,7 @@ async def context() -> AsyncIterator[Context]:
     if serves_sandbox(settings.home):
         settings = with_demo_accounts(settings)
     async with AsyncExitStack() as stack:
-        url, owner, ours = await reach(stack, settings)
+        url, owner, embedded = await reach(stack, settings)
         await admit(url, settings.key_dir)
         db = Database(url, size=4, evidence_key=evidence_key(settings.key_dir))
         stack.push_async_callback(db.close)
@@ -56,7 +56,7 @@ async def context() -> AsyncIterator[Context]:
             vault = Vault(await open_keyring(tx, settings.key_dir))
             await report(tx, vault.keyring)
         yield Context(settings, db, vault, clock, owner)
-        if ours:  # no service is there to seal what this command recorded
+        if embedded:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()
 
 

@@ -46,7 +46,7 @@ def _carry(work: Coroutine[Any, Any, Outcome]) -> None:
         progress(conflict.detail)
         for difference in conflict.differences:
             progress(str(difference))
-        progress(f"look at both, then say --over {conflict.theirs} to replace it all the same")
+        progress(f"look at both, then say --over {conflict.replaced} to replace it all the same")
         raise typer.Exit(1) from None
 
 

@@ -65,8 +65,8 @@ def migrate_database() -> None:
 
 async def _migrate() -> None:
     async with AsyncExitStack() as stack:
-        _, owner, ours = await reach(stack, read_settings())
-        if not ours:
+        _, owner, embedded = await reach(stack, read_settings())
+        if not embedded:
             await asyncio.to_thread(migrate, owner)
 
 

@@ -42,12 +42,12 @@ async def _take_over(text: str, login: str) -> list[dict[str, Any]]:
         found, now, limits = await contact_of(home, text), home.clock.now(), home.settings.limits
         async with home.db.begin() as tx:
             held = await takeover.start(tx, found, login, now, limits)
-            said = await takeovers.conversation(tx, home.vault, found.id, held.started_at - BEFORE)
+            messages = await takeovers.conversation(tx, home.vault, found.id, held.started_at - BEFORE)
             await note(tx, "conversation.read", now, f"takeover:{held.id}", found, login=login)
     until = (now + timedelta(minutes=limits.takeover_minutes)).astimezone(CHINA)
     first = {"takeover": held.id, "contact": text, "until": until.isoformat(timespec="seconds")}
     lines = [
-        {"at": one.at.astimezone(CHINA).isoformat(), "from": one.author, "text": one.text} for one in said
+        {"at": one.at.astimezone(CHINA).isoformat(), "from": one.author, "text": one.text} for one in messages
     ]
     return [first, *lines]
 

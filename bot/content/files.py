@@ -62,10 +62,10 @@ def _replace(folder: Path, files: dict[str, str]) -> None:
 
 
 async def _unsaved(tx: Tx, here: Content) -> list[tuple[str, str]]:
-    known: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    stored: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for revision in await store.every(tx):
-        known.setdefault(revision.item, []).append(revision.body)
-    return [item for item, body in bodies(here).items() if body not in known.get(item, [])]
+        stored.setdefault(revision.item, []).append(revision.body)
+    return [item for item, body in bodies(here).items() if body not in stored.get(item, [])]
 
 
 def written(content: Content) -> dict[str, str]:

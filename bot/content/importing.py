@@ -30,20 +30,20 @@ async def import_content(tx: Tx, content: Content, author: str, now: datetime) -
     A draft takes the place of a pending revision of the same item.
     """
     await store.lock(tx)
-    known: defaultdict[Item, list[Revision]] = defaultdict(list)
+    revisions: defaultdict[Item, list[Revision]] = defaultdict(list)
     for revision in await store.every(tx):
-        known[revision.item].append(revision)
+        revisions[revision.item].append(revision)
     items = bodies(content)
     new, older = [], []
     for item, body in items.items():
-        alike = [one for one in known[item] if one.body == body and one.withdrawn_at is None]
+        alike = [one for one in revisions[item] if one.body == body and one.withdrawn_at is None]
         if any(one.state in (PUBLISHED, *PENDING) for one in alike):
             continue
         # An old folder is no wish to go back: `content publish REVISION` is.
         if before := [one for one in alike if one.published_at is not None]:
             older.append(before[-1])
             continue
-        number = known[item][-1].number + 1 if known[item] else 1
+        number = revisions[item][-1].number + 1 if revisions[item] else 1
         new.append((*item, number, body))
     added = await store.add(tx, new, author, now)
     order = {revision_id: place for place, revision_id in enumerate(added)}
@@ -51,5 +51,5 @@ async def import_content(tx: Tx, content: Content, author: str, now: datetime) -
     if drafts:
         made = [digest(one) for one in drafts]
         await note(tx, "content.imported", now, "content", author=author, revisions=made)
-    absent = [one for some in known.values() for one in some if one.state == PUBLISHED]
+    absent = [one for some in revisions.values() for one in some if one.state == PUBLISHED]
     return Imported(tuple(drafts), tuple(older), tuple(one for one in absent if one.item not in items))

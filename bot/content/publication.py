@@ -130,8 +130,8 @@ async def _plan(tx: Tx, chosen: Collection[int]) -> Plan:
     if len(new) < len(wanted):
         raise MedrepError(Fault.BAD_INPUT, "two revisions of one item cannot be in force together")
     revisions = [new.get(one.item, one) for one in standing]
-    known = {one.item for one in standing}
-    revisions += [one for one in new.values() if one.item not in known]
+    in_force = {one.item for one in standing}
+    revisions += [one for one in new.values() if one.item not in in_force]
     revisions.sort(key=lambda one: SECTIONS.index(one.section))
     before = version.revisions if version else ()
     return Plan(

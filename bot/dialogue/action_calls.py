@@ -51,9 +51,9 @@ async def once(
         contact = await contacts.of_running(tx, turn_id)
         if contact is None:
             raise MedrepError(Fault.NOT_FOUND, "no such turn, or it is over")
-        known = await conversations.read_effect(tx, services.vault, turn_id, action, ordinal)
-        if known is not None:
-            return known
+        stored = await conversations.read_effect(tx, services.vault, turn_id, action, ordinal)
+        if stored is not None:
+            return stored
         now = services.clock.now()
         standing = await doctors.standing(tx, contact.person_id)
         call = Call(services, tx, turn_id, contact, standing, now)

@@ -96,9 +96,9 @@ class Published:
         first, without entries that were withdrawn. The database is asked, so it holds everywhere at once.
         """
         versions = await store.standing(tx, now - GRACE)
-        known = self._editions
+        loaded = self._editions
         self._editions = {
-            one.id: known[one.id] if one.id in known else await edition(tx, one.id) for one in versions
+            one.id: loaded[one.id] if one.id in loaded else await edition(tx, one.id) for one in versions
         }
         return tuple(self._editions[one.id].without(one.withdrawn) for one in versions)
 
@@ -107,8 +107,8 @@ class Published:
         async with self._db.begin() as tx:
             dialogue = await published.current(tx, dialogue_version)
             version = await store.current(tx)
-            known = version is None or (self._newest is not None and self._newest.version == version.id)
-            newer = None if version is None or known else await edition(tx, version.id)
+            unchanged = version is None or (self._newest is not None and self._newest.version == version.id)
+            newer = None if version is None or unchanged else await edition(tx, version.id)
         if dialogue is not None:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue

@@ -49,11 +49,11 @@ class Difference:
 
 
 class ConflictError(MedrepError):
-    """Carrying over would undo somebody's change; `differences` says where, `theirs` what would be lost."""
+    """Carrying over would undo somebody's change; `differences` says where, `replaced` what would be lost."""
 
-    def __init__(self, why: str, theirs: str, differences: tuple[Difference, ...]) -> None:
+    def __init__(self, why: str, replaced: str, differences: tuple[Difference, ...]) -> None:
         super().__init__(Fault.CONFLICT, why)
-        self.theirs = theirs
+        self.replaced = replaced
         self.differences = differences
 
 
@@ -67,13 +67,13 @@ async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = RO
     """
     dialogue = read_dialogue(root)
     async with db.begin() as tx:
-        known = await published.fingerprint(tx, dialogue_version)
-        if known is None:
+        fingerprint = await published.fingerprint(tx, dialogue_version)
+        if fingerprint is None:
             await publish_dialogue(tx, dialogue, SEED, now)
-    if known is not None and known != dialogue.fingerprint:
-        return Outcome("dialogue", known, "kept")
+    if fingerprint is not None and fingerprint != dialogue.fingerprint:
+        return Outcome("dialogue", fingerprint, "kept")
     _remember(home, root, dialogue.fingerprint)
-    return Outcome("dialogue", dialogue.fingerprint, "unchanged" if known else "published")
+    return Outcome("dialogue", dialogue.fingerprint, "unchanged" if fingerprint else "published")
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
@@ -164,8 +164,8 @@ async def _refuse_unless_base(
     base = _base(home, folder)
     if replaced.fingerprint == base:
         return
-    known = await published.by_fingerprint(tx, dialogue_version, base)
-    common = {} if known is None else known.body
+    agreed = await published.by_fingerprint(tx, dialogue_version, base)
+    common = {} if agreed is None else agreed.body
     found = tuple(_differences(here, there, common))
     name, lost = ("published", "import") if importing else ("in the folder", "export")
     why = f"what is {name} ({replaced.fingerprint[:12]}) has changes of its own; {lost} would undo them"
@@ -175,10 +175,10 @@ async def _refuse_unless_base(
 def _differences(here: Dialogue, there: Dialogue, base: dict[str, str]) -> list[Difference]:
     found = []
     for path in sorted(here.files.keys() | there.files.keys()):
-        ours, theirs, before = here.files.get(path), there.files.get(path), base.get(path)
-        if ours == theirs:
+        local, stored, before = here.files.get(path), there.files.get(path), base.get(path)
+        if local == stored:
             continue
-        changed = "published" if ours == before else "here" if theirs == before else "both"
+        changed = "published" if local == before else "here" if stored == before else "both"
         found.append(Difference(path, changed))
     return found
 

@@ -29,21 +29,21 @@ async def understand(
 ) -> dict[str, Any]:
     """The object of DESIGN section 5. Raises MedrepError(ENGINE_DOWN | ENGINE_LOST | ENGINE_FAILED)."""
     # Silence is nothing to classify; the engine would only guess.
-    heard = (await engine.understand([text]))[0] if text.strip() else UNHEARD
+    answer = (await engine.understand([text]))[0] if text.strip() else UNHEARD
     screening = screen(text, audience)
     decision = index.decide(text, audience, now)
     return {
         "text": text,
-        "intent": heard["intent"],
-        "confidence": heard["confidence"],
+        "intent": answer["intent"],
+        "confidence": answer["confidence"],
         "entities": [
             {"type": e["entity"], "value": e["value"], "start": e["start"], "end": e["end"]}
-            for e in heard["entities"]
+            for e in answer["entities"]
         ],
         "red_flag": bool(screening.red_flag),
-        # What the screening does not hear, the dialogue acts on: it opens the case, it ends the messages.
-        "adverse_event": screening.adverse_event or _told(text, heard["intent"], decision, audience),
-        "stop": screening.stop or heard["intent"] == "stop_contact",
+        # What the screening does not find, the dialogue acts on: it opens the case, it ends the messages.
+        "adverse_event": screening.adverse_event or _opens_case(text, answer["intent"], decision, audience),
+        "stop": screening.stop or answer["intent"] == "stop_contact",
         "off_label": decision.off_label,
         "dosage": parse_dosage(text),
         "measurements": list(parse_measurements(text)),
@@ -51,11 +51,11 @@ async def understand(
             {"id": match.entry_id, "score": round(float(match.score), 4)}
             for match in index.search(text, audience, now)[:SHOWN]
         ],
-        "route": "emergency" if screening.red_flag else _route(text, heard["intent"], decision, audience),
+        "route": "emergency" if screening.red_flag else _route(text, answer["intent"], decision, audience),
     }
 
 
-def _told(text: str, intent: str, decision: Decision, audience: Audience) -> bool:
+def _opens_case(text: str, intent: str, decision: Decision, audience: Audience) -> bool:
     """Whether the dialogue opens a case. A doctor's off-label question names a complaint, too."""
     asks = audience == Audience.DOCTOR and (decision.off_label or no_case(text))
     return intent == "report_adverse_event" and not asks
@@ -69,7 +69,7 @@ def _route(text: str, intent: str, decision: Decision, audience: Audience) -> st
         return "dialogue"  # patients get no product text, and their questions go to their doctor
     if intent == "ask_medical_information":
         return str(Route.MEDICAL_INFORMATION)
-    asked = intent == "report_adverse_event" and not _told(text, intent, decision, audience)
+    asked = intent == "report_adverse_event" and not _opens_case(text, intent, decision, audience)
     if intent not in LOOKED_UP and not asked:
         return "dialogue"
     if intent == "ask_comparison" and weighs(text):

@@ -165,8 +165,8 @@ def _for(variations: Sequence[Mapping[str, Any]], audience: Audience) -> list[Ma
 def _missing_texts(responses: Mapping[str, Any]) -> Iterator[str]:
     for name in FIXED:
         for audience in Audience:
-            told = _for(responses.get(name) or (), audience)
-            if not told or not all((variation.get("text") or "").strip() for variation in told):
+            applicable = _for(responses.get(name) or (), audience)
+            if not applicable or not all((variation.get("text") or "").strip() for variation in applicable):
                 yield f"no text for {name} ({audience})"
     for name, variations in responses.items():
         for variation in variations:

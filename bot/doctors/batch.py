@@ -32,14 +32,14 @@ class Loaded:
 async def load(tx: Tx, vault: Vault, rows: list[DoctorRow], now: datetime) -> Loaded:
     """Load rows whose external ids differ."""
     await doctors.lock_import(tx)
-    known = await doctors.known(tx, [row.external_id for row in rows])
+    imported = await doctors.imported(tx, [row.external_id for row in rows])
     digests = {row.row: row.digest(vault.keyring) for row in rows}
     graves = {row.row: doctors.tombstone_digest(vault.keyring, row.external_id) for row in rows}
     buried = await doctors.entombed(tx, list(graves.values()))
     holders = await _holders(tx, vault, rows)
     new, old, same, faults = [], [], [], []
     for row in rows:
-        person_id, digest = known.get(row.external_id, (None, b""))
+        person_id, digest = imported.get(row.external_id, (None, b""))
         holder = holders.get(row.row)
         if graves[row.row] in buried:
             faults.append(RowFault(row.row, "此人已按本人要求删除，不再导入"))
@@ -52,7 +52,7 @@ async def load(tx: Tx, vault: Vault, rows: list[DoctorRow], now: datetime) -> Lo
         else:
             old.append(row)
     ids = dict(zip([r.row for r in new], await vault.create_many(tx, "doctor", len(new), now), strict=True))
-    ids |= {row.row: known[row.external_id][0] for row in old}
+    ids |= {row.row: imported[row.external_id][0] for row in old}
     await vault.prepare(tx, [ids[row.row] for row in old])
     reps = await find_reps(tx, {row.rep for row in (*new, *old) if row.rep}, now)
     values = [

@@ -102,14 +102,14 @@ _RUN_ON_LABEL = re.compile(
 )
 
 
-def parse(text: str, known: Mapping[str, str | None]) -> dict[str, str]:
+def parse(text: str, earlier: Mapping[str, str | None]) -> dict[str, str]:
     """The parts found in one message: any of `name`, `hospital`, `phone`, `code` (`NO_CODE`: has none).
 
-    `known` is what earlier messages gave, by the same names; a part returned here replaces it. Once all are
+    `earlier` is what earlier messages gave, by the same names; a part returned here replaces it. Once all are
     known they are being corrected, so that a bare name or code is one again. Pure, and linear in the text.
     """
     rest, found = _leveled(text[:_LONGEST]), dict[str, str]()
-    correcting = all(known.get(part) for part in PARTS)
+    correcting = all(earlier.get(part) for part in PARTS)
     if number := _PHONE.search(rest):
         found["phone"] = identity.phone(number[0]) or number[0]
         rest = _PHONE_WORD.sub(",", _cut(rest, number))
@@ -118,9 +118,9 @@ def parse(text: str, known: Mapping[str, str | None]) -> dict[str, str]:
     segments = [s for s in segments if s]
     for segment in segments:
         if not _labelled(segment, found):
-            _free(segment, found, {} if correcting else known)
+            _free(segment, found, {} if correcting else earlier)
     for segment in segments:
-        _last_resort(segment, found, known)
+        _last_resort(segment, found, earlier)
     if correcting and len(segments) == 1 and _CORRECTED_CODE.fullmatch(segments[0]):
         found.setdefault("code", identity.code(segments[0]))
     return found
@@ -146,11 +146,11 @@ def _find_code(text: str, found: dict[str, str]) -> str:
         match = pattern.search(text)
         if match is None:
             continue
-        said = match[match.lastindex or 0]
-        if pattern is _NO_CODE or said.lower() in {"none", "null"}:
+        value = match[match.lastindex or 0]
+        if pattern is _NO_CODE or value.lower() in {"none", "null"}:
             found["code"] = NO_CODE
         else:
-            found["code"] = identity.code(said)
+            found["code"] = identity.code(value)
         return _cut(text, match)
     return text
 
@@ -175,17 +175,17 @@ def _labelled(segment: str, found: dict[str, str]) -> bool:
     return False
 
 
-def _free(segment: str, found: dict[str, str], known: Mapping[str, str | None]) -> None:
+def _free(segment: str, found: dict[str, str], earlier: Mapping[str, str | None]) -> None:
     """A segment without labels: 我是示例县人民医院心内科的张三 / 张三 / 示例县人民医院."""
-    if not _hospital_in(segment, found) and "name" not in found and not known.get("name"):
+    if not _hospital_in(segment, found) and "name" not in found and not earlier.get("name"):
         _name_after(_I_AM.sub("", segment), found)
 
 
 def _hospital_in(segment: str, found: dict[str, str]) -> bool:
-    said = _HOSPITAL.search(segment)
-    if said is None:
+    match = _HOSPITAL.search(segment)
+    if match is None:
         return False
-    words, before = said[0], ""
+    words, before = match[0], ""
     if at := _AT.match(words):
         before, words = at[1], words[at.end() :]
     hospital = _OPENING.sub("", words)
@@ -195,9 +195,9 @@ def _hospital_in(segment: str, found: dict[str, str]) -> bool:
         hospital = hospital[: aside.start()]
         _name_after(aside[1], found)
     found["hospital"] = hospital
-    for words in (segment[: said.start()], before):
+    for words in (segment[: match.start()], before):
         _name_after(_I_AM.sub("", words.strip(" ()")), found)
-    _name_after(segment[said.end() :], found)
+    _name_after(segment[match.end() :], found)
     return True
 
 
@@ -218,9 +218,9 @@ def _is_name(text: str) -> bool:
     return "·" in text or text[0] in SURNAMES or text[:2] in SURNAMES
 
 
-def _last_resort(segment: str, found: dict[str, str], known: Mapping[str, str | None]) -> None:
+def _last_resort(segment: str, found: dict[str, str], earlier: Mapping[str, str | None]) -> None:
     """What can only be the one part still missing."""
-    have = {part for part in PARTS if known.get(part) or part in found}
+    have = {part for part in PARTS if earlier.get(part) or part in found}
     if "code" not in found and _BARE_NONE.fullmatch(segment):
         found["code"] = NO_CODE
     elif have == {"name", "hospital", "phone"} and _BARE_CODE.fullmatch(segment):

@@ -66,11 +66,11 @@ class DoctorRow:
 
     def digest(self, keyring: Keyring) -> bytes:
         """Keyed digest of all it says: the same row again means nothing to write."""
-        said = [
+        values = [
             *(self.external_id, self.name, self.hospital, self.tier, self.department, self.title, self.city),
             *(self.phone, self.interests, self.rep, str(self.account or ""), self.address),
         ]
-        return keyring.digest("doctor.row", json.dumps(said, ensure_ascii=False))
+        return keyring.digest("doctor.row", json.dumps(values, ensure_ascii=False))
 
 
 def read_row(line: Line, columns: Columns, accounts: Accounts) -> DoctorRow:

@@ -58,17 +58,17 @@ async def verify(
     if await _too_often(tx, keyring, contact, now):
         await _record(tx, contact, Outcome.LIMIT, now)
         return Outcome.LIMIT
-    said = {part: str(parts.get(part) or "")[:_LONGEST] for part in ("name", "hospital", "phone", "code")}
-    identity = identity_digest(keyring, said["name"], said["hospital"], said["phone"])
+    answers = {part: str(parts.get(part) or "")[:_LONGEST] for part in ("name", "hospital", "phone", "code")}
+    identity = identity_digest(keyring, answers["name"], answers["hospital"], answers["phone"])
     candidates = await doctors.listed(tx, identity)
-    if said["code"].lower() == NO_CODE:
-        await _ask_colleague(tx, services, contact, said, candidates, now)
+    if answers["code"].lower() == NO_CODE:
+        await _ask_colleague(tx, services, contact, answers, candidates, now)
         await _record(tx, contact, Outcome.WAIT, now)
         return Outcome.WAIT
-    digest = code_digest(keyring, said["code"])
+    digest = code_digest(keyring, answers["code"])
     invited = await doctors.invited(tx, digest, now)
     # One comparison, made whether or not there is such a code.
-    right = hmac.compare_digest((invited and invited.identity) or _NOBODY, identity) and code(said["code"])
+    right = hmac.compare_digest((invited and invited.identity) or _NOBODY, identity) and code(answers["code"])
     if invited is None or not right:
         await _record(tx, contact, Outcome.AGAIN, now)
         return Outcome.AGAIN
@@ -136,14 +136,14 @@ async def _ask_colleague(
     tx: Tx,
     services: Services,
     contact: Contact,
-    said: Mapping[str, str],
+    answers: Mapping[str, str],
     candidates: list[Listed],
     now: datetime,
 ) -> None:
     """One open task a newcomer, for the rep of whoever they seem to be."""
     if await people.open_task_of(tx, contact.person_id, Kind.IDENTITY) is not None:
         return
-    lines = [f"{label}：{' '.join(said[part].split())}" for part, label in _LABELS.items()]
+    lines = [f"{label}：{' '.join(answers[part].split())}" for part, label in _LABELS.items()]
     matches = "、".join(c.external_id for c in candidates) or "无"
     task_id, _ = await open_task(
         tx,
@@ -167,8 +167,8 @@ async def _waiting(tx: Tx, services: Services, task_id: int) -> TaskRow:
 
 
 async def _only_match(tx: Tx, keyring: Keyring, task: TaskRow) -> Listed:
-    said = dict(line.split("：", 1) for line in (task.detail or "").splitlines() if "：" in line)
-    name, hospital, phone = (said.get(label, "") for label in _LABELS.values())
+    answers = dict(line.split("：", 1) for line in (task.detail or "").splitlines() if "：" in line)
+    name, hospital, phone = (answers.get(label, "") for label in _LABELS.values())
     candidates = await doctors.listed(tx, identity_digest(keyring, name, hospital, phone))
     if len(candidates) != 1:
         found = "several doctors match" if candidates else "no doctor of the list matches"

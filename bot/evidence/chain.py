@@ -63,7 +63,7 @@ def microseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
 
 
-def is_ours(key: bytes, row: Recorded, row_content: bytes, before_keys: int) -> bool:
+def is_authentic(key: bytes, row: Recorded, row_content: bytes, before_keys: int) -> bool:
     """Whether a holder of the key wrote this row. `before_keys`: up to this id digests were not keyed."""
     digest = row.digest
     if len(digest) == _PLAIN and 0 < row.id <= before_keys:

@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from bot.clock import CHINA, real_now
-from bot.evidence.chain import content_of, is_ours, is_plain, link, microseconds, written_at
+from bot.evidence.chain import content_of, is_authentic, is_plain, link, microseconds, written_at
 from bot.evidence.heads import Checkpoint, End, Head, parse, signing_key
 from bot.evidence.kept import Kept
 from bot.runtime.killpoints import reached
@@ -121,7 +121,7 @@ class Sealer:
         and no head takes the place of one that was removed.
         """
         kept = await asyncio.to_thread(self._kept.newest)
-        heads = [*self._ours(stored), *([kept] if kept else [])]
+        heads = [*self._valid_heads(stored), *([kept] if kept else [])]
         return max(heads, key=lambda head: head.number, default=None)
 
     async def _before_keys(self, tx: Tx, services: Head | None) -> int:
@@ -184,13 +184,13 @@ class Sealer:
             before = next((c for c in lines if isinstance(c, Checkpoint) and c.holds(self._public)), None)
             page: list[Head] = []
             async for stored in evidence.heads(tx, after):
-                page += self._ours([stored.line])
+                page += self._valid_heads([stored.line])
                 if len(page) >= BATCH:
                     await asyncio.to_thread(self._kept.append, page, before)
                     page = []
             await asyncio.to_thread(self._kept.append, page, before)
 
-    def _ours(self, lines: Iterable[str]) -> list[Head]:
+    def _valid_heads(self, lines: Iterable[str]) -> list[Head]:
         """The heads among these that we signed; the verifier finds the others."""
         return [read for read in _parsed(lines) if isinstance(read, Head) and read.holds(self._public)]
 
@@ -216,7 +216,7 @@ class Bounds:
         row_content = content_of(row)
         # Rows from before keys are sealed once, in order: none comes into a gap between their ids later.
         late = is_plain(row.digest) and row.id <= self.sealed
-        if late or not is_ours(self.key, row, row_content, self.before_keys):
+        if late or not is_authentic(self.key, row, row_content, self.before_keys):
             raise ValueError("the row does not match its digest: it was not written with our key")
         written = written_at(row.digest)
         if written is None:

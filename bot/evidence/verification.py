@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
 from bot.clock import real_now
-from bot.evidence.chain import content_of, is_ours, link, microseconds
+from bot.evidence.chain import content_of, is_authentic, link, microseconds
 from bot.evidence.heads import Head, signing_key
 from bot.evidence.kept import Kept, lines_of
 from bot.evidence.sealer import Bounds
@@ -152,7 +152,7 @@ def _fault(found: Sealed, previous: bytes, row_key: bytes | None, before_keys: i
         row_content = content_of(found.row)
     except ValueError as error:
         return str(error)
-    if row_key is not None and not is_ours(row_key, found.row, row_content, before_keys):
+    if row_key is not None and not is_authentic(row_key, found.row, row_content, before_keys):
         return "the row does not match its digest"
     if link(previous, found.seq, found.evidence_id, row_content, found.row.digest) != found.link:
         return "the link does not match"
@@ -186,32 +186,32 @@ async def _unsealed(db: Database, row_key: bytes, last: Head | None, findings: F
         newest, sealed = await evidence.newest(tx), await evidence.newest_sealed(tx)
     before_keys, latest = (last.before_keys, last.latest) if last else (0, 0)
     bounds = Bounds.of(row_key, before_keys, sealed, latest, microseconds(real_now()))
-    strangers, ours = await _look(db, bounds, newest)
+    strangers, unsealed = await _look(db, bounds, newest)
     for _ in range(LOOKS):
-        if ours:
+        if unsealed:
             await asyncio.sleep(GRACE / LOOKS)
-            strangers, ours = await _look(db, bounds, newest)
+            strangers, unsealed = await _look(db, bounds, newest)
     findings.take(strangers)
-    if ours:
-        findings.add(f"{ours} evidence rows are not sealed")
+    if unsealed:
+        findings.add(f"{unsealed} evidence rows are not sealed")
 
 
 async def _look(db: Database, bounds: Bounds, newest: int) -> tuple[Findings, int]:
     """Of the rows without a seal up to this id: which must not have one, and how many others there are."""
-    strangers, ours = Findings(), 0
+    strangers, unsealed = Findings(), 0
     after: int | None = None
     async with _snapshot(db) as tx:
         while page := await evidence.unsealed(tx, after, evidence.PAGE):
             for found in page:
                 if found.row.id > newest:
-                    return strangers, ours
+                    return strangers, unsealed
                 try:
                     bounds.content(found)
-                    ours += 1
+                    unsealed += 1
                 except ValueError as error:
                     strangers.add(f"evidence {found.row.id}: {error}")
             after = page[-1].row.id
-    return strangers, ours
+    return strangers, unsealed
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ LONGEST_STATUS = 60  # characters of a receipt's word that are kept
 
 async def settle_receipt(tx: Tx, receipt: Inbound, now: datetime) -> None:
     """Write it to the message it is about; it is kept where that is not known yet."""
-    told = receipt.detail
-    if platform_id := str(told.get("platform_id", "")):
-        status = str(told.get("status", ""))[:LONGEST_STATUS]
-        await reported(tx, Report(receipt.account, platform_id, bool(told.get("delivered")), status), now)
+    detail = receipt.detail
+    if platform_id := str(detail.get("platform_id", "")):
+        status = str(detail.get("status", ""))[:LONGEST_STATUS]
+        await reported(tx, Report(receipt.account, platform_id, bool(detail.get("delivered")), status), now)

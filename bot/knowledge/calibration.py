@@ -96,10 +96,10 @@ class Logistic:
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(rows @ self.slope + self.level, -30, 30))))
 
 
-def fit_candidates(known: Sequence[Trial]) -> Logistic:
+def fit_candidates(examples: Sequence[Trial]) -> Logistic:
     """Probability that a candidate is what was asked, from its features."""
     rows, right, weights = [], [], []
-    for trial in known:
+    for trial in examples:
         ridge = np.where(trial.there, trial.features[:, FEATURES.index("ridge")], -np.inf)
         near = np.argsort(-ridge)[: min(_NEAREST, int(trial.there.sum()))]
         if trial.right >= 0 and trial.right not in near:

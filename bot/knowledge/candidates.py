@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from bot.knowledge.content import Content, Entry, OffLabelUse, Product, Topic
 from bot.knowledge.products import Catalogue, Names, without
 from bot.knowledge.space import Candidate
-from bot.knowledge.terms import Subject, conditions_in, heard, main_conditions, subject, terms
+from bot.knowledge.terms import Subject, conditions_in, corrected, main_conditions, subject, terms
 from bot.knowledge.text import plain
 
 KINDS = (*Topic, "use", "outside")  # what the topic scores tell apart
@@ -37,7 +37,7 @@ class Reader:
 
     def names(self, text: str) -> tuple[str, Names]:
         """The plain text, slips put right, and the products and drugs it names."""
-        form = heard(plain(text))
+        form = corrected(plain(text))
         return form, self._catalogue.names(form)
 
     def about(self, form: str, names: Names, product: str) -> tuple[str, Subject]:

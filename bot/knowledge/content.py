@@ -252,7 +252,7 @@ def _misfits(content: Content) -> Iterator[tuple[str, str, str]]:
     for use in content.off_label:
         if use.product not in content.product:
             yield "off_label", use.id, f"unknown product {use.product!r}"
-        elif plain(use.use) in {plain(known) for known in content.product[use.product].indications}:
+        elif plain(use.use) in {plain(indication) for indication in content.product[use.product].indications}:
             yield "off_label", use.id, f"{use.use!r} is an indication of {use.product}"
     yield from _repeats(content)
 

@@ -151,7 +151,7 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
     if (
         not question.named
         and not wish
-        and len(_said(question)) < SHORT
+        and len(_content_words(question)) < SHORT
         and not any(r.medical for r in question.readings)
     ):
         return base
@@ -172,7 +172,7 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
     best = matches[0].score if matches else 0.0
     following = _following(content, matches)
     withheld = max(one.withheld for one in question.readings)
-    words = _said(question)
+    words = _content_words(question)
     if not words:
         chosen = _general(question.offered, question.subject)
         return replace(base, route=Route.CLARIFY, options=chosen) if chosen else _unanswered(question, base)
@@ -208,7 +208,7 @@ def _unanswered(question: Question, base: Decision) -> Decision:
 
 def _ask_which(content: Content, question: Question, base: Decision) -> Decision:
     """No product is named and none was talked about: ask which, if it is a question about one at all."""
-    if base.drugs or any(one.outside for one in question.readings) or len(_said(question)) < SHORT:
+    if base.drugs or any(one.outside for one in question.readings) or len(_content_words(question)) < SHORT:
         return base
     best = sorted((one.matches[0] for one in question.readings if one.matches), key=_best_first)
     if not best or best[0].score < ELLIPTIC:
@@ -266,13 +266,15 @@ def _known_use(content: Content, reading: Reading) -> OffLabelUse | None:
     return next(use for use in content.off_label if use.id == reading.uses[0].entry_id)
 
 
-def _said(question: Question) -> str:
+def _content_words(question: Question) -> str:
     """What is asked besides the names: without grammar and filler."""
     rest = nameless(question.form, question.names)
-    return said(rest if question.sure else terms().drugs.without(rest))  # else it is its class that is named
+    if question.sure:
+        return content_words(rest)
+    return content_words(terms().drugs.without(rest))  # what is named is its class
 
 
-def said(rest: str) -> str:
+def content_words(rest: str) -> str:
     """What a plain text without names says: without grammar and filler."""
     return "".join(letter for letter in _FILLER.sub("", rest) if letter not in _SILENT)
 

@@ -23,7 +23,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._model = USE(threads=1)  # more threads are slower on texts this short
-        self._known: dict[str, Vectors] = {}
+        self._vectors: dict[str, Vectors] = {}
         self._lock = Lock()
 
     def fresh(self, texts: Sequence[str]) -> Vectors:
@@ -37,7 +37,7 @@ class Encoder:
 
     def many(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), 512); only the vectors of the last call are remembered."""
-        new = sorted({text for text in texts if text not in self._known})
-        known = {**self._known, **dict(zip(new, self.fresh(new), strict=True))}
-        self._known = {text: known[text] for text in texts}
-        return np.stack([known[text] for text in texts]) if texts else self.fresh([])
+        new = sorted({text for text in texts if text not in self._vectors})
+        vectors = {**self._vectors, **dict(zip(new, self.fresh(new), strict=True))}
+        self._vectors = {text: vectors[text] for text in texts}
+        return np.stack([vectors[text] for text in texts]) if texts else self.fresh([])

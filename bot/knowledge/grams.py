@@ -53,10 +53,10 @@ class Grams:
         """A question. What no approved text contains counts against it as the rarest n-grams do; the
         stock transform drops it, and 打嗝吃 would be as near as 吃 alone."""
         counts = Counter(grams(text))
-        known = sorted((self._number[gram], count) for gram, count in counts.items() if gram in self._number)
+        shared = sorted((self._number[gram], count) for gram, count in counts.items() if gram in self._number)
         strange = [count for gram, count in counts.items() if gram not in self._number]
-        numbers = np.array([number for number, _ in known], dtype=np.int32)
-        values = self.weights[numbers] * (1 + np.log([count for _, count in known]))
+        numbers = np.array([number for number, _ in shared], dtype=np.int32)
+        values = self.weights[numbers] * (1 + np.log([count for _, count in shared]))
         length = np.sqrt(
             (values**2).sum() + sum((self._rare * (1 + np.log(count))) ** 2 for count in strange)
         )

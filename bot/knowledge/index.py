@@ -21,13 +21,13 @@ from bot.knowledge import offlabel
 from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
 from bot.knowledge.candidates import KINDS, OUTSIDE, Reader
 from bot.knowledge.content import Content, Entry
-from bot.knowledge.decide import SHORT, Decision, Match, Question, Reading, decide, said
+from bot.knowledge.decide import SHORT, Decision, Match, Question, Reading, content_words, decide
 from bot.knowledge.encoder import Encoder, Vectors
 from bot.knowledge.grams import Grams, Weighed
 from bot.knowledge.products import Names, elsewhere, nameless
 from bot.knowledge.ridge import Floats, Ridge, Views, fused
 from bot.knowledge.space import Asked, Space
-from bot.knowledge.terms import Subject, heard, subject, terms
+from bot.knowledge.terms import Subject, corrected, subject, terms
 from bot.knowledge.text import plain
 from bot.knowledge.uses import aims, approved_purpose, benefit, evidence, indicated
 from bot.model import Audience
@@ -93,16 +93,16 @@ class Index:
     def resumed(self, text: str, before: str) -> str:
         """「那氨氯地平呢」 asks of another product what was asked `before`; any other text is itself."""
         form, names = self._reader.names(text)
-        if not names.products or not _RESUMED.search(form) or said(nameless(form, names)):
+        if not names.products or not _RESUMED.search(form) or content_words(nameless(form, names)):
             return text
         earlier = nameless(*self._reader.names(before))
         product = self.content.product[names.products[0]]
-        return f"{product.generic}{earlier}" if said(earlier) else text
+        return f"{product.generic}{earlier}" if content_words(earlier) else text
 
     # ---------------------------------------------------------------- reading
 
     def _question(self, text: str, audience: Audience, now: datetime, last_product: str) -> Question:
-        form, wish = evidence(heard(plain(text)))
+        form, wish = evidence(corrected(plain(text)))
         form, names = self._reader.names(form)
         offered = self._offered(audience, now)
         talked = (last_product,) if last_product in self.content.product else ()
@@ -116,7 +116,7 @@ class Index:
         about = names.products[:_MOST_PRODUCTS] or talked or of_class
         # Nobody is told anything about a product on which nothing is approved for them.
         asks = form and not (
-            wish and len(said(nameless(form, names))) < SHORT
+            wish and len(content_words(nameless(form, names))) < SHORT
         )  # more than for literature at all
         reach = (about or tuple(self._spaces)) if asks and (offered or audience is Audience.DOCTOR) else ()
         readings = self._readings(form, names, [key for key in reach if key in self._spaces], offered)
@@ -184,13 +184,13 @@ class Index:
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, total: int) -> None:
-        known = [
+        examples = [
             trial
             for key, space in self._spaces.items()
             for trial in trials(key, space, self._topics, self._span[key].start, total)
         ]
-        self._candidate = fit_candidates([*known, *self._unrelated(total)])
-        self._use = offlabel.fit([*self._examples(known), *self._made_up()])
+        self._candidate = fit_candidates([*examples, *self._unrelated(total)])
+        self._use = offlabel.fit([*self._examples(examples), *self._made_up()])
 
     def _unrelated(self, total: int) -> Iterator[Trial]:
         """Questions about other things, asked of every product while a third of them is hidden."""
@@ -209,8 +209,8 @@ class Index:
                     features = space.features(asked)
                     yield Trial(key, text, features, there, -1, UNRELATED, topic, use=False)
 
-    def _examples(self, known: Sequence[Trial]) -> Iterator[tuple[Floats, bool, float]]:
-        for trial in known:
+    def _examples(self, examples: Sequence[Trial]) -> Iterator[tuple[Floats, bool, float]]:
+        for trial in examples:
             space, approved = self._spaces[trial.product], self._reader.approved[trial.product]
             chance = np.where(trial.there, self._candidate(trial.features), 0.0)
             row = offlabel.features(space, chance, trial.topic, trial.text, approved)

@@ -84,8 +84,8 @@ class Space:
         found = []
         for number, candidate in enumerate(self.candidates):
             rows = np.flatnonzero((self.owner == number) & ~hidden)
-            said = Subject.all(self.subjects[row] for row in rows)
-            found.append((said, Subject.all((said, candidate.answer))))
+            worded = Subject.all(self.subjects[row] for row in rows)
+            found.append((worded, Subject.all((worded, candidate.answer))))
         return found
 
     def features(self, asked: Asked, hidden: Mask | None = None, spoken: Spoken | None = None) -> Floats:
@@ -109,10 +109,10 @@ class Space:
 
     def beyond(self, candidate: int, asked: Subject) -> bool:
         """Whether the candidate is about a drug or a disease, and the question mentions none of its."""
-        said, _ = self.spoken[candidate]
+        worded, _ = self.spoken[candidate]
         asks = self.candidates[candidate].subjects[0]
-        strange_drug = bool(asks.drugs) and not asked.drugs & said.covers
-        strange_condition = bool(asks.conditions) and not asked.conditions & said.conditions
+        strange_drug = bool(asks.drugs) and not asked.drugs & worded.covers
+        strange_condition = bool(asks.conditions) and not asked.conditions & worded.conditions
         return strange_drug or strange_condition
 
     def asks_about(self, candidate: int, conditions: frozenset[str]) -> bool:
@@ -122,7 +122,9 @@ class Space:
     def speaks_of(self, conditions: frozenset[str]) -> bool:
         """Whether any entry does."""
         entries = zip(self.candidates, self.spoken, strict=True)
-        return any(conditions & known.conditions for candidate, (_, known) in entries if not candidate.use)
+        return any(
+            conditions & covered.conditions for candidate, (_, covered) in entries if not candidate.use
+        )
 
     def _agreement(self, asked: Subject, spoken: Spoken) -> tuple[Floats, ...]:
         """Drugs, conditions and topics asked about that a candidate is silent on; what it asks about and the
@@ -132,13 +134,13 @@ class Space:
             return nothing, nothing, nothing, self._asks, nothing
         rows = [
             (
-                len(asked.drugs - known.covers),
-                len(asked.conditions - known.conditions) + len(asked.conditions - said.conditions),
-                len(asked.topics - known.topics) + len(asked.topics - said.topics),
+                len(asked.drugs - covered.covers),
+                len(asked.conditions - covered.conditions) + len(asked.conditions - worded.conditions),
+                len(asked.topics - covered.topics) + len(asked.topics - worded.topics),
                 len((c.subjects[0].topics - asked.topics) | (c.subjects[0].drugs - asked.covers)),
-                len(asked.drugs & said.covers) + len(asked.conditions & said.conditions),
+                len(asked.drugs & worded.covers) + len(asked.conditions & worded.conditions),
             )
-            for c, (said, known) in zip(self.candidates, spoken, strict=True)
+            for c, (worded, covered) in zip(self.candidates, spoken, strict=True)
         ]
         return tuple(np.array(rows, dtype=float).T)
 

@@ -39,9 +39,9 @@ class Subject:
     @cached_property
     def covers(self) -> frozenset[str]:
         """Drugs this answers for: those it names, all of a class it names, and the classes of its drugs."""
-        known = terms()
-        members = {name for name, word in known.drug_class.items() if word in self.drugs}
-        classes = {known.drug_class[name] for name in self.drugs if name in known.drug_class}
+        vocabulary = terms()
+        members = {name for name, word in vocabulary.drug_class.items() if word in self.drugs}
+        classes = {vocabulary.drug_class[name] for name in self.drugs if name in vocabulary.drug_class}
         return self.drugs | members | classes
 
     @classmethod
@@ -121,31 +121,34 @@ def terms() -> Terms:
     return Terms(Words(drugs), classes, Words(conditions), topics, hints, Words(raw["misheard"]))
 
 
-def heard(text: str) -> str:
+def corrected(text: str) -> str:
     """The plain text with common slips of voice input and typing put right."""
     return terms().misheard.replaced(text)
 
 
 def hints(text: str) -> list[str]:
     """The names of the topics and hints in a plain text."""
-    known = terms()
+    vocabulary = terms()
     return [
-        name for some in (known.topics, known.hints) for name, pattern in some.items() if pattern.search(text)
+        name
+        for some in (vocabulary.topics, vocabulary.hints)
+        for name, pattern in some.items()
+        if pattern.search(text)
     ]
 
 
 def subject(text: str, drugs: Iterable[str] = (), ignore: Iterable[str] = ()) -> Subject:
     """What a plain text speaks of, besides the conditions in `ignore` (what the product is for)."""
-    known = terms()
-    topics = frozenset(name for name, pattern in known.topics.items() if pattern.search(text))
+    vocabulary = terms()
+    topics = frozenset(name for name, pattern in vocabulary.topics.items() if pattern.search(text))
     found = frozenset(key for key, _ in conditions_in(text))
     return Subject(topics, found - frozenset(ignore), frozenset(drugs))
 
 
 def conditions_in(text: str) -> list[tuple[str, re.Match[str]]]:
     """Diseases and complaints in a plain text with their keys, listed ones first, then by their endings."""
-    known = terms().conditions
-    found = [(known.keys[match.group()], match) for match in known.find(text)]
+    conditions = terms().conditions
+    found = [(conditions.keys[match.group()], match) for match in conditions.find(text)]
     rest = list(text)
     for _, match in found:
         rest[match.start() : match.end()] = "\0" * len(match.group())

@@ -108,10 +108,10 @@ async def _outcome(tx: Tx, services: Services, row: Outgoing, error: MedrepError
         until = _account_rests(fault, now)
         await platform.open_circuit(tx, row.account, until, fault)
         return Outcome(OutboxState.WAITING, retry_at=until, counts=False)
-    heard = error.code is not None  # by the platform; else nothing has reached it
-    if fault == Fault.TOO_LONG and heard and not row.pieces_sent and row.halved < MOST_HALVED:
+    answered = error.code is not None  # by the platform; else nothing has reached it
+    if fault == Fault.TOO_LONG and answered and not row.pieces_sent and row.halved < MOST_HALVED:
         return Outcome(OutboxState.WAITING, retry_at=now, halve=True)
-    if fault == Fault.TRANSIENT and row.attempts < (TRIES if heard else TRIES_UNHEARD):  # waited out
+    if fault == Fault.TRANSIENT and row.attempts < (TRIES if answered else TRIES_UNHEARD):  # waited out
         pause = min(2**row.attempts, LONGEST_PAUSE)
         return Outcome(OutboxState.WAITING, retry_at=now + timedelta(seconds=pause))
     return Outcome(_STATES.get(fault, OutboxState.FAILED))

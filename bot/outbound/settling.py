@@ -44,12 +44,12 @@ class Settling:
         now = self._services.clock.now()
         async with self._services.db.begin() as tx:
             rows = [(sent.row, sent.platform_id) for sent in batch]
-            ours = await outbox_outcomes.settle_sent(tx, rows, now)
+            settled = await outbox_outcomes.settle_sent(tx, rows, now)
             await note_all(
-                tx, [evidence_of(sent.row, now, sent.via) for sent in batch if sent.row.id in ours]
+                tx, [evidence_of(sent.row, now, sent.via) for sent in batch if sent.row.id in settled]
             )
-            known = [(sent.row.account, sent.platform_id) for sent in batch if sent.row.id in ours]
-            await receipts.settled(tx, [(account, number) for account, number in known if number], now)
+            numbers = [(sent.row.account, sent.platform_id) for sent in batch if sent.row.id in settled]
+            await receipts.settled(tx, [(account, number) for account, number in numbers if number], now)
 
 
 def evidence_of(row: Outgoing, now: datetime, via: str) -> Evidence:

@@ -77,7 +77,7 @@ class _Dose:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Phrase:
     """What of a dosage the text says; `rest` is what is left of it."""
 
     timing: Timing
@@ -94,20 +94,20 @@ def parse_dosage(text: str) -> dict[str, Any] | None:
     folded = fold(text).text.strip()
     if not folded or _NO_DOSAGE.search(folded):
         return None
-    said = _read(folded)
-    if not _states_dosage(said, folded):
+    phrase = _read(folded)
+    if not _states_dosage(phrase, folded):
         return None
-    return _dosage(text.strip(), folded, said)
+    return _dosage(text.strip(), folded, phrase)
 
 
-def _read(folded: str) -> _Said:
+def _read(folded: str) -> _Phrase:
     timing, rest = read_timing(folded)
     as_needed, rest = cut(_AS_NEEDED, rest)
     divided, rest = cut(_DIVIDED, rest)
     doses = [dose for match in _DOSE.finditer(rest) if (dose := _dose(match))]
     rest = _DOSE.sub(lambda match: " " * len(match[0]), rest)
     parts = int(read(divided[0]["n"]) or 0) if divided else 0
-    return _Said(timing, doses, parts, bool(as_needed), rest)
+    return _Phrase(timing, doses, parts, bool(as_needed), rest)
 
 
 def _dose(match: re.Match[str]) -> _Dose | None:
@@ -119,19 +119,19 @@ def _dose(match: re.Match[str]) -> _Dose | None:
     return _Dose(low + half, high + half, match["unit"], bool(match["each"]), match.start(), match[0])
 
 
-def _states_dosage(said: _Said, folded: str) -> bool:
-    words = re.sub(r"[\W\d_]", "", said.rest)
+def _states_dosage(phrase: _Phrase, folded: str) -> bool:
+    words = re.sub(r"[\W\d_]", "", phrase.rest)
     if len(words) > _OTHER_WORDS:
         return False
-    timed = said.timing.stated
-    if said.doses:
-        return timed or said.as_needed or any(dose.each for dose in said.doses)
+    timed = phrase.timing.stated
+    if phrase.doses:
+        return timed or phrase.as_needed or any(dose.each for dose in phrase.doses)
     return timed and (bool(_MEDICINE.search(folded)) or not words)
 
 
-def _dosage(source: str, folded: str, said: _Said) -> dict[str, Any]:
+def _dosage(source: str, folded: str, phrase: _Phrase) -> dict[str, Any]:
     dosage: dict[str, Any] = {"text": source}
-    timing, doses = said.timing, _of_interest(said.doses)
+    timing, doses = phrase.timing, _of_interest(phrase.doses)
     uniform = len({dose.amount for dose in doses}) == 1
     if timing.clock and timing.when:
         words = "、".join(_WHEN_WORDS.get(code, code) for code in timing.when)
@@ -139,23 +139,23 @@ def _dosage(source: str, folded: str, said: _Said) -> dict[str, Any]:
     if doses and not uniform:
         dosage["patientInstruction"] = folded
     frequency = timing.frequency
-    daily = uniform and _daily_amount(said, doses)
-    if daily and said.divided:
-        frequency = said.divided
-    repeat = timing.repeat(None if daily and not said.divided else frequency)
+    daily = uniform and _daily_amount(phrase, doses)
+    if daily and phrase.divided:
+        frequency = phrase.divided
+    repeat = timing.repeat(None if daily and not phrase.divided else frequency)
     if repeat:
         dosage["timing"] = {"repeat": repeat}
-    if said.as_needed:
+    if phrase.as_needed:
         dosage["asNeededBoolean"] = True
     if route := _route(folded):
         dosage["route"] = route
-    if uniform and daily and not said.divided:
+    if uniform and daily and not phrase.divided:
         dosage["maxDosePerPeriod"] = {
             "numerator": _quantity(doses[0].low, doses[0].unit),
             "denominator": {"value": 1, "unit": "天", "system": UCUM, "code": "d"},
         }
     elif uniform:
-        dosage["doseAndRate"] = [_amount(doses[0], said.divided if daily else 1)]
+        dosage["doseAndRate"] = [_amount(doses[0], phrase.divided if daily else 1)]
     return dosage
 
 
@@ -173,11 +173,14 @@ def _of_interest(doses: list[_Dose]) -> list[_Dose]:
     return counted or doses
 
 
-def _daily_amount(said: _Said, doses: list[_Dose]) -> bool:
+def _daily_amount(phrase: _Phrase, doses: list[_Dose]) -> bool:
     """一天两片: an amount for the day; how it is divided is not said. 一天一片 can only be one dose."""
     dose = doses[0]
     return (
-        said.timing.only_daily and not dose.each and (dose.low > 1 or said.divided > 0) and not said.as_needed
+        phrase.timing.only_daily
+        and not dose.each
+        and (dose.low > 1 or phrase.divided > 0)
+        and not phrase.as_needed
     )
 
 

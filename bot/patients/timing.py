@@ -74,17 +74,17 @@ def cut(pattern: re.Pattern[str], text: str) -> tuple[list[re.Match[str]], str]:
 
 def read_timing(text: str) -> tuple[Timing, str]:
     """The timing in folded text, and what is left of it."""
-    said = _Said()
+    reader = _Reader()
     for pattern, (frequency, period, unit, when) in _ABBREVIATIONS:
         found, text = cut(pattern, text)
         if found:
-            said.every(frequency, period, unit)
-            said.when += when
-    text = said.read_bounds(text)
-    text = said.read_frequency(text)
-    text = said.read_clock(text)
-    text = said.read_when(text)
-    return said.timing(), text
+            reader.every(frequency, period, unit)
+            reader.when += when
+    text = reader.read_bounds(text)
+    text = reader.read_frequency(text)
+    text = reader.read_clock(text)
+    text = reader.read_when(text)
+    return reader.timing(), text
 
 
 _ABBREVIATIONS: tuple[tuple[re.Pattern[str], tuple[int, float, str, list[str]]], ...] = tuple(
@@ -124,7 +124,7 @@ _DAILY = re.compile(
 
 
 @dataclass(slots=True)
-class _Said:
+class _Reader:
     frequency: int | None = None
     period: float | None = None
     unit: str = ""

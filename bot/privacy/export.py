@@ -138,9 +138,11 @@ class _Export:
 
     async def _messages(self) -> list[dict[str, Any]]:
         """Both directions in order of time."""
-        said = [(row.received_at, 0, row.id, await self._received(row)) for row in await self._rows(inbox)]
-        told = [(row.created_at, 1, row.id, await self._sent(row)) for row in await self._rows(outbox)]
-        return [message for *_, message in sorted([*said, *told], key=lambda item: item[:3])]
+        received = [
+            (row.received_at, 0, row.id, await self._received(row)) for row in await self._rows(inbox)
+        ]
+        sent = [(row.created_at, 1, row.id, await self._sent(row)) for row in await self._rows(outbox)]
+        return [message for *_, message in sorted([*received, *sent], key=lambda item: item[:3])]
 
     async def _received(self, row: Any) -> dict[str, Any]:
         body = await self._message(row, "inbox.body")

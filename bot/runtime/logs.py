@@ -108,18 +108,18 @@ class _Line(logging.Formatter):
     an address, a statement or a text, so of those only who and where is kept."""
 
     def format(self, record: logging.LogRecord) -> str:
-        ours = record.name.startswith("connectors.")
-        said: dict[str, Any] = {
-            "event": record.getMessage() if ours else "library",
+        own_record = record.name.startswith("connectors.")
+        fields: dict[str, Any] = {
+            "event": record.getMessage() if own_record else "library",
             "logger": record.name,
             "level": record.levelname.lower(),
             "timestamp": datetime.now(UTC).isoformat(),
         }
         if left_out := getattr(record, "left_out", 0):
-            said["left_out"] = left_out
+            fields["left_out"] = left_out
         if record.exc_info and record.exc_info[0] is not None and record.exc_info[1] is not None:
-            said["exception"] = _trace((record.exc_info[0], record.exc_info[1], record.exc_info[2]))
-        return json.dumps(said, ensure_ascii=False)
+            fields["exception"] = _trace((record.exc_info[0], record.exc_info[1], record.exc_info[2]))
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def _trace(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> str:

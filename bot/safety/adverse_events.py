@@ -87,8 +87,8 @@ def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool
         unreal = unreal or bool(_EFFECT_ASKED.match(at.after))
         if unreal or _patterns().intended.search(at.before):
             return False
-        told = kind == "report" or context.happening(at) or not context.questioned(at)
-        return told or audience is Audience.PATIENT
+        reported = kind == "report" or context.happening(at) or not context.questioned(at)
+        return reported or audience is Audience.PATIENT
     if kind != "no_effect" and (context.denied(at) or _patterns().better.match(at.text[at.end :])):
         return False
     if context.supposed(at) or _patterns().treated.search(at.before) or _asked(at):

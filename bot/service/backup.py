@@ -68,24 +68,26 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                if not member.isfile() or not _known(member.name):
+                if not member.isfile() or not _belongs(member.name):
                     raise MedrepError(Fault.BAD_INPUT, f"{archive.name} is not a backup of medrep")
                 tar.extract(member, folder, filter="data")
         manifest = json.loads((folder / MANIFEST).read_bytes())
         sums: dict[str, str] = manifest["sha256"]
-        told = manifest["format"]
+        version = manifest["format"]
     except (tarfile.TarError, OSError, ValueError, KeyError, TypeError):
         raise MedrepError(Fault.BAD_INPUT, f"{archive.name} is not a whole backup of medrep") from None
-    if told != FORMAT:
-        raise MedrepError(Fault.BAD_INPUT, f"{archive.name} has format {told}, this version reads {FORMAT}")
+    if version != FORMAT:
+        raise MedrepError(
+            Fault.BAD_INPUT, f"{archive.name} has format {version}, this version reads {FORMAT}"
+        )
     for name, digest in sums.items():
-        if not _known(name) or not (folder / name).is_file() or _digest(folder / name) != digest:
+        if not _belongs(name) or not (folder / name).is_file() or _digest(folder / name) != digest:
             raise MedrepError(Fault.TAMPERED, f"{archive.name}: {name} is damaged")
     if DUMP not in sums:
         raise MedrepError(Fault.BAD_INPUT, f"{archive.name} holds no database")
 
 
-def _known(name: str) -> bool:
+def _belongs(name: str) -> bool:
     path = PurePosixPath(name)
     return name in (MANIFEST, DUMP, HEADS) or (len(path.parts) == 2 and path.match("keys/*.key"))
 

@@ -34,14 +34,14 @@ async def people(db: Database, settings: Settings) -> list[str]:
     report = await import_doctors(db, vault, clock, settings.accounts, file, by="demo")
     lines = [f"demo row {fault.row} was not loaded: {fault.reason}" for fault in report.faults]
     codes = Codes(settings.home / "demo-codes.csv")
-    known = codes.read()
+    codes_by_id = codes.read()
     async with db.begin() as tx:
         waiting = [who for who, _ in await without_code(tx, report.loaded, clock.now(), renew=True)]
-    lost = [who for who in waiting if who not in known]
+    lost = [who for who in waiting if who not in codes_by_id]
     for chosen, renew in ((waiting, False), (lost, True)):
         issued = await issue_codes(db, vault.keyring, clock, chosen, renew=renew, by="demo", keep=codes.add)
-        known |= dict(issued)
-    return lines + [f"invitation  {who}  code {known[who]}" for who in waiting]
+        codes_by_id |= dict(issued)
+    return lines + [f"invitation  {who}  code {codes_by_id[who]}" for who in waiting]
 
 
 class Codes:

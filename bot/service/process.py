@@ -145,9 +145,9 @@ async def keep(process: Process, disk: Room, longest_pause: float, say: Say) -> 
 
 
 def _given_up(process: Process, code: int) -> MedrepError:
-    said = (
+    log_lines = (
         process.log.read_text(encoding="utf-8", errors="replace").split("\n") if process.log.exists() else []
     )
-    last = next((line.strip() for line in reversed(said) if line.strip()), "nothing")[:LOG_TAIL]
+    last = next((line.strip() for line in reversed(log_lines) if line.strip()), "nothing")[:LOG_TAIL]
     why = f"{process.name} ended {FAILED_STARTS} times in a row (exit code {code})"
     return MedrepError(Fault.CONFIGURATION, f"{why}; {process.log} ends with: {last}")

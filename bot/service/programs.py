@@ -48,7 +48,7 @@ class DatabaseProcess:
 
 
 def engine(settings: Settings, shared: Tokens, model: Callable[[], Path]) -> Child:
-    def told() -> dict[str, str]:
+    def environment() -> dict[str, str]:
         return {
             **plain_environment(),
             "MEDREP_ENGINE_PORT": str(settings.engine_port),
@@ -59,7 +59,7 @@ def engine(settings: Settings, shared: Tokens, model: Callable[[], Path]) -> Chi
             "MEDREP_MODEL": str(model()),
         }
 
-    return Child("engine", (str(ENGINE_PYTHON), "-m", "engine"), told, settings.log_dir / "engine.log")
+    return Child("engine", (str(ENGINE_PYTHON), "-m", "engine"), environment, settings.log_dir / "engine.log")
 
 
 def sandbox(settings: Settings, port: int) -> Child:
@@ -86,8 +86,8 @@ def metrics_folder(home: Path) -> Path:
 def app(
     settings: Settings, shared: Tokens, database: Callable[[], str], sandbox_url: str | None, number: int
 ) -> Child:
-    def told() -> dict[str, str]:
-        said = {
+    def environment() -> dict[str, str]:
+        variables = {
             **os.environ,
             **ONE_THREAD,
             "MEDREP_HOME": str(settings.home),
@@ -102,8 +102,8 @@ def app(
             "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.home)),
         }
         if settings.evidence_copy is not None:
-            said["MEDREP_EVIDENCE_COPY"] = str(settings.evidence_copy)
-        return said if sandbox_url is None else {**said, "MEDREP_SANDBOX_URL": sandbox_url}
+            variables["MEDREP_EVIDENCE_COPY"] = str(settings.evidence_copy)
+        return variables if sandbox_url is None else {**variables, "MEDREP_SANDBOX_URL": sandbox_url}
 
     name = f"app-{number}"
-    return Child(name, (sys.executable, "-m", "bot.app"), told, settings.log_dir / f"{name}.log")
+    return Child(name, (sys.executable, "-m", "bot.app"), environment, settings.log_dir / f"{name}.log")

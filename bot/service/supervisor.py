@@ -256,16 +256,18 @@ class Supervisor:
 
     async def _end_hung(self, engine: Child) -> None:
         """An engine that was ready and says nothing any more is ended; it is then started again."""
-        asked, heard = engine.process, None
+        asked, ready_at = engine.process, None
         async with aiohttp.ClientSession() as http:
             client = self._engine(http)
             while True:
                 await asyncio.sleep(ENGINE_CHECK_SECONDS)
                 if engine.process is not asked:  # started again meanwhile
-                    asked, heard = engine.process, None
+                    asked, ready_at = engine.process, None
                 if await client.ready() is not None:
-                    heard = time.monotonic()
-                elif heard is not None and time.monotonic() - heard > HUNG_SECONDS and asked is not None:
+                    ready_at = time.monotonic()
+                elif (
+                    ready_at is not None and time.monotonic() - ready_at > HUNG_SECONDS and asked is not None
+                ):
                     self._say(f"engine hangs since {HUNG_SECONDS:.0f} s, ending it")
                     with suppress(ProcessLookupError):
                         asked.kill()

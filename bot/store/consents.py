@@ -50,7 +50,7 @@ async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> 
     done = await tx.execute(
         update(consent)
         .where(
-            consent.c.id.in_(select(consent.c.id).where(_theirs(person_id))),
+            consent.c.id.in_(select(consent.c.id).where(_belongs_to(person_id))),
             consent.c.purpose == purpose.value,
             consent.c.withdrawn_at.is_(None),
         )
@@ -86,6 +86,6 @@ async def listed(tx: Tx, person_ids: Collection[UUID]) -> frozenset[UUID]:
     return frozenset(rows.scalars())
 
 
-def _theirs(person_id: UUID) -> ColumnElement[bool]:
+def _belongs_to(person_id: UUID) -> ColumnElement[bool]:
     merged = select(person.c.id).where(person.c.merged_into == person_id)
     return or_(consent.c.person_id == person_id, consent.c.person_id.in_(merged))

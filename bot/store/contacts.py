@@ -121,8 +121,8 @@ async def add_newcomers(
     """As `find_or_add` for many whom `lock_known` has left out: those who are known stay left out, the others
     become newcomers. Raises MedrepError(CONFLICT): somebody else just adds one of them; roll back."""
     wanted = [(account, address) for account, _, address in newcomers.values()]
-    known = {place - 1 for place, *_ in await hot(tx, _KNOWN, _wanted(vault, wanted))}
-    unknown = [one for place, one in enumerate(newcomers.items()) if place not in known]
+    existing = {place - 1 for place, *_ in await hot(tx, _KNOWN, _wanted(vault, wanted))}
+    unknown = [one for place, one in enumerate(newcomers.items()) if place not in existing]
     if not unknown:
         return {}
     people = await vault.create_many(tx, "newcomer", len(unknown), now)
@@ -223,8 +223,8 @@ async def find_or_add(
     tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, now: datetime
 ) -> Contact:
     """The contact with this address; somebody unknown becomes a newcomer with a key of their own."""
-    if (known := await by_address(tx, vault, account, address)) is not None:
-        return known
+    if (existing := await by_address(tx, vault, account, address)) is not None:
+        return existing
     savepoint = await tx.begin_nested()
     person_id = await vault.create(tx, "newcomer", now)
     added = await add(tx, vault, account, audience, address, person_id, now)

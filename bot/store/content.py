@@ -211,9 +211,9 @@ async def put_in_force(tx: Tx, fingerprint: str, revisions: Sequence[int], by: s
             .returning(content_version.c.id)
         )
     ).scalar_one()
-    ours = content_revision.c.id.in_(revisions)
-    await _retire(tx, content_revision.c.state == PUBLISHED, ~ours)
-    new = ours, content_revision.c.state != PUBLISHED
+    chosen = content_revision.c.id.in_(revisions)
+    await _retire(tx, content_revision.c.state == PUBLISHED, ~chosen)
+    new = chosen, content_revision.c.state != PUBLISHED
     await tx.execute(update(content_revision).where(*new).values(state=PUBLISHED, published_at=now))
     await notify(tx, channels.PUBLISHED, content_version.name)
     return added

@@ -75,7 +75,7 @@ async def lock_import(tx: Tx) -> None:
     await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": IMPORT_LOCK})
 
 
-async def known(tx: Tx, external_ids: Collection[str]) -> dict[str, tuple[UUID, bytes]]:
+async def imported(tx: Tx, external_ids: Collection[str]) -> dict[str, tuple[UUID, bytes]]:
     """Which of these were imported before: external id -> (person, digest of their row)."""
     rows = await tx.execute(
         select(doctor.c.external_id, doctor.c.person_id, doctor.c.digest).where(

@@ -85,12 +85,12 @@ async def lock(tx: Tx, people: Sequence[UUID]) -> list[int]:
 
 async def keys(tx: Tx, vault: Vault, people: Sequence[UUID], now: datetime) -> tuple[int, int]:
     """(data keys destroyed, of these once wrapped under the master key alone)."""
-    theirs = data_key.c.person_id.in_(people)
+    owned = data_key.c.person_id.in_(people)
     bare = await tx.execute(
-        select(func.count()).where(theirs, data_key.c.bare, data_key.c.wrapped.is_not(None))
+        select(func.count()).where(owned, data_key.c.bare, data_key.c.wrapped.is_not(None))
     )
     await tx.execute(update(person).where(person.c.id.in_(people)).values(erased_at=now))
-    return await vault.destroy(tx, theirs), int(bare.scalar_one())
+    return await vault.destroy(tx, owned), int(bare.scalar_one())
 
 
 async def contact_keys(tx: Tx, vault: Vault, contact_id: int) -> int:
@@ -111,7 +111,7 @@ async def _count(tx: Tx, statement: Update | Delete) -> int:
     return int((await tx.execute(statement)).rowcount)
 
 
-def _theirs(table: Table, people: Sequence[UUID], contacts: Sequence[int]) -> ColumnElement[bool]:
+def _belongs_to(table: Table, people: Sequence[UUID], contacts: Sequence[int]) -> ColumnElement[bool]:
     return or_(table.c.person_id.in_(people), table.c.contact_id.in_(contacts))
 
 
@@ -159,7 +159,7 @@ async def turns(tx: Tx, ids: Sequence[int], real_now: datetime) -> int:
 
 async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     """Their messages: no words, no findings; what still waited is over."""
-    owned = _theirs(inbox, people, ids)
+    owned = _belongs_to(inbox, people, ids)
     await tx.execute(
         update(inbox)
         .where(owned, inbox.c.state.in_(_UNDER_WAY))
@@ -170,7 +170,7 @@ async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
 
 async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int, int]:
     """(messages without their words, of these cancelled). One being sent this moment cannot be recalled."""
-    owned = _theirs(outbox, people, ids)
+    owned = _belongs_to(outbox, people, ids)
     cancelled = await tx.execute(
         update(outbox)
         .where(owned, outbox.c.state.in_([OutboxState.WAITING.value, OutboxState.HELD.value]))
@@ -186,7 +186,7 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
     """Conversations, offers and what actions returned: removed."""
     return {
-        table.name: await _count(tx, delete(table).where(_theirs(table, people, ids)))
+        table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
         for table in (conversation, offer, effect)
     }
 
@@ -197,7 +197,7 @@ async def consents(tx: Tx, people: Sequence[UUID]) -> int:
 
 async def timers(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     """They end, and so do turns of theirs that had not begun; their references go."""
-    owned = _theirs(timer, people, ids)
+    owned = _belongs_to(timer, people, ids)
     await tx.execute(
         update(occurrence)
         .where(
@@ -215,7 +215,7 @@ async def tasks(
 ) -> tuple[int, int, int]:
     """(tasks without their detail, safety cases kept, other cases kept). What was still open of the rest
     cannot be done any more."""
-    owned = _theirs(task, people, ids)
+    owned = _belongs_to(task, people, ids)
     # A case's words are under a key of nobody.
     case = exists().where(data_key.c.id == task.c.key_id, data_key.c.person_id.is_(None))
     safety, other = case & task.c.kind.in_(SAFETY), case & task.c.kind.not_in(SAFETY)

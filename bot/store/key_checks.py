@@ -39,9 +39,9 @@ async def admit(url: str, folder: Path) -> None:
     try:
         async with db.begin() as tx:
             await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            known = (await tx.execute(select(key_check))).all()
-            if known:
-                _compare(folder, known)
+            checks = (await tx.execute(select(key_check))).all()
+            if checks:
+                _compare(folder, checks)
                 return
             if await _is_empty(tx):
                 make_keys(folder)
@@ -73,11 +73,11 @@ def _key(path: Path) -> bytes:
     return read_tree(path)[:MARK] if path.name == "leaves.key" else path.read_bytes()
 
 
-def _compare(folder: Path, known: Sequence[Any]) -> None:
-    ours = values(folder)
+def _compare(folder: Path, checks: Sequence[Any]) -> None:
+    local = values(folder)
     # A master key that is only prepared may still be on its way to this machine.
-    missing = sorted(row.name for row in known if row.name not in ours and row.state != "prepared")
-    other = sorted(row.name for row in known if ours.get(row.name, row.value) != row.value)
+    missing = sorted(row.name for row in checks if row.name not in local and row.state != "prepared")
+    other = sorted(row.name for row in checks if local.get(row.name, row.value) != row.value)
     if missing or other:
         wrong = [f"{name}.key is missing" for name in missing]
         wrong += [f"{name}.key is another one" for name in other]

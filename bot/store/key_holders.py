@@ -79,19 +79,19 @@ async def report(tx: Tx, keyring: Keyring) -> int:
     """
     keyring.reload()
     gone = await catch_up(tx, keyring)
-    mine = {"host": socket.gethostname(), "folder": str(keyring.folder.absolute()), "pid": os.getpid()}
-    said = {"masters": sorted(keyring.masters), "reported_at": func.now()}
+    holder = {"host": socket.gethostname(), "folder": str(keyring.folder.absolute()), "pid": os.getpid()}
+    state = {"masters": sorted(keyring.masters), "reported_at": func.now()}
     await tx.execute(
         upsert(key_holder)
-        .values(**mine, **said)
-        .on_conflict_do_update(index_elements=["host", "folder", "pid"], set_=said)
+        .values(**holder, **state)
+        .on_conflict_do_update(index_elements=["host", "folder", "pid"], set_=state)
     )
     # What ran here before us; a machine that runs nothing keeps its last word.
     await tx.execute(
         delete(key_holder).where(
-            key_holder.c.host == mine["host"],
-            key_holder.c.folder == mine["folder"],
-            key_holder.c.pid != mine["pid"],
+            key_holder.c.host == holder["host"],
+            key_holder.c.folder == holder["folder"],
+            key_holder.c.pid != holder["pid"],
             key_holder.c.reported_at < func.now() - SILENT,
         )
     )

@@ -51,13 +51,13 @@ def _roles(connection: Connection) -> None:
     missing = [role for role in (WORKER, CONSOLE) if not _acts_as(connection, role)]
     if not missing:
         return
-    known = set(
+    existing = set(
         connection.execute(
             text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:missing)"), {"missing": missing}
         ).scalars()
     )
     login = connection.execute(text("SELECT quote_ident(session_user)")).scalar_one()
-    statements = [f"CREATE ROLE {role} NOLOGIN" for role in missing if role not in known]
+    statements = [f"CREATE ROLE {role} NOLOGIN" for role in missing if role not in existing]
     statements.append(f"GRANT {', '.join(missing)} TO {login}")
     try:
         for statement in statements:
@@ -98,8 +98,8 @@ def _refuse_old(connection: Connection, script: ScriptDirectory) -> None:
     """
     there = connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one()
     version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if there else None
-    known = {revision.revision for revision in script.walk_revisions()}
-    if version is None or (version in known and version != script.get_current_head()):
+    revisions = {revision.revision for revision in script.walk_revisions()}
+    if version is None or (version in revisions and version != script.get_current_head()):
         raise MedrepError(
             Fault.CONFIGURATION,
             "the database is not up to date: run `medrep migrate` with the login that owns it",

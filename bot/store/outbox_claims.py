@@ -108,9 +108,9 @@ async def wake(tx: Tx, now: datetime, business_now: datetime, limit: int) -> int
 async def unserved(tx: Tx, since: datetime, now: datetime, accounts: Collection[Account]) -> list[str]:
     """Note that these accounts are served (real time); others with messages that could have left since then,
     and which no process has served since."""
-    ours = [str(account) for account in accounts]
-    if ours:
-        statement = insert(served).values([{"account": account, "seen_at": now} for account in ours])
+    names = [str(account) for account in accounts]
+    if names:
+        statement = insert(served).values([{"account": account, "seen_at": now} for account in names])
         await tx.execute(statement.on_conflict_do_update(index_elements=["account"], set_={"seen_at": now}))
     recent = select(served.c.account).where(served.c.seen_at > since)
     rows = await tx.execute(

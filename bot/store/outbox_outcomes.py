@@ -83,9 +83,9 @@ async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: 
         },
     )
     await _next_in_line(tx, [row.contact_id for row, _ in rows])
-    ours = frozenset(done.scalars())
-    await occurrences.ended(tx, [row.id for row, _ in rows if row.occurrence_id and row.id in ours])
-    return ours
+    settled = frozenset(done.scalars())
+    await occurrences.ended(tx, [row.id for row, _ in rows if row.occurrence_id and row.id in settled])
+    return settled
 
 
 _SENT = text(

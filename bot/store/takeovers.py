@@ -104,7 +104,7 @@ async def typed(tx: Tx, outbox_id: int, basis: Basis, roles: Collection[str]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConversationMessage:
     """One message of a conversation, as a colleague reads it. `author`: person, bot, or a login."""
 
     at: datetime
@@ -112,7 +112,7 @@ class Said:
     text: str
 
 
-async def conversation(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> list[Said]:
+async def conversation(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> list[ConversationMessage]:
     """What was written on both sides since then, oldest first. Raises MedrepError(ERASED)."""
     received = select(
         literal("in").label("direction"), inbox.c.received_at, inbox.c.id, inbox.c.person_id, inbox.c.body_enc
@@ -130,16 +130,16 @@ async def conversation(tx: Tx, vault: Vault, contact_id: int, since: datetime) -
         if sealed:
             place = "inbox.body" if direction == "in" else "outbox.body"
             body = json.loads(await vault.open_text(tx, person_id, sealed, place))
-            found.append((at, direction, number, _said(at, direction, body)))
-    return [said for *_, said in sorted(found, key=lambda item: item[:3])]
+            found.append((at, direction, number, _message(at, direction, body)))
+    return [message for *_, message in sorted(found, key=lambda item: item[:3])]
 
 
-def _said(at: datetime, direction: str, body: dict[str, object]) -> Said:
+def _message(at: datetime, direction: str, body: dict[str, object]) -> ConversationMessage:
     if direction == "in":
         detail = body["detail"]
         media = detail.get("type", "") if isinstance(detail, dict) else ""
-        return Said(at, "person", str(body["text"]) or f"[{media or 'media'}]")
+        return ConversationMessage(at, "person", str(body["text"]) or f"[{media or 'media'}]")
     parts: list[list[str]] = body["parts"]  # type: ignore[assignment]
     bases = [Basis.parse(basis) for _, basis in parts if basis]
     author = next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
-    return Said(at, author, "\n\n".join(text for text, _ in parts))
+    return ConversationMessage(at, author, "\n\n".join(text for text, _ in parts))

@@ -104,8 +104,8 @@ async def test_conflicts_are_shown_and_change_nothing(
         await export_dialogue(database, home, folder)
     assert (await text_in_force(database)).endswith("# published by b\n")
     assert read_dialogue(folder) == before
-    assert refused.value.theirs == other.fingerprint[:12]
-    done = await import_dialogue(database, home, folder, "a", NOW, over=refused.value.theirs)
+    assert refused.value.replaced == other.fingerprint[:12]
+    done = await import_dialogue(database, home, folder, "a", NOW, over=refused.value.replaced)
     assert done.state == "published"
     assert (await text_in_force(database)).endswith("# mine\n")
 

@@ -92,11 +92,11 @@ def _carry_over(connection: sa.Connection) -> None:
         items = [(section, item) for section in SECTIONS for item in version.body.get(section, [])]
         made = []
         for section, item in items:
-            number, known, body = newest.get((section, item["id"]), (0, 0, None))
+            number, stored, body = newest.get((section, item["id"]), (0, 0, None))
             if body != item:
-                known = _add(connection, section, item, number + 1, version)
-                newest[section, item["id"]] = (number + 1, known, item)
-            made.append(known)
+                stored = _add(connection, section, item, number + 1, version)
+                newest[section, item["id"]] = (number + 1, stored, item)
+            made.append(stored)
         replaced: datetime | None = versions[place + 1].published_at if place + 1 < len(versions) else None
         connection.execute(
             sa.text("UPDATE content_version SET revisions = :made, replaced_at = :replaced WHERE id = :id"),
