@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import current, entry_of, intent, quote, said, say
+from actions.call import current, entry_of, intent, quote, say, words_of
 from actions.cases import follows, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.dialogue.action_calls import Call
@@ -31,8 +31,8 @@ class Answer(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if told := await supplement(dispatcher, call, tracker):
-            return told
+        if addition := await supplement(dispatcher, call, tracker):
+            return addition
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return follows(tracker)
@@ -72,7 +72,7 @@ class Choose(Action):  # type: ignore[misc]
         elif picked == HAND_OVER:
             say(dispatcher, "utter_medical_information_which")
         elif picked == "human":
-            await find_colleague(dispatcher, call, question or said(tracker))
+            await find_colleague(dispatcher, call, question or words_of(tracker))
         elif picked == CHOICES:
             offer(dispatcher, call, [found for key in options if (found := entry_of(call, key))])
         else:
@@ -84,7 +84,7 @@ def _in_words(tracker: Any, options: list[str]) -> str:
     """What an answer to choices picks. A bare no picks nothing; a bare yes picks the only one there is."""
     if intent(tracker) == "affirm":
         return f"entry:{options[0]}" if len(options) == 1 else CHOICES
-    return HAND_OVER if _NONE_OF_THEM.search(said(tracker)) else ""
+    return HAND_OVER if _NONE_OF_THEM.search(words_of(tracker)) else ""
 
 
 async def consult(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
@@ -109,28 +109,28 @@ async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) 
     """Words without a place. A doctor's are looked up, and nothing is handed over without a yes."""
     if tracker.get_slot("adverse_event"):
         return follows(tracker)
-    if told := await supplement(dispatcher, call, tracker):
-        return told
-    known: list[EventType] = []
+    if addition := await supplement(dispatcher, call, tracker):
+        return addition
+    slots: list[EventType] = []
     if call.contact.audience == Audience.DOCTOR:
         question, decision = decide(call, tracker)
-        known = remember(decision, question)
+        slots = remember(decision, question)
         if decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
-            return [*known, *propose(dispatcher, decision)]
+            return [*slots, *propose(dispatcher, decision)]
         if decision.route != Route.NONE or decision.drugs:
-            return [*known, *await reply(dispatcher, call, decision, question)]
+            return [*slots, *await reply(dispatcher, call, decision, question)]
     elif next(tracker.get_latest_entity_values("symptom"), None):
         say(dispatcher, "utter_patient_unwell")
         return [SlotSet("pending", None)]
     say(dispatcher, "utter_out_of_scope" if intent(tracker) == "out_of_scope" else "utter_fallback")
-    return [*known, SlotSet("pending", None)]
+    return [*slots, SlotSet("pending", None)]
 
 
 def decide(call: Call, tracker: Any) -> tuple[str, Decision]:
     """The question as understood and what approved content says to it; a follow-up is about the product last
     spoken of, or asks of another what was asked before."""
     index, product = call.services.published.index, str(tracker.get_slot("product") or "")
-    question = index.resumed(said(tracker), str(tracker.get_slot("asked") or ""))
+    question = index.resumed(words_of(tracker), str(tracker.get_slot("asked") or ""))
     return question, index.decide(question, call.contact.audience, call.now, last_product=product)
 
 

@@ -35,7 +35,7 @@ def current() -> Call:
     return _call.get()
 
 
-def said(tracker: Any) -> str:
+def words_of(tracker: Any) -> str:
     """The person's words, whole."""
     return str(tracker.latest_message.get("text") or "")
 

@@ -10,7 +10,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import consult, decide, fall_back, remember, show
-from actions.call import ask, current, intent, said, say
+from actions.call import ask, current, intent, say, words_of
 from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.knowledge import Route
@@ -38,7 +38,7 @@ class MedicalInformation(Action):  # type: ignore[misc]
         return "action_medical_information"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call, question = current(), said(tracker)
+        call, question = current(), words_of(tracker)
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return []
@@ -60,7 +60,7 @@ class HandOver(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         response = "utter_complain" if intent(tracker) == "complain" else "utter_human"
-        await find_colleague(dispatcher, current(), said(tracker), response)
+        await find_colleague(dispatcher, current(), words_of(tracker), response)
         return []
 
 
@@ -76,18 +76,18 @@ class AdverseEvent(Action):  # type: ignore[misc]
         doctor, screened = call.contact.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
         if doctor and not screened and decide(call, tracker)[1].off_label:
             return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
-        if doctor and not screened and no_case(said(tracker)):
+        if doctor and not screened and no_case(words_of(tracker)):
             return await fall_back(dispatcher, call, tracker)
         if not screened:
-            await record(call, said(tracker))
+            await record(call, words_of(tracker))
             say(dispatcher, "utter_adverse_event")
-        if not doctor or not ASKS.search(said(tracker)):
+        if not doctor or not ASKS.search(words_of(tracker)):
             return [SlotSet("case", True)]
         question, decision = decide(call, tracker)
         if decision.route != Route.ANSWER or decision.entry is None:
             return [SlotSet("case", True)]
-        known = [SlotSet("case", True), *remember(decision, question)]
-        return [*known, *show(dispatcher, call, decision.entry)]
+        slots = [SlotSet("case", True), *remember(decision, question)]
+        return [*slots, *show(dispatcher, call, decision.entry)]
 
 
 class OwnReport(Action):  # type: ignore[misc]
@@ -100,8 +100,8 @@ class OwnReport(Action):  # type: ignore[misc]
         call = current()
         if call.contact.audience == Audience.DOCTOR:
             return await fall_back(dispatcher, call, tracker)
-        if told := await supplement(dispatcher, call, tracker):
-            return told
+        if addition := await supplement(dispatcher, call, tracker):
+            return addition
         say(dispatcher, OWN_REPORTS[intent(tracker)])
         return follows(tracker)
 
@@ -118,6 +118,6 @@ class Feedback(Action):  # type: ignore[misc]
             return []
         call = current()
         about = tracker.get_slot("last_entry") or ""
-        await ask(call, Kind.FEEDBACK, said(tracker), mark=f"[{about}] ")
+        await ask(call, Kind.FEEDBACK, words_of(tracker), mark=f"[{about}] ")
         say(dispatcher, "utter_feedback_sorry")
         return []

@@ -8,7 +8,7 @@ from typing import Any
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import ask, said, say
+from actions.call import ask, say, words_of
 from bot.dialogue.action_calls import Call
 from bot.tasks import Kind
 
@@ -29,7 +29,7 @@ async def record(call: Call, words: str) -> None:
 async def supplement(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
     """Right after an adverse event, the details that were asked for go to the same colleague, who else would
     never read them. Empty when these words are something else."""
-    words = said(tracker)
+    words = words_of(tracker)
     if not tracker.get_slot("case") or tracker.get_slot("adverse_event"):
         return []
     if ASKS.search(words) or not _DETAILS.search(words):

@@ -25,7 +25,7 @@ async def find_colleague(
     dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
 ) -> None:
     """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
-    known = await add_to_open(
+    existing = await add_to_open(
         call.tx,
         call.services.vault,
         Kind.HAND_OVER,
@@ -33,5 +33,5 @@ async def find_colleague(
         contact=call.contact,
         detail=detail[:LONGEST],
     )
-    due = known[1] if known else await ask(call, Kind.HAND_OVER, detail)
+    due = existing[1] if existing else await ask(call, Kind.HAND_OVER, detail)
     say(dispatcher, response, rep=call.standing.rep or ON_DUTY, due=spoken_time(due))

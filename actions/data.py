@@ -10,7 +10,7 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import ask, current, intent, said, say, spoken_time
+from actions.call import ask, current, intent, say, spoken_time, words_of
 from bot.dialogue.action_calls import Call
 from bot.people import stop
 from bot.tasks import Kind
@@ -32,7 +32,7 @@ class Privacy(Action):  # type: ignore[misc]
         return "action_privacy"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        await register(dispatcher, current(), intent(tracker), said(tracker))
+        await register(dispatcher, current(), intent(tracker), words_of(tracker))
         return []
 
 
@@ -67,7 +67,7 @@ class Resume(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if _NO.search(said(tracker)):  # heard wrongly, it would turn a stop into its opposite
+        if _NO.search(words_of(tracker)):  # heard wrongly, it would turn a stop into its opposite
             await stop.stop(call.tx, call.contact, call.now)
         elif call.contact.stopped_at is None:
             return await fall_back(dispatcher, call, tracker)

@@ -89,8 +89,8 @@ class Host:
         except ActionNotFoundException:
             return web.json_response({"error": "unknown action", "action_name": name}, status=404)
         except ActionExecutionRejection as rejected:
-            said = {"error": str(rejected), "action_name": rejected.action_name}
-            return web.json_response(said, status=400)
+            refusal = {"error": str(rejected), "action_name": rejected.action_name}
+            return web.json_response(refusal, status=400)
         except MedrepError as error:
             log.warning("action.failed", action=name, turn=str(turn_id), fault=str(error.fault))
             return web.json_response({"error": str(error.fault), "action_name": name}, status=500)

@@ -9,7 +9,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import current, intent, said, say
+from actions.call import current, intent, say, words_of
 from actions.colleagues import find_colleague
 from actions.data import RESPONSES as DATA_REQUESTS
 from actions.data import register
@@ -42,14 +42,14 @@ class ValidateVerifyForm(Action):  # type: ignore[misc]
         if call.standing.verified:  # a colleague confirmed them while the form was still open
             return [SlotSet("requested_slot", None)]
         if intent(tracker) == "ask_human":
-            await find_colleague(dispatcher, call, said(tracker))
+            await find_colleague(dispatcher, call, words_of(tracker))
         elif intent(tracker) in DATA_REQUESTS:
-            await register(dispatcher, call, intent(tracker), said(tracker))
-        known = _parts(tracker)
-        plain = {part: value.removeprefix(TRIED) for part, value in known.items()}
-        if found := parse(said(tracker), plain):
-            known = plain | found
-        return [SlotSet(f"verify_{part}", known.get(part)) for part in PARTS]
+            await register(dispatcher, call, intent(tracker), words_of(tracker))
+        parts = _parts(tracker)
+        plain = {part: value.removeprefix(TRIED) for part, value in parts.items()}
+        if found := parse(words_of(tracker), plain):
+            parts = plain | found
+        return [SlotSet(f"verify_{part}", parts.get(part)) for part in PARTS]
 
 
 class Verify(Action):  # type: ignore[misc]
