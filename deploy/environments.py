@@ -55,10 +55,10 @@ def _environment() -> dict[str, str]:
 
 def digest(python: str, sources: Sequence[bytes]) -> str:
     """What an environment is filled from: its Python, the sources, its place (it cannot be moved)."""
-    said = hashlib.sha256(f"{python}\0{ROOT}\0".encode())
+    total = hashlib.sha256(f"{python}\0{ROOT}\0".encode())
     for source in sources:
-        said.update(hashlib.sha256(source).digest())
-    return said.hexdigest()
+        total.update(hashlib.sha256(source).digest())
+    return total.hexdigest()
 
 
 def fill(venv: Path, sources: Sequence[bytes], create: Callable[[], None], sync: Callable[[], None]) -> None:
@@ -104,8 +104,8 @@ def make_app() -> None:
 
 def _package() -> bytes:
     """What of pyproject.toml the installation depends on (most of that file is for the linters)."""
-    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    kept = [said["build-system"], said["project"], said["tool"]["setuptools"]]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    kept = [project["build-system"], project["project"], project["tool"]["setuptools"]]
     return json.dumps(kept, sort_keys=True).encode()
 
 

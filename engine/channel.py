@@ -73,7 +73,7 @@ class TurnChannel(InputChannel):  # type: ignore[misc]
 def install_errors(app: Sanic) -> None:
     """Every error as JSON. What is logged and answered holds no text of a request."""
 
-    async def known(_: Request, error: EngineError) -> HTTPResponse:
+    async def engine_error(_: Request, error: EngineError) -> HTTPResponse:
         if error.code.status == 500:
             log.warning("failed", extra={"code": error.code.word, "detail": error.detail})
         return _error(error.code, error.detail)
@@ -93,7 +93,7 @@ def install_errors(app: Sanic) -> None:
         log.error("failed", extra={"code": "engine_failed", "error": type(cause).__name__, "where": where})
         return _error(Code.ENGINE_FAILED, type(cause).__name__)
 
-    app.error_handler.add(EngineError, known)
+    app.error_handler.add(EngineError, engine_error)
     app.error_handler.add(SanicException, sanic)
     app.error_handler.add(Exception, unknown)
 

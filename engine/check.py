@@ -35,14 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     quiet.prepare()
     data = given.data.resolve()
     out = given.out.resolve() if given.out else None
-    valid, told = validate(data)
+    valid, messages = validate(data)
     nlu = None
     if valid:
         try:
             nlu = held_out(data)
         except TrainingFailed as error:  # what only training finds: rules that contradict each other
-            valid, told = False, [*told, str(error)]
-    report = {"valid": valid, "warnings": told, "nlu": nlu}
+            valid, messages = False, [*messages, str(error)]
+    report = {"valid": valid, "warnings": messages, "nlu": nlu}
     text = json.dumps(report, ensure_ascii=False, indent=1)
     if out:
         out.write_text(text, encoding="utf-8")
@@ -65,8 +65,8 @@ def validate(data: Path) -> tuple[bool, list[str]]:
             validate_files(fail_on_warnings=False, max_history=None, importer=importer)
         except SystemExit:
             valid = False
-    told = {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
-    return valid, sorted(told)
+    messages = {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
+    return valid, sorted(messages)
 
 
 def held_out(data: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def held_out(data: Path) -> dict[str, Any]:
 
     os.chdir(data)
     nlu = TrainingDataImporter.load_from_config("config.yml", "domain.yml", ["data/nlu"]).get_nlu_data()
-    known, unknown = nlu.train_test_split(TRAINED_ON, random_seed=SEED)
+    trained, unseen = nlu.train_test_split(TRAINED_ON, random_seed=SEED)
     with TemporaryDirectory() as folder:
         part = Path(folder) / "part"
         for name in ("domain.yml", "config.yml"):
@@ -89,15 +89,15 @@ def held_out(data: Path) -> dict[str, Any]:
         for name in ("rules", "stories", "lexicon"):
             if (data / "data" / name).exists():  # a dialogue need not have stories
                 shutil.copytree(data / "data" / name, part / "data" / name)
-        (part / "data" / "nlu" / "known.yml").write_text(known.nlu_as_yaml(), encoding="utf-8")
+        (part / "data" / "nlu" / "known.yml").write_text(trained.nlu_as_yaml(), encoding="utf-8")
         model = Path(folder) / "model.tar.gz"
         train(part, model)
         processor = TurnProcessor(model, ActionServer("http://127.0.0.1:9/", ""))
         os.chdir(data)  # the folder it trained in is about to go
     asked = [
-        (example.get(INTENT), processor.understand(example.get(TEXT))) for example in unknown.intent_examples
+        (example.get(INTENT), processor.understand(example.get(TEXT))) for example in unseen.intent_examples
     ]
-    return {"trained_on": len(known.intent_examples), **_scores(asked)}
+    return {"trained_on": len(trained.intent_examples), **_scores(asked)}
 
 
 def _scores(asked: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:

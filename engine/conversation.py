@@ -41,22 +41,24 @@ class Tracker(DialogueStateTracker):  # type: ignore[misc]
         ignore_rule_only_turns: bool = False,
         rule_only_data: dict[str, Any] | None = None,
     ) -> list[State]:
-        known: dict[Any, list[State]] = self.__dict__.setdefault("_past_states", {})
+        computed: dict[Any, list[State]] = self.__dict__.setdefault("_past_states", {})
         # Events are only ever appended; a follow-up action alone changes what is hidden, without an event.
         key = len(self.events), self.followup_action, omit_unset_slots, ignore_rule_only_turns
-        if key not in known:
-            known[key] = super().past_states(domain, omit_unset_slots, ignore_rule_only_turns, rule_only_data)
+        if key not in computed:
+            computed[key] = super().past_states(
+                domain, omit_unset_slots, ignore_rule_only_turns, rule_only_data
+            )
         # Featurizers take things out of the states they are given.
-        return [{name: dict(sub) for name, sub in state.items()} for state in known[key]]
+        return [{name: dict(sub) for name, sub in state.items()} for state in computed[key]]
 
 
 def restore(domain: Domain, contact: str, events: list[dict[str, Any]]) -> DialogueStateTracker:
     """The tracker these events lead to. Raises EngineError(BAD_REQUEST)."""
     try:
-        known = [EVENTS[event["event"]]._from_parameters(event) for event in events]
+        parsed = [EVENTS[event["event"]]._from_parameters(event) for event in events]
     except Exception:
         raise EngineError(Code.BAD_REQUEST, "conversation: unreadable events") from None
-    return Tracker.from_events(contact, known, slots=domain.slots, domain=domain)
+    return Tracker.from_events(contact, parsed, slots=domain.slots, domain=domain)
 
 
 def store(domain: Domain, tracker: DialogueStateTracker) -> list[dict[str, Any]]:

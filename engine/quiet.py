@@ -35,14 +35,14 @@ class JsonLines(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        ours = record.name.startswith("engine")
-        extra = {key: value for key, value in vars(record).items() if key not in USUAL} if ours else {}
+        own_record = record.name.startswith("engine")
+        extra = {key: value for key, value in vars(record).items() if key not in USUAL} if own_record else {}
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{record.msecs:03.0f}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage() if ours else f"{record.module}:{record.lineno}",
+            "event": record.getMessage() if own_record else f"{record.module}:{record.lineno}",
             **extra,
         }
         if record.exc_info and record.exc_info[0]:

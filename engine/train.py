@@ -55,9 +55,9 @@ def train(data: Path, out: Path) -> None:
         from rasa import model_training  # noqa: PLC0415 - slow, and reads the environment set above
 
         _say("training")
-        told = io.StringIO()  # Rasa's own report is told only when it matters
+        report = io.StringIO()  # Rasa's own report is told only when it matters
         try:
-            with contextlib.redirect_stdout(told):
+            with contextlib.redirect_stdout(report):
                 result = model_training.train(
                     domain="domain.yml",
                     config="config.yml",
@@ -67,9 +67,9 @@ def train(data: Path, out: Path) -> None:
                     fixed_model_name="model",
                 )
         except Exception as error:
-            raise TrainingFailed(f"{_root(error)} {told.getvalue()}".strip()) from error
+            raise TrainingFailed(f"{_root(error)} {report.getvalue()}".strip()) from error
         if result.code != 0 or not result.model:
-            raise TrainingFailed(told.getvalue().strip())
+            raise TrainingFailed(report.getvalue().strip())
         Path(result.model).replace(out)
 
 

@@ -55,8 +55,8 @@ class Account(BaseModel):
         """The template of that id, if this account has it."""
         for use in self.templates.values():
             if use.id == template_id:
-                known = {template.id: template for template in TEMPLATES}.get(template_id)
-                return known or DemoTemplate(use.id, "通知", {key: key for key in use.fields.values()})
+                predefined = {template.id: template for template in TEMPLATES}.get(template_id)
+                return predefined or DemoTemplate(use.id, "通知", {key: key for key in use.fields.values()})
         return None
 
 
@@ -103,6 +103,6 @@ def _table(name: str, audience: str, api_base: str) -> str:
     for template in TEMPLATES:
         if template.audience == audience:
             lines += [f"[wechat.{name}.templates.{template.purpose}]", f'id = "{template.id}"']
-            pairs = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in template.uses.items())
+            pairs = ", ".join(f'{key} = "{field}"' for key, field in template.uses.items())
             lines.append(f"fields = {{ {pairs} }}")
     return "\n".join(lines) + "\n"

@@ -88,7 +88,7 @@ class Control:
 
     async def tokens(self, request: web.Request) -> Any:
         change = await read(request, TokensChange)
-        self._known(change.account)
+        self._require_account(change.account)
         if change.lifetime is not None:
             self._double.tokens.lifetime = change.lifetime
         ended = change.end or change.revoke
@@ -96,7 +96,7 @@ class Control:
 
     async def raw(self, request: web.Request) -> Any:
         raw = await read(request, Raw)
-        self._known(raw.account)
+        self._require_account(raw.account)
         letter = Letter(self._double.accounts[raw.account], raw.openid, raw.xml, audible=False)
         outcome = self._double.delivery.send(letter)
         return {"outcome": await outcome if raw.wait else None}
@@ -104,7 +104,7 @@ class Control:
     async def verify(self, request: web.Request) -> Any:
         """The platform's URL verification, as when the address is saved in its console."""
         name = (await read(request, Which)).account
-        self._known(name)
+        self._require_account(name)
         return {"verified": await self._double.delivery.verify_url(self._double.accounts[name])}
 
     async def log(self, request: web.Request) -> Any:
@@ -126,6 +126,6 @@ class Control:
         self._double.world.reset()
         return {"reset": True}
 
-    def _known(self, account: str) -> None:
+    def _require_account(self, account: str) -> None:
         if account not in self._double.accounts:
             raise refused(404, f"no account {account!r}")

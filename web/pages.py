@@ -66,13 +66,13 @@ class Pages:
     async def readyz(self, request: web.Request) -> web.Response:
         """Database and engine model are ready; 503 names what is not."""
         database, model = await asyncio.gather(self._database(), self._engine.ready())
-        said = {
+        checks = {
             "database": database,
             "engine": model is not None,
             "model": (model or "")[:12],
             "content": self._services.published.ready,
         }
-        return web.json_response(said, status=200 if all(said.values()) else 503)
+        return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
     async def _database(self) -> bool:
         try:

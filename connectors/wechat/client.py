@@ -212,8 +212,8 @@ def _judged(status: int, answer: dict[str, Any] | None) -> dict[str, Any]:
         return answer
     if answer is not None and errcode != 0 and (status == 200 or 400 <= status < 500):
         raise refusal(answer["errcode"], answer.get("errmsg"))
-    said = "without an errcode" if errcode is None else f"with errcode {errcode}"
-    raise MedrepError(_fault(status), f"HTTP {status} {said}")
+    errcode_text = "without an errcode" if errcode is None else f"with errcode {errcode}"
+    raise MedrepError(_fault(status), f"HTTP {status} {errcode_text}")
 
 
 def _fault(status: int) -> Fault:

@@ -82,8 +82,8 @@ class WeChat:
 
     def template_fields(self, template: str) -> frozenset[str] | None:
         """Our names of this template's fields; None: the account has no such template."""
-        known = self._settings.templates.get(template)
-        return None if known is None else frozenset(known.fields)
+        configured = self._settings.templates.get(template)
+        return None if configured is None else frozenset(configured.fields)
 
     async def template(
         self, address: str, template: str, fields: Mapping[str, str], *, client_msg_id: str
@@ -94,20 +94,20 @@ class WeChat:
         AMBIGUOUS one may be repeated in that time. The outcome arrives later as a RECEIPT whose detail
         holds this `platform_id`. Raises MedrepError: CONFIGURATION, BAD_INPUT, or a sending Fault.
         """
-        known = self._settings.templates.get(template)
-        if known is None:
+        configured = self._settings.templates.get(template)
+        if configured is None:
             raise MedrepError(Fault.CONFIGURATION, f"{self.account} has no template {template!r}")
-        if set(fields) != set(known.fields):
-            raise MedrepError(Fault.BAD_INPUT, f"template {template!r} takes {sorted(known.fields)}")
+        if set(fields) != set(configured.fields):
+            raise MedrepError(Fault.BAD_INPUT, f"template {template!r} takes {sorted(configured.fields)}")
         if not CLIENT_MSG_ID.fullmatch(client_msg_id):
             raise MedrepError(Fault.BAD_INPUT, "client_msg_id is not up to 64 of [0-9A-Za-z_-]")
         for name, value in fields.items():
             _check_field(name, value)
         body = {
             "touser": address,
-            "template_id": known.id,
+            "template_id": configured.id,
             "client_msg_id": client_msg_id,
-            "data": {known.fields[name]: {"value": value} for name, value in fields.items()},
+            "data": {configured.fields[name]: {"value": value} for name, value in fields.items()},
         }
         answer = await self.api.call("/cgi-bin/message/template/send", body)
         return Receipt(platform_id=str(answer.get("msgid") or ""))

@@ -100,7 +100,7 @@ def _text(fields: dict[str, str], account: Account, now: datetime) -> Inbound:
 
 def _media(kind: str, fields: dict[str, str], account: Account, now: datetime) -> Inbound:
     words = fields.get("Recognition", "") if kind == "voice" else ""
-    detail = {ours: fields[theirs] for theirs, ours in MEDIA[kind].items() if fields.get(theirs)}
+    detail = {name: fields[field] for field, name in MEDIA[kind].items() if fields.get(field)}
     return Inbound(
         account=account,
         address=fields["FromUserName"],
@@ -124,7 +124,7 @@ def _event(fields: dict[str, str], account: Account, now: datetime) -> Inbound |
         detail = {"platform_id": _report_id(fields), "status": status, "delivered": status == "success"}
     else:
         kind = InboundKind.EVENT
-        detail = {ours: fields[theirs] for theirs, ours in EVENT_DETAIL.items() if fields.get(theirs)}
+        detail = {name: fields[field] for field, name in EVENT_DETAIL.items() if fields.get(field)}
     return Inbound(
         account=account,
         address=fields["FromUserName"],
