@@ -73,9 +73,9 @@ class Service:
                 stderr=output,
                 start_new_session=True,
             )
-        while READY not in (said := self._output.read_text(encoding="utf-8")):
-            assert self._process.poll() is None, said
-            assert time.perf_counter() - began < READY_SECONDS, said
+        while READY not in (console := self._output.read_text(encoding="utf-8")):
+            assert self._process.poll() is None, console
+            assert time.perf_counter() - began < READY_SECONDS, console
             time.sleep(0.05)
         return time.perf_counter() - began
 
@@ -148,7 +148,7 @@ class Clinic:
 
     async def one(self, http: aiohttp.ClientSession, openid: str, text: str, number: int) -> str:
         """The passive reply to one message; "" when the platform got its bare acknowledgement."""
-        return await said(http, self.service.url, self.platform, openid, text, number)
+        return await exchange(http, self.service.url, self.platform, openid, text, number)
 
     def memory(self) -> dict[str, float]:
         """Megabytes of resident memory by part; pages the database shares count in each process of it."""
@@ -159,14 +159,14 @@ class Clinic:
         return parts
 
 
-async def said(
+async def exchange(
     http: aiohttp.ClientSession, url: str, platform: Platform, openid: str, text: str, number: int
 ) -> str:
     """The passive reply of the service at `url` to one signed message; "" for a bare `success`."""
     path, body = platform.letter(openid, text, number)
     async with http.post(url + path, data=body, headers={"Content-Type": "text/xml"}) as answer:
         assert answer.status == 200, answer.status
-        return platform.said(await answer.read())
+        return platform.passive_text(await answer.read())
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import yaml
 
-from bench.sides import Ours, Side, Stock, ours, stock
+from bench.sides import Ours, Side, Stock, our_engine, stock
 from bench.stock_model import EPOCHS, trained
 from bench.table import Figure, at_least, at_most
 from bench.turns import ACTIONS_PER_TALK, Timing, block
@@ -41,16 +41,16 @@ async def main(*, quick: bool, epochs: int = EPOCHS) -> list[Figure]:
             timeout = aiohttp.ClientTimeout(total=120)
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http,
-                ours(cluster, home, model, needed, http) as mine,
-                stock(cluster, home, archive, http) as theirs,
+                our_engine(cluster, home, model, needed, http) as engine,
+                stock(cluster, home, archive, http) as stock_engine,
             ):
-                return await _compare(mine, theirs, blocks, talks)
+                return await _compare(engine, stock_engine, blocks, talks)
         finally:
             await cluster.stop()
 
 
-async def _compare(mine: Ours, theirs: Stock, blocks: int, talks: int) -> list[Figure]:
-    sides: dict[str, Side] = {"ours": mine, "stock": theirs}
+async def _compare(engine: Ours, stock_engine: Stock, blocks: int, talks: int) -> list[Figure]:
+    sides: dict[str, Side] = {"ours": engine, "stock": stock_engine}
     timings = {(name, clients): Timing() for name in sides for clients in CLIENTS}
     numbers = {name: count() for name in sides}
 
@@ -85,15 +85,18 @@ async def _compare(mine: Ours, theirs: Stock, blocks: int, talks: int) -> list[F
             ),
             Figure(f"{name}: start-up", f"{side.brain.ready:.1f} s; action host {side.host.ready:.1f} s"),
         ]
-    return figures + await _accuracy(mine, theirs)
+    return figures + await _accuracy(engine, stock_engine)
 
 
-async def _accuracy(mine: Ours, theirs: Stock) -> list[Figure]:
+async def _accuracy(engine: Ours, stock_engine: Stock) -> list[Figure]:
     """Whose first intent is right on phrasings that neither was trained on."""
     cases = held_out()
     texts = [text for text, _ in cases]
     right = {}
-    for name, answers in (("ours", await mine.intents(texts)), ("stock", await theirs.intents(texts))):
+    for name, answers in (
+        ("ours", await engine.intents(texts)),
+        ("stock", await stock_engine.intents(texts)),
+    ):
         right[name] = sum(got == meant for got, (_, meant) in zip(answers, cases, strict=True)) / len(cases)
     return [
         Figure("intents held out, stock", f"{right['stock']:.1%} of {len(cases)}"),

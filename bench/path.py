@@ -17,7 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.clinic import ACCOUNT, Clinic, clinic, said
+from bench.clinic import ACCOUNT, Clinic, clinic, exchange
 from bench.processes import Machine, Running, running
 from bench.sides import APP_PYTHON, SENTENCE, Ours, Stock, alone, stock
 from bench.stock_model import EPOCHS, trained
@@ -55,7 +55,7 @@ class Plain:
     numbers: count[int]
 
     async def say(self, talk: int, text: str, action: str) -> None:
-        answer = await said(
+        answer = await exchange(
             self.http, self.url, self.platform, f"oPlain{talk:022d}", text, next(self.numbers)
         )
         assert answer, (text, "no reply on its connection")
@@ -88,7 +88,7 @@ async def plain(place: Clinic, rasa: Stock, http: aiohttp.ClientSession) -> Asyn
     account = read_accounts(place.home / "sandbox.toml").wechat[ACCOUNT]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    told = {
+    environment = {
         **plain_environment(),
         "PLAIN_PORT": str(port),
         "PLAIN_PATH": place.platform.path,
@@ -98,7 +98,7 @@ async def plain(place: Clinic, rasa: Stock, http: aiohttp.ClientSession) -> Asyn
         "PLAIN_APP_ID": account.app_id,
     }
     command = [str(APP_PYTHON), "-m", "bench.plain_bot"]
-    async with running(command, told, place.home / "plain-bot.log", http, f"{url}/") as bot:
+    async with running(command, environment, place.home / "plain-bot.log", http, f"{url}/") as bot:
         yield Plain(http, url, place.platform, rasa, bot, count(FIRST_MSG_ID))
 
 

@@ -53,12 +53,12 @@ class Machine:
 
     def __init__(self) -> None:
         self._load = os.getloadavg()[0]
-        self._at, self._busy, self._ours = self._now()
+        self._at, self._busy, self._cpu = self._now()
 
     def others(self) -> float:
         """Cores that were busy with what is not ours."""
-        at, busy, ours = self._now()
-        return max(0.0, (busy - self._busy - ours + self._ours) / (at - self._at))
+        at, busy, cpu_seconds = self._now()
+        return max(0.0, (busy - self._busy - cpu_seconds + self._cpu) / (at - self._at))
 
     def __str__(self) -> str:
         return f"load {self._load:.1f} before, others {self.others():.2f} cores"

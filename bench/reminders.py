@@ -42,7 +42,7 @@ def insert_row(number: int) -> None:
         )
 
 
-async def ours(url: str, home: Path, plans: int) -> float:
+async def timer_rate(url: str, home: Path, plans: int) -> float:
     """Rows a second from due plan to outbox row, occurrence and next due time."""
     make_keys(home / "keys")
     db, clock = Database(url, evidence_key=evidence_key(home / "keys")), Clock()
@@ -90,7 +90,7 @@ async def ours(url: str, home: Path, plans: int) -> float:
     return plans / seconds
 
 
-def theirs(url: str, jobs: int) -> tuple[float, float]:
+def apscheduler_rates(url: str, jobs: int) -> tuple[float, float]:
     """Jobs a second added, and fired with one row written each."""
     global _engine  # noqa: PLW0603 - see above
     _engine = create_engine(psycopg_url(url), pool_size=10)
@@ -130,14 +130,14 @@ async def main(*, quick: bool) -> list[Figure]:
         await cluster.start()
         try:
             migrate(cluster.url("medrep_owner"))
-            mine = await ours(cluster.url(), home, plans)
-            added, fired = await asyncio.to_thread(theirs, cluster.url("medrep_owner"), jobs)
+            reminders = await timer_rate(cluster.url(), home, plans)
+            added, fired = await asyncio.to_thread(apscheduler_rates, cluster.url("medrep_owner"), jobs)
         finally:
             await cluster.stop()
     return [
-        Figure("ours, due to outbox", f"{mine:,.0f} reminders/s  n={plans:,}"),
+        Figure("ours, due to outbox", f"{reminders:,.0f} reminders/s  n={plans:,}"),
         Figure(
             "APScheduler, SQLAlchemy job store", f"{fired:,.0f} fired/s, {added:,.0f} added/s  n={jobs:,}"
         ),
-        at_least("reminders/s, ours to APScheduler", mine / fired, 20),
+        at_least("reminders/s, ours to APScheduler", reminders / fired, 20),
     ]

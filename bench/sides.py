@@ -105,12 +105,12 @@ class Ours:
 
 
 @asynccontextmanager
-async def ours(
+async def our_engine(
     cluster: Cluster, home: Path, model: Path, talks: int, http: aiohttp.ClientSession
 ) -> AsyncIterator[Ours]:
     """Our engine and our action host, with `talks` conversations of turns prepared."""
     engine_port, actions_port = free_port(), free_port()
-    told = {
+    variables = {
         **plain_environment(),
         "BENCH_SENTENCE": SENTENCE,
         "MEDREP_HOME": str(home),
@@ -127,14 +127,16 @@ async def ours(
         host = await stack.enter_async_context(
             running(
                 [str(APP_PYTHON), "-m", "bench.host"],
-                told,
+                variables,
                 home / "host.log",
                 http,
                 f"http://127.0.0.1:{actions_port}/",
             )
         )
         brain = await stack.enter_async_context(
-            running([str(PYTHON), "-m", "engine"], told, home / "engine.log", http, f"{url}/ready", TOKEN)
+            running(
+                [str(PYTHON), "-m", "engine"], variables, home / "engine.log", http, f"{url}/ready", TOKEN
+            )
         )
         turns = await _prepare(cluster.url(), home, talks)
         yield Ours(http, url, cluster.url(), brain, host, turns)
@@ -147,7 +149,7 @@ async def alone(home: Path, model: Path, talks: int, http: aiohttp.ClientSession
     await cluster.start()
     try:
         migrate(cluster.url("medrep_owner"))
-        async with ours(cluster, home, model, talks, http) as side:
+        async with our_engine(cluster, home, model, talks, http) as side:
             yield side
     finally:
         await cluster.stop()
@@ -227,7 +229,7 @@ async def stock(
     (folder / "endpoints.yml").write_text(json.dumps(_endpoints(database, actions_port)), encoding="utf-8")
     (folder / "credentials.yml").write_text(yaml.safe_dump({"rest": None}), encoding="utf-8")
     rasa = [str(PYTHON), "-m", "rasa", "run"]
-    told = {
+    variables = {
         **environment(),
         "PYTHONPATH": str(ROOT),
         "BENCH_SENTENCE": SENTENCE,
@@ -247,10 +249,10 @@ async def stock(
     async with AsyncExitStack() as stack:
         health = f"http://127.0.0.1:{actions_port}/health"
         host = await stack.enter_async_context(
-            running([*rasa, *act], told, home / "stock-host.log", http, health)
+            running([*rasa, *act], variables, home / "stock-host.log", http, health)
         )
         brain = await stack.enter_async_context(
-            running([*rasa, *serve], told, home / "stock.log", http, f"{url}/status")
+            running([*rasa, *serve], variables, home / "stock.log", http, f"{url}/status")
         )
         yield Stock(http, url, database, brain, host)
 

@@ -56,7 +56,7 @@ class Platform:
         )
         return f"{self.path}?{urlencode(query)}", body.encode()
 
-    def said(self, body: bytes) -> str:
+    def passive_text(self, body: bytes) -> str:
         """The text of a passive reply; "" for the bare acknowledgement. Fails on a wrong signature."""
         if body == b"success":
             return ""
