@@ -19,6 +19,12 @@ from tests.stage import DOCTORS, RETRY_WAIT, Stage
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"
 
 
+async def let_us_push(stage: Stage) -> None:
+    """They clicked something, and that is over."""
+    await stage.phone.send(type="event", event="CLICK", wait=True)
+    await stage.write("UPDATE inbox SET state = 'done'")
+
+
 async def via(stage: Stage) -> list[str]:
     return [item["via"] for item in await stage.phone.replies()]
 
@@ -117,7 +123,7 @@ async def test_a_hung_up_connection_is_made_good_by_a_push(stage: Stage) -> None
 
 
 async def test_a_broken_write_waits_for_a_retry_and_is_then_pushed(stage: Stage) -> None:
-    await stage.phone.send(type="event", event="SCAN", wait=True)  # the platform lets us push
+    await let_us_push(stage)
     inbound = _picture(stage, "m:1")
     async with stage.running():
         reply = await _offered(stage, inbound)
@@ -157,7 +163,7 @@ async def test_without_a_retry_it_is_uncertain_and_a_person_is_told(stage: Stage
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05])
 async def test_a_cancelled_wait_gives_the_reply_back(stage: Stage, after: float) -> None:
     """The connector stops waiting at 4.5 s and says `success`: then nobody but the loop can send it."""
-    await stage.phone.send(type="event", event="SCAN", wait=True)  # the platform lets us push
+    await let_us_push(stage)
     stage.gateway._passive_wait = timedelta(minutes=1)
     accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
     while await stage.workers.turn():
@@ -214,9 +220,7 @@ async def test_an_end_that_was_never_told_is_found_by_looking(stage: Stage) -> N
 
 async def test_a_whole_turn_costs_few_statements(stage: Stage) -> None:
     """From the accepted message to the recorded reply; a timed test would tell nothing on a busy machine."""
-    await stage.phone.send(type="event", event="SCAN", wait=True)
-    while await stage.workers.turn():
-        pass
+    await let_us_push(stage)
     stage.gateway._passive_wait = timedelta(minutes=1)
     with statements(stage) as accepting:
         accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
