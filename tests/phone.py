@@ -12,13 +12,13 @@ import aiohttp
 
 @dataclass
 class Phone:
-    """One follower of a sandbox account. `heard` counts what was read so far."""
+    """One follower of a sandbox account. `replies_read` counts what was read so far."""
 
     http: aiohttp.ClientSession
     url: str
     openid: str
     account: str = "sandbox"
-    heard: int = 0
+    replies_read: int = 0
 
     @classmethod
     async def newcomer(
@@ -53,9 +53,9 @@ class Phone:
         """The next `count` replies that were not read yet; fails when they do not come."""
         deadline = time.monotonic() + seconds
         while True:
-            new = (await self.replies())[self.heard :]
+            new = (await self.replies())[self.replies_read :]
             if len(new) >= count:
-                self.heard += len(new)
+                self.replies_read += len(new)
                 return new
             assert time.monotonic() < deadline, f"{len(new)} of {count} replies: {new}; {await self.chat()}"
             await asyncio.sleep(0.1)
@@ -68,7 +68,7 @@ class Phone:
     async def silent(self, seconds: float) -> None:
         """Nothing more comes."""
         await asyncio.sleep(seconds)
-        new = (await self.replies())[self.heard :]
+        new = (await self.replies())[self.replies_read :]
         assert not new, new
 
 

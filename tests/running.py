@@ -64,12 +64,12 @@ class Service:
     # ------------------------------------------------------------ commands
 
     def medrep(
-        self, *arguments: str | Path, said: str | bytes = "", seconds: float = 120
+        self, *arguments: str | Path, stdin: str | bytes = "", seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """One command, to its end; `said` is its standard input, its output is text."""
+        """One command, to its end; `stdin` is its standard input, its output is text."""
         done = subprocess.run(
             [MEDREP, *arguments],
-            input=said.encode() if isinstance(said, str) else said,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=seconds,
             check=False,
@@ -78,9 +78,9 @@ class Service:
         out, err = done.stdout.decode(), done.stderr.decode()
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
-    def prints(self, *arguments: str | Path, said: str = "") -> str:
+    def prints(self, *arguments: str | Path, stdin: str = "") -> str:
         """What the command prints; it must succeed."""
-        done = self.medrep(*arguments, said=said, seconds=180)
+        done = self.medrep(*arguments, stdin=stdin, seconds=180)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -106,9 +106,9 @@ class Service:
             )
         with ExitStack() as unready:
             unready.callback(self.stop)
-            while "stop with Ctrl-C" not in self.said():
-                assert self.process.poll() is None, self.said()
-                assert time.monotonic() - began < READY_SECONDS, self.said() + self.logs()
+            while "stop with Ctrl-C" not in self.terminal():
+                assert self.process.poll() is None, self.terminal()
+                assert time.monotonic() - began < READY_SECONDS, self.terminal() + self.logs()
                 time.sleep(0.1)
             unready.pop_all()
 
@@ -144,7 +144,7 @@ class Service:
         """Every process of the service: its id and its command line."""
         return descendants(self.running.pid)
 
-    def said(self) -> str:
+    def terminal(self) -> str:
         """What stands on its terminal."""
         return self.output.read_text(encoding="utf-8")
 
@@ -163,8 +163,8 @@ class Service:
         """Wait for /readyz. Raises AssertionError."""
         began = time.monotonic()
         while self.status("/readyz") != 200:
-            assert self.running.poll() is None, self.said()
-            assert time.monotonic() - began < seconds, f"not ready:\n{self.said()}\n{self.logs()}"
+            assert self.running.poll() is None, self.terminal()
+            assert time.monotonic() - began < seconds, f"not ready:\n{self.terminal()}\n{self.logs()}"
             time.sleep(0.1)
 
 

@@ -36,11 +36,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     every = dict.fromkeys([*SHARED.values(), *groups.values()])
     order = {name: number for number, name in enumerate(every)}
     items.sort(key=lambda item: (order[groups[item]], -patience(item)))
-    told = getattr(config, "workerinput", {}).get("groups")
-    if told:
-        part = Path(f"{told}.{os.getpid()}")
+    groups_file = getattr(config, "workerinput", {}).get("groups")
+    if groups_file:
+        part = Path(f"{groups_file}.{os.getpid()}")
         part.write_text(json.dumps({item.nodeid: name for item, name in groups.items()}), encoding="utf-8")
-        part.replace(told)  # every worker writes the same
+        part.replace(groups_file)  # every worker writes the same
 
 
 def group(item: pytest.Item) -> str:

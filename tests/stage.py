@@ -153,7 +153,7 @@ class Stage:
         """What waits for its next try need not wait any longer (real time cannot be moved)."""
         await self.write("UPDATE outbox SET retry_at = now() WHERE state = 'waiting'")
 
-    async def heard(self, seconds: float = 0.0) -> list[str]:
+    async def reply_texts(self, seconds: float = 0.0) -> list[str]:
         """What the account has said to the phone."""
         await asyncio.sleep(seconds)
         return [item["text"] for item in await self.phone.replies()]

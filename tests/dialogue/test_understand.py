@@ -28,7 +28,7 @@ def understood(service: Service) -> list[Line]:
     found: list[Line] = []
     for audience, lines in TABLE.items():
         texts = "".join(f"{line['text']}\n" for line in lines)
-        printed = service.prints("understand", "--audience", audience, said=texts).splitlines()
+        printed = service.prints("understand", "--audience", audience, stdin=texts).splitlines()
         answers = [json.loads(answer) for answer in printed]
         assert [answer["text"] for answer in answers] == [line["text"] for line in lines]
         found += [(audience, line, answer) for line, answer in zip(lines, answers, strict=True)]

@@ -193,8 +193,8 @@ async def test_a_bad_row_is_named_and_the_others_load(
 
 
 async def test_rows_that_repeat_an_earlier_one(load: Load, write: Any) -> None:
-    mine = {"渠道": "webchat:demo", "渠道账号": "o1"}
-    report = await load(write(row(1), row(1, 姓名="李四"), row(2, **mine), row(3, **mine)))
+    address = {"渠道": "webchat:demo", "渠道账号": "o1"}
+    report = await load(write(row(1), row(1, 姓名="李四"), row(2, **address), row(3, **address)))
     assert [(fault.row, fault.reason) for fault in report.faults] == [
         (3, "外部编号与第 2 行重复"),
         (5, "渠道账号与第 4 行重复"),
@@ -412,8 +412,8 @@ async def test_a_sheet_that_claims_ten_million_rows(load: Load, tmp_path: Path, 
 async def test_a_doctor_with_an_account_is_verified(
     load: Load, write: Any, database: Database, vault: Vault
 ) -> None:
-    mine = {"渠道": "webchat:demo", "渠道账号": "oABC"}
-    await load(write(row(1, **mine)))
+    address = {"渠道": "webchat:demo", "渠道账号": "oABC"}
+    await load(write(row(1, **address)))
     async with database.begin() as tx:
         contact = await contacts.by_address(tx, vault, DEMO, "oABC")
         assert contact is not None and contact.person_id == await doctors.person_of(tx, "D1")
@@ -444,9 +444,9 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
 async def test_an_account_of_another_doctor_is_refused(
     load: Load, write: Any, database: Database, vault: Vault
 ) -> None:
-    mine = {"渠道": "webchat:demo", "渠道账号": "oABC"}
-    await load(write(row(1, **mine)))
-    report = await load(write(row(2, **mine), row(3)))
+    address = {"渠道": "webchat:demo", "渠道账号": "oABC"}
+    await load(write(row(1, **address)))
+    report = await load(write(row(2, **address), row(3)))
     assert [(f.row, f.reason) for f in report.faults] == [(2, "渠道账号已属于另一位医生")]
     assert report.loaded == ["D3"]
 

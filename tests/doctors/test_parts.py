@@ -105,18 +105,18 @@ def test_what_is_not_said_is_not_guessed(text: str) -> None:
 
 
 def test_several_messages_in_any_order() -> None:
-    known: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for text in ("无", "13800001234", "示例县人民医院", "我是内科的张三"):
-        known |= parse(text, known)
-    assert known == NONE
+        parts |= parse(text, parts)
+    assert parts == NONE
 
 
 def test_a_later_word_corrects_an_earlier_one_only_when_it_is_sure() -> None:
-    known = {"name": "张三", "hospital": HOSPITAL, "phone": PHONE}
-    assert parse("姓名：李四", known) == {"name": "李四"}
-    assert parse("李四", known) == {}
-    assert parse("不对，是示例县中医院", known) == {"hospital": "示例县中医院"}
-    assert parse("没有。哦找到了，邀请码K7MN-Q2RT-XY9W", known) == {"code": CODE}
+    parts = {"name": "张三", "hospital": HOSPITAL, "phone": PHONE}
+    assert parse("姓名：李四", parts) == {"name": "李四"}
+    assert parse("李四", parts) == {}
+    assert parse("不对，是示例县中医院", parts) == {"hospital": "示例县中医院"}
+    assert parse("没有。哦找到了，邀请码K7MN-Q2RT-XY9W", parts) == {"code": CODE}
 
 
 def test_the_last_missing_part_may_be_bare() -> None:

@@ -58,9 +58,9 @@ async def verified(services: Services, contact: Contact) -> bool:
 
 async def test_the_right_words_and_a_code(services: Services, codes: dict[str, str]) -> None:
     contact = await newcomer(services)
-    said = {"name": "张　三", "hospital": "示例县 人民医院", "phone": "+86 138-0000-0001"}
+    answers = {"name": "张　三", "hospital": "示例县 人民医院", "phone": "+86 138-0000-0001"}
     assert (
-        await attempt(services, contact, **said, code=codes["D1"].lower().replace("-", " "))
+        await attempt(services, contact, **answers, code=codes["D1"].lower().replace("-", " "))
         == Outcome.VERIFIED
     )
     async with services.db.begin() as tx:
@@ -72,7 +72,7 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
         merged = select(person.c.merged_into).where(person.c.id == contact.person_id)
         assert (await tx.execute(merged)).scalar_one() == now.person_id
     assert (
-        await attempt(services, contact, **said, code="") == Outcome.VERIFIED
+        await attempt(services, contact, **answers, code="") == Outcome.VERIFIED
     )  # asked again: still who they are
 
 
@@ -105,14 +105,14 @@ async def test_any_mismatch_gets_the_same_answer(
     services: Services, codes: dict[str, str], what: str
 ) -> None:
     contact = await newcomer(services)
-    said = {**ZHANG, "code": codes["D1"], **WRONG.get(what, {})}
+    answers = {**ZHANG, "code": codes["D1"], **WRONG.get(what, {})}
     if what == "code":
-        said["code"] = "2222-2222-2222"
+        answers["code"] = "2222-2222-2222"
     elif what == "another_code":
-        said["code"] = codes["D2"]
+        answers["code"] = codes["D2"]
     elif what == "old_code":
         services.clock.move_to(services.clock.now() + timedelta(days=30, minutes=1))
-    assert await attempt(services, contact, **said) == Outcome.AGAIN
+    assert await attempt(services, contact, **answers) == Outcome.AGAIN
     assert not await verified(services, contact)
     async with services.db.begin() as tx:
         used = select(invitation_code.c.code_hmac).where(invitation_code.c.used_at.is_not(None))
@@ -124,25 +124,25 @@ async def test_without_a_code_everybody_waits_for_a_person(
     services: Services, codes: dict[str, str], who: str
 ) -> None:
     contact = await newcomer(services)
-    said = {**ZHANG, **WRONG.get(who, {})}
-    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
-    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
+    answers = {**ZHANG, **WRONG.get(who, {})}
+    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
+    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
     async with services.db.begin() as tx:
         (found,) = await tasks.read(tx, services.vault)
         standing = await doctors.standing(tx, contact.person_id)
     assert (found.kind, found.owner) == ("identity", "王代表" if who == "listed" else None)
-    assert found.detail is not None and said["name"] in found.detail and said["phone"] in found.detail
+    assert found.detail is not None and answers["name"] in found.detail and answers["phone"] in found.detail
     assert ("名单匹配：D1" in found.detail) == (who == "listed")
     assert standing.waiting and not standing.verified
 
 
-async def identity_task(services: Services, contact: Contact, said: dict[str, str]) -> int:
-    assert await attempt(services, contact, **said, code="none") == Outcome.WAIT
+async def identity_task(services: Services, contact: Contact, answers: dict[str, str]) -> int:
+    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
     async with services.db.begin() as tx:
         return int((await tx.execute(select(task.c.id).where(task.c.state != "done"))).scalar_one())
 
 
-async def told(services: Services, contact: Contact) -> list[str]:
+async def replies(services: Services, contact: Contact) -> list[str]:
     async with services.db.begin() as tx:
         ids = (
             (await tx.execute(select(tables.outbox.c.id).where(tables.outbox.c.contact_id == contact.id)))
@@ -166,7 +166,7 @@ async def test_a_person_confirms(services: Services, codes: dict[str, str], exte
         (found,) = await tasks.read(tx, services.vault)
         assert set((await tx.execute(select(doctor.c.verified_by))).scalars()) == {"王代表", None}
     assert found.state == "done"
-    assert await told(services, contact) == ["response:utter_verify_done"]
+    assert await replies(services, contact) == ["response:utter_verify_done"]
     with pytest.raises(MedrepError) as refused:
         async with services.db.begin() as tx:
             await confirm(tx, services, task_id, "D2", "王代表", services.clock.now())
@@ -178,7 +178,7 @@ async def test_a_person_declines_and_they_may_try_again(services: Services, code
     task_id = await identity_task(services, contact, {**ZHANG, **WRONG["nobody"]})
     async with services.db.begin() as tx:
         await decline(tx, services, task_id, "王代表", services.clock.now())
-    assert await told(services, contact) == ["response:utter_verify_again"]
+    assert await replies(services, contact) == ["response:utter_verify_again"]
     assert not await verified(services, contact)
     assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
 

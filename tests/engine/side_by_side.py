@@ -57,8 +57,8 @@ class Scripted(ActionServer):
     async def request(self, *_: object, json: Any = None, **__: object) -> Any:
         name, dice = json["next_action"], self.dice.random()
         if name.startswith("validate_"):
-            known = dict(self.dice.sample(sorted(SLOTS.items()), 2))
-            return {"events": [{"event": "slot", "name": n, "value": v} for n, v in known.items()]}
+            slots = dict(self.dice.sample(sorted(SLOTS.items()), 2))
+            return {"events": [{"event": "slot", "name": n, "value": v} for n, v in slots.items()]}
         if dice < 0.1:
             raise ClientResponseError(400, "rejected", dumps({"action_name": name, "error": "no"}))
         pending = self.dice.choice([None, "choices", "medical_information"])
@@ -76,14 +76,14 @@ async def played(processor: TurnProcessor, script: Scripted, talk: int) -> list[
     intents = sorted(processor.domain.intents)
     held, found = None, []
     for turn in range(TURNS):
-        said: dict[str, Any] = {"text": dice.choice(TEXTS)}
+        user_input: dict[str, Any] = {"text": dice.choice(TEXTS)}
         if dice.random() < 0.5:
-            said["intent"] = dice.choice(intents)
+            user_input["intent"] = dice.choice(intents)
         body = {
             "turn_id": f"{talk}-{turn}",
             "contact": "c",
             "conversation": held,
-            "input": said,
+            "input": user_input,
             "slots": slots,
         }
         try:
@@ -113,15 +113,15 @@ async def main(model: Path) -> int:
     memoization.MemoizationPolicy.recall = counted
     alike, asked = 0, [0, 0]
     for talk in range(TALKS):
-        told = []
+        talks = []
         for side, processor in enumerate(sides):
             before = recalled
-            told.append(await played(processor, script, talk))
+            talks.append(await played(processor, script, talk))
             asked[side] += recalled - before
-        for turn, (theirs, mine) in enumerate(zip(*told, strict=True)):
-            if theirs != mine:
-                said = {"talk": talk, "turn": turn, "stock": theirs, "ours": mine}
-                print(json.dumps(said, ensure_ascii=False))  # noqa: T201
+        for turn, (stock, product) in enumerate(zip(*talks, strict=True)):
+            if stock != product:
+                difference = {"talk": talk, "turn": turn, "stock": stock, "ours": product}
+                print(json.dumps(difference, ensure_ascii=False))  # noqa: T201
                 return 1
             alike += 1
     print(json.dumps({"alike": alike, "asked": asked}))  # noqa: T201

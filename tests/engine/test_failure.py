@@ -166,14 +166,14 @@ async def test_a_start_without_token_or_with_a_wrong_model(tmp_path: Path) -> No
             env=environment | given,
             stderr=asyncio.subprocess.PIPE,
         )
-        _, said = await asyncio.wait_for(process.communicate(), 90)
-        return process.returncode, said.decode()
+        _, errors = await asyncio.wait_for(process.communicate(), 90)
+        return process.returncode, errors.decode()
 
-    code, said = await start()
+    code, errors = await start()
     assert code == 2
-    assert "MEDREP_ENGINE_TOKEN" in said
+    assert "MEDREP_ENGINE_TOKEN" in errors
     wrong = tmp_path / "wrong.tar.gz"
     wrong.write_bytes(b"no archive")
-    code, said = await start(MEDREP_ENGINE_TOKEN="t", MEDREP_ACTIONS_TOKEN="t", MEDREP_MODEL=str(wrong))
+    code, errors = await start(MEDREP_ENGINE_TOKEN="t", MEDREP_ACTIONS_TOKEN="t", MEDREP_MODEL=str(wrong))
     assert code == 1
-    assert "cannot start" in said
+    assert "cannot start" in errors

@@ -35,8 +35,8 @@ async def test_contacts_do_not_mix(engine: Engine, actions: ActionServer) -> Non
             assert code == 200
             assert [reply["text"] for reply in body["replies"]] == [f"{name} {text} {name} {turn_id}"]
             conversation = body["conversation"]
-            said = [event["text"] for event in conversation["events"] if event["event"] == "user"]
-            assert said == [f"二甲双胍怎么吃 {name} {earlier}" for earlier in range(number + 1)]
+            texts = [event["text"] for event in conversation["events"] if event["event"] == "user"]
+            assert texts == [f"二甲双胍怎么吃 {name} {earlier}" for earlier in range(number + 1)]
 
     await asyncio.gather(*(contact(f"c{number}") for number in range(12)))
 

@@ -26,6 +26,6 @@ def test_the_same_turns_come_out_and_the_memory_is_hardly_asked() -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     found = json.loads(done.stdout)
-    stock, ours = found["asked"]
+    stock, product = found["asked"]
     assert found["alike"] == 420
-    assert ours < stock / 10, "else nothing is gained"
+    assert product < stock / 10, "else nothing is gained"

@@ -67,8 +67,8 @@ async def test_the_form_goes_on_from_turn_to_turn(engine: Engine, actions: Actio
     assert [reply["text"] for reply in third["replies"]] == ["星期三在卫生院，记下了。"]
     assert slots_of(third["conversation"])["verified"] is True
     # The slot was fed twice with the same value and is told once.
-    told = [event for event in third["conversation"]["events"] if event.get("name") == "verified"]
-    assert len(told) == 1
+    slot_events = [event for event in third["conversation"]["events"] if event.get("name") == "verified"]
+    assert len(slot_events) == 1
     numbers: dict[str, list[str]] = {}
     for call in actions.calls:
         numbers.setdefault(call.headers["X-Turn-Id"], []).append(call.headers["X-Action-Ordinal"])

@@ -40,9 +40,9 @@ class Mortal:
 
     async def turn(self, request: web.Request) -> web.Response:
         body = await request.json()
-        said = body["input"]["text"]
-        self.asked[said] += 1
-        if POISON in said:
+        text = body["input"]["text"]
+        self.asked[text] += 1
+        if POISON in text:
             self.hangs = True
             asyncio.get_running_loop().call_later(0.6, setattr, self, "hangs", False)
         await asyncio.sleep(0.05)

@@ -47,7 +47,7 @@ async def test_a_red_flag_is_answered_on_its_connection_with_no_worker_and_no_en
     stage.engine.available = False
     receipt = await stage.phone.send(type="text", content=RED_FLAG, wait=True)
     assert receipt["outcome"] == "replied"
-    assert "120" in (await stage.heard())[0]
+    assert "120" in (await stage.reply_texts())[0]
     assert await stage.tasks() == {"emergency"}
 
 
@@ -84,7 +84,7 @@ async def test_what_does_not_fit_is_pushed(stage: Stage) -> None:
     assert await stage.sender.push() == 1, "at once: nobody else will come for it"
     assert (await stage.row(row)).state == OutboxState.SENT
     assert set(await via(stage)) == {"customer_service"}
-    assert "".join(await stage.heard()) == "\n\n".join(part.text for part in many.parts)
+    assert "".join(await stage.reply_texts()) == "\n\n".join(part.text for part in many.parts)
 
 
 async def test_three_deliveries_at_once_get_one_reply(stage: Stage) -> None:
@@ -157,7 +157,7 @@ async def test_without_a_retry_it_is_uncertain_and_a_person_is_told(stage: Stage
         await asyncio.sleep(RETRY_WAIT.total_seconds() + 1)
     assert (await stage.row(lost.outbox_id)).state == OutboxState.UNKNOWN
     assert await stage.tasks() == {"uncertain_send"}
-    assert await stage.heard() == []
+    assert await stage.reply_texts() == []
 
 
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05])
@@ -258,9 +258,9 @@ async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window:
         receipts = [await stage.phone.send(type="image", wait=True) for _ in range(3)]
     assert [receipt["outcome"] for receipt in receipts] == ["replied"] * 3
     assert await via(stage) == ["passive"] * 3
-    said = await stage.heard()
-    assert said[0].endswith(dialogue.text("utter_too_fast"))
-    assert dialogue.text("utter_media") in said[1]
+    replies = await stage.reply_texts()
+    assert replies[0].endswith(dialogue.text("utter_too_fast"))
+    assert dialogue.text("utter_media") in replies[1]
     # F30: the platform has the reply before our own commit says so.
     async with asyncio.timeout(10):
         while await stage.rows("SELECT 1 FROM outbox WHERE state = 'sending'"):
@@ -280,5 +280,5 @@ async def test_help_whose_connection_broke_is_pushed_at_once(stage: Stage) -> No
     assert reply is not None and "120" in reply.message.text
     await stage.gateway.passive_written(reply, written=False)
     assert await stage.sender.push() == 1
-    assert "120" in (await stage.heard())[-1]
+    assert "120" in (await stage.reply_texts())[-1]
     assert (await via(stage))[-1] == "customer_service"

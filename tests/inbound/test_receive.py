@@ -51,14 +51,14 @@ async def test_a_red_flag_is_answered_however_wrong_our_clock_is(
 
 async def test_a_replay_brings_back_nobody_who_was_erased(stage: Stage) -> None:
     """F12: old posts are accepted again, so their keys alone must hold; a contact was made for each."""
-    said = text_of("oGone", "m:1", "二甲双胍怎么吃")
-    await stage.gateway.accept(said, passive=False)
+    message = text_of("oGone", "m:1", "二甲双胍怎么吃")
+    await stage.gateway.accept(message, passive=False)
     async with stage.services.db.begin() as tx:
         contact = await contacts.by_address(tx, stage.services.vault, DOCTORS, "oGone")
         assert contact is not None
         await erase(tx, stage.services, contact.person_id, "asked")
     before = [await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")]
-    assert (await stage.gateway.accept(said, passive=False)).duplicate
+    assert (await stage.gateway.accept(message, passive=False)).duplicate
     assert before == [
         await count(stage, table) for table in ("contact", "person", "inbox", "evidence", "outbox")
     ]
@@ -203,12 +203,12 @@ async def test_a_newcomer_who_unfollows_is_erased_and_comes_back_as_somebody_new
 async def test_a_turn_under_way_commits_nothing_after_they_unfollowed(open_window: Stage) -> None:
     stage = open_window
     async with stage.services.db.begin() as tx:
-        mine = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
-    assert mine is not None
+        claim = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
+    assert claim is not None
     await stage.phone.send(type="event", event="unsubscribe", wait=True)
     with pytest.raises(MedrepError) as error:
         async with stage.services.db.begin() as tx:
-            await turns.finish(tx, mine, InboxState.DONE, real_now())
+            await turns.finish(tx, claim, InboxState.DONE, real_now())
     assert error.value.fault == Fault.LEASE_LOST
     assert not await stage.workers.turn(), "nothing of theirs waits any more"
 
@@ -237,7 +237,7 @@ async def test_yesterdays_offer_and_conversation_are_over(open_window: Stage) ->
         pass
     await stage.write("UPDATE turn SET lease_until = now()")
     async with stage.services.db.begin() as tx:
-        mine = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
-        assert mine is not None
-        scene = await read_scene(tx, stage.services, mine)
+        claim = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
+        assert claim is not None
+        scene = await read_scene(tx, stage.services, claim)
     assert scene is not None and scene.conversation is None

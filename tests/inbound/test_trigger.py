@@ -106,7 +106,7 @@ async def ended(stage: Stage) -> list[Any]:
 
 
 async def test_all_that_its_turn_says_carries_its_purpose_and_subject(stage: Stage, engine: Engine) -> None:
-    before = len(await stage.heard())
+    before = len(await stage.reply_texts())
     assert await begin(stage) is not None
     assert await begin(stage) is None, "the same key is the same trigger"
     assert await stage.workers.turn()
@@ -121,7 +121,7 @@ async def test_all_that_its_turn_says_carries_its_purpose_and_subject(stage: Sta
         ("service", "visit:12", "done")
     ]
     await stage.sender.push()
-    assert len(await stage.heard()) == before + 1, "its own turn is no conversation that it waits for"
+    assert len(await stage.reply_texts()) == before + 1, "its own turn is no conversation that it waits for"
     assert await state(stage) == [("done", None)]
 
 
@@ -163,7 +163,7 @@ async def test_triggers_of_others_hold_up_nobody_who_wrote(stage: Stage, engine:
 
 
 async def test_a_form_in_progress_defers_it_in_silence(stage: Stage, engine: Engine) -> None:
-    before = len(await stage.heard())
+    before = len(await stage.reply_texts())
     await begin(stage)
     engine.refusal = (409, "form_active")
     assert await stage.workers.turn()
@@ -176,14 +176,14 @@ async def test_a_form_in_progress_defers_it_in_silence(stage: Stage, engine: Eng
     await trigger.tidy(stage.services)
     assert await stage.workers.turn()
     await stage.sender.push()
-    assert len(await stage.heard()) == before + 1
+    assert len(await stage.reply_texts()) == before + 1
     assert await stage.tasks() == set()
 
 
 async def test_what_the_engine_fails_is_given_up_in_silence_and_a_person_is_told(
     stage: Stage, engine: Engine
 ) -> None:
-    before = await stage.heard()
+    before = await stage.reply_texts()
     await begin(stage)
     engine.refusal = (500, "action_failed")
     for _ in range(trigger.TRIES):
@@ -196,7 +196,7 @@ async def test_what_the_engine_fails_is_given_up_in_silence_and_a_person_is_told
     assert await ended(stage) == [("failed", "engine_failed")]
     assert await stage.tasks() == {"failed_turn"}
     await stage.sender.push()
-    assert await stage.heard() == before, "nobody asked for anything, so nobody is told"
+    assert await stage.reply_texts() == before, "nobody asked for anything, so nobody is told"
 
 
 async def test_an_engine_that_is_away_counts_against_no_trigger(stage: Stage, engine: Engine) -> None:
@@ -285,14 +285,14 @@ async def test_a_stop_ends_what_waits_to_begin(stage: Stage, engine: Engine) -> 
 
 
 async def test_a_stop_after_its_turn_keeps_its_words_back(stage: Stage, engine: Engine) -> None:
-    before = await stage.heard()
+    before = await stage.reply_texts()
     await begin(stage, Purpose.MEDICATION)
     assert await stage.workers.turn()
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
         await stop.stop(tx, contact, stage.services.clock.now())
     await stage.sender.push()
-    assert await stage.heard() == before
+    assert await stage.reply_texts() == before
     assert await stage.rows("SELECT state FROM outbox WHERE subject = 'visit:12'") == [("cancelled",)]
 
 

@@ -18,13 +18,13 @@ from tests.stage import Stage
 OFFERED = (Choice("entry:met-renal", "肾功能不全怎么用"), Choice("human", "找同事"))
 
 
-def said(kind: InboundKind, text: str, choice: str = "") -> Waiting:
+def waiting(kind: InboundKind, text: str, choice: str = "") -> Waiting:
     body = {"text": text, "choice": choice, "event": "", "detail": {}}
     return Waiting(1, kind, datetime.now(UTC), None, {}, body)
 
 
 def reading(kind: InboundKind, text: str, choice: str = "", clicked: Choice | None = None) -> Reading:
-    found = read_turn([said(kind, text, choice)], OFFERED, clicked, verified=True)
+    found = read_turn([waiting(kind, text, choice)], OFFERED, clicked, verified=True)
     assert found is not None
     return found
 

@@ -33,19 +33,19 @@ async def work(services: Services, log: list[tuple[int, str, list[int]]]) -> Non
     idle = 0
     while idle < 5:
         async with services.db.begin() as tx:
-            mine = await turns.claim_next(tx, real_now(), LEASE)
-        if mine is None:
+            claimed = await turns.claim_next(tx, real_now(), LEASE)
+        if claimed is None:
             idle += 1
             await asyncio.sleep(0.01)
             continue
         idle = 0
         async with services.db.begin() as tx:
-            said = await inbox.of_turn(tx, services.vault, mine.turn_id)
-        log.append((mine.contact_id, "begin", [one.id for one in said]))
+            messages = await inbox.of_turn(tx, services.vault, claimed.turn_id)
+        log.append((claimed.contact_id, "begin", [one.id for one in messages]))
         await asyncio.sleep(random.random() * 0.005)
-        log.append((mine.contact_id, "end", [one.id for one in said]))
+        log.append((claimed.contact_id, "end", [one.id for one in messages]))
         async with services.db.begin() as tx:
-            await turns.finish(tx, mine, InboxState.DONE, real_now())
+            await turns.finish(tx, claimed, InboxState.DONE, real_now())
 
 
 async def test_many_workers_of_several_processes_keep_each_contact_serial(stage: Stage) -> None:
@@ -57,9 +57,9 @@ async def test_many_workers_of_several_processes_keep_each_contact_serial(stage:
         ]
         await asyncio.gather(*(work(services, log) for services in bases for _ in range(4)))
     for contact in {entry[0] for entry in log}:
-        mine = [entry for entry in log if entry[0] == contact]
-        assert [what for _, what, _ in mine] == ["begin", "end"] * 6, "one at a time"
-        order = [row for _, what, rows in mine if what == "begin" for row in rows]
+        entries = [entry for entry in log if entry[0] == contact]
+        assert [what for _, what, _ in entries] == ["begin", "end"] * 6, "one at a time"
+        order = [row for _, what, rows in entries if what == "begin" for row in rows]
         assert order == sorted(order) and len(set(order)) == 6
     assert {state for (state,) in await stage.rows("SELECT state FROM inbox")} == {"done"}
     assert (await stage.rows("SELECT count(*) FROM turn")) == [(48,)]
@@ -90,12 +90,12 @@ async def test_a_fragment_waits_for_its_continuation_and_no_longer_than_that(sta
     await fill_more(stage, "请问", "m:1")
     assert await claim(stage) is None
     await fill_more(stage, "二甲双胍怎么吃", "m:2")
-    mine = await claim(stage)
-    assert mine is not None
+    claimed = await claim(stage)
+    assert claimed is not None
     async with stage.services.db.begin() as tx:
-        said = await inbox.of_turn(tx, stage.services.vault, mine.turn_id)
-        await turns.finish(tx, mine, InboxState.DONE, real_now())
-    assert [one.body["text"] for one in said] == ["请问", "二甲双胍怎么吃"]
+        messages = await inbox.of_turn(tx, stage.services.vault, claimed.turn_id)
+        await turns.finish(tx, claimed, InboxState.DONE, real_now())
+    assert [one.body["text"] for one in messages] == ["请问", "二甲双胍怎么吃"]
     await fill_more(stage, "还有", "m:3")
     assert await claim(stage) is None
     await asyncio.sleep(1.6)
@@ -105,10 +105,10 @@ async def test_a_fragment_waits_for_its_continuation_and_no_longer_than_that(sta
 async def test_a_fragment_at_the_end_is_kept_for_what_follows_it(stage: Stage) -> None:
     await fill_more(stage, "二甲双胍怎么吃", "m:1")
     await fill_more(stage, "还有", "m:2")
-    mine = await claim(stage)
-    assert mine is not None
+    claimed = await claim(stage)
+    assert claimed is not None
     async with stage.services.db.begin() as tx:
-        assert len(await inbox.of_turn(tx, stage.services.vault, mine.turn_id)) == 1
+        assert len(await inbox.of_turn(tx, stage.services.vault, claimed.turn_id)) == 1
 
 
 async def test_a_dead_workers_turn_is_taken_over_and_it_cannot_commit_any_more(stage: Stage) -> None:
@@ -136,7 +136,7 @@ async def test_what_kills_every_worker_is_given_up_and_said(open_window: Stage) 
     assert await stage.rows("SELECT state FROM inbox") == [("failed",)]
     await stage.write("UPDATE outbox SET passive_until = NULL")
     await stage.sender.push()
-    assert "没能及时答复" in (await stage.heard())[0]
+    assert "没能及时答复" in (await stage.reply_texts())[0]
     assert await stage.tasks() == {"failed_turn"}
     assert await stage.rows("SELECT count(*) FROM evidence WHERE kind = 'turn.failed'") == [(1,)]
 

@@ -15,7 +15,7 @@ from tests.running import Service
 async def doctor(http: aiohttp.ClientSession, service: Service) -> Phone:
     """陈甲, imported with an openid and so verified; every test goes on in the same chat."""
     phone = Phone(http, service.url, "oSbx1Dctr_ChenJia000000001aA")
-    phone.heard = len(await phone.replies())
+    phone.replies_read = len(await phone.replies())
     return phone
 
 

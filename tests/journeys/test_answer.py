@@ -41,9 +41,9 @@ async def test_an_unclear_question_offers_choices_and_a_number_picks_one(doctor:
 
 
 async def test_off_label_is_never_answered(doctor: Phone, service: Service) -> None:
-    said = await doctor.ask("没有糖尿病的人可以吃二甲双胍减肥吗")
-    assert "医学信息部" in said and "前答复您" in said
-    assert "来源" not in said
+    reply = await doctor.ask("没有糖尿病的人可以吃二甲双胍减肥吗")
+    assert "医学信息部" in reply and "前答复您" in reply
+    assert "来源" not in reply
     assert "medical_information" in service.prints("tasks")
 
 
@@ -64,14 +64,14 @@ async def test_a_source_can_be_asked_for(doctor: Phone) -> None:
 
 
 async def test_a_red_flag_is_answered_at_once_and_reaches_a_person(doctor: Phone, service: Service) -> None:
-    said = await doctor.ask("我现在胸口疼得厉害，喘不上气")
-    assert "120" in said
+    reply = await doctor.ask("我现在胸口疼得厉害，喘不上气")
+    assert "120" in reply
     assert '"emergency"' in service.prints("tasks")
 
 
 async def test_an_adverse_event_is_recorded_and_not_reassured(doctor: Phone, service: Service) -> None:
-    said = await doctor.ask("我有个病人吃了二甲双胍以后拉肚子拉得很厉害")
-    assert "24小时" in said and "药物安全" in said
+    reply = await doctor.ask("我有个病人吃了二甲双胍以后拉肚子拉得很厉害")
+    assert "24小时" in reply and "药物安全" in reply
     assert '"adverse_event"' in service.prints("tasks")
 
 
@@ -98,8 +98,8 @@ async def test_a_lost_answer_is_offered_to_the_retry_and_shown_once(
     fault = {"webhook": {"drop_responses": 1, "timeout_seconds": 1}}
     async with http.post(f"{service.url}/sandbox/control/faults", json=fault) as answer:
         assert answer.status == 200
-    said = await doctor.ask("缬沙坦的起始剂量是多少")
-    assert "来源" in said
+    reply = await doctor.ask("缬沙坦的起始剂量是多少")
+    assert "来源" in reply
     await doctor.silent(3)
 
 

@@ -15,7 +15,7 @@ OUYANG = "oSbx1Dctr_OuYangWu00000000-5"  # verified by import
 
 async def room(http: aiohttp.ClientSession, service: Service) -> Phone:
     phone = Phone(http, service.url, OUYANG)
-    phone.heard = len(await phone.replies())
+    phone.replies_read = len(await phone.replies())
     return phone
 
 
@@ -40,9 +40,9 @@ async def test_who_merely_asks_or_says_that_nobody_takes_it_opens_no_case(
     http: aiohttp.ClientSession, service: Service
 ) -> None:
     phone, before = await room(http, service), kinds(service)
-    for said in ("病人不肯吃", "缬沙坦吃了咳嗽不", "心梗病人刚溶完栓立普妥给多少", "他汀吃了伤肝不"):
-        reply = await phone.ask(said)
-        assert "药物安全" not in reply and "120" not in reply, (said, reply)
+    for words in ("病人不肯吃", "缬沙坦吃了咳嗽不", "心梗病人刚溶完栓立普妥给多少", "他汀吃了伤肝不"):
+        reply = await phone.ask(words)
+        assert "药物安全" not in reply and "120" not in reply, (words, reply)
     opened = kinds(service)[len(before) :]
     assert not {"adverse_event", "emergency"} & set(opened)
     assert "药物安全" in await phone.ask("我病人吃了缬沙坦咳嗽得厉害")
@@ -54,9 +54,9 @@ async def test_evidence_is_medical_informations_and_no_off_label_use(
 ) -> None:
     phone = await room(http, service)
     assert "来源" in await phone.ask("二甲双胍饭前吃还是饭后吃")
-    for said in ("有没有保护心血管的证据", "有啥临床研究数据"):
-        reply = await phone.ask(said)
-        assert "医学信息部" in reply and "不在说明书批准的范围内" not in reply, (said, reply)
+    for words in ("有没有保护心血管的证据", "有啥临床研究数据"):
+        reply = await phone.ask(words)
+        assert "医学信息部" in reply and "不在说明书批准的范围内" not in reply, (words, reply)
 
 
 async def test_what_looks_like_a_command_is_neither_a_wish_nor_a_question(

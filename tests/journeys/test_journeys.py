@@ -124,18 +124,18 @@ JOURNEYS: dict[tuple[str, str], list[Step]] = {
 async def test_journey(http: aiohttp.ClientSession, service: Service, who: str, name: str) -> None:
     account = "sandbox-patient" if who == "patient" else "sandbox"
     phone = Phone(http, service.url, ROOMS[who], account)
-    phone.heard = len(await phone.replies())
-    for said, *musts in JOURNEYS[who, name]:
-        if said.startswith("task "):
-            kind, _, detail = said.removeprefix("task ").partition(": ")
-            assert detail in newest(service, kind), said
+    phone.replies_read = len(await phone.replies())
+    for words, *musts in JOURNEYS[who, name]:
+        if words.startswith("task "):
+            kind, _, detail = words.removeprefix("task ").partition(": ")
+            assert detail in newest(service, kind), words
             continue
-        reply = await phone.ask(said)
+        reply = await phone.ask(words)
         for must in musts:
             if must.startswith("!"):
-                assert must[1:] not in reply, (said, must, reply)
+                assert must[1:] not in reply, (words, must, reply)
             else:
-                assert must in reply, (said, must, reply)
+                assert must in reply, (words, must, reply)
 
 
 def newest(service: Service, kind: str) -> str:
@@ -148,10 +148,10 @@ async def test_a_question_about_an_adverse_event_is_answered_after_it_is_taken_d
     http: aiohttp.ClientSession, service: Service
 ) -> None:
     phone = Phone(http, service.url, ROOMS["zhao"])
-    phone.heard = len(await phone.replies())
-    said = await phone.ask("二甲双胍吃了拉肚子怎么处理", count=2)
-    assert "药物安全" in said
-    assert "来源" in said and "胃肠道" in said
+    phone.replies_read = len(await phone.replies())
+    reply = await phone.ask("二甲双胍吃了拉肚子怎么处理", count=2)
+    assert "药物安全" in reply
+    assert "来源" in reply and "胃肠道" in reply
 
 
 async def test_somebody_verified_while_the_form_is_open_is_answered(

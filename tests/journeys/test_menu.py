@@ -35,8 +35,8 @@ async def test_a_stranger_who_clicks_is_asked_who_they_are(
     http: aiohttp.ClientSession, service: Service
 ) -> None:
     phone = await Phone.newcomer(http, service.url, "点菜单")
-    said = await click(phone, "entry:metformin-renal")
-    assert "不是真人" in said and "邀请码" in said and "来源" not in said
+    reply = await click(phone, "entry:metformin-renal")
+    assert "不是真人" in reply and "邀请码" in reply and "来源" not in reply
     assert "邀请码" in await click(phone, "V1001_TODAY_MUSIC")
 
 

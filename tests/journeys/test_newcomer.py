@@ -12,18 +12,18 @@ from tests.running import Service
 
 async def test_no_product_text_before_verification(http: aiohttp.ClientSession, service: Service) -> None:
     phone = await Phone.newcomer(http, service.url, "路人")
-    said = await phone.ask("二甲双胍肾功能不全能用吗")
-    assert "不是真人" in said and "姓名" in said and "邀请码" in said
-    assert "eGFR" not in said
-    said = await phone.ask("先回答我，氨氯地平怎么吃")
-    assert "来源" not in said and "mg" not in said
+    reply = await phone.ask("二甲双胍肾功能不全能用吗")
+    assert "不是真人" in reply and "姓名" in reply and "邀请码" in reply
+    assert "eGFR" not in reply
+    reply = await phone.ask("先回答我，氨氯地平怎么吃")
+    assert "来源" not in reply and "mg" not in reply
 
 
 async def test_a_doctor_verifies_with_the_invitation_code(
     http: aiohttp.ClientSession, service: Service
 ) -> None:
-    code = re.search(r"code (\S+)", service.said())
-    assert code, service.said()
+    code = re.search(r"code (\S+)", service.terminal())
+    assert code, service.terminal()
     people = await (await http.get(f"{service.url}/sandbox/api/followers?account=sandbox")).json()
     unbound = next(p for p in people if p["card"].get("kind") == "unbound")
     phone = Phone(http, service.url, unbound["openid"])
@@ -40,7 +40,7 @@ async def test_a_doctor_verifies_with_the_invitation_code(
 
 async def test_without_a_code_a_person_confirms(http: aiohttp.ClientSession, service: Service) -> None:
     phone = await Phone.newcomer(http, service.url, "无码医生")
-    said = await phone.ask("我是王小明，示例县人民医院，13900009999，没有邀请码")
-    assert "同事" in said
+    reply = await phone.ask("我是王小明，示例县人民医院，13900009999，没有邀请码")
+    assert "同事" in reply
     assert '"identity"' in service.prints("tasks")
     assert "等同事确认" in await phone.ask("氨氯地平怎么吃")

@@ -26,7 +26,9 @@ async def test_a_newcomer_to_medrep_sees_a_sourced_answer(service: Service) -> N
         )
         page = await browser.new_page(viewport={"width": 1280, "height": 860})
         complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(f"{service.url}/sandbox/#sandbox/oSbx1Dctr_ZhaoDing000000004c")
         await page.get_by_label("输入消息").fill("二甲双胍肾功能不全能用吗")

@@ -146,7 +146,7 @@ async def test_what_is_over_or_late_is_not_added_to(services: Services, over: st
 
 async def test_asking_again_is_the_same_colleagues(http: aiohttp.ClientSession, service: Service) -> None:
     phone = Phone(http, service.url, ZHAO)
-    phone.heard = len(await phone.replies())
+    phone.replies_read = len(await phone.replies())
     first = await phone.ask("转人工")
     before = tasks_of(service, "hand_over")
     assert "前联系您" in first
@@ -168,21 +168,21 @@ async def test_whoever_is_not_verified_reaches_a_person(
 ) -> None:
     phone = await Phone.newcomer(http, service.url, "急性子")
     before = len(tasks_of(service, "hand_over"))
-    said = await phone.ask("转人工")  # the very first words
-    assert "不是真人" in said and "前联系您" in said
+    reply = await phone.ask("转人工")  # the very first words
+    assert "不是真人" in reply and "前联系您" in reply
     assert len(tasks_of(service, "hand_over")) == before + 1
-    said = await phone.ask("二甲双胍怎么吃")
-    assert "邀请码" in said and "前联系您" not in said
-    said = await phone.ask("我要找真人")  # with the form open: a person, and the form goes on
-    assert "前联系您" in said and "邀请码" in said
+    reply = await phone.ask("二甲双胍怎么吃")
+    assert "邀请码" in reply and "前联系您" not in reply
+    reply = await phone.ask("我要找真人")  # with the form open: a person, and the form goes on
+    assert "前联系您" in reply and "邀请码" in reply
     assert len(tasks_of(service, "hand_over")) == before + 1
-    said = await phone.ask("我叫钱十二")
-    assert "哪家医院" in said
-    said = await phone.ask("算了，转人工")
-    assert "前联系您" in said and "哪家医院" in said, "what was given is kept"
+    reply = await phone.ask("我叫钱十二")
+    assert "哪家医院" in reply
+    reply = await phone.ask("算了，转人工")
+    assert "前联系您" in reply and "哪家医院" in reply, "what was given is kept"
     data = len(tasks_of(service, "data_request"))
-    said = await phone.ask("删除我的数据")
-    assert "删除申请已登记" in said
+    reply = await phone.ask("删除我的数据")
+    assert "删除申请已登记" in reply
     assert "delete_data" in tasks_of(service, "data_request")[data]["detail"]
     shown = "\n".join(item["text"] for item in await phone.replies())
     assert not [word for word in PRODUCT if word in shown]
@@ -194,8 +194,8 @@ async def test_whoever_waits_for_a_colleague_reaches_one(
     phone = await Phone.newcomer(http, service.url, "等待医生")
     assert "等同事确认" in await phone.ask("王小花，示例县人民医院，13900008888，没有邀请码")
     before = len(tasks_of(service, "hand_over"))
-    said = await phone.ask("转人工")
-    assert "前联系您" in said
+    reply = await phone.ask("转人工")
+    assert "前联系您" in reply
     assert len(tasks_of(service, "hand_over")) == before + 1
     assert "等同事确认" in await phone.ask("氨氯地平怎么吃")
 
@@ -219,8 +219,8 @@ async def test_after_a_mismatch_one_part_is_corrected(
     again = await phone.ask("我是虚构镇卫生院的孙十四，手机13900006666，邀请码ABCD-EFGH-JKLM")
     assert "没有核对上" in again
     for words in ("二甲双胍怎么吃", "怎么回事", "你好", "那怎么办呢"):  # no try: five an hour are allowed
-        said = await phone.ask(words)
-        assert "没有核对上" in said and "来源" not in said
+        reply = await phone.ask(words)
+        assert "没有核对上" in reply and "来源" not in reply
     assert "没有核对上" in await phone.ask(code), "the name is wrong still, and nothing says so"
     assert "核对通过" in await phone.ask("孙十三")
     assert "来源" in await phone.ask("二甲双胍肾功能不全能用吗")

@@ -61,8 +61,8 @@ async def test_what_we_begin_is_said_once_for_its_purpose(
     contact = f"wechat:sandbox-patient:{phone.openid}"
     await phone.ask("你好")
     assert await begin(service, monkeypatch, contact, "once") is not None
-    (said,) = await phone.next()
-    assert "我能帮您" in said["text"]
+    (reply,) = await phone.next()
+    assert "我能帮您" in reply["text"]
     assert await begin(service, monkeypatch, contact, "once") is None
     sent = await line(service, contact, "sent")
     assert (sent["lane"], sent["basis"].partition("@")[0]) == ("proactive", "response:utter_help")

@@ -16,7 +16,7 @@ async def test_a_takeover_from_its_beginning_to_its_end(
     http: aiohttp.ClientSession, service: Service
 ) -> None:
     phone = Phone(http, service.url, QIAN, "sandbox-patient")
-    phone.heard = len(await phone.replies())
+    phone.replies_read = len(await phone.replies())
     contact, login = f"wechat:sandbox-patient:{QIAN}", "jiao"
     service.prints("staff", "add", login, "--role", "rep")
     await phone.ask("你好")

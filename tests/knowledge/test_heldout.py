@@ -72,11 +72,11 @@ def test_questions_that_are_not_ours(measured: dict[str, Counter[str]]) -> None:
 
 def test_fresh_questions(index: Index) -> None:
     fresh = yaml.safe_load((Path(__file__).parent / "fresh.yml").read_text(encoding="utf-8"))
-    known = Counter(
+    outcomes = Counter(
         outcome(decide(index, text), key) for key, texts in fresh["entry"].items() for text in texts
     )
-    assert known["wrong"] <= 1, known
-    assert known["right"] + known["choice"] >= 0.9 * known.total(), known
+    assert outcomes["wrong"] <= 1, outcomes
+    assert outcomes["right"] + outcomes["choice"] >= 0.9 * outcomes.total(), outcomes
     unseen = [decide(index, text) for text in fresh["off_label"]]
     assert sum(one.off_label for one in unseen) >= len(unseen) - 1
     assert all(one.entry is None for one in unseen)

@@ -99,7 +99,7 @@ async def test_an_answer_of_one_edition_is_sent_by_a_process_on_another(
     old, new = await before.answers(), await after.answers()
     assert await after.sends(old) == OutboxState.SENT, "made before the switch, or by who has not seen it yet"
     assert await before.sends(new) == OutboxState.SENT, "made after it, sent by who has not seen it yet"
-    assert [text.splitlines()[0] for text in await before.stage.heard()] == [ENTRY.answer, "每日一次。"]
+    assert [text.splitlines()[0] for text in await before.stage.reply_texts()] == [ENTRY.answer, "每日一次。"]
 
 
 async def test_a_replaced_wording_leaves_no_longer_than_the_grace(before: Process, after: Process) -> None:
@@ -156,8 +156,8 @@ async def test_the_source_of_a_replaced_edition_is_one_of_ours_as_long(
         (before, OutboxState.BLOCKED),
     ):
         text = source_text(ENTRY, before.services.published.content, stage.services.clock.now())
-        said = dialogue.text("utter_source", source=text)
-        row = await stage.queue(draft=Draft((Part(said, dialogue.basis("utter_source")),), Purpose.REPLY))
+        sentence = dialogue.text("utter_source", source=text)
+        row = await stage.queue(draft=Draft((Part(sentence, dialogue.basis("utter_source")),), Purpose.REPLY))
         if state == OutboxState.BLOCKED:
             await stage.move(stage.services.clock.now() + GRACE * 2)
         assert await process.sends(row) == state

@@ -54,7 +54,7 @@ async def test_a_refusal_leads_to_its_reaction(open_window: Stage, case: Case) -
     await stage.at_once()
     if case.state != "waiting":
         assert await stage.sender.push() == 0, "it is not tried again"
-    assert await stage.heard() == []
+    assert await stage.reply_texts() == []
     ((fault, state),) = await stage.rows(
         "SELECT facts ->> 'fault', facts ->> 'state' FROM evidence WHERE kind = 'message.not_sent'"
     )
@@ -87,7 +87,7 @@ async def test_busy_once_then_it_leaves(open_window: Stage) -> None:
     await stage.at_once()
     await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.SENT
-    assert len(await stage.heard()) == 1
+    assert len(await stage.reply_texts()) == 1
     assert await stage.used() == 1
 
 
@@ -128,7 +128,7 @@ async def test_what_the_account_was_turned_away_for_leaves_once_it_is_mended(
     assert await stage.sender.push() == 1
     found = await stage.row(row)
     assert found.state == OutboxState.SENT
-    assert len(await stage.heard()) == 1
+    assert len(await stage.reply_texts()) == 1
 
 
 async def test_too_long_is_split_again_in_order(open_window: Stage) -> None:
@@ -143,10 +143,10 @@ async def test_too_long_is_split_again_in_order(open_window: Stage) -> None:
         await stage.at_once()
     await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.SENT
-    said = await stage.heard()
-    assert len(said) >= 2 and "".join(said) == text
-    assert max(len(piece.encode()) for piece in said) <= 256
-    assert await stage.used() == len(said)
+    replies = await stage.reply_texts()
+    assert len(replies) >= 2 and "".join(replies) == text
+    assert max(len(piece.encode()) for piece in replies) <= 256
+    assert await stage.used() == len(replies)
 
 
 async def test_too_long_is_not_halved_for_ever(open_window: Stage) -> None:
@@ -214,7 +214,7 @@ async def test_what_may_have_arrived_is_never_sent_again(open_window: Stage, kin
     await stage.sender.tidy()
     assert await stage.sender.push() == 0
     assert len(await stage.calls("message/custom/send")) == 1
-    assert len(await stage.heard()) == (kind == "accept_then_reset")
+    assert len(await stage.reply_texts()) == (kind == "accept_then_reset")
     assert await stage.used() == 1, "it may have been counted there"
     assert await stage.tasks() == {"uncertain_send"}
     after = await stage.queue()

@@ -38,7 +38,7 @@ async def test_five_in_48_hours_and_one_is_kept_for_safety(open_window: Stage) -
     await stage.queue("utter_emergency", EMERGENCY)
     await push_all(stage)
     assert (await states(stage))[-1] == "held"
-    assert len(await stage.heard()) == 5, "and the platform never had to refuse one"
+    assert len(await stage.reply_texts()) == 5, "and the platform never had to refuse one"
     assert all(call["errcode"] == 0 for call in await stage.calls("message/custom/send"))
 
 
@@ -61,8 +61,8 @@ async def test_what_was_held_leaves_in_order_when_they_write(open_window: Stage)
     await stage.queue("utter_too_fast")
     await push_all(stage)
     assert set(await states(stage)) == {"sent"}
-    said = [stage.services.published.dialogue.text(response) for response in [*responses, "utter_too_fast"]]
-    assert await stage.heard() == said
+    texts = [stage.services.published.dialogue.text(response) for response in [*responses, "utter_too_fast"]]
+    assert await stage.reply_texts() == texts
 
 
 async def test_the_window_closes_after_48_hours(open_window: Stage) -> None:
@@ -88,7 +88,7 @@ async def test_a_click_opens_a_minute_for_three(open_window: Stage) -> None:
     assert await states(stage) == ["sent", "sent", "held"]
     await stage.queue(purpose=EMERGENCY)
     await push_all(stage)
-    assert len(await stage.heard()) == 3
+    assert len(await stage.reply_texts()) == 3
     # Another button: the same one within the same second would be the same event, delivered twice.
     await stage.phone.send(type="event", event="CLICK", event_key="other", wait=True)
     await push_all(stage)
@@ -112,7 +112,7 @@ async def test_a_click_adds_to_an_open_window(open_window: Stage) -> None:
     assert await states(stage) == ["sent"] * 7 + ["held"], "3 of the click, 1 of 5 is kept"
     await stage.queue(purpose=EMERGENCY)
     await push_all(stage)
-    assert len(await stage.heard()) == 8
+    assert len(await stage.reply_texts()) == 8
     assert all(call["errcode"] == 0 for call in await stage.calls("message/custom/send"))
 
 
@@ -130,7 +130,7 @@ async def test_what_expires_never_leaves(open_window: Stage) -> None:
     assert {(await stage.row(row)).state for row in (waiting, late)} == {OutboxState.EXPIRED}
     await stage.phone.send(type="image", wait=True)
     await push_all(stage)
-    assert await stage.heard() == []
+    assert await stage.reply_texts() == []
     assert await stage.rows("SELECT facts FROM evidence WHERE kind = 'messages.expired'") == [
         ({"count": 2, "reminders": 0},)
     ]
@@ -150,8 +150,8 @@ async def test_stop_cancels_everything_proactive_and_lets_answers_through(open_w
     await push_all(stage)
     assert (await stage.row(later)).state == OutboxState.CANCELLED
     assert (await stage.row(answer)).state == OutboxState.SENT
-    heard = await stage.heard()
-    assert len(heard) == 2 and "退订" in heard[0]
+    replies = await stage.reply_texts()
+    assert len(replies) == 2 and "退订" in replies[0]
 
 
 async def test_unfollowing_cancels_everything(open_window: Stage) -> None:

@@ -182,9 +182,9 @@ async def cut_listeners(stage: Stage) -> None:
 @pytest.fixture
 async def turn(open_window: Stage) -> UUID:
     async with open_window.services.db.begin() as tx:
-        mine = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
-    assert mine is not None
-    return mine.turn_id
+        claim = await turns.claim_next(tx, real_now(), timedelta(seconds=30))
+    assert claim is not None
+    return claim.turn_id
 
 
 class Action:

@@ -141,7 +141,7 @@ async def test_at_night_it_waits_until_eight_without_counting_as_a_try(open_wind
     until = stage.services.clock.now() + timedelta(hours=10)
     assert abs(found.not_before - until) <= timedelta(hours=1), "eight in the morning"
     assert found.not_before.astimezone(CHINA).hour == 8
-    assert await stage.heard() == []
+    assert await stage.reply_texts() == []
     await stage.move(stage.services.clock.now() + timedelta(hours=10))
     assert (await push(stage, row)).state == "sent"
 

@@ -129,7 +129,7 @@ async def is_blocked(stage: Stage, row: int, fault: str) -> None:
     assert (found.state, found.fault) == (OutboxState.BLOCKED, fault)
     assert await stage.tasks() == {"blocked_message"}
     await stage.sender.push()
-    assert await stage.heard() == [stage.services.published.dialogue.text("utter_failed")]
+    assert await stage.reply_texts() == [stage.services.published.dialogue.text("utter_failed")]
     refusals = await stage.rows("SELECT facts ->> 'fault' FROM evidence WHERE kind = 'message.not_sent'")
     assert refusals == [(fault,)]
 
@@ -138,7 +138,7 @@ async def test_an_approved_answer_leaves(verified: Stage) -> None:
     row = await verified.queue(draft=quoted(verified))
     await verified.sender.push()
     assert (await verified.row(row)).state == OutboxState.SENT
-    assert "来源" in (await verified.heard())[0]
+    assert "来源" in (await verified.reply_texts())[0]
 
 
 @pytest.mark.parametrize("refused", REFUSALS, ids=lambda refused: refused.name)
@@ -191,8 +191,8 @@ async def test_a_doctors_document_is_not_quoted_to_a_patient(verified: Stage) ->
     await verified.sender.push()
     assert (await verified.row(row)).state == OutboxState.BLOCKED
     await verified.sender.push()
-    said = await verified.heard()
-    assert len(said) == 1 and "来源" not in said[0]
+    replies = await verified.reply_texts()
+    assert len(replies) == 1 and "来源" not in replies[0]
 
 
 async def test_what_somebody_unknown_typed_is_blocked_and_a_colleague_told(verified: Stage) -> None:
@@ -201,7 +201,7 @@ async def test_what_somebody_unknown_typed_is_blocked_and_a_colleague_told(verif
     row = await verified.queue(draft=draft)
     await verified.sender.push()
     assert (await verified.row(row)).state == OutboxState.BLOCKED
-    assert await verified.sender.push() == 0 and await verified.heard() == []
+    assert await verified.sender.push() == 0 and await verified.reply_texts() == []
     assert await verified.tasks() == {"blocked_message"}
 
 
@@ -210,7 +210,7 @@ async def test_a_blocked_reminder_is_for_a_colleague_only(verified: Stage) -> No
     row = await verified.queue(draft=draft)
     await verified.sender.push()
     assert (await verified.row(row)).state == OutboxState.BLOCKED
-    assert await verified.sender.push() == 0 and await verified.heard() == []
+    assert await verified.sender.push() == 0 and await verified.reply_texts() == []
     assert await verified.tasks() == {"blocked_message"}
 
 
@@ -219,8 +219,8 @@ async def test_a_response_of_a_replaced_dialogue_leaves_and_one_of_none_does_not
     stage = verified
     replaced = stage.draft()
     files = dict(stage.services.published.dialogue.files)
-    said = replaced.parts[0].text
-    files["domain.yml"] = files["domain.yml"].replace(said, "改过的说法。")
+    text = replaced.parts[0].text
+    files["domain.yml"] = files["domain.yml"].replace(text, "改过的说法。")
     async with stage.services.db.begin() as tx:
         await publish_dialogue(tx, Dialogue(files), "test", stage.services.clock.now())
     stage.services.published._dialogues.clear()
@@ -232,7 +232,7 @@ async def test_a_response_of_a_replaced_dialogue_leaves_and_one_of_none_does_not
         await stage.queue(
             draft=with_part(replaced, basis=Basis(BasisKind.RESPONSE, "utter_media", "0" * 12))
         ),
-        await stage.queue(draft=with_part(stage.draft(), text=said)),
+        await stage.queue(draft=with_part(stage.draft(), text=text)),
     ]
     while await stage.sender.push():
         pass

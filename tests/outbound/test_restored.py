@@ -22,4 +22,4 @@ async def test_nothing_leaves_until_somebody_has_looked(open_window: Stage) -> N
     assert await stage.sender.push() == 1
     assert (await stage.row(left_before)).state == OutboxState.CANCELLED
     assert (await stage.row(still_to_send)).state == OutboxState.SENT
-    assert await stage.heard() == [stage.services.published.dialogue.text("utter_media")]
+    assert await stage.reply_texts() == [stage.services.published.dialogue.text("utter_media")]

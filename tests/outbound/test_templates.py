@@ -29,11 +29,12 @@ WORDS = {"rep": REP, "due": DUE, "what": "同事都能看到"}
 async def outside(open_window: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """49 hours after their last word, on an account with a template for `service`."""
     stage = open_window
-    known = stage.wechat._settings
+    account_settings = stage.wechat._settings
     service = Template(
-        id=known.templates["service"].id, fields={"rep": "thing1", "due": "time2", "what": "thing3"}
+        id=account_settings.templates["service"].id,
+        fields={"rep": "thing1", "due": "time2", "what": "thing3"},
     )
-    stage.wechat._settings = known.model_copy(update={"templates": {"service": service}})
+    stage.wechat._settings = account_settings.model_copy(update={"templates": {"service": service}})
     says(monkeypatch, WORDS)
     await stage.move(stage.services.clock.now() + timedelta(hours=49))
     return stage

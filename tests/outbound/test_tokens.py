@@ -198,4 +198,4 @@ async def test_errcode_0_with_another_status_is_not_sent(open_window: Stage) -> 
     await pause_over(stage)
     await stage.sender.push()
     assert (await stage.row(second)).state == "sent"
-    assert len(await stage.heard()) == 1
+    assert len(await stage.reply_texts()) == 1

@@ -63,15 +63,15 @@ async def test_the_bot_is_silent_and_the_words_are_kept_for_the_colleague(open_w
     held = await take(stage)
     await stage.phone.send(type="text", content="你们的人什么时候来", wait=True)
     await quiet(stage)
-    assert await stage.heard() == []
+    assert await stage.reply_texts() == []
     assert await stage.rows("SELECT state, fault FROM turn") == [("done", "takeover")] * 2
     assert {state for (state,) in await stage.rows("SELECT state FROM inbox")} == {"done"}
     contact = await stage.contact()
     await say(stage)
     async with stage.services.db.begin() as tx:
         since = held.started_at - timedelta(days=1)
-        said = await takeovers.conversation(tx, stage.services.vault, contact.id, since)
-    assert [(one.author, one.text) for one in said] == [
+        messages = await takeovers.conversation(tx, stage.services.vault, contact.id, since)
+    assert [(one.author, one.text) for one in messages] == [
         ("person", "[image]"),
         ("person", "你们的人什么时候来"),
         ("li", HELLO),
@@ -84,8 +84,8 @@ async def test_red_flags_adverse_events_and_a_stop_are_answered_as_always(open_w
     for words in ("病人胸痛大汗，喘不上气", "吃了你们的药起皮疹了", "退订"):
         await stage.phone.send(type="text", content=words, wait=True)
     await quiet(stage)
-    heard = "\n".join(await stage.heard())
-    assert "120" in heard and "药物安全" in heard and "已为您退订" in heard
+    replies = "\n".join(await stage.reply_texts())
+    assert "120" in replies and "药物安全" in replies and "已为您退订" in replies
     assert await stage.tasks() >= {"emergency", "adverse_event"}
 
 
@@ -94,7 +94,7 @@ async def test_what_was_typed_leaves_to_the_letter_with_its_colleague_as_basis(o
     held = await take(stage)
     row = await say(stage)
     await quiet(stage)
-    assert await stage.heard() == [HELLO]
+    assert await stage.reply_texts() == [HELLO]
     assert (await stage.row(row)).basis == f"person:li@{held.id}"
     assert await stage.rows("SELECT facts ->> 'login' FROM evidence WHERE kind = 'message.typed'") == [
         ("li",)
@@ -138,7 +138,7 @@ async def test_a_basis_that_nobody_typed_leaves_nothing(open_window: Stage) -> N
     for number in (row, swapped, gone):
         found = await stage.row(number)
         assert (found.state, found.fault) == ("blocked", "no_basis")
-    assert await stage.heard() == [], "nor is the bot's excuse said for a colleague"
+    assert await stage.reply_texts() == [], "nor is the bot's excuse said for a colleague"
     assert "blocked_message" in await stage.tasks()
 
 

@@ -79,7 +79,7 @@ def keys_found(data: Path, folder: Path, rows: list[Any]) -> dict[UUID, bytes]:
 
 def opened(bodies: list[bytes], keys: dict[UUID, bytes]) -> str:
     """What the kept evidence says under these keys."""
-    said = ""
+    text = ""
     for key_id, key in keys.items():
         for body in bodies:
             for place in ("inbox.body", "outbox.body"):
@@ -87,8 +87,8 @@ def opened(bodies: list[bytes], keys: dict[UUID, bytes]) -> str:
                     plain = AESGCM(key).decrypt(body[17:29], body[29:], f"{key_id}:{place}".encode())
                 except (InvalidTag, ValueError):
                     continue
-                said += plain.decode("unicode_escape")
-    return said
+                text += plain.decode("unicode_escape")
+    return text
 
 
 async def test_the_databases_files_open_nothing_of_an_erased_person(
@@ -182,8 +182,8 @@ def test_a_leaf_is_destroyed_and_every_other_stays(tree: KeyTree, tmp_path: Path
     before = {number: tree.leaf(number) for number in numbers}
     assert len(set(before.values())) == len(numbers)
     assert tree.destroy([1, 64, 2**DEPTH - 1]) == 3
-    for known in (tree, KeyTree(tmp_path / "leaves.key")):
-        after = {number: known.leaf(number) for number in numbers}
+    for reader in (tree, KeyTree(tmp_path / "leaves.key")):
+        after = {number: reader.leaf(number) for number in numbers}
         assert after == {**before, 1: None, 64: None, 2**DEPTH - 1: None}
     assert tree.destroy([1, 64]) == 0
 

@@ -112,9 +112,9 @@ async def life(services: Services, tmp_path: Path) -> Life:
     async with services.db.begin() as tx:
         before = await contacts.by_address(tx, services.vault, DEMO, OPENID)
         assert before is not None
-        said = {"name": NAME, "hospital": "虚构县青石医院", "phone": PHONE}
-        assert await verify(tx, services, before, {**said, "code": "none"}, now) == Outcome.WAIT
-        assert await verify(tx, services, before, {**said, "code": codes["D1"]}, now) == Outcome.VERIFIED
+        answers = {"name": NAME, "hospital": "虚构县青石医院", "phone": PHONE}
+        assert await verify(tx, services, before, {**answers, "code": "none"}, now) == Outcome.WAIT
+        assert await verify(tx, services, before, {**answers, "code": codes["D1"]}, now) == Outcome.VERIFIED
     await write(services, QUESTION)
     await write(services, ADVERSE)
     async with services.db.begin() as tx:
@@ -234,8 +234,8 @@ async def test_the_export_holds_all_of_it_in_order(life: Life) -> None:
     assert document["profile"]["rep"] == "王代表"
     assert document["verification"]["by"] == "code"
     assert [c["address"] for c in document["contacts"]] == [OPENID]
-    said = [m["text"] for m in document["messages"] if m["direction"] == "in"]
-    assert said == [BEFORE, QUESTION, ADVERSE]
+    texts = [m["text"] for m in document["messages"] if m["direction"] == "in"]
+    assert texts == [BEFORE, QUESTION, ADVERSE]
     times = [m["at"] for m in document["messages"]]
     assert times == sorted(times)
     answers = [m["text"] for m in document["messages"] if m["direction"] == "out" and m["text"]]
@@ -332,9 +332,11 @@ async def test_the_chain_is_whole_and_says_so(life: Life) -> None:
     verdict = await verify_chain(services.db, services.home)
     assert verdict.ok, verdict.broken
     async with services.db.begin() as tx:
-        said = (await tx.execute(select(evidence).where(evidence.c.kind == "person.erased"))).one()
+        receipt = (await tx.execute(select(evidence).where(evidence.c.kind == "person.erased"))).one()
     assert (
-        said.person_id == life.doctor and said.facts["by"] == "管理员" and "inbox:3" in said.facts["receipts"]
+        receipt.person_id == life.doctor
+        and receipt.facts["by"] == "管理员"
+        and "inbox:3" in receipt.facts["receipts"]
     )
 
 

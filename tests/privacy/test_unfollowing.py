@@ -135,8 +135,8 @@ async def test_the_companys_entry_stays_and_they_may_come_back(two: Two) -> None
         assert again is not None and again.id == two.one.id and again.person_id == two.one.person_id
         assert again.key_id not in (None, two.one.key_id)
         assert (await doctors.standing(tx, again.person_id)).verified
-    said = await two.bodies(two.one)
-    assert [body for body in said.values() if body != Fault.ERASED.value]
+    bodies = await two.bodies(two.one)
+    assert [body for body in bodies.values() if body != Fault.ERASED.value]
 
 
 async def test_a_key_given_by_two_at_once_is_one(two: Two) -> None:

@@ -87,14 +87,14 @@ async def test_old_keys_open_and_come_under_the_tree_and_are_named_when_destroye
 ) -> None:
     """F4, F5: of an upgrade."""
     url, owner, folder = old
-    doctor, case, said, kept = await left_behind(url, folder)
+    doctor, case, sealed, kept = await left_behind(url, folder)
     await asyncio.to_thread(migrate, owner)
     await admit(url, folder)
     assert (folder / "leaves.key").exists(), "the machine that is first makes the tree"
     db = Database(url)
     async with db.begin() as tx:
         vault = Vault(await key_holders.open_keyring(tx, folder))
-        assert await vault.open_text(tx, doctor, said, "test.body") == "doctor的话"
+        assert await vault.open_text(tx, doctor, sealed, "test.body") == "doctor的话"
         assert await vault.open_text(tx, case, kept, "test.body") == "case的话"
         assert await vault.rewrap(tx) == 2 and await vault.rewrap(tx) == 0
         rows = (await tx.execute(select(data_key).order_by(data_key.c.id))).all()
@@ -102,11 +102,11 @@ async def test_old_keys_open_and_come_under_the_tree_and_are_named_when_destroye
         assert {row.person_id for row in rows} == {doctor, None}, "a case is nobody"
     async with db.begin() as tx:
         again = Vault(await key_holders.open_keyring(tx, folder))
-        assert await again.open_text(tx, doctor, said, "test.body") == "doctor的话"
+        assert await again.open_text(tx, doctor, sealed, "test.body") == "doctor的话"
         assert await erasure.keys(tx, again, [doctor], real_now()) == (1, 1), "one, and it was once bare"
     async with db.begin() as tx:
         with pytest.raises(MedrepError) as gone:
-            await Vault(Keyring(folder)).open_text(tx, doctor, said, "test.body")
+            await Vault(Keyring(folder)).open_text(tx, doctor, sealed, "test.body")
         assert gone.value.fault == Fault.ERASED
         assert await Vault(Keyring(folder)).open_text(tx, case, kept, "test.body") == "case的话"
     await db.close()

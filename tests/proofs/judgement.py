@@ -28,7 +28,7 @@ async def judge(home: Scene, phones: Sequence[Phone], reminder: str = "") -> dic
     )
     await in_order(home)
     for phone in phones:
-        await told(home, phone, reminder)
+        await chat_matches(home, phone, reminder)
     await tasks_match_turns(home)
     return dict(await home.rows("SELECT via, count(*) FROM outbox WHERE state = 'unknown' GROUP BY via"))
 
@@ -59,7 +59,7 @@ async def in_order(home: Scene) -> None:
             assert before[3] is None or after[3] is None or before[3] < after[3], "replies in turn"
 
 
-async def told(home: Scene, phone: Phone, reminder: str) -> None:
+async def chat_matches(home: Scene, phone: Phone, reminder: str) -> None:
     """The chat shows each reply once and in order; one whose fate is recorded as uncertain at most once."""
     rows = [row for row in await home.spoken(phone.openid) if row.turn is not None or row.unordered]
     assert {row.state for row in rows} <= {"sent", "unknown"}, [(r.state, r.fault) for r in rows]
@@ -99,12 +99,12 @@ async def tasks_match_turns(home: Scene) -> None:
     assert await home.rows("SELECT count(*) FROM task WHERE kind = 'emergency'") == flags
     asked = await home.rows("SELECT count(*) FROM effect WHERE action = 'action_hand_over'")
     # Who asks again while a colleague is asked for already has it added to that task.
-    told = dict(
+    counts = dict(
         await home.rows(
             "SELECT kind, count(*) FROM evidence WHERE kind IN ('task.opened', 'task.repeated') "
             "AND facts ->> 'kind' = 'hand_over' GROUP BY kind"
         )
     )
-    assert [(sum(told.values()),)] == asked, told
+    assert [(sum(counts.values()),)] == asked, counts
     tasks = await home.rows("SELECT count(*) FROM task WHERE kind = 'hand_over'")
-    assert tasks == [(told.get("task.opened", 0),)], told
+    assert tasks == [(counts.get("task.opened", 0),)], counts

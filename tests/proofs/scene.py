@@ -190,12 +190,12 @@ class Scene:
                 "WHERE address_hmac = :digest ORDER BY outbox.id"
             )
             for row in await tx.execute(query, {"digest": digest}):
-                said = ""
+                words = ""
                 if row.body_enc is not None:
                     body = await self.vault.open_text(tx, row.person_id, row.body_enc, "outbox.body")
-                    said = "\n\n".join(part for part, _ in json.loads(body)["parts"])
+                    words = "\n\n".join(part for part, _ in json.loads(body)["parts"])
                 turn = str(row.turn_id) if row.turn_id else None
-                found.append(Spoken(row.id, row.state, said, row.unordered, turn, row.fault))
+                found.append(Spoken(row.id, row.state, words, row.unordered, turn, row.fault))
         return found
 
     def log_files(self) -> list[Path]:

@@ -36,8 +36,8 @@ async def test_it_is_tried_again_then_said_and_nothing_is_half_done(home: Scene)
     await phone.ask("谢谢")
     effects, tasks = await count(home, "effect"), await count(home, "task")
     async with effects_refused(home):
-        said = await phone.ask(QUESTION, seconds=40)
-        assert SAID in said and "医学信息" not in said
+        reply = await phone.ask(QUESTION, seconds=40)
+        assert SAID in reply and "医学信息" not in reply
         await home.settled(20)
         assert await count(home, "effect") == effects
         assert await count(home, "task") == tasks + 1
@@ -47,8 +47,8 @@ async def test_it_is_tried_again_then_said_and_nothing_is_half_done(home: Scene)
             "SELECT state, attempts FROM turn ORDER BY started_at DESC LIMIT 1"
         )
         assert state == "failed" and attempts > 1
-    said = await phone.ask(QUESTION)
-    assert "医学信息" in said, "and the next one is answered"
+    reply = await phone.ask(QUESTION)
+    assert "医学信息" in reply, "and the next one is answered"
     await home.write("UPDATE turn SET state = 'done' WHERE state = 'failed'")  # the judgement allows none
     await home.write("UPDATE inbox SET state = 'done' WHERE state = 'failed'")
 

@@ -39,7 +39,7 @@ async def test_fragments_become_one_turn_answered_on_the_last_connection(home: S
     (phone,) = await home.doctors(1)
     await home.say(phone, type="image")
     await home.settled(20)
-    phone.heard = len(await phone.replies())
+    phone.replies_read = len(await phone.replies())
     first = asyncio.create_task(home.say(phone, type="text", content="请问"))
     await asyncio.sleep(0.4)
     second = await home.say(phone, type="text", content="二甲双胍肾功能不全能用吗")

@@ -52,8 +52,8 @@ def fill(path: Path) -> None:
 async def until(home: Scene, true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not true():
-        assert home.service.running.poll() is None, home.service.said()
-        assert time.monotonic() < deadline, home.service.said() + home.service.logs()
+        assert home.service.running.poll() is None, home.service.terminal()
+        assert time.monotonic() < deadline, home.service.terminal() + home.service.logs()
         await asyncio.sleep(0.1)
 
 
@@ -81,17 +81,17 @@ async def test_a_full_disk_ends_nothing_for_good(disk: Path) -> None:
         await ask("谢谢")
         over = time.monotonic() + FULL_SECONDS
         while time.monotonic() < over:
-            assert home.service.running.poll() is None, home.service.said()
+            assert home.service.running.poll() is None, home.service.terminal()
             await asyncio.sleep(0.5)
         assert home.processes("/bin/postgres") == []
 
         (disk / "filler").unlink()
-        await until(home, lambda: "can be written again" in home.service.said())
+        await until(home, lambda: "can be written again" in home.service.terminal())
         await home.back()
         await home.settled(120)
         await judge(home, phones)
         assert len(await acknowledged(home)) >= len(phones), "what was sent before the disk was full"
         assert "OK" in await asyncio.to_thread(home.service.prints, "evidence", "verify")
-        assert home.service.said().count("cannot be written (No space left on device)") == 1, (
+        assert home.service.terminal().count("cannot be written (No space left on device)") == 1, (
             "it is said once"
         )

@@ -148,6 +148,6 @@ def used(home: Scene) -> int:
 
 
 async def test_a_hundred_thousand_characters_are_text_like_any_other(home: Scene, phone: Phone) -> None:
-    said = await phone.ask("二甲双胍肾功能不全能用吗" + "好" * 100_000, seconds=40)
-    assert said
+    reply = await phone.ask("二甲双胍肾功能不全能用吗" + "好" * 100_000, seconds=40)
+    assert reply
     assert "来源" in await phone.ask("氨氯地平漏服了怎么办"), "and the conversation is whole after it"

@@ -63,7 +63,7 @@ async def test_fifty_kills_lose_nothing_and_do_nothing_twice(home: Scene) -> Non
             killed[await kill_one(home, number, talking, phones)] += 1
     lasted = time.monotonic() - began
     assert len(killed) > len(POINTS) // 2, f"too few of the named points were reached: {killed}"
-    assert sum(killed.values()) == KILLS and sum(len(said) for said in home.sent.values()) >= MESSAGES
+    assert sum(killed.values()) == KILLS and sum(len(messages) for messages in home.sent.values()) >= MESSAGES
     await home.settled(90)
     # What the platform's count held back leaves when the person writes.
     while held := await home.rows("SELECT 1 FROM outbox WHERE state = 'held'"):

@@ -28,9 +28,9 @@ async def test_the_logs_hold_nothing_personal_and_no_secret(home: Scene) -> None
     assert any(path.name.startswith("app-") and path.stat().st_size > 1000 for path in files)
     assert {"engine.log", "postgres.log", "sandbox.log", "supervisor.log"} <= {path.name for path in files}
     for path in files:
-        said = path.read_text(encoding="utf-8", errors="replace")
+        content = path.read_text(encoding="utf-8", errors="replace")
         for needle in needles:
-            assert needle not in said, f"{path.name} holds {needle[:6]}…"
+            assert needle not in content, f"{path.name} holds {needle[:6]}…"
 
 
 async def secrets_of(home: Scene) -> list[str]:

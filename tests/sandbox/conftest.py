@@ -57,8 +57,13 @@ class Bench:
         return entries
 
     async def token(self, account: str = "sandbox", **more: Any) -> str:
-        known = self.accounts[account]
-        asked = {"grant_type": "client_credential", "appid": known.app_id, "secret": known.app_secret, **more}
+        settings = self.accounts[account]
+        asked = {
+            "grant_type": "client_credential",
+            "appid": settings.app_id,
+            "secret": settings.app_secret,
+            **more,
+        }
         return str((await self.post("wechat/cgi-bin/stable_token", asked))["access_token"])
 
     async def call(self, api: str, body: Any, account: str = "sandbox", token: str | None = None) -> Any:

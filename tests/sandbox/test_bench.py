@@ -240,11 +240,11 @@ def test_demo_accounts_are_random_private_and_kept(tmp_path: Path) -> None:
 
 
 def test_the_accounts_are_what_the_product_reads(tmp_path: Path) -> None:
-    from bot.settings import read_accounts as read_ours
+    from bot.settings import read_accounts as read_product_accounts
 
     write_demo_accounts(tmp_path / "sandbox.toml", "http://127.0.0.1:1/sandbox/wechat")
-    ours = read_ours(tmp_path / "sandbox.toml").wechat
-    assert ours["sandbox"].templates["meeting"].fields["title"] == "thing1"
+    accounts = read_product_accounts(tmp_path / "sandbox.toml").wechat
+    assert accounts["sandbox"].templates["meeting"].fields["title"] == "thing1"
     for template in TEMPLATES:
         assert set(template.uses.values()) == set(template.fields)
 

@@ -37,9 +37,9 @@ async def test_a_text_travels_signed_and_its_passive_reply_comes_back(bench: Ben
     clear_in_body = "二甲双胍" in post.body
     assert clear_in_body == (account != "sandbox")
     assert ("encrypt_type" in post.query) == (account != "plain")
-    mine, theirs = await bench.chat(account, openid)
-    assert (mine["from"], mine["delivery"]) == ("user", "delivered")
-    assert (theirs["text"], theirs["via"]) == ("收到：二甲双胍 <能用> ]]> 吗\n😀", "passive")
+    question, reply = await bench.chat(account, openid)
+    assert (question["from"], question["delivery"]) == ("user", "delivered")
+    assert (reply["text"], reply["via"]) == ("收到：二甲双胍 <能用> ]]> 吗\n😀", "passive")
 
 
 MESSAGES = [

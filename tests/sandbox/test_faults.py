@@ -46,8 +46,8 @@ async def test_errcode_0_with_another_status(bench: Bench, status: int, done: bo
 async def test_a_token_endpoint_that_answers_anything(bench: Bench, status: int, body: str) -> None:
     """F16: HTML, 503, nothing, and JSON of the wrong types in place of a token."""
     await bench.faults(api=[{"api": "stable_token", "kind": "answer", "status": status, "body": body}])
-    known = bench.accounts["sandbox"]
-    asked = {"grant_type": "client_credential", "appid": known.app_id, "secret": known.app_secret}
+    account = bench.accounts["sandbox"]
+    asked = {"grant_type": "client_credential", "appid": account.app_id, "secret": account.app_secret}
     assert await posted(bench, "stable_token", asked) == (status, body)
     assert (await posted(bench, "stable_token", asked))[0] == 200
 

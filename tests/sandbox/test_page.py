@@ -52,7 +52,7 @@ async def opened(browser: Browser, bench: Bench, width: int, height: int) -> Pag
     page = await browser.new_page(viewport={"width": width, "height": height})
     trouble: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
+    def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
             trouble.append(message.text)
 
@@ -64,7 +64,7 @@ async def opened(browser: Browser, bench: Bench, width: int, height: int) -> Pag
         trouble.append(str(error))
 
     page.on("pageerror", broke)
-    page.on("console", heard)
+    page.on("console", on_console)
     page.on("request", asked)
     page.trouble = trouble  # type: ignore[attr-defined]
     page.set_default_timeout(10_000)
@@ -108,8 +108,8 @@ async def until(check: Any) -> None:
 async def test_a_question_is_asked_and_answered(desk: Page, bench: Bench) -> None:
     await reply_with(bench, "根据说明书（演示稿）：禁用。\n来源：示例制药")
     await desk.get_by_role("button", name=QUESTION).click()
-    theirs = desk.locator(".row.theirs .bubble")
-    await expect(theirs).to_have_text("根据说明书（演示稿）：禁用。\n来源：示例制药")
+    bubble = desk.locator(".row.theirs .bubble")
+    await expect(bubble).to_have_text("根据说明书（演示稿）：禁用。\n来源：示例制药")
     await expect(desk.locator(".row.mine .bubble")).to_have_text(QUESTION)
     assert bench.gateway.posts[0].fields["Content"] == QUESTION
     ARTIFACTS.mkdir(exist_ok=True)

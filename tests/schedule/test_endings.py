@@ -44,7 +44,7 @@ async def ends(stage: Stage) -> list[Any]:
     return await stage.rows("SELECT state, reason FROM occurrence ORDER BY id")
 
 
-async def said(stage: Stage, sealed: bytes) -> dict[str, Any]:
+async def body_of(stage: Stage, sealed: bytes) -> dict[str, Any]:
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
         text = await stage.services.vault.open_text(tx, contact.person_id, sealed, "outbox.body")
@@ -96,13 +96,13 @@ async def test_the_text_is_what_is_true_when_it_is_sent_and_the_record_holds_jus
     published._dialogue = after = Dialogue({**before.files, "domain.yml": domain.replace(old, new)})
     published._dialogues[after.fingerprint[:12]] = after
     await stage.sender.push()
-    assert await stage.heard() == [new]
+    assert await stage.reply_texts() == [new]
     ((basis, body),) = await stage.rows(
         "SELECT facts ->> 'basis', body_enc FROM evidence WHERE kind = 'message.sent' AND subject = :row",
         row=f"outbox:{row}",
     )
     assert basis == str(after.basis("utter_thanks")) != str(before.basis("utter_thanks"))
-    assert (await said(stage, body))["parts"] == [[new, basis]]
+    assert (await body_of(stage, body))["parts"] == [[new, basis]]
     found = await stage.row(row)
     assert (found.basis, found.body_enc) == (basis, body)
     assert new.encode() not in body
@@ -118,7 +118,7 @@ async def test_a_template_is_recorded_with_the_words_that_filled_it(outside: Sta
         "SELECT facts ->> 'basis', body_enc FROM evidence WHERE kind = 'message.sent'"
     )
     assert basis == str(stage.services.published.dialogue.basis("utter_human"))
-    assert (await said(stage, body))["fields"]["rep"] == "值班同事"
+    assert (await body_of(stage, body))["fields"]["rep"] == "值班同事"
 
 
 async def test_a_failed_template_receipt_makes_a_sent_reminder_a_missed_one(outside: Stage) -> None:
@@ -231,7 +231,7 @@ async def test_choices_of_a_reminder_are_remembered_under_its_row(
     monkeypatch.setitem(wording.ROOMS, "asking", asking)
     row = await queued(stage, wording="asking", purpose=Purpose.MEDICATION)
     await stage.sender.push()
-    assert (await said(stage, (await stage.row(row)).body_enc))["choices"] == [["human", "人工"]]
+    assert (await body_of(stage, (await stage.row(row)).body_enc))["choices"] == [["human", "人工"]]
 
 
 async def until(stage: Stage, query: str) -> None:

@@ -22,8 +22,8 @@ ROUNDING = timedelta(seconds=1)  # what processes tell each other are whole seco
 
 def moved(service: Service, body: str) -> tuple[int, datetime | None]:
     """The status, and the business time answered."""
-    status, said = ask(f"{service.url}/test/clock", body=body)
-    return status, datetime.fromisoformat(said["now"]) if said else None
+    status, answer = ask(f"{service.url}/test/clock", body=body)
+    return status, datetime.fromisoformat(answer["now"]) if answer else None
 
 
 @pytest.fixture

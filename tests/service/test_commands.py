@@ -165,8 +165,8 @@ async def test_a_changed_row_of_evidence_is_found(restored: Service) -> None:
 
 def test_check_text_line_by_line(home: Service) -> None:
     """A line in, a line out: empty, very long, not UTF-8, with a byte order mark."""
-    said = b"\xef\xbb\xbf\xe6\xa0\xb9\xe6\xb2\xbb\n\n" + "好".encode() * 100_000 + b"\r\n\xff\xfe\nlast"
-    checked = home.medrep("check-text", "--audience", "doctor", said=said)
+    texts = b"\xef\xbb\xbf\xe6\xa0\xb9\xe6\xb2\xbb\n\n" + "好".encode() * 100_000 + b"\r\n\xff\xfe\nlast"
+    checked = home.medrep("check-text", "--audience", "doctor", stdin=texts)
     assert checked.returncode == 0, checked.stderr
     lines = [json.loads(line) for line in checked.stdout.splitlines()]
     assert [len(line["text"]) for line in lines] == [2, 0, 100_000, 2, 4]
@@ -196,7 +196,7 @@ def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(home: Service) -> 
 
 
 @pytest.mark.parametrize(
-    ("config", "more", "said"),
+    ("config", "more", "expected"),
     [
         (
             '[wechat.a]\napp_secret = "s3cret-value"\nnonsense = 1\n',
@@ -215,13 +215,13 @@ def test_answers_come_line_by_line_and_a_closed_pipe_is_quiet(home: Service) -> 
     ],
 )
 def test_wrong_settings_are_one_clear_line_without_secrets(
-    tmp_path: Path, config: str, more: dict[str, str], said: str
+    tmp_path: Path, config: str, more: dict[str, str], expected: str
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "medrep.toml").write_text(config)
     failed = Service(tmp_path / "home", more).medrep("tasks")
     assert failed.returncode == 2
-    assert said in failed.stderr
+    assert expected in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
     assert "s3cret-value" not in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stderr
@@ -259,10 +259,10 @@ def test_anybody_is_found_by_the_address_they_write_from(service: Service) -> No
         service.prints("export-person", "--contact", "wechat:sandbox:oSbx1Dctr_ZhaoDing000000004c")
     )
     assert contact["profile"]["name"] == "赵丁"
-    for contact, said in (
+    for contact, reason in (
         ("nonsense", "CHANNEL:ACCOUNT:ADDRESS"),
         ("wechat:sandbox:oNobody", "nobody has written from this address"),
     ):
         refused = service.medrep("erase-person", "--contact", contact)
-        assert refused.returncode == 2 and said in refused.stderr
+        assert refused.returncode == 2 and reason in refused.stderr
     assert service.medrep("export-person").returncode == 2, "somebody must be named"

@@ -67,18 +67,18 @@ async def test_a_process_that_fails_on_a_full_disk_is_not_given_up(
     """F3: nothing can be written in a home that is away; once it is there, failures count again."""
     monkeypatch.setattr(bot.service.process, "SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr(bot.service.disk, "PAUSE", 0.01)
-    said: list[str] = []
-    disk, starts = Disk(tmp_path / "home", said.append), tmp_path / "starts"
+    lines: list[str] = []
+    disk, starts = Disk(tmp_path / "home", lines.append), tmp_path / "starts"
     command = (sys.executable, "-c", f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(1)")
     child = Child("app", command, lambda: os.environ, tmp_path / "app.log")
     await child.start()
-    keeping = asyncio.create_task(keep(child, disk, 0.01, said.append))
-    while not any("cannot be written (No such file or directory)" in line for line in said):
+    keeping = asyncio.create_task(keep(child, disk, 0.01, lines.append))
+    while not any("cannot be written (No such file or directory)" in line for line in lines):
         await asyncio.sleep(0.01)
     assert not keeping.done()
     (tmp_path / "home").mkdir()
     with pytest.raises(MedrepError, match=f"ended {FAILED_STARTS} times in a row"):
         await asyncio.wait_for(keeping, 60)
     assert len(starts.read_text()) == FAILED_STARTS + 1, "the first end did not count"
-    assert sum("cannot be written" in line for line in said) == 1, "it is said once"
-    assert f"{tmp_path / 'home'} can be written again" in said
+    assert sum("cannot be written" in line for line in lines) == 1, "it is said once"
+    assert f"{tmp_path / 'home'} can be written again" in lines

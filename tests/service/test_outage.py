@@ -27,8 +27,8 @@ OUTAGE = 12.0
 async def until(service: Service, true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not true():
-        assert service.running.poll() is None, service.said()
-        assert time.monotonic() < deadline, service.said() + service.logs()
+        assert service.running.poll() is None, service.terminal()
+        assert time.monotonic() < deadline, service.terminal() + service.logs()
         await asyncio.sleep(0.1)
 
 
@@ -53,9 +53,9 @@ async def test_an_external_database_that_refuses_ends_nobody(trained_home: Path,
     )
     starting = asyncio.create_task(asyncio.to_thread(service.start, "serve", "--workers", "2"))
     try:
-        while service.process is None or "does not answer" not in service.said():
+        while service.process is None or "does not answer" not in service.terminal():
             await asyncio.sleep(0.1)
-        assert "does not answer (Connection refused); waiting for it" in service.said()
+        assert "does not answer (Connection refused); waiting for it" in service.terminal()
         await elsewhere.start()
         await starting
         healthy, victim = sorted(apps(service))
@@ -63,15 +63,15 @@ async def test_an_external_database_that_refuses_ends_nobody(trained_home: Path,
         os.kill(victim, signal.SIGKILL)
         until_back = time.monotonic() + OUTAGE
         while time.monotonic() < until_back:
-            assert service.running.poll() is None, service.said() + service.logs()
+            assert service.running.poll() is None, service.terminal() + service.logs()
             await asyncio.sleep(0.2)
-        await until(service, lambda: service.said().count("does not answer") == 2)
+        await until(service, lambda: service.terminal().count("does not answer") == 2)
         assert service.status("/readyz") == 503
         await elsewhere.start()
-        await until(service, lambda: service.said().count("answers again") == 2)
+        await until(service, lambda: service.terminal().count("answers again") == 2)
         await until(service, lambda: service.status("/readyz") == 200 and len(apps(service)) == 2)
         assert healthy in apps(service)
-        assert service.said().count("does not answer") == 2, "each outage is told once"
+        assert service.terminal().count("does not answer") == 2, "each outage is told once"
     finally:
         starting.cancel()
         if service.process is not None:
@@ -103,7 +103,7 @@ async def test_what_is_published_is_followed_at_the_databases_new_port(
             await until(service, Cluster(service.home).running)
             await asyncio.to_thread(service.prints, "dialogue", "import", files, "--over", over)
             newer = read_dialogue(files).fingerprint[:12]
-            await until(service, lambda: f"dialogue {newer} was published" in service.said())
+            await until(service, lambda: f"dialogue {newer} was published" in service.terminal())
 
 
 def taken(squatter: socket.socket, port: int) -> bool:
@@ -128,9 +128,9 @@ async def test_a_wrong_password_is_not_waited_for(cluster: Cluster) -> None:
 
 async def test_what_may_be_part_of_a_password_is_not_said(cluster: Cluster) -> None:
     """An unescaped `/` in the password makes its start the port."""
-    said: list[str] = []
+    lines: list[str] = []
     mistyped = "postgresql://user:s3cret/x@127.0.0.1/db"
     with pytest.raises((MedrepError, TimeoutError)):
         async with asyncio.timeout(2):
-            await until_answering(lambda: mistyped, said.append, first=True)
-    assert "s3cret" not in "".join(said)
+            await until_answering(lambda: mistyped, lines.append, first=True)
+    assert "s3cret" not in "".join(lines)

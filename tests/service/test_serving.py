@@ -38,14 +38,14 @@ def secrets(home: Path) -> list[str]:
 def test_it_answers_and_says_where(service: Service) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/sandbox/"):
         assert service.status(path) == 200, path
-        assert path == "/metrics" or f"{service.url}{path}" in service.said()
-    assert re.search(r"invitation  DEMO-D006  code [0-9A-Z-]{14}", service.said())
-    assert "/wechat/sandbox" in service.said()
-    assert "Ctrl-C" in service.said()
+        assert path == "/metrics" or f"{service.url}{path}" in service.terminal()
+    assert re.search(r"invitation  DEMO-D006  code [0-9A-Z-]{14}", service.terminal())
+    assert "/wechat/sandbox" in service.terminal()
+    assert "Ctrl-C" in service.terminal()
 
 
 def test_no_secret_on_terminal_in_command_lines_or_logs(service: Service) -> None:
-    shown = [service.said(), *service.processes().values()]
+    shown = [service.terminal(), *service.processes().values()]
     shown += [path.read_text(errors="replace") for path in (service.home / "logs").iterdir()]
     for secret in secrets(service.home):
         assert not any(secret in text for text in shown)
@@ -62,10 +62,10 @@ def test_secrets_are_for_the_owner_alone(service: Service) -> None:
 
 
 def test_the_engine_is_told_nothing_of_the_database(service: Service) -> None:
-    told = Path(f"/proc/{child(service, '-m engine')}/environ").read_text()
-    assert "MEDREP_ENGINE_TOKEN" in told
-    assert "DATABASE" not in told
-    assert "postgresql" not in told
+    environment = Path(f"/proc/{child(service, '-m engine')}/environ").read_text()
+    assert "MEDREP_ENGINE_TOKEN" in environment
+    assert "DATABASE" not in environment
+    assert "postgresql" not in environment
 
 
 def test_a_second_supervisor_is_refused(service: Service) -> None:
@@ -80,8 +80,8 @@ def test_commands_use_the_running_service(service: Service) -> None:
     service.prints("tasks")
     assert re.fullmatch(r"OK \d+ rows\n", service.prints("evidence", "verify"))
     texts = "二甲双胍肾功能不全能用吗\n\n胸痛得厉害，喘不上气\n"
-    said = service.prints("understand", "--audience", "doctor", said=texts)
-    lines = [json.loads(line) for line in said.splitlines()]
+    printed = service.prints("understand", "--audience", "doctor", stdin=texts)
+    lines = [json.loads(line) for line in printed.splitlines()]
     assert [line["route"] for line in lines] == ["answer", "dialogue", "emergency"]
     asked = lines[0]
     assert asked["intent"] == "ask_product"

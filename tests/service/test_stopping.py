@@ -27,16 +27,16 @@ def test_a_second_start_does_nothing_again_and_a_stop_leaves_nothing(tmp_path: P
             service.start("serve", "--demo")
         else:
             service.start("run", command=("make", "-f", str(as_make_run(tmp_path))))
-        said, processes = service.said(), service.processes()
+        printed, processes = service.terminal(), service.processes()
         took = service.stop()
         assert len(processes) >= 4, processes
-        codes.append(re.findall(r"invitation .*", said))
+        codes.append(re.findall(r"invitation .*", printed))
         assert took < STOP_SECONDS
         assert start == 2 or service.running.returncode == 0
-        assert "medrep: stopped" in service.said()
+        assert "medrep: stopped" in service.terminal()
         assert left(processes) == []
-        assert "training" not in said
-        assert ("published" in said) == (start == 1)
+        assert "training" not in printed
+        assert ("published" in printed) == (start == 1)
         assert service.status("/healthz") == 0
     assert codes[0] == codes[1] != []
 

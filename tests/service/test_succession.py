@@ -22,16 +22,16 @@ SECONDS = 240
 def until(service: Service, true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS
     while not true():
-        assert time.monotonic() < deadline, service.said() + service.logs()
+        assert time.monotonic() < deadline, service.terminal() + service.logs()
         time.sleep(0.2)
 
 
 def spoken_by(service: Service) -> str:
     """The model that the engine speaks with."""
     token = (service.home / "keys" / "engine.token").read_text()
-    status, said = ask(f"http://127.0.0.1:{service.env['MEDREP_ENGINE_PORT']}/ready", token)
+    status, answer = ask(f"http://127.0.0.1:{service.env['MEDREP_ENGINE_PORT']}/ready", token)
     assert status == 200
-    return str(said["model"])
+    return str(answer["model"])
 
 
 def complete(path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_new_version_speaks_without_a_restart_and_a_bad_one_never_does(tmp_pat
             config.read_text().replace("engine.intents.IntentRegression", "engine.intents.Nothing")
         )
         service.prints("dialogue", "import", files)
-        until(service, lambda: "cannot be used, the old one stays" in service.said())
+        until(service, lambda: "cannot be used, the old one stays" in service.terminal())
         assert spoken_by(service) == second
         assert engine == [pid for pid, line in service.processes().items() if "-m engine" in line]
         tasks = [json.loads(line) for line in service.prints("tasks").splitlines()]

@@ -40,10 +40,10 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fast")
 async def test_only_an_engine_that_was_ready_counts_as_hung(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     port = free_port()
     settings = read_settings({"MEDREP_HOME": str(tmp_path), "MEDREP_ENGINE_PORT": str(port)})
-    supervisor = Supervisor(settings, Options(), said.append)
+    supervisor = Supervisor(settings, Options(), lines.append)
     supervisor._shared = Tokens("engine", "actions")
     command = (sys.executable, "-c", READY, str(port), "2.5")
     engine = Child("engine", command, lambda: os.environ, tmp_path / "engine.log")
@@ -55,7 +55,7 @@ async def test_only_an_engine_that_was_ready_counts_as_hung(tmp_path: Path) -> N
         assert engine.process.returncode is None, "it took longer to start than an engine may hang"
         engine.process.send_signal(signal.SIGSTOP)
         assert await asyncio.wait_for(engine.wait(), 10) == -signal.SIGKILL
-        assert said == ["engine hangs since 1 s, ending it"]
+        assert lines == ["engine hangs since 1 s, ending it"]
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -69,14 +69,14 @@ def test_it_says_where_everything_is_and_what_nobody_serves(tmp_path: Path) -> N
         f'encoding_aes_key = "{"a" * 43}"\n',
         encoding="utf-8",
     )
-    told = {
+    environment = {
         "MEDREP_HOME": str(tmp_path),
         "MEDREP_CONFIG": str(tmp_path / "medrep.toml"),
         "MEDREP_PORT": "8181",
     }
 
     def lines(**more: str) -> list[str]:
-        return list(Supervisor(read_settings({**told, **more}), Options(), print)._addresses())
+        return list(Supervisor(read_settings({**environment, **more}), Options(), print)._addresses())
 
     assert "webhook     http://127.0.0.1:8181/wechat/demo" in lines()
     assert "webhook     http://10.0.0.7:8181/wechat/demo" in lines(MEDREP_HOST="10.0.0.7")

@@ -25,13 +25,13 @@ class Webhook:
     """What it was told; it answers with `status`."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
+        self.notices: list[tuple[str, int]] = []
         self.status = 200
         self.url = f"http://127.0.0.1:{free_port()}/"
 
     async def handle(self, request: web.Request) -> web.Response:
         message: dict[str, Any] = await request.json()
-        self.told.append((message["event"], message["task"]))
+        self.notices.append((message["event"], message["task"]))
         return web.Response(status=self.status)
 
 
@@ -75,22 +75,22 @@ async def test_an_alarm_that_was_not_heard_is_told_again(
     """F18: it was marked as escalated before the webhook was asked, so a failing webhook meant silence."""
     webhook.status = 503
     await look(database, clock, http, webhook.url)
-    assert (webhook.told, await escalations(database)) == ([("overdue", late)], 0)
+    assert (webhook.notices, await escalations(database)) == ([("overdue", late)], 0)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is None
 
     webhook.status = 200
     await look(database, clock, http, webhook.url)
-    assert len(webhook.told) == 1, "it is claimed for a while"
+    assert len(webhook.notices) == 1, "it is claimed for a while"
     await lease_over(database)
     await look(database, clock, http, webhook.url)
-    assert (webhook.told, await escalations(database)) == ([("overdue", late)] * 2, 1)
+    assert (webhook.notices, await escalations(database)) == ([("overdue", late)] * 2, 1)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is not None
 
     await lease_over(database)
     await look(database, clock, http, webhook.url)
-    assert (len(webhook.told), await escalations(database)) == (2, 1), "told once is enough"
+    assert (len(webhook.notices), await escalations(database)) == (2, 1), "told once is enough"
 
 
 async def test_nobody_listening_is_not_telling(
@@ -102,4 +102,4 @@ async def test_nobody_listening_is_not_telling(
     await look(database, clock, http, f"http://127.0.0.1:{free_port()}/")
     await lease_over(database)
     await look(database, clock, http, webhook.url)
-    assert webhook.told == [("opened", task_id)]
+    assert webhook.notices == [("opened", task_id)]

@@ -303,7 +303,7 @@ async def test_refusals_log_nothing_personal_or_secret(
         post("safe", world.xml(MsgType="hologram", Content="我的血压")),
     ):
         await site.send("safe", bad)
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith("connectors")]
-    assert len(ours) == 4
+    records = [record.getMessage() for record in caplog.records if record.name.startswith("connectors")]
+    assert len(records) == 4
     for word in (world.OPENID, "我的血压", world.TOKEN, world.AES_KEY, world.SECRET):
-        assert word not in "\n".join(ours)
+        assert word not in "\n".join(records)

@@ -289,9 +289,9 @@ async def test_whoever_cannot_sign_does_not_fill_the_log(
         assert (await site.send("safe", replace(good, body=bad)))[0] == 400
         unsigned = replace(good, query={**good.query, "timestamp": word})
         assert (await site.send("safe", unsigned))[0] == 403
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith("connectors")]
-    assert len(ours) <= 2
-    assert word not in "\n".join(ours)
+    records = [record.getMessage() for record in caplog.records if record.name.startswith("connectors")]
+    assert len(records) <= 2
+    assert word not in "\n".join(records)
     after = counted("medrep_webhook_refused_total", account="wechat:safe", fault="malformed")
     assert after == before + 51
 
