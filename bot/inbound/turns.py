@@ -46,7 +46,8 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)  # longer than a turn of the engine and its commit
 POLL = 1.0
-ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s of a working engine
+ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s of a working engine;
+# that workers died on the way to it is not counted here
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
@@ -283,7 +284,7 @@ class TurnWorkers:
         counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
-            if not counts or claim.attempts < ATTEMPTS:
+            if not counts or claim.failures + 1 < ATTEMPTS:
                 until = real_now() + ENGINE_RETRY * claim.attempts
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return

@@ -29,6 +29,7 @@ class Claim:
     contact_id: int
     fence: int
     attempts: int
+    failures: int = 0  # of the engine, in earlier attempts; a worker that died is no failure of it
     purpose: Purpose | None = None
     subject: str | None = None
     expires_at: datetime | None = None
@@ -84,6 +85,7 @@ _CLAIM = (
     turn.c.contact_id,
     turn.c.fence,
     turn.c.attempts,
+    turn.c.failures,
     turn.c.purpose,
     turn.c.subject,
     turn.c.expires_at,
@@ -92,7 +94,16 @@ _CLAIM = (
 
 def _claim(row: Any) -> Claim:
     purpose = Purpose(row.purpose) if row.purpose else None
-    return Claim(row.id, row.contact_id, row.fence, row.attempts, purpose, row.subject, row.expires_at)
+    return Claim(
+        row.id,
+        row.contact_id,
+        row.fence,
+        row.attempts,
+        row.failures,
+        purpose,
+        row.subject,
+        row.expires_at,
+    )
 
 
 CONTENDED = Claim(UUID(int=0), 0, 0, 0)  # another worker was faster than our snapshot: look again
@@ -232,7 +243,8 @@ def _recorded(claim: Claim, record: Record | None) -> dict[str, Any]:
 
 
 async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:
-    """Give the turn back for later. `counts`: this attempt counts towards giving up."""
+    """Give the turn back for later. `counts`: the engine failed, which counts towards giving up; else the
+    attempt is forgotten."""
     await tx.execute(
         update(turn)
         .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
@@ -241,5 +253,6 @@ async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts:
             lease_until=until,
             fault=fault,
             attempts=turn.c.attempts if counts else turn.c.attempts - 1,
+            failures=turn.c.failures + 1 if counts else turn.c.failures,
         )
     )

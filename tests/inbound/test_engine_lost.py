@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,10 @@ from aiohttp import web
 
 import bot.dialogue.engine_client
 import bot.inbound.turns
+from bot.clock import real_now
 from bot.model import Inbound, InboundKind
 from bot.service.postgres import free_port
+from bot.store import turns
 from tests.stage import DOCTORS, Stage
 
 POISON = "毒"
@@ -125,3 +127,15 @@ async def test_an_outage_counts_against_no_turn(stage: Stage, mortal: Mortal) ->
     assert await over(stage, 30) == {"done": 3}
     counted: dict[str, Any] = dict(await stage.rows("SELECT contact_id, attempts FROM turn"))
     assert max(counted.values()) <= 2, "that it was under way when the engine fell silent, and the answer"
+
+
+async def test_a_worker_that_died_is_no_failure_of_the_engine(stage: Stage, mortal: Mortal) -> None:
+    """Kills and one hiccup of the engine together gave a turn up that nothing was wrong with."""
+    await say(stage, "o1", "第一句")
+    for _ in range(bot.inbound.turns.ATTEMPTS - 1):
+        async with stage.services.db.begin() as tx:
+            assert await turns.claim_next(tx, real_now(), timedelta(seconds=-1)) is not None
+    mortal.hangs = True
+    asyncio.get_running_loop().call_later(1.0, setattr, mortal, "hangs", False)
+    assert await over(stage, 30) == {"done": 1}
+    assert await stage.rows("SELECT failures FROM turn") == [(1,)]

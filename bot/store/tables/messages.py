@@ -75,6 +75,7 @@ turn = Table(
     Column("state", Text, nullable=False),
     Column("fence", BigInteger, nullable=False),  # a worker that lost its lease cannot commit
     Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # of the engine among them
     Column("lease_until", Moment, nullable=False),  # real time
     Column("fault", Text),
     # of a trigger's turn: what binds all its replies (null: somebody wrote)
