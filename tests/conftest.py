@@ -31,7 +31,6 @@ from bot.store.key_checks import admit
 from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
-from bot.store.tables import dialogue_version
 from tests.running import Service, with_model
 
 pytest_plugins = ["tests.sharing", "tests.stage"]
@@ -118,7 +117,7 @@ async def put_in_force(db: Database, by: str) -> None:
     dialogue = read_dialogue(ROOT)
     async with db.begin() as tx:
         version = Version(dialogue.fingerprint, dict(dialogue.files), by)
-        await publish(tx, dialogue_version, version, real_now())
+        await publish(tx, version, real_now())
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from bot.model import Fault, MedrepError
 from bot.store import content as store
 from bot.store import published
 from bot.store.database import Database, Tx
-from bot.store.tables import dialogue_version
 
 log = structlog.get_logger()
 
@@ -85,7 +84,7 @@ class Published:
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""
         if version not in self._dialogues and version:
-            found = await published.by_prefix(tx, dialogue_version, version)
+            found = await published.by_prefix(tx, version)
             if found is None:
                 return None
             self._dialogues[version] = Dialogue(found.body)
@@ -105,7 +104,7 @@ class Published:
     async def load(self) -> None:
         """Read what is in force; a changed content is indexed aside."""
         async with self._db.begin() as tx:
-            dialogue = await published.current(tx, dialogue_version)
+            dialogue = await published.current(tx)
             version = await store.current(tx)
             unchanged = version is None or (self._newest is not None and self._newest.version == version.id)
             newer = None if version is None or unchanged else await edition(tx, version.id)

@@ -20,7 +20,6 @@ from bot.settings import ROOT
 from bot.store import published
 from bot.store.database import Database, Tx
 from bot.store.published import Version
-from bot.store.tables import dialogue_version
 
 SEED = "seed"
 
@@ -67,7 +66,7 @@ async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = RO
     """
     dialogue = read_dialogue(root)
     async with db.begin() as tx:
-        fingerprint = await published.fingerprint(tx, dialogue_version)
+        fingerprint = await published.fingerprint(tx)
         if fingerprint is None:
             await publish_dialogue(tx, dialogue, SEED, now)
     if fingerprint is not None and fingerprint != dialogue.fingerprint:
@@ -85,7 +84,7 @@ async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -
     if findings := forbidden(dialogue):
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
     version = Version(dialogue.fingerprint, dict(dialogue.files), by)
-    await published.publish(tx, dialogue_version, version, now)
+    await published.publish(tx, version, now)
     await _evidence("dialogue", version, now).record(tx)
 
 
@@ -107,7 +106,7 @@ def forbidden(dialogue: Dialogue) -> list[str]:
 
 
 async def in_force(tx: Tx) -> Dialogue | None:
-    version = await published.current(tx, dialogue_version)
+    version = await published.current(tx)
     return None if version is None else Dialogue(version.body)
 
 
@@ -164,7 +163,7 @@ async def _refuse_unless_base(
     base = _base(home, folder)
     if replaced.fingerprint == base:
         return
-    agreed = await published.by_fingerprint(tx, dialogue_version, base)
+    agreed = await published.by_fingerprint(tx, base)
     common = {} if agreed is None else agreed.body
     found = tuple(_differences(here, there, common))
     name, lost = ("published", "import") if importing else ("in the folder", "export")

@@ -24,7 +24,6 @@ from bot.store import business_clock, channels, published
 from bot.store.database import UNAVAILABLE, Database
 from bot.store.key_holders import open_keyring
 from bot.store.keys import Vault
-from bot.store.tables import dialogue_version
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -76,7 +75,7 @@ class Succession:
         async with self._db().begin() as tx:
             for model in models:
                 fingerprint = model.name.partition(".")[0]
-                if await published.by_fingerprint(tx, dialogue_version, fingerprint) is not None:
+                if await published.by_fingerprint(tx, fingerprint) is not None:
                     return model
         return None
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store import channels
 from bot.store.database import Tx, notify
+from bot.store.tables import dialogue_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +23,40 @@ class Version:
     published_by: str
 
 
-async def current(tx: Tx, table: Table) -> Version | None:
+async def current(tx: Tx) -> Version | None:
     """The version in force."""
-    return await _read(tx, table, table.c.current)
+    return await _read(tx, dialogue_version.c.current)
 
 
-async def by_fingerprint(tx: Tx, table: Table, fingerprint: str) -> Version | None:
-    return await _read(tx, table, table.c.fingerprint == fingerprint)
+async def by_fingerprint(tx: Tx, fingerprint: str) -> Version | None:
+    return await _read(tx, dialogue_version.c.fingerprint == fingerprint)
 
 
-async def by_prefix(tx: Tx, table: Table, prefix: str) -> Version | None:
+async def by_prefix(tx: Tx, prefix: str) -> Version | None:
     """The version whose fingerprint starts so."""
-    return await _read(tx, table, table.c.fingerprint.startswith(prefix, autoescape=True))
+    return await _read(tx, dialogue_version.c.fingerprint.startswith(prefix, autoescape=True))
 
 
-async def _read(tx: Tx, table: Table, which: Any) -> Version | None:
-    query = select(table.c.fingerprint, table.c.files, table.c.published_by).where(which)
+async def _read(tx: Tx, which: Any) -> Version | None:
+    query = select(
+        dialogue_version.c.fingerprint, dialogue_version.c.files, dialogue_version.c.published_by
+    ).where(which)
     row = (await tx.execute(query)).first()
     return None if row is None else Version(row.fingerprint, row.files, row.published_by)
 
 
-async def fingerprint(tx: Tx, table: Table) -> str | None:
+async def fingerprint(tx: Tx) -> str | None:
     """The fingerprint of the version in force."""
-    found: str | None = (await tx.execute(select(table.c.fingerprint).where(table.c.current))).scalar()
+    found: str | None = (
+        await tx.execute(select(dialogue_version.c.fingerprint).where(dialogue_version.c.current))
+    ).scalar()
     return found
 
 
-async def publish(tx: Tx, table: Table, version: Version, now: datetime) -> None:
+async def publish(tx: Tx, version: Version, now: datetime) -> None:
     """Put this version in force; every process is told when the transaction commits."""
-    await tx.execute(update(table).where(table.c.current).values(current=False))
-    statement = insert(table).values(
+    await tx.execute(update(dialogue_version).where(dialogue_version.c.current).values(current=False))
+    statement = insert(dialogue_version).values(
         {
             "fingerprint": version.fingerprint,
             "files": version.body,
@@ -66,4 +71,4 @@ async def publish(tx: Tx, table: Table, version: Version, now: datetime) -> None
             set_={"current": True, "published_at": now, "published_by": version.published_by},
         )
     )
-    await notify(tx, channels.PUBLISHED, table.name)
+    await notify(tx, channels.PUBLISHED, dialogue_version.name)
