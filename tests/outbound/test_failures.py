@@ -120,7 +120,7 @@ async def test_what_the_account_was_turned_away_for_leaves_once_it_is_mended(
     await stage.fault("errcode", errcode=errcode, times=None)
     await stage.sender.push()
     await stage.at_once()
-    assert await stage.sender.push() == 0, "the account rests: nothing is tried against a closed door"
+    assert await stage.sender.push() == 0, "the account rests: nothing is tried meanwhile"
     ((until,),) = await stage.rows("SELECT open_until FROM circuit")
     assert timedelta() < until - real_now() <= timedelta(minutes=1)
     await stage.control("faults", method="DELETE")
