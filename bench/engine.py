@@ -69,13 +69,15 @@ async def _compare(engine: Ours, stock_engine: Stock, blocks: int, talks: int) -
                 await run(name, clients, talks, timings[name, clients])
     figures = []
     for clients in CLIENTS:
-        us, they = timings["ours", clients], timings["stock", clients]
+        our_timing, stock_timing = timings["ours", clients], timings["stock", clients]
         at = f"{clients} client{'s' if clients > 1 else ''}"
         figures += [
-            Figure(f"ours, {at}", str(us)),
-            Figure(f"stock, {at}", str(they)),
-            at_least(f"turns/s, ours to stock, {at}", us.rate / they.rate, 4),
-            at_most(f"p95, ours to stock, {at}", us.quantile(0.95) / they.quantile(0.95), 0.25),
+            Figure(f"ours, {at}", str(our_timing)),
+            Figure(f"stock, {at}", str(stock_timing)),
+            at_least(f"turns/s, ours to stock, {at}", our_timing.rate / stock_timing.rate, 4),
+            at_most(
+                f"p95, ours to stock, {at}", our_timing.quantile(0.95) / stock_timing.quantile(0.95), 0.25
+            ),
         ]
     for name, side in sides.items():
         figures += [
@@ -93,11 +95,10 @@ async def _accuracy(engine: Ours, stock_engine: Stock) -> list[Figure]:
     cases = held_out()
     texts = [text for text, _ in cases]
     right = {}
-    for name, answers in (
-        ("ours", await engine.intents(texts)),
-        ("stock", await stock_engine.intents(texts)),
-    ):
-        right[name] = sum(got == meant for got, (_, meant) in zip(answers, cases, strict=True)) / len(cases)
+    intents = {"ours": await engine.intents(texts), "stock": await stock_engine.intents(texts)}
+    for name, answers in intents.items():
+        pairs = zip(answers, cases, strict=True)
+        right[name] = sum(intent == expected for intent, (_, expected) in pairs) / len(cases)
     return [
         Figure("intents held out, stock", f"{right['stock']:.1%} of {len(cases)}"),
         Figure(

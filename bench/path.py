@@ -140,12 +140,12 @@ async def _compare(place: Clinic, bot: Plain, engine: Ours, blocks: int, talks: 
     for clients in CLIENTS:
         at = f"{clients} client{'s' if clients > 1 else ''}"
         figures += [Figure(f"{name}, {at}", str(timings[name, clients]), machine=beside) for name in sides]
-        us = timings["ours", clients].rate
+        our_rate = timings["ours", clients].rate
         figures += [
-            at_least(f"turns/s, ours to a plain bot, {at}", us / timings["plain bot", clients].rate, 2),
+            at_least(f"turns/s, ours to a plain bot, {at}", our_rate / timings["plain bot", clients].rate, 2),
             at_least(
                 f"turns/s, ours to our engine, {at}",
-                us / timings["our engine alone", clients].rate,
+                our_rate / timings["our engine alone", clients].rate,
                 0.5,
                 digits=2,
             ),

@@ -1,4 +1,4 @@
-"""The engine's only HTTP interface: `/turn`, `/understand`, `/ready` and `/model`, for the holder of the token."""
+"""The engine over HTTP: `/turn`, `/understand`, `/ready` and `/model`, for the holder of the token."""
 
 from __future__ import annotations
 

@@ -94,27 +94,27 @@ def held_out(data: Path) -> dict[str, Any]:
         train(part, model)
         processor = TurnProcessor(model, ActionServer("http://127.0.0.1:9/", ""))
         os.chdir(data)  # the folder it trained in is about to go
-    asked = [
+    results = [
         (example.get(INTENT), processor.understand(example.get(TEXT))) for example in unseen.intent_examples
     ]
-    return {"trained_on": len(trained.intent_examples), **_scores(asked)}
+    return {"trained_on": len(trained.intent_examples), **_scores(results)}
 
 
-def _scores(asked: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def _scores(results: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     from sklearn.metrics import classification_report  # noqa: PLC0415
 
-    truth = [intent for intent, _ in asked]
-    best = [_best(parsed) for _, parsed in asked]
+    truth = [intent for intent, _ in results]
+    best = [_best(parsed) for _, parsed in results]
     each = classification_report(truth, [name for name, _ in best], output_dict=True, zero_division=0)
     right = [(chance, name == intent) for intent, (name, chance) in zip(truth, best, strict=True)]
-    served = [parsed["intent"]["name"] for _, parsed in asked]
+    served = [parsed["intent"]["name"] for _, parsed in results]
     answered = [name == intent for intent, name in zip(truth, served, strict=True) if name != FALLBACK]
     return {
-        "held_out": len(asked),
+        "held_out": len(results),
         "accuracy": round(each.pop("accuracy"), 4),
         "macro_f1": round(each.pop("macro avg")["f1-score"], 4),
         "weighted_f1": round(each.pop("weighted avg")["f1-score"], 4),
-        "answered": round(len(answered) / len(asked), 4),  # with the configured fallback
+        "answered": round(len(answered) / len(results), 4),  # with the configured fallback
         "accuracy_answered": round(sum(answered) / max(len(answered), 1), 4),
         "thresholds": [_at(threshold, right) for threshold in THRESHOLDS],
         "intents": {name: {key: round(value, 3) for key, value in row.items()} for name, row in each.items()},

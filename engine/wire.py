@@ -80,13 +80,13 @@ def answer(
     request: TurnRequest, model: str, parsed: dict[str, Any], new: list[Event], events: list[dict[str, Any]]
 ) -> bytes:
     """The answer of a turn: `new` are the events it added, `events` is the conversation to keep."""
-    meant = understood(parsed)
+    understanding = understood(parsed)
     return dump(
         {
             "turn_id": request.turn_id,
             "model": model,
-            "intent": {"name": meant["intent"], "confidence": meant["confidence"]},
-            "entities": meant["entities"],
+            "intent": {"name": understanding["intent"], "confidence": understanding["confidence"]},
+            "entities": understanding["entities"],
             "actions": [
                 event.action_name
                 for event in new

@@ -33,14 +33,14 @@ async def export_content(tx: Tx, folder: Path) -> Publication:
         raise MedrepError(Fault.NOT_FOUND, "no content is published")
     revisions = await store.of_version(tx, version.id)
     content = assembled(revisions)
-    here = _read(folder)
-    if unsaved := await _unsaved(tx, here):
+    existing = _read(folder)
+    if unsaved := await _unsaved(tx, existing):
         why = "\n".join(f"{section} {item_id}" for section, item_id in unsaved)
         raise MedrepError(
             Fault.CONFLICT, f"the folder says what was never imported; export would undo it:\n{why}"
         )
     listed = _listed(revisions, await store.approvals(tx, [one.id for one in revisions]))
-    if bodies(here) == bodies(content):
+    if bodies(existing) == bodies(content):
         _write(folder / APPROVED, listed, "utf-8-sig")
         return Publication(content.fingerprint, "unchanged")
     _replace(folder, written(content))
@@ -61,11 +61,11 @@ def _replace(folder: Path, files: dict[str, str]) -> None:
             path.unlink()
 
 
-async def _unsaved(tx: Tx, here: Content) -> list[tuple[str, str]]:
+async def _unsaved(tx: Tx, existing: Content) -> list[tuple[str, str]]:
     stored: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for revision in await store.every(tx):
         stored.setdefault(revision.item, []).append(revision.body)
-    return [item for item, body in bodies(here).items() if body not in stored.get(item, [])]
+    return [item for item, body in bodies(existing).items() if body not in stored.get(item, [])]
 
 
 def written(content: Content) -> dict[str, str]:

@@ -103,10 +103,10 @@ async def _put(
     await asyncio.to_thread(keep_index, plan.content, encoder, folder)
     async with db.begin() as tx:
         await store.lock(tx)
-        again = await _plan(tx, chosen)
-        if (again.base, again.revisions) != (plan.base, plan.revisions):
+        latest = await _plan(tx, chosen)
+        if (latest.base, latest.revisions) != (plan.base, plan.revisions):
             raise MedrepError(Fault.CONFLICT, "somebody changed the content meanwhile; nothing was published")
-        await put_in_force(tx, again, by, now)
+        await put_in_force(tx, latest, by, now)
     return Publication(plan.content.fingerprint, "published")
 
 

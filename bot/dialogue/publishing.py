@@ -119,11 +119,11 @@ async def import_dialogue(
     """
     files = read_dialogue(folder)
     async with db.begin() as tx:
-        there = await in_force(tx)
+        stored = await in_force(tx)
         state = "unchanged"
-        if there is None or there.fingerprint != files.fingerprint:
-            if there is not None and not _named(over, there):
-                await _refuse_unless_base(tx, home, folder, files, there, importing=True)
+        if stored is None or stored.fingerprint != files.fingerprint:
+            if stored is not None and not _named(over, stored):
+                await _refuse_unless_base(tx, home, folder, files, stored, importing=True)
             await publish_dialogue(tx, files, by, now)
             state = "published"
     _remember(home, folder, files.fingerprint)
@@ -137,18 +137,18 @@ async def export_dialogue(db: Database, home: Path, folder: Path, over: str = ""
     """
     empty = not (folder / "domain.yml").exists()
     async with db.begin() as tx:
-        there = await in_force(tx)
-        if there is None:
+        stored = await in_force(tx)
+        if stored is None:
             raise MedrepError(Fault.NOT_FOUND, "no dialogue is published")
-        here = Dialogue({}) if empty else read_dialogue(folder)
-        if not empty and here.fingerprint != there.fingerprint and not _named(over, here):
-            await _refuse_unless_base(tx, home, folder, here, there, importing=False)
-    write_dialogue(there, folder)
-    for name in here.files.keys() - there.files.keys():
+        local = Dialogue({}) if empty else read_dialogue(folder)
+        if not empty and local.fingerprint != stored.fingerprint and not _named(over, local):
+            await _refuse_unless_base(tx, home, folder, local, stored, importing=False)
+    write_dialogue(stored, folder)
+    for name in local.files.keys() - stored.files.keys():
         (folder / name).unlink()
-    _remember(home, folder, there.fingerprint)
-    state = "unchanged" if here.fingerprint == there.fingerprint else "exported"
-    return Outcome("dialogue", there.fingerprint, state)
+    _remember(home, folder, stored.fingerprint)
+    state = "unchanged" if local.fingerprint == stored.fingerprint else "exported"
+    return Outcome("dialogue", stored.fingerprint, state)
 
 
 def _named(over: str, dialogue: Dialogue) -> bool:
@@ -156,28 +156,28 @@ def _named(over: str, dialogue: Dialogue) -> bool:
 
 
 async def _refuse_unless_base(
-    tx: Tx, home: Path, folder: Path, here: Dialogue, there: Dialogue, *, importing: bool
+    tx: Tx, home: Path, folder: Path, local: Dialogue, stored: Dialogue, *, importing: bool
 ) -> None:
     """Raise ConflictError unless the side about to be replaced is what both sides last agreed on."""
-    replaced = there if importing else here
+    replaced = stored if importing else local
     base = _base(home, folder)
     if replaced.fingerprint == base:
         return
     agreed = await published.by_fingerprint(tx, base)
     common = {} if agreed is None else agreed.body
-    found = tuple(_differences(here, there, common))
-    name, lost = ("published", "import") if importing else ("in the folder", "export")
-    why = f"what is {name} ({replaced.fingerprint[:12]}) has changes of its own; {lost} would undo them"
+    found = tuple(_differences(local, stored, common))
+    name, operation = ("published", "import") if importing else ("in the folder", "export")
+    why = f"what is {name} ({replaced.fingerprint[:12]}) has changes of its own; {operation} would undo them"
     raise ConflictError(why, replaced.fingerprint[:12], found)
 
 
-def _differences(here: Dialogue, there: Dialogue, base: dict[str, str]) -> list[Difference]:
+def _differences(local: Dialogue, stored: Dialogue, base: dict[str, str]) -> list[Difference]:
     found = []
-    for path in sorted(here.files.keys() | there.files.keys()):
-        local, stored, before = here.files.get(path), there.files.get(path), base.get(path)
-        if local == stored:
+    for path in sorted(local.files.keys() | stored.files.keys()):
+        local_text, stored_text, base_text = local.files.get(path), stored.files.get(path), base.get(path)
+        if local_text == stored_text:
             continue
-        changed = "published" if local == before else "here" if stored == before else "both"
+        changed = "published" if local_text == base_text else "here" if stored_text == base_text else "both"
         found.append(Difference(path, changed))
     return found
 

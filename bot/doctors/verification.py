@@ -114,9 +114,9 @@ async def _too_often(tx: Tx, keyring: Keyring, contact: Contact, now: datetime) 
     """Whether a bound is reached; if not, this try counts."""
     by_contact = people.tries_of(keyring, contact.id)
     by_account = keyring.digest("attempt.account", str(contact.account))
-    for bounds, who in ((_PER_CONTACT, by_contact), (_PER_ACCOUNT, by_account)):
+    for bounds, attempts in ((_PER_CONTACT, by_contact), (_PER_ACCOUNT, by_account)):
         for what, most, within in bounds:
-            if await people.tries(tx, what, who, now - within) >= most:
+            if await people.tries(tx, what, attempts, now - within) >= most:
                 return True
     await people.tried(tx, "verify", by_contact, now)
     await people.tried(tx, "verify.account", by_account, now)

@@ -179,9 +179,9 @@ class Gateway:
     async def _take(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
         services, lease = self._services, self._retry_wait
         async with services.db.begin() as tx:
-            again = arrived if accepted.duplicate else None
+            previous = arrived if accepted.duplicate else None
             until = accepted.until or arrived
-            found = await passive.find(tx, accepted.inbox_id, until, again, lease)
+            found = await passive.find(tx, accepted.inbox_id, until, previous, lease)
             if found is None:
                 return None
             outbox_id, fresh = found

@@ -114,8 +114,8 @@ async def failed(tx: Tx, services: Services, claim: Claim, error: MedrepError) -
     """The engine did not make a turn of it. Nothing is said: it is tried again later, or ends with a task."""
     now, contact = services.clock.now(), await contacts.by_id(tx, claim.contact_id)
     if error.fault == Fault.CONFLICT:  # a form is in progress
-        again = now + PAUSE
-        await triggers.close(tx, claim, InboxState.DEFERRED, "form in progress", now, not_before=again)
+        retry_at = now + PAUSE
+        await triggers.close(tx, claim, InboxState.DEFERRED, "form in progress", now, not_before=retry_at)
         return
     counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
     if counts and max(claim.attempts, await triggers.failures(tx, claim) + 1) >= TRIES:
@@ -126,8 +126,8 @@ async def failed(tx: Tx, services: Services, claim: Claim, error: MedrepError) -
             tx, services.vault, Kind.FAILED_TURN, now=now, contact=contact, key=key, detail=detail
         )
         return
-    reason, again = error.fault.value, now + AGAIN
-    await triggers.close(tx, claim, InboxState.DEFERRED, reason, now, not_before=again, counts=counts)
+    reason, retry_at = error.fault.value, now + AGAIN
+    await triggers.close(tx, claim, InboxState.DEFERRED, reason, now, not_before=retry_at, counts=counts)
 
 
 async def _ended(

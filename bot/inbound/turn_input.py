@@ -70,20 +70,20 @@ def _menu(key: str, intents: Collection[str], *, verified: bool) -> Reading:
     """
     what, _, name = key.partition(":")
     if what == "text" and name.strip():
-        meant = TurnInput(text=name)
+        turn_input = TurnInput(text=name)
     elif what == "intent" and name in intents and name not in _SET_BY_US:
-        meant = TurnInput(intent=name)
+        turn_input = TurnInput(intent=name)
     elif key == "human":
-        meant = TurnInput(intent="ask_human")
+        turn_input = TurnInput(intent="ask_human")
     elif key == "medical_information" or (what == "entry" and name):
-        meant = TurnInput(intent="choose", entities={"choice": key})
+        turn_input = TurnInput(intent="choose", entities={"choice": key})
     elif verified:
         return Reading(TurnInput(), fixed="utter_fallback")
     else:
-        meant = TurnInput()
-    if verified or meant.intent in _OPEN:
-        return Reading(meant)
-    return Reading(TurnInput(text=meant.text, intent=asked_for(meant.text) or "verify"))
+        turn_input = TurnInput()
+    if verified or turn_input.intent in _OPEN:
+        return Reading(turn_input)
+    return Reading(TurnInput(text=turn_input.text, intent=asked_for(turn_input.text) or "verify"))
 
 
 def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequence[Choice]) -> Choice | None:

@@ -137,11 +137,11 @@ class Index:
     def _readings(
         self, form: str, names: Names, products: Sequence[str], offered: Mapping[str, Entry]
     ) -> tuple[Reading, ...]:
-        asked = [(key, *self._reader.about(form, names, key)) for key in products]
-        rests = list(dict.fromkeys(rest for _, rest, _ in asked))
+        subjects = [(key, *self._reader.about(form, names, key)) for key in products]
+        rests = list(dict.fromkeys(rest for _, rest, _ in subjects))
         looks = map(self._look, rests, self._encoder.fresh(rests))
         seen = dict(zip(rests, looks, strict=True))
-        return tuple(self._reading(key, rest, about, seen[rest], offered) for key, rest, about in asked)
+        return tuple(self._reading(key, rest, about, seen[rest], offered) for key, rest, about in subjects)
 
     def _reading(
         self, product: str, rest: str, about: Subject, look: Look, offered: Mapping[str, Entry]
@@ -204,10 +204,10 @@ class Index:
                 text = texts[row - rows[0]]
                 look = replace(self._look(text, self._views.sense[row]), topic=topic)
                 for key, space in self._spaces.items():
-                    asked = self._asked(key, subject(text, (), self._reader.approved[key]), look)
-                    there = np.ones(len(space.candidates), dtype=bool)
-                    features = space.features(asked)
-                    yield Trial(key, text, features, there, -1, UNRELATED, topic, use=False)
+                    question = self._asked(key, subject(text, (), self._reader.approved[key]), look)
+                    present = np.ones(len(space.candidates), dtype=bool)
+                    features = space.features(question)
+                    yield Trial(key, text, features, present, -1, UNRELATED, topic, use=False)
 
     def _examples(self, examples: Sequence[Trial]) -> Iterator[tuple[Floats, bool, float]]:
         for trial in examples:

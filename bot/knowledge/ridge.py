@@ -36,9 +36,9 @@ class Views:
         """Cosines among all texts, by characters and by sense. Shape (texts, texts)."""
         return self.chars.dot(self._columns).toarray(), (self.sense @ self.sense.T).astype(float)
 
-    def near(self, asked: Weighed, sense: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    def near(self, question: Weighed, sense: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Cosines of one question with all texts, by characters and by sense. Shape (texts,)."""
-        chars = self._columns[asked.grams].T.dot(asked.values)
+        chars = self._columns[question.grams].T.dot(question.values)
         return np.asarray(chars, dtype=float), (self.sense @ sense).astype(float)
 
     @cached_property

@@ -88,31 +88,31 @@ class Space:
             found.append((worded, Subject.all((worded, candidate.answer))))
         return found
 
-    def features(self, asked: Asked, hidden: Mask | None = None, spoken: Spoken | None = None) -> Floats:
+    def features(self, question: Asked, hidden: Mask | None = None, spoken: Spoken | None = None) -> Floats:
         """Shape (candidates, FEATURES). `hidden` wordings count as not there,
         and `spoken` is what is spoken of without them."""
-        sense = asked.sense if hidden is None else np.where(hidden, 0.0, asked.sense)
-        covered = (self._bags[:, asked.grams] @ self._idf[asked.grams]) / max(asked.mass, 1e-9)
-        topic = asked.topic[self._kinds]
+        sense = question.sense if hidden is None else np.where(hidden, 0.0, question.sense)
+        covered = (self._bags[:, question.grams] @ self._idf[question.grams]) / max(question.mass, 1e-9)
+        topic = question.topic[self._kinds]
         return np.column_stack(
             [
                 np.maximum.reduceat(sense, self._first),
-                asked.ridge,
+                question.ridge,
                 covered,
                 topic,
-                *self._agreement(asked.subject, spoken or self.spoken),
-                ahead(asked.ridge),
-                topic - asked.topic.max(),
+                *self._agreement(question.subject, spoken or self.spoken),
+                ahead(question.ridge),
+                topic - question.topic.max(),
                 self.is_use.astype(float),
             ]
         )
 
-    def beyond(self, candidate: int, asked: Subject) -> bool:
+    def beyond(self, candidate: int, question: Subject) -> bool:
         """Whether the candidate is about a drug or a disease, and the question mentions none of its."""
         worded, _ = self.spoken[candidate]
         asks = self.candidates[candidate].subjects[0]
-        strange_drug = bool(asks.drugs) and not asked.drugs & worded.covers
-        strange_condition = bool(asks.conditions) and not asked.conditions & worded.conditions
+        strange_drug = bool(asks.drugs) and not question.drugs & worded.covers
+        strange_condition = bool(asks.conditions) and not question.conditions & worded.conditions
         return strange_drug or strange_condition
 
     def asks_about(self, candidate: int, conditions: frozenset[str]) -> bool:
@@ -126,19 +126,19 @@ class Space:
             conditions & covered.conditions for candidate, (_, covered) in entries if not candidate.use
         )
 
-    def _agreement(self, asked: Subject, spoken: Spoken) -> tuple[Floats, ...]:
+    def _agreement(self, question: Subject, spoken: Spoken) -> tuple[Floats, ...]:
         """Drugs, conditions and topics asked about that a candidate is silent on; what it asks about and the
         question does not; drugs and conditions in common."""
-        if not (asked.drugs or asked.conditions or asked.topics):
+        if not (question.drugs or question.conditions or question.topics):
             nothing = np.zeros(len(self.candidates))
             return nothing, nothing, nothing, self._asks, nothing
         rows = [
             (
-                len(asked.drugs - covered.covers),
-                len(asked.conditions - covered.conditions) + len(asked.conditions - worded.conditions),
-                len(asked.topics - covered.topics) + len(asked.topics - worded.topics),
-                len((c.subjects[0].topics - asked.topics) | (c.subjects[0].drugs - asked.covers)),
-                len(asked.drugs & worded.covers) + len(asked.conditions & worded.conditions),
+                len(question.drugs - covered.covers),
+                len(question.conditions - covered.conditions) + len(question.conditions - worded.conditions),
+                len(question.topics - covered.topics) + len(question.topics - worded.topics),
+                len((c.subjects[0].topics - question.topics) | (c.subjects[0].drugs - question.covers)),
+                len(question.drugs & worded.covers) + len(question.conditions & worded.conditions),
             )
             for c, (worded, covered) in zip(self.candidates, spoken, strict=True)
         ]

@@ -59,10 +59,10 @@ class Tidying:
                 await follow(tx, self._services, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))
         except MedrepError as error:
             # The key of whom it was for cannot be had: the row ends all the same, and others go on.
-            gone = error.fault == Fault.ERASED
-            state = OutboxState.CANCELLED if gone else OutboxState.UNKNOWN
+            erased = error.fault == Fault.ERASED
+            state = OutboxState.CANCELLED if erased else OutboxState.UNKNOWN
             await outbox_outcomes.settle(tx, row, Outcome(state, fault=str(error.fault)))
-            if not gone:
+            if not erased:
                 await self._task(tx, f"outbox:{row.id}", f"outbox {row.id}: {error.fault}")
 
     async def _unserved(self, tx: Tx) -> None:

@@ -51,7 +51,7 @@ async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Lim
 
     Raises MedrepError(NOT_FOUND | CONFLICT: another colleague has it, or this one may not).
     """
-    who = await colleague(tx, login, ROLES)
+    starter = await colleague(tx, login, ROLES)
     await contacts.lock(tx, contact.id)  # a turn that is about to open waits, and finds it
     found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
     if found and found.last_at <= _silence(now, limits):
@@ -62,7 +62,7 @@ async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Lim
     if found:
         await takeovers.renew(tx, found.id, now)
         return found
-    number = await takeovers.add(tx, contact.id, who.id, now)
+    number = await takeovers.add(tx, contact.id, starter.id, now)
     if number is None:
         raise MedrepError(Fault.CONFLICT, "a colleague has just taken this conversation over")
     await note(tx, "takeover.started", now, f"takeover:{number}", contact, login=login)
@@ -90,16 +90,16 @@ async def say(
     NO_BASIS (a product, to a doctor who is not verified), WINDOW_CLOSED, STOPPED, UNREACHABLE.
     """
     await colleague(tx, login, ROLES)
-    held = (await current(tx, [contact.id], now, limits)).get(contact.id)
-    if held is None or held.login != login:
+    takeover = (await current(tx, [contact.id], now, limits)).get(contact.id)
+    if takeover is None or takeover.login != login:
         raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
     await _allowed(tx, contact, text, now)
-    basis = Basis(BasisKind.PERSON, login, str(held.id))
+    basis = Basis(BasisKind.PERSON, login, str(takeover.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
     outbox_id, sealed = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
     subject = f"outbox:{outbox_id}"
-    await note(tx, takeovers.TYPED, now, subject, contact, body_enc=sealed, login=login, takeover=held.id)
-    await takeovers.renew(tx, held.id, now)
+    await note(tx, takeovers.TYPED, now, subject, contact, body_enc=sealed, login=login, takeover=takeover.id)
+    await takeovers.renew(tx, takeover.id, now)
     return outbox_id
 
 

@@ -21,9 +21,11 @@ async def report(services: Services) -> None:
     keyring = services.vault.keyring
     try:
         async with services.db.begin() as tx:
-            gone = await key_holders.report(tx, keyring)
-            if gone:
-                await note(tx, "keys.destroyed", services.clock.now(), f"folder:{keyring.place}", count=gone)
+            destroyed = await key_holders.report(tx, keyring)
+            if destroyed:
+                await note(
+                    tx, "keys.destroyed", services.clock.now(), f"folder:{keyring.place}", count=destroyed
+                )
     except OSError as error:  # a full disk: nothing is reported, so whoever asks knows, and it is tried again
         log.error("keys.not_destroyed", reason=error.strerror)
 

@@ -73,8 +73,8 @@ def no_case(folded: Folded, mentions: list[Mention]) -> bool:
     if any(_STATED.match(mention.at.text[mention.at.end :]) for mention in mentions):
         return False
     whole = Window(folded.text, 0, len(folded.text))
-    asked = context.questioned(whole) or bool(_OR_NOT.search(folded.text))
-    return asked and not context.happening(whole)
+    questioned = context.questioned(whole) or bool(_OR_NOT.search(folded.text))
+    return questioned and not context.happening(whole)
 
 
 _MORE = re.compile(r"[,。;!?:\n].")  # another clause: 没有头晕，就是人飘

@@ -67,8 +67,8 @@ class Beginning:
         async with self._services.db.begin() as tx:
             waiting = await occurrences.waiting(tx, AT_ONCE)
             await occurrences.settle_turns(tx)
-            for lost in await occurrences.abandoned(tx, real_now()):
-                log.error("job.abandoned", occurrence=lost)
+            for occurrence in await occurrences.abandoned(tx, real_now()):
+                log.error("job.abandoned", occurrence=occurrence)
         for one in waiting:
             if one.action == Action.TRIGGER:
                 await self._turn(one)

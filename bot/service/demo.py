@@ -36,12 +36,14 @@ async def people(db: Database, settings: Settings) -> list[str]:
     codes = Codes(settings.home / "demo-codes.csv")
     codes_by_id = codes.read()
     async with db.begin() as tx:
-        waiting = [who for who, _ in await without_code(tx, report.loaded, clock.now(), renew=True)]
-    lost = [who for who in waiting if who not in codes_by_id]
-    for chosen, renew in ((waiting, False), (lost, True)):
+        waiting = [
+            external_id for external_id, _ in await without_code(tx, report.loaded, clock.now(), renew=True)
+        ]
+    without_file = [external_id for external_id in waiting if external_id not in codes_by_id]
+    for chosen, renew in ((waiting, False), (without_file, True)):
         issued = await issue_codes(db, vault.keyring, clock, chosen, renew=renew, by="demo", keep=codes.add)
         codes_by_id |= dict(issued)
-    return lines + [f"invitation  {who}  code {codes_by_id[who]}" for who in waiting]
+    return lines + [f"invitation  {external_id}  code {codes_by_id[external_id]}" for external_id in waiting]
 
 
 class Codes:

@@ -73,9 +73,9 @@ async def _locked(descriptor: int, home: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            who, _, pid = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition(" ")
+            owner, _, pid = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition(" ")
             pid = pid.removesuffix(SANDBOX)
-            if who == "serve":
+            if owner == "serve":
                 raise OccupiedError(
                     Fault.CONFLICT, f"medrep already runs in {home} (process {pid}); stop it first"
                 ) from None

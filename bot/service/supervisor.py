@@ -256,21 +256,23 @@ class Supervisor:
 
     async def _end_hung(self, engine: Child) -> None:
         """An engine that was ready and says nothing any more is ended; it is then started again."""
-        asked, ready_at = engine.process, None
+        process, ready_at = engine.process, None
         async with aiohttp.ClientSession() as http:
             client = self._engine(http)
             while True:
                 await asyncio.sleep(ENGINE_CHECK_SECONDS)
-                if engine.process is not asked:  # started again meanwhile
-                    asked, ready_at = engine.process, None
+                if engine.process is not process:  # started again meanwhile
+                    process, ready_at = engine.process, None
                 if await client.ready() is not None:
                     ready_at = time.monotonic()
                 elif (
-                    ready_at is not None and time.monotonic() - ready_at > HUNG_SECONDS and asked is not None
+                    ready_at is not None
+                    and time.monotonic() - ready_at > HUNG_SECONDS
+                    and process is not None
                 ):
                     self._say(f"engine hangs since {HUNG_SECONDS:.0f} s, ending it")
                     with suppress(ProcessLookupError):
-                        asked.kill()
+                        process.kill()
 
     def _engine(self, http: aiohttp.ClientSession) -> EngineClient:
         return EngineClient(http, f"http://127.0.0.1:{self._settings.engine_port}", self._shared.engine)

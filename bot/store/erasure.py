@@ -233,8 +233,8 @@ async def tasks(
         )
     )
     # Not null: words were there, and a colleague reads that they were deleted.
-    gone = case_of((task.c.detail_enc.is_not(None), b""), else_=None)
-    emptied = await _count(tx, update(task).where(*rest).values(detail_enc=gone, key_id=None))
+    erased_detail = case_of((task.c.detail_enc.is_not(None), b""), else_=None)
+    emptied = await _count(tx, update(task).where(*rest).values(detail_enc=erased_detail, key_id=None))
     return emptied, kept[0], kept[1]
 
 

@@ -94,8 +94,8 @@ async def become_sealer(tx: Tx, *, wait: bool = False) -> bool:
     if wait:
         await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
         return True
-    got = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
-    return bool(got.scalar())
+    granted = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+    return bool(granted.scalar())
 
 
 async def last_seq(tx: Tx) -> int:

@@ -48,9 +48,9 @@ async def catch_up(tx: Tx, keyring: Keyring) -> int:
         query = query.where(data_key.c.destroyed_at > since)
     now = await moment(tx)
     leaves = (await tx.execute(query)).scalars().all()
-    gone = await asyncio.to_thread(keyring.tree.destroy, leaves) if leaves else 0
+    destroyed = await asyncio.to_thread(keyring.tree.destroy, leaves) if leaves else 0
     keyring.caught_up = now
-    return gone
+    return destroyed
 
 
 async def moment(tx: Tx) -> datetime:
@@ -78,7 +78,7 @@ async def report(tx: Tx, keyring: Keyring) -> int:
     and may not go on.
     """
     keyring.reload()
-    gone = await catch_up(tx, keyring)
+    destroyed = await catch_up(tx, keyring)
     holder = {"host": socket.gethostname(), "folder": str(keyring.folder.absolute()), "pid": os.getpid()}
     state = {"masters": sorted(keyring.masters), "reported_at": func.now()}
     await tx.execute(
@@ -96,7 +96,7 @@ async def report(tx: Tx, keyring: Keyring) -> int:
         )
     )
     keyring.use(await current(tx))
-    return gone
+    return destroyed
 
 
 async def none_runs(tx: Tx) -> None:

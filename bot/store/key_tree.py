@@ -92,11 +92,11 @@ class KeyTree:
         """Destroy these leaves in the file and in memory; how many were still in the file."""
         with _locked(self._path, fcntl.LOCK_EX):
             mark, nodes = self._read()
-            gone = sum(_cut_out(nodes, number) for number in numbers)
-            if gone:
+            destroyed = sum(_cut_out(nodes, number) for number in numbers)
+            if destroyed:
                 self._replace(mark, nodes)
         self._nodes = nodes
-        return gone
+        return destroyed
 
     def _read(self) -> tuple[bytes, _Nodes]:
         body = self._path.read_bytes()

@@ -96,8 +96,12 @@ def _refuse_old(connection: Connection, script: ScriptDirectory) -> None:
 
     A database that is newer than this version is left alone: the machines change one after the other.
     """
-    there = connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one()
-    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if there else None
+    version_table = connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one()
+    version = (
+        connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if version_table
+        else None
+    )
     revisions = {revision.revision for revision in script.walk_revisions()}
     if version is None or (version in revisions and version != script.get_current_head()):
         raise MedrepError(

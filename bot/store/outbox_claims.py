@@ -139,8 +139,8 @@ async def lock(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
     query = select(outbox.c.id, outbox.c.fence).where(
         outbox.c.id.in_([row.id for row in rows]), outbox.c.state == OutboxState.SENDING.value
     )
-    held = {tuple(found) for found in await tx.execute(query.order_by(outbox.c.id).with_for_update())}
-    return [row for row in rows if (row.id, row.fence) in held]
+    locked = {tuple(found) for found in await tx.execute(query.order_by(outbox.c.id).with_for_update())}
+    return [row for row in rows if (row.id, row.fence) in locked]
 
 
 _HAND_OVER = text(

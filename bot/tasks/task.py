@@ -99,10 +99,10 @@ async def add_to_open(
 
 async def _append(tx: Tx, vault: Vault, found: TaskRow, detail: str, key_id: UUID | None) -> bool:
     """Whether the words were not there yet."""
-    there = found.detail if found.detail and found.detail != ERASED_TEXT else ""
-    if not detail or f"\n{detail}\n" in f"\n{there}\n":
+    existing = found.detail if found.detail and found.detail != ERASED_TEXT else ""
+    if not detail or f"\n{detail}\n" in f"\n{existing}\n":
         return False
-    await tasks.rewrite(tx, vault, found.id, key_id, f"{there}\n{detail}".strip("\n")[:_LONGEST_DETAIL])
+    await tasks.rewrite(tx, vault, found.id, key_id, f"{existing}\n{detail}".strip("\n")[:_LONGEST_DETAIL])
     return True
 
 

@@ -60,7 +60,7 @@ async def ended(stage: Stage) -> list[Any]:
 
 async def test_the_bot_is_silent_and_the_words_are_kept_for_the_colleague(open_window: Stage) -> None:
     stage = open_window
-    held = await take(stage)
+    takeover = await take(stage)
     await stage.phone.send(type="text", content="你们的人什么时候来", wait=True)
     await quiet(stage)
     assert await stage.reply_texts() == []
@@ -69,7 +69,7 @@ async def test_the_bot_is_silent_and_the_words_are_kept_for_the_colleague(open_w
     contact = await stage.contact()
     await say(stage)
     async with stage.services.db.begin() as tx:
-        since = held.started_at - timedelta(days=1)
+        since = takeover.started_at - timedelta(days=1)
         messages = await takeovers.conversation(tx, stage.services.vault, contact.id, since)
     assert [(one.author, one.text) for one in messages] == [
         ("person", "[image]"),
@@ -91,11 +91,11 @@ async def test_red_flags_adverse_events_and_a_stop_are_answered_as_always(open_w
 
 async def test_what_was_typed_leaves_to_the_letter_with_its_colleague_as_basis(open_window: Stage) -> None:
     stage = open_window
-    held = await take(stage)
+    takeover = await take(stage)
     row = await say(stage)
     await quiet(stage)
     assert await stage.reply_texts() == [HELLO]
-    assert (await stage.row(row)).basis == f"person:li@{held.id}"
+    assert (await stage.row(row)).basis == f"person:li@{takeover.id}"
     assert await stage.rows("SELECT facts ->> 'login' FROM evidence WHERE kind = 'message.typed'") == [
         ("li",)
     ]
@@ -122,8 +122,8 @@ async def test_another_colleague_or_nobody_cannot_write_or_take_it_over(open_win
 async def test_a_basis_that_nobody_typed_leaves_nothing(open_window: Stage) -> None:
     """The basis names a colleague and a takeover that exist; the words are not theirs, or no longer."""
     stage = open_window
-    held = await take(stage)
-    forged = Draft((Part("另一句话", Basis(BasisKind.PERSON, "li", str(held.id))),), Purpose.REPLY)
+    takeover = await take(stage)
+    forged = Draft((Part("另一句话", Basis(BasisKind.PERSON, "li", str(takeover.id))),), Purpose.REPLY)
     row = await stage.queue(draft=forged)
     swapped = await say(stage)
     await stage.write(

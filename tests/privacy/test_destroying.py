@@ -96,15 +96,17 @@ async def test_the_databases_files_open_nothing_of_an_erased_person(
 ) -> None:
     """F4: heap pages and WAL of the real cluster are read after the erasure; what is found there of the
     wrapped key opens the kept evidence with the key folder of before (a backup), with that of now nothing."""
-    gone = await write(services, "这句话只有我说过", "oGONE")
+    erased = await write(services, "这句话只有我说过", "oGONE")
     stays = await write(services, "别人的话还在", "oSTAYS")
     before = tmp_path / "before"
     shutil.copytree(services.home / "keys", before)
     async with services.db.begin() as tx:
-        rows = list((await tx.execute(select(data_key).where(data_key.c.person_id == gone.person_id))).all())
+        rows = list(
+            (await tx.execute(select(data_key).where(data_key.c.person_id == erased.person_id))).all()
+        )
         kept = select(evidence.c.body_enc).where(evidence.c.body_enc.is_not(None))
         bodies = [bytes(body) for body in (await tx.execute(kept)).scalars()]
-    receipts = await erase_person(services, person_id=gone.person_id, by="管理员")
+    receipts = await erase_person(services, person_id=erased.person_id, by="管理员")
     assert receipts[0].store == "keys" and receipts[0].rows == len(rows)
     assert receipts[0].done.startswith("data keys destroyed in every key folder") and receipts[0].why == ""
     data = await flushed(cluster, services)
@@ -119,7 +121,7 @@ async def test_the_databases_files_open_nothing_of_an_erased_person(
 
 async def test_the_receipt_names_the_folder_that_still_has_them(services: Services, tmp_path: Path) -> None:
     """F4: a machine that is off keeps the leaf until it starts; the receipt says so, and then it is gone."""
-    gone = await write(services, "这句话只有我说过", "oGONE")
+    erased = await write(services, "这句话只有我说过", "oGONE")
     away = tmp_path / "away" / "keys"
     shutil.copytree(services.home / "keys", away)
     keyring = Keyring(away)
@@ -127,8 +129,8 @@ async def test_the_receipt_names_the_folder_that_still_has_them(services: Servic
         await key_holders.report(tx, keyring)
         silent = "UPDATE key_holder SET reported_at = now() - interval '1 hour' WHERE folder = :folder"
         await tx.execute(text(silent), {"folder": str(away)})
-        rows = (await tx.execute(select(data_key).where(data_key.c.person_id == gone.person_id))).all()
-    receipts = await erase_person(services, person_id=gone.person_id, by="管理员")
+        rows = (await tx.execute(select(data_key).where(data_key.c.person_id == erased.person_id))).all()
+    receipts = await erase_person(services, person_id=erased.person_id, by="管理员")
     assert str(away) in receipts[0].done and "destroyed in this key folder" in receipts[0].done
     assert all(Keyring(away).tree.leaf(row.leaf) for row in rows)
     assert not any(Keyring(services.home / "keys").tree.leaf(row.leaf) for row in rows)
@@ -139,11 +141,11 @@ async def test_the_receipt_names_the_folder_that_still_has_them(services: Servic
 
 async def test_a_process_that_was_told_destroys_in_its_folder(services: Services) -> None:
     """F4: as unfollowing does it, inside a process that runs on; and the record says where."""
-    gone = await write(services, "这句话只有我说过", "oGONE")
+    erased = await write(services, "这句话只有我说过", "oGONE")
     async with services.db.begin() as tx:
-        query = select(data_key.c.leaf).where(data_key.c.person_id == gone.person_id)
+        query = select(data_key.c.leaf).where(data_key.c.person_id == erased.person_id)
         leaves = (await tx.execute(query)).scalars().all()
-        await services.vault.destroy(tx, data_key.c.person_id == gone.person_id)
+        await services.vault.destroy(tx, data_key.c.person_id == erased.person_id)
     assert all(services.vault.keyring.tree.leaf(leaf) for leaf in leaves), "not before the commit is sure"
     await report(services)
     assert not any(Keyring(services.home / "keys").tree.leaf(leaf) for leaf in leaves)
@@ -153,18 +155,18 @@ async def test_a_process_that_was_told_destroys_in_its_folder(services: Services
 
 
 async def test_a_database_put_back_gives_no_destroyed_leaf_out_again(services: Services) -> None:
-    gone = await write(services, "一", "oGONE")
-    await erase_person(services, person_id=gone.person_id, by="管理员")
+    erased = await write(services, "一", "oGONE")
+    await erase_person(services, person_id=erased.person_id, by="管理员")
     fresh = Vault(Keyring(services.home / "keys"))
     async with services.db.begin() as tx:
-        query = select(data_key.c.leaf).where(data_key.c.person_id == gone.person_id).limit(1)
+        query = select(data_key.c.leaf).where(data_key.c.person_id == erased.person_id).limit(1)
         block = (await tx.execute(query)).scalar_one() // 64
     fresh._leaves = list(range(block * 64, block * 64 + 64))  # what an earlier sequence would hand out
     async with services.db.begin() as tx:
         for _ in range(64):
-            somebody = await fresh.create(tx, "newcomer", real_now())
-            sealed = await fresh.seal(tx, somebody, "二", "test.body")
-            assert await Vault(fresh.keyring).open_text(tx, somebody, sealed, "test.body") == "二"
+            newcomer = await fresh.create(tx, "newcomer", real_now())
+            sealed = await fresh.seal(tx, newcomer, "二", "test.body")
+            assert await Vault(fresh.keyring).open_text(tx, newcomer, sealed, "test.body") == "二"
 
 
 # ---------------------------------------------------------------- the tree

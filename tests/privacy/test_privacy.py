@@ -387,10 +387,10 @@ async def test_erasing_a_newcomer_or_by_the_newcomers_id(life: Life) -> None:
     services = life.services
     await write(services, "我还没有认证", "oSOMEBODY")
     async with services.db.begin() as tx:
-        somebody = await contacts.by_address(tx, services.vault, DEMO, "oSOMEBODY")
-    assert somebody is not None
+        newcomer = await contacts.by_address(tx, services.vault, DEMO, "oSOMEBODY")
+    assert newcomer is not None
     receipts = {
-        r.store: r.rows for r in await erase_person(services, person_id=somebody.person_id, by="管理员")
+        r.store: r.rows for r in await erase_person(services, person_id=newcomer.person_id, by="管理员")
     }
     assert (receipts["keys"], receipts["doctor"], receipts["inbox"]) == (2, 0, 1)
     await erase_person(services, person_id=life.newcomer, by="管理员")  # who had turned out to be D1

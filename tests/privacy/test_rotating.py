@@ -48,11 +48,11 @@ async def activate(services: Services) -> str:
 async def seals_and_opens(writer: Services, reader: Services) -> str:
     """What one machine writes under a new key the other reads; the master key that wrapped it."""
     async with writer.db.begin() as tx:
-        somebody = await writer.vault.create(tx, "newcomer", real_now())
-        sealed = await writer.vault.seal(tx, somebody, "一句话", "test.body")
+        newcomer = await writer.vault.create(tx, "newcomer", real_now())
+        sealed = await writer.vault.seal(tx, newcomer, "一句话", "test.body")
     async with reader.db.begin() as tx:
-        assert await reader.vault.open_text(tx, somebody, sealed, "test.body") == "一句话"
-        wrapped_by = select(data_key.c.master).where(data_key.c.id == somebody)
+        assert await reader.vault.open_text(tx, newcomer, sealed, "test.body") == "一句话"
+        wrapped_by = select(data_key.c.master).where(data_key.c.id == newcomer)
         return str((await tx.execute(wrapped_by)).scalar_one())
 
 

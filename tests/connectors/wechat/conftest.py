@@ -29,8 +29,8 @@ class Site:
     def url(self, mode: str) -> str:
         return str(self.server.make_url(f"/wechat/{mode}"))
 
-    async def send(self, mode: str, it: Post) -> tuple[int, str]:
-        async with self.http.post(self.url(mode), params=it.query, data=it.body) as response:
+    async def send(self, mode: str, post: Post) -> tuple[int, str]:
+        async with self.http.post(self.url(mode), params=post.query, data=post.body) as response:
             return response.status, await response.text()
 
     async def message(self, mode: str, xml: str | bytes) -> tuple[int, str]:

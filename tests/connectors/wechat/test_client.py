@@ -211,10 +211,10 @@ async def test_a_redirect_is_not_followed(wechat: WeChat, platform: Side) -> Non
 
 
 def connector(http: aiohttp.ClientSession, api_base: str, tokens: MemoryTokens | None = None) -> WeChat:
-    it = world.settings("safe", api_base)
+    settings = world.settings("safe", api_base)
     timeout = aiohttp.ClientTimeout(total=0.6, connect=0.3, sock_connect=0.3)
     tokens = tokens or MemoryTokens()
-    return WeChat(world.account("demo"), it, MemoryGateway(), tokens, http, timeout=timeout)
+    return WeChat(world.account("demo"), settings, MemoryGateway(), tokens, http, timeout=timeout)
 
 
 async def test_no_connection_is_transient() -> None:

@@ -59,25 +59,25 @@ async def test_authorize_url(wechat: WeChat, base: str, host: str) -> None:
 
 
 async def test_a_code_gives_the_openid(wechat: WeChat, platform: Side) -> None:
-    it = oauth(wechat, platform[1])
-    state = state_of(it.authorize_url("https://rep.example/", bound_to=BOUND))
-    assert await it.openid("good", state, bound_to=BOUND) == OPENID
+    client = oauth(wechat, platform[1])
+    state = state_of(client.authorize_url("https://rep.example/", bound_to=BOUND))
+    assert await client.openid("good", state, bound_to=BOUND) == OPENID
 
 
 async def test_a_state_is_ours_fresh_and_bound(wechat: WeChat, platform: Side) -> None:
     now = Time()
-    it = oauth(wechat, platform[1], now=now)
-    state = state_of(it.authorize_url("https://rep.example/", bound_to=BOUND))
+    client = oauth(wechat, platform[1], now=now)
+    state = state_of(client.authorize_url("https://rep.example/", bound_to=BOUND))
     late = Time()
     late.moment += timedelta(minutes=11)
     later = f"{int(state[:8], 16) + 3600:08x}{state[8:]}"
     for who, given, bound in (
-        (it, state, "meeting:7:cookie-b"),
-        (it, later, BOUND),
-        (it, state[:-1] + ("0" if state[-1] != "0" else "1"), BOUND),
-        (it, state.upper() + "x", BOUND),
-        (it, "", BOUND),
-        (it, "药" * 88, BOUND),
+        (client, state, "meeting:7:cookie-b"),
+        (client, later, BOUND),
+        (client, state[:-1] + ("0" if state[-1] != "0" else "1"), BOUND),
+        (client, state.upper() + "x", BOUND),
+        (client, "", BOUND),
+        (client, "药" * 88, BOUND),
         (oauth(wechat, platform[1], now=late), state, BOUND),
         (oauth(wechat, platform[1], key=b"x" * 32), state, BOUND),
         (oauth(wechat, platform[1], name="other"), state, BOUND),
@@ -109,9 +109,9 @@ async def test_no_openid(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     platform[0].faults = [fault] if fault else []
-    it = oauth(wechat, platform[1])
-    state = state_of(it.authorize_url("https://rep.example/", bound_to=BOUND))
+    client = oauth(wechat, platform[1])
+    state = state_of(client.authorize_url("https://rep.example/", bound_to=BOUND))
     with pytest.raises(MedrepError) as caught:
-        await it.openid(code, state, bound_to=BOUND)
+        await client.openid(code, state, bound_to=BOUND)
     assert caught.value.fault is expected
     assert SECRET not in chain(caught.value)

@@ -95,7 +95,7 @@ def test_the_menu() -> None:
     sent = body("o1", Message("您想问的是", CHOICES, 7))
     assert sent["msgtype"] == "msgmenu"
     assert sent["msgmenu"]["head_content"] == "您想问的是"
-    assert [(it["id"], it["content"]) for it in sent["msgmenu"]["list"]] == [
+    assert [(item["id"], item["content"]) for item in sent["msgmenu"]["list"]] == [
         (f"7{place:02d}", choice.label) for place, choice in enumerate(CHOICES, start=1)
     ]
     assert sent["msgmenu"]["tail_content"]

@@ -120,8 +120,8 @@ async def test_compatible_mode_believes_only_what_was_encrypted(site: Site, gate
     lie = lie.replace(world.OPENID.encode(), b"somebody-else")
     assert lie != good.body
     assert await site.send("compatible", replace(good, body=lie)) == (200, "success")
-    got = gateways["compatible"].one
-    assert (got.text, got.key, got.address) == ("真的", "m:101", world.OPENID)
+    inbound = gateways["compatible"].one
+    assert (inbound.text, inbound.key, inbound.address) == ("真的", "m:101", world.OPENID)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ async def test_a_parameter_given_twice_is_refused(site: Site, gateways: Gateways
     pairs = [*good.query.items(), (name, good.query[name])]
     async with site.http.post(
         URL(site.url("safe") + "?" + urlencode(pairs), encoded=True), data=good.body
-    ) as it:
-        assert it.status == 403
+    ) as response:
+        assert response.status == 403
     assert gateways["safe"].accepted == 0
 
 

@@ -193,13 +193,18 @@ UNDERSTOOD = [
 @pytest.mark.parametrize("case", UNDERSTOOD, ids=lambda case: case.label)
 async def test_understood(site: Site, gateways: Gateways, mode: str, case: Understood) -> None:
     assert await site.message(mode, case.message) == (200, "success")
-    got = gateways[mode].one
-    assert (got.kind, got.text, got.choice, got.event) == (case.kind, case.text, case.choice, case.event)
-    assert got.detail == case.detail
-    assert (got.account, got.address) == (world.account(mode), OPENID)
+    inbound = gateways[mode].one
+    assert (inbound.kind, inbound.text, inbound.choice, inbound.event) == (
+        case.kind,
+        case.text,
+        case.choice,
+        case.event,
+    )
+    assert inbound.detail == case.detail
+    assert (inbound.account, inbound.address) == (world.account(mode), OPENID)
     created = re.search(r"<CreateTime><!\[CDATA\[(\d+)", case.message)
     assert created is not None
-    assert got.sent_at.timestamp() == int(created[1])
+    assert inbound.sent_at.timestamp() == int(created[1])
     assert gateways[mode].passive == [case.passive]
 
 
