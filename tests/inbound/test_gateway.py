@@ -249,7 +249,7 @@ async def _offered(stage: Stage, inbound: Inbound):  # type: ignore[no-untyped-d
 async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window: Stage) -> None:
     """And the answer to what they write now comes after it, not before."""
     stage = open_window
-    earlier = await stage.queue("utter_too_fast")
+    earlier = await stage.queue("utter_thanks")
     await stage.fault("errcode", errcode=45009, times=None)
     await stage.sender.push()
     assert (await stage.row(earlier)).fault == "daily_quota"
@@ -259,7 +259,7 @@ async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window:
     assert [receipt["outcome"] for receipt in receipts] == ["replied"] * 3
     assert await via(stage) == ["passive"] * 3
     replies = await stage.reply_texts()
-    assert replies[0].endswith(dialogue.text("utter_too_fast"))
+    assert replies[0].endswith(dialogue.text("utter_thanks"))
     assert dialogue.text("utter_media") in replies[1]
     # F30: the platform has the reply before our own commit says so.
     async with asyncio.timeout(10):

@@ -46,7 +46,7 @@ async def test_what_was_held_leaves_in_order_when_they_write(open_window: Stage)
     stage = open_window
     responses = [
         "utter_media",
-        "utter_too_fast",
+        "utter_thanks",
         "utter_source_none",
         "utter_failed",
         "utter_emergency",
@@ -58,10 +58,10 @@ async def test_what_was_held_leaves_in_order_when_they_write(open_window: Stage)
     assert (await states(stage)).count("held") == 2
     # Without the inbox loop, what they write now is answered by nobody; this one stands for the answer.
     await stage.phone.send(type="image", wait=True)
-    await stage.queue("utter_too_fast")
+    await stage.queue("utter_thanks")
     await push_all(stage)
     assert set(await states(stage)) == {"sent"}
-    texts = [stage.services.published.dialogue.text(response) for response in [*responses, "utter_too_fast"]]
+    texts = [stage.services.published.dialogue.text(response) for response in [*responses, "utter_thanks"]]
     assert await stage.reply_texts() == texts
 
 

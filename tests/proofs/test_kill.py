@@ -45,7 +45,7 @@ QUESTIONS = (
     "缬沙坦会引起高血钾吗",
 )
 RED_FLAG = "我现在胸口疼得厉害，喘不上气"
-REMINDER = "utter_too_fast"
+REMINDER = "utter_goodbye"
 REMINDER_TEXT = read_dialogue(ROOT).text(REMINDER)  # any approved text without a placeholder
 
 

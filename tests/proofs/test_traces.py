@@ -13,7 +13,7 @@ from tests.proofs.scene import Scene
 async def test_the_logs_hold_nothing_personal_and_no_secret(home: Scene) -> None:
     (phone,) = await home.doctors(1)
     await phone.ask("氨氯地平漏服了怎么办")
-    await home.remind("utter_too_fast")  # a push: without one there is no platform token to look for
+    await home.remind("utter_goodbye")  # a push: without one there is no platform token to look for
     needles = [
         *await secrets_of(home),
         "oProof",
