@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.knowledge import Content, Decision, Encoder, Index, Route, kept_index
+from bot.knowledge.kept import KEPT
 from bot.model import Audience
 
 from .conftest import NOW
@@ -132,7 +133,7 @@ def test_a_kept_index_is_read_in_a_second_of_computing(
     assert process_time() - started < 1.5
 
 
-def test_a_broken_file_is_built_again_and_a_change_replaces_it(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_broken_file_is_built_again_and_the_oldest_goes(encoder: Encoder, tmp_path: Path) -> None:
     small = Content.from_json(raw())
     kept_index(small, encoder, tmp_path)
     (file,) = tmp_path.iterdir()
@@ -140,7 +141,8 @@ def test_a_broken_file_is_built_again_and_a_change_replaces_it(encoder: Encoder,
     again = kept_index(small, encoder, tmp_path)
     assert [match.entry_id for match in again.search("演示素肾衰病人能用吗", DOCTOR, NOW)] == ["demo-renal"]
     value = raw()
-    value["entries"][0]["question"] += "？"
-    kept_index(Content.from_json(value), encoder, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] != [file.name]
-    assert len(list(tmp_path.iterdir())) == 1
+    for number in range(KEPT):
+        assert (len(list(tmp_path.iterdir())), file.exists()) == (number + 1, True)
+        value["entries"][0]["question"] += "？"
+        kept_index(Content.from_json(value), encoder, tmp_path)
+    assert (len(list(tmp_path.iterdir())), file.exists()) == (KEPT, False), "the oldest goes"
