@@ -284,7 +284,7 @@ class TurnWorkers:
         counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
-            if not counts or claim.failures + 1 < ATTEMPTS:
+            if claim.attempts <= LIVES and (not counts or claim.failures + 1 < ATTEMPTS):
                 until = real_now() + ENGINE_RETRY * claim.attempts
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return
