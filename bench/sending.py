@@ -27,7 +27,7 @@ from bot.service.postgres import Cluster, free_port
 from bot.settings import WeChatAccount
 from bot.store import contacts, outbox
 from bot.store.database import Database, Tx
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keys import Keyring, Vault, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.outbox import Draft
 from bot.store.tables import consent, send_window
@@ -90,6 +90,7 @@ async def main(*, quick: bool) -> list[Figure]:
     rows = ROWS // 20 if quick else ROWS
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        make_keys(home / "keys")
         cluster = Cluster(home)
         await cluster.start()
         stack.push_async_callback(cluster.stop)
