@@ -38,6 +38,7 @@ class Spoken:
     unordered: bool
     turn: str | None
     fault: str | None
+    via: str | None
 
 
 @dataclass
@@ -195,7 +196,7 @@ class Scene:
                     body = await self.vault.open_text(tx, row.person_id, row.body_enc, "outbox.body")
                     words = "\n\n".join(part for part, _ in json.loads(body)["parts"])
                 turn = str(row.turn_id) if row.turn_id else None
-                found.append(Spoken(row.id, row.state, words, row.unordered, turn, row.fault))
+                found.append(Spoken(row.id, row.state, words, row.unordered, turn, row.fault, row.via))
         return found
 
     def log_files(self) -> list[Path]:
