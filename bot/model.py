@@ -132,11 +132,13 @@ class Message:
     """What a connector is asked to send: text, and choices below it in order.
 
     `number` is the outbox row it comes from, 0 for none: it belongs to the ids of the choices on a platform.
+    `typed`: a colleague wrote it, so no platform may show it as made by an AI.
     """
 
     text: str
     choices: tuple[Choice, ...] = ()
     number: int = 0
+    typed: bool = False
 
     def pick_ids(self) -> tuple[str, ...]:
         """The ids of the choices on a platform, in order: digits that name this message and the place in it.

@@ -45,7 +45,8 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
 
 def message_of(row: Outgoing, draft: Draft) -> Message:
     """A released draft as the connectors take it."""
-    return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id)
+    typed = any(part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts)
+    return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id, typed)
 
 
 def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:

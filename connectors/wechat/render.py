@@ -73,7 +73,8 @@ def body(address: str, message: Message) -> dict[str, Any]:
         content = {"msgtype": "msgmenu", "msgmenu": menu}
     else:
         content = {"msgtype": "text", "text": {"content": clean(message.text)}}
-    return {"touser": address, **content, "aimsgcontext": {"is_ai_msg": 1}}
+    label = {} if message.typed else {"aimsgcontext": {"is_ai_msg": 1}}
+    return {"touser": address, **content, **label}
 
 
 def split(message: Message, limit: int = LIMIT) -> tuple[Message, ...]:
@@ -91,7 +92,8 @@ def split(message: Message, limit: int = LIMIT) -> tuple[Message, ...]:
             texts[-1:] = _pieces(texts[-1], room)
         elif texts[-1]:
             texts.append("")
-    return (*(Message(text) for text in texts[:-1]), replace(message, text=texts[-1]))
+    before = (replace(message, text=text, choices=()) for text in texts[:-1])
+    return (*before, replace(message, text=texts[-1]))
 
 
 def _pieces(text: str, limit: int) -> Iterator[str]:

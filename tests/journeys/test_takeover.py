@@ -36,7 +36,8 @@ async def test_a_takeover_from_its_beginning_to_its_end(
     assert refused.returncode == 2 and "efficacy_claim" in refused.stderr
     words = "钱奶奶您好，我是示例制药的焦代表，请先听120和医生的安排。"
     assert "on its way" in service.prints("say", contact, words, "--as", login)
-    assert (await phone.next())[0]["text"] == words
+    (typed,) = await phone.next()
+    assert typed["text"] == words and not typed["is_ai"]
     sent = [json.loads(line) for line in service.prints("messages", "--contact", contact).splitlines()][-1]
     assert (sent["state"], sent["basis"]) == ("sent", f"person:{login}@{first['takeover']}")
 

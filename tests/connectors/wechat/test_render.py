@@ -103,6 +103,12 @@ def test_the_menu() -> None:
     assert "text" not in sent
 
 
+def test_what_a_colleague_typed_is_not_labelled_as_made_by_an_ai() -> None:
+    long = split(Message("请您先听120的安排。" * 200, typed=True))
+    assert len(long) > 1
+    assert not any("aimsgcontext" in body("o1", piece) for piece in (Message("您好", typed=True), *long))
+
+
 def test_what_no_json_or_xml_can_carry_is_dropped() -> None:
     assert clean("a\0b\x1f\ud800\uffffc\t\n") == "abc\t\n"
     json.dumps(body("o1", Message("a\ud800")), ensure_ascii=False).encode()
