@@ -37,7 +37,7 @@ from bot.outbound.settling import evidence_of
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import inbox, outbox, outbox_claims, outbox_outcomes, passive
+from bot.store import contacts, inbox, outbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
@@ -187,7 +187,8 @@ class Gateway:
             outbox_id, fresh = found
             try:
                 row = await outbox.read(tx, outbox_id)
-                facts = await read_circumstances(tx, services, [row])
+                met = await contacts.by_ids(tx, [row.contact_id])
+                facts = await read_circumstances(tx, services, met, [row])
                 message = message_of(row, await release(tx, services, row, facts[row.contact_id]))
             except MedrepError:
                 message = None

@@ -98,7 +98,7 @@ async def held_back(tx: Tx, services: Services, claim: Claim, contact: Contact) 
         await triggers.close(tx, claim, InboxState.DEFERRED, "conversation", now, not_before=now)
         return True
     intent = Intent(contact.id, claim.purpose, claim.turn_id)
-    facts = await read_circumstances(tx, services, [intent])
+    facts = await read_circumstances(tx, services, {contact.id: contact}, [intent])
     decision = may_leave(services, intent, facts[contact.id])
     if isinstance(decision, Refuse):
         await _ended(tx, services, claim, contact, InboxState.CANCELLED, decision.fault.value)

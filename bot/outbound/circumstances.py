@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
 from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting, contacts
+from bot.store import contacting
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
@@ -51,12 +51,11 @@ class Circumstances:
 
 
 async def read_circumstances(
-    tx: Tx, services: Services, rows: Sequence[Outgoing | Intent]
+    tx: Tx, services: Services, found: Mapping[int, Contact], rows: Sequence[Outgoing | Intent]
 ) -> dict[int, Circumstances]:
-    """By contact. People to whom service or promotion is to leave are locked, or two senders could exceed
-    the weekly cap together."""
+    """By contact; `found` are the contacts of `rows`. People to whom service or promotion is to leave are
+    locked, or two senders could exceed the weekly cap together."""
     now = services.clock.now()
-    found = await contacts.by_ids(tx, {row.contact_id for row in rows})
     begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}

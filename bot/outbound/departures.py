@@ -76,7 +76,7 @@ async def prepare(
     now = services.clock.now()
     met = await contacts.by_ids(tx, {row.contact_id for row in claimed})
     keys = await contacts.keys_of(tx, services.vault, met.values())
-    facts = await read_circumstances(tx, services, claimed)
+    facts = await read_circumstances(tx, services, met, claimed)
     ledger = await Ledger.read(tx, facts.keys(), now)
     rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))
     addresses = await contacts.addresses(tx, facts.keys())

@@ -28,8 +28,8 @@ from bot.store.outbox import Outgoing
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
-TOGETHER = 24  # sends of one process at a time; as many become uncertain when it dies
-BEGUN = 16  # of these, what we begin: reminders that hang never take the places of answers
+TOGETHER = 40  # sends of one process at a time; as many become uncertain when it dies
+BEGUN = 32  # of these, what we begin: reminders that hang never take the places of answers
 GATHER = 0.02  # seconds; a busy sender lets places become free, so that it claims many rows at once
 POLL = 0.5
 STOPPING = 4.0  # seconds for the sends under way when the process ends

@@ -81,7 +81,7 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
             tx, services.vault, contact, Draft.of(reply), now=services.clock.now(), retry_at=real_now()
         )
         row = await outbox.read(tx, made)
-        facts = await read_circumstances(tx, services, [row])
+        facts = await read_circumstances(tx, services, {contact.id: contact}, [row])
         try:
             await release(tx, services, row, facts[row.contact_id])
         except MedrepError as error:
