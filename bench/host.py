@@ -37,7 +37,7 @@ class OneRow(Action):  # type: ignore[misc]
 async def serve(home: Path, url: str, token: str, port: int) -> None:
     """Listen until the process is ended."""
     db = Database(url)
-    published = Published(db, None)  # type: ignore[arg-type]  # the action asks nothing of it
+    published = Published(db, None)  # the action asks nothing of it
     services = Services(db, Vault(Keyring(home / "keys")), Clock(), published, home)
     actions.host.ACTIONS = (OneRow,)  # type: ignore[assignment]  # mypy knows the length of the other
     app = actions.host.routes(services, token)

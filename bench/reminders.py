@@ -78,7 +78,7 @@ async def timer_rate(url: str, home: Path, plans: int) -> float:
             ),
             {"start": due - timedelta(days=30), "due": due, "each": plans // 1000},
         )
-    published = Published(db, None)  # type: ignore[arg-type]  # the ticker says nothing
+    published = Published(db, None)  # the ticker says nothing
     services = Services(db, vault, clock, published, home)
     started = time.perf_counter()
     queued = await Timers(services, trigger, {}).tick()

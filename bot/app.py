@@ -211,8 +211,8 @@ def audiences(settings: Settings) -> dict[Account, Audience]:
 def main() -> None:
     """Entry of `python -m bot.app`."""
     logs.configure()
-    metrics.reserve()
     settings = read_settings()
+    metrics.reserve(settings.counters)
     asyncio.run(serve(settings, Secrets.of(settings)))
 
 

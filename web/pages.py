@@ -85,7 +85,7 @@ class Pages:
         """Prometheus' text format. Counts of things, nothing about people. Not for everybody."""
         if not may_measure(request.remote, request.headers, self._settings.metrics_token):
             return web.json_response({"error": "forbidden"}, status=403)
-        body = await exposition(self._services.db)
+        body = await exposition(self._services.db, self._settings.counters)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
     async def move_clock(self, request: web.Request) -> web.Response:

@@ -14,7 +14,6 @@ from bot.commands.context import Context, contact_of, context, progress, run, sa
 from bot.dialogue.published import Published
 from bot.doctors import Report, confirm, decline, import_doctors, write_codes
 from bot.evidence import signed_document
-from bot.knowledge import Encoder
 from bot.privacy import Receipt, erase_person, export_person
 from bot.runtime.services import Services
 
@@ -111,6 +110,6 @@ async def _person(home: Context, contact: str | None) -> UUID | None:
 
 
 async def _services(home: Context) -> Services:
-    published = Published(home.db, Encoder())
+    published = Published(home.db, None)  # nothing is asked: no index
     await published.load()
     return Services(home.db, home.vault, home.clock, published, home.settings.home)

@@ -41,14 +41,22 @@ async def approve(tx: Tx, revisions: Sequence[int], login: str, now: datetime) -
     found = await named(tx, revisions)
     if wrong := [why for one in found if (why := _refusal(one, login))]:
         raise MedrepError(Fault.CONFLICT, "\n".join(wrong))
-    given = [Approval(one.id, role, login, colleague.name, now) for one in found for role in roles]
-    await store.approve(tx, given)
-    texts = [digest(one) for one in found]
-    await note(tx, "content.approved", now, "content", login=login, roles=sorted(roles), revisions=texts)
+    await give(tx, found, sorted(roles), login, colleague.name, now)
     approvals = await store.approvals(tx, revisions)
     left = {one.id: lacking(approvals[one.id]) for one in found}
     await store.mark_approved(tx, [one for one, missing in left.items() if not missing])
     return [(one, left[one.id]) for one in await named(tx, revisions)]
+
+
+async def give(
+    tx: Tx, revisions: Sequence[Revision], roles: Sequence[str], login: str, name: str, now: datetime
+) -> None:
+    """Record approvals, whoever may give them."""
+    given = [Approval(one.id, role, login, name, now) for one in revisions for role in roles]
+    await store.approve(tx, given)
+    texts = [digest(one) for one in revisions]
+    subject, kind = "content", "content.approved"
+    await note(tx, kind, now, subject, login=login, name=name, roles=list(roles), revisions=texts)
 
 
 async def named(tx: Tx, revisions: Iterable[int]) -> list[Revision]:

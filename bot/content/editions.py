@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bot.knowledge import Content, Entry
@@ -35,14 +35,6 @@ class Edition:
         if str(self.numbers.get(basis.ref, "")) != basis.version:
             return None
         return self.content.entry.get(basis.ref)
-
-    def without(self, entries: Collection[str]) -> Edition:
-        """The same, some entries left out."""
-        if not entries:
-            return self
-        kept = tuple(entry for entry in self.content.entries if entry.id not in entries)
-        sections = {section: getattr(self.content, section) for section in SECTIONS}
-        return replace(self, content=Content(**{**sections, "entries": kept}))
 
 
 def bodies(content: Content) -> dict[Item, dict[str, Any]]:

@@ -45,9 +45,7 @@ async def import_content(tx: Tx, content: Content, author: str, now: datetime) -
             continue
         number = revisions[item][-1].number + 1 if revisions[item] else 1
         new.append((*item, number, body))
-    added = await store.add(tx, new, author, now)
-    order = {revision_id: place for place, revision_id in enumerate(added)}
-    drafts = sorted(await store.by_ids(tx, added), key=lambda one: order[one.id])
+    drafts = await store.add(tx, new, author, now)
     if drafts:
         made = [digest(one) for one in drafts]
         await note(tx, "content.imported", now, "content", author=author, revisions=made)

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bot.content.approval import LEGAL, MEDICAL
-from bot.content.editions import assembled, bodies, digest
+from bot.content.approval import LEGAL, MEDICAL, give
+from bot.content.editions import assembled, bodies
 from bot.content.importing import import_content
 from bot.content.publication import Plan, Publication, faults, put_in_force
-from bot.evidence import note
 from bot.knowledge import load
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT, Frozen
 from bot.store import content as store
-from bot.store.content import Approval
 from bot.store.database import Database, Tx
 
 SEED = "seed"
@@ -72,16 +70,4 @@ def _reviewers(path: Path) -> Reviewers | None:
 
 async def _approve(tx: Tx, drafts: tuple[store.Revision, ...], reviewers: Reviewers, now: datetime) -> None:
     for role, reviewer in ((MEDICAL, reviewers.medical), (LEGAL, reviewers.legal)):
-        given = [Approval(one.id, role, reviewer.login, reviewer.name, now) for one in drafts]
-        await store.approve(tx, given)
-        texts, login = [digest(one) for one in drafts], reviewer.login
-        await note(
-            tx,
-            "content.approved",
-            now,
-            "content",
-            login=login,
-            name=reviewer.name,
-            roles=[role],
-            revisions=texts,
-        )
+        await give(tx, drafts, [role], reviewer.login, reviewer.name, now)

@@ -30,8 +30,9 @@ class Published:
     is already queued leaves, before the first one is ready; a later one replaces its predecessor when done.
     """
 
-    def __init__(self, db: Database, encoder: Encoder, folder: Path | None = None) -> None:
-        """`folder` keeps built indexes for the next start."""
+    def __init__(self, db: Database, encoder: Encoder | None, folder: Path | None = None) -> None:
+        """`folder` keeps built indexes for the next start. Without an encoder there is no index: for whoever
+        answers no question."""
         self._db = db
         self._folder = folder
         self._encoder = encoder
@@ -39,7 +40,8 @@ class Published:
         self._dialogue: Dialogue | None = None
         self._edition: Edition | None = None
         self._newest: Edition | None = None  # what the index is being built for
-        self._editions: dict[int, Edition] = {}  # of the versions that may be quoted
+        # Those that may be quoted, by version and the entries withdrawn from it.
+        self._editions: dict[tuple[int, frozenset[str]], Edition] = {}
         self._index: Index | None = None
         self._indexed = asyncio.Event()
         self._building: asyncio.Task[None] | None = None
@@ -94,12 +96,13 @@ class Published:
         """What any process may quote now: the edition in force and those replaced within GRACE, the newest
         first, without entries that were withdrawn. The database is asked, so it holds everywhere at once.
         """
-        versions = await store.standing(tx, now - GRACE)
         loaded = self._editions
+        # An edition is read without what was withdrawn from it, so a withdrawal makes another of it.
         self._editions = {
-            one.id: loaded[one.id] if one.id in loaded else await edition(tx, one.id) for one in versions
+            key: loaded[key] if key in loaded else await edition(tx, key[0])
+            for key in await store.standing(tx, now - GRACE)
         }
-        return tuple(self._editions[one.id].without(one.withdrawn) for one in versions)
+        return tuple(self._editions.values())
 
     async def load(self) -> None:
         """Read what is in force; a changed content is indexed aside."""
@@ -116,12 +119,13 @@ class Published:
             # The first is there at once, for what is named in words; nothing is answered before its index. A
             # later one comes with its index: the publisher built it, so that takes about a second.
             self._edition = self._edition or newer
-            self._building = asyncio.create_task(self._build(newer))
+            if self._encoder is not None:
+                self._building = asyncio.create_task(self._build(newer, self._encoder))
 
-    async def _build(self, newer: Edition) -> None:
+    async def _build(self, newer: Edition, encoder: Encoder) -> None:
         content = newer.content
         try:
-            index = await asyncio.to_thread(kept_index, content, self._encoder, self._folder)
+            index = await asyncio.to_thread(kept_index, content, encoder, self._folder)
         except Exception:
             # The old one goes on answering; without any, /readyz says so.
             log.exception("content.index_failed", version=content.fingerprint[:12])

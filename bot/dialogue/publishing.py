@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.compliance import check_text
 from bot.dialogue.version import Dialogue, read_dialogue, write_dialogue
-from bot.evidence import Evidence
+from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
 from bot.store import published
@@ -28,12 +28,11 @@ SEED = "seed"
 class Outcome:
     """What became of an import. `kept`: somebody published something else, which stays in force."""
 
-    what: str  # content | dialogue
     fingerprint: str  # of what is in force now
     state: str  # published | exported | unchanged | kept
 
     def __str__(self) -> str:
-        return f"{self.what} {self.fingerprint[:12]} {self.state}"
+        return f"dialogue {self.fingerprint[:12]} {self.state}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,9 @@ async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = RO
         if fingerprint is None:
             await publish_dialogue(tx, dialogue, SEED, now)
     if fingerprint is not None and fingerprint != dialogue.fingerprint:
-        return Outcome("dialogue", fingerprint, "kept")
+        return Outcome(fingerprint, "kept")
     _remember(home, root, dialogue.fingerprint)
-    return Outcome("dialogue", dialogue.fingerprint, "unchanged" if fingerprint else "published")
+    return Outcome(dialogue.fingerprint, "unchanged" if fingerprint else "published")
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
@@ -85,12 +84,8 @@ async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(findings))
     version = Version(dialogue.fingerprint, dict(dialogue.files), by)
     await published.publish(tx, version, now)
-    await _evidence("dialogue", version, now).record(tx)
-
-
-def _evidence(what: str, version: Version, now: datetime) -> Evidence:
-    facts = {"fingerprint": version.fingerprint, "by": version.published_by}
-    return Evidence(f"{what}.published", now, f"{what}:{version.fingerprint[:12]}", facts)
+    subject = f"dialogue:{dialogue.fingerprint[:12]}"
+    await note(tx, "dialogue.published", now, subject, fingerprint=dialogue.fingerprint, by=by)
 
 
 def forbidden(dialogue: Dialogue) -> list[str]:
@@ -127,7 +122,7 @@ async def import_dialogue(
             await publish_dialogue(tx, files, by, now)
             state = "published"
     _remember(home, folder, files.fingerprint)
-    return Outcome("dialogue", files.fingerprint, state)
+    return Outcome(files.fingerprint, state)
 
 
 async def export_dialogue(db: Database, home: Path, folder: Path, over: str = "") -> Outcome:
@@ -148,7 +143,7 @@ async def export_dialogue(db: Database, home: Path, folder: Path, over: str = ""
         (folder / name).unlink()
     _remember(home, folder, stored.fingerprint)
     state = "unchanged" if local.fingerprint == stored.fingerprint else "exported"
-    return Outcome("dialogue", stored.fingerprint, state)
+    return Outcome(stored.fingerprint, state)
 
 
 def _named(over: str, dialogue: Dialogue) -> bool:

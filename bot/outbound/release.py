@@ -94,7 +94,9 @@ async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, ro
     elif basis.kind == BasisKind.PERSON:
         if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
             raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
-        await takeover.product_needs_verified(tx, contact, part.text)
+        standing = await services.published.standing(tx, services.clock.now())
+        products = standing[0].content.products if standing else ()
+        await takeover.product_needs_verified(tx, contact, part.text, products)
     elif basis.kind == BasisKind.CONTENT:
         if (
             contact.audience == Audience.DOCTOR

@@ -18,7 +18,7 @@ from bot.clock import real_now
 from bot.compliance import check_text
 from bot.content import edition_in_force
 from bot.evidence import note
-from bot.knowledge import names_product
+from bot.knowledge import Product, names_product
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
 from bot.settings import Limits
 from bot.staff import Role, colleague
@@ -109,7 +109,8 @@ async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
     if findings := check_text(text, contact.audience):
         lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
-    await product_needs_verified(tx, contact, text)
+    edition = await edition_in_force(tx)
+    await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
     if contact.unreachable_at is not None:
         raise MedrepError(Fault.UNREACHABLE, "they have unfollowed or blocked the account")
     if not await contacting.open_windows(tx, [contact.id], now):
@@ -118,15 +119,14 @@ async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
         raise MedrepError(Fault.STOPPED, "they said stop and have not written since")
 
 
-async def product_needs_verified(tx: Tx, contact: Contact, text: str) -> None:
+async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: tuple[Product, ...]) -> None:
     """To a doctor who is not verified a colleague writes of no product, as the bot does not.
 
     Raises MedrepError(NO_BASIS).
     """
-    if contact.audience != Audience.DOCTOR or (await doctors.standing(tx, contact.person_id)).verified:
+    if contact.audience != Audience.DOCTOR or not names_product(text, products):
         return
-    edition = await edition_in_force(tx)
-    if edition is not None and names_product(text, edition.content.products):
+    if not (await doctors.standing(tx, contact.person_id)).verified:
         raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, multiprocess
 
-from bot.settings import read_environment
 from bot.store import inbox, outbox, tasks
 from bot.store.database import Database
 from bot.tasks import Kind
@@ -44,12 +43,12 @@ COUNTERS = 1024 * 1024  # bytes, as prometheus_client makes its files
 _PID = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
 
 
-def reserve() -> None:
+def reserve(folder: Path | None) -> None:
     """Take the blocks of this process's counters from the disk now. Raises OSError when it is full.
 
-    They are files in memory, of which a block that cannot be had later ends the process (SIGBUS).
+    They are files in memory (in `folder`, shared by all processes), of which a block that cannot be had later
+    ends the process (SIGBUS).
     """
-    folder = read_environment().counters
     if folder is None:
         return
     counters = folder / f"counter_{os.getpid()}.db"  # otherwise made at the first count
@@ -58,7 +57,7 @@ def reserve() -> None:
             os.posix_fallocate(file.fileno(), 0, COUNTERS)
 
 
-async def exposition(db: Database) -> bytes:
+async def exposition(db: Database, folder: Path | None) -> bytes:
     """All metrics of all app processes in Prometheus' text format, the depths read anew."""
     async with db.begin() as tx:
         waiting, age = await inbox.backlog(tx)
@@ -70,11 +69,10 @@ async def exposition(db: Database) -> bytes:
         _OUTBOX.labels(state).set(depths.get(state, 0))
     for kind in Kind:
         _TASKS.labels(kind).set(open_tasks.get(kind, 0))
-    return await asyncio.to_thread(_everybody)
+    return await asyncio.to_thread(_everybody, folder)
 
 
-def _everybody() -> bytes:
-    folder = read_environment().counters
+def _everybody(folder: Path | None) -> bytes:
     if folder is None:
         return generate_latest()
     for file in folder.iterdir():

@@ -138,7 +138,6 @@ class Supervisor:
             await self._cluster.start()
             stack.push_async_callback(self._cluster.stop)
             self._kept.append(programs.DatabaseProcess(self._cluster, settings.home, self._database_moved))
-        await until_answering(self._url, self._say, first=True)
         upgrade = self._options.engine
         await self._while_refused(
             lambda: asyncio.to_thread(migrate, self._url("medrep_owner"), upgrade=upgrade)

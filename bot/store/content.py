@@ -52,12 +52,11 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class ContentVersion:
-    """What is or was in force: `revisions` in order. `withdrawn`: the ids of its entries withdrawn since."""
+    """What is or was in force: `revisions` in order."""
 
     id: int
     fingerprint: str
     revisions: tuple[int, ...]
-    withdrawn: frozenset[str] = frozenset()
 
 
 async def lock(tx: Tx) -> None:
@@ -100,8 +99,8 @@ async def _read(tx: Tx, *which: ColumnElement[bool]) -> list[Revision]:
 
 async def add(
     tx: Tx, items: Sequence[tuple[str, str, int, Mapping[str, Any]]], author: str, now: datetime
-) -> list[int]:
-    """Drafts of (section, item, number, body); a pending one of the same item gives way. Their ids."""
+) -> list[Revision]:
+    """Drafts of (section, item, number, body), in this order; a pending one of the same item gives way."""
     if not items:
         return []
     same = tuple_(content_revision.c.section, content_revision.c.item_id).in_([item[:2] for item in items])
@@ -111,8 +110,8 @@ async def add(
         {"section": section, "item_id": item_id, "number": number, "body": body, **common}
         for section, item_id, number, body in items
     ]
-    statement = insert(content_revision).returning(content_revision.c.id, sort_by_parameter_order=True)
-    return list((await tx.execute(statement, rows)).scalars())
+    statement = insert(content_revision).returning(content_revision, sort_by_parameter_order=True)
+    return [Revision(**row) for row in (await tx.execute(statement, rows)).mappings()]
 
 
 async def _retire(tx: Tx, *which: ColumnElement[bool]) -> None:
@@ -165,8 +164,9 @@ async def current(tx: Tx) -> ContentVersion | None:
     return None if row is None else ContentVersion(row.id, row.fingerprint, tuple(row.revisions))
 
 
-async def standing(tx: Tx, since: datetime) -> list[ContentVersion]:
-    """The version in force and those replaced after `since`, the newest first, with what was withdrawn."""
+async def standing(tx: Tx, since: datetime) -> list[tuple[int, frozenset[str]]]:
+    """The version in force and those replaced after `since`, the newest first: of each its id, and the ids of
+    its entries that were withdrawn."""
     withdrawn = (
         select(func.array_agg(content_revision.c.item_id))
         .where(
@@ -177,14 +177,11 @@ async def standing(tx: Tx, since: datetime) -> list[ContentVersion]:
         .scalar_subquery()
     )
     rows = await tx.execute(
-        select(content_version, withdrawn.label("withdrawn"))
+        select(content_version.c.id, withdrawn.label("withdrawn"))
         .where(or_(content_version.c.current, content_version.c.replaced_at > since))
         .order_by(content_version.c.id.desc())
     )
-    return [
-        ContentVersion(row.id, row.fingerprint, tuple(row.revisions), frozenset(row.withdrawn or ()))
-        for row in rows
-    ]
+    return [(row.id, frozenset(row.withdrawn or ())) for row in rows]
 
 
 async def of_version(tx: Tx, version_id: int) -> list[Revision]:

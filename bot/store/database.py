@@ -111,8 +111,7 @@ async def hot(tx: Tx, statement: str, values: Mapping[str, Any]) -> list[Any]:
     except psycopg.Error as error:
         if raw.closed:
             await tx.execute(text("SELECT 1"))  # fails, and SQLAlchemy learns that its connections are gone
-        kind = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
-        raise kind("(hidden)", None, error, hide_parameters=True) from None
+        raise DBAPIError.instance("(hidden)", None, error, psycopg.Error, hide_parameters=True) from None
 
 
 async def copy_in(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -56,8 +56,8 @@ def upgrade() -> None:
         sa.Column("started_at", moment, nullable=False),
         sa.Column("last_at", moment, nullable=False),
         sa.Column("ended_at", moment, nullable=True),
-        sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_takeover_contact_id_contact")),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_takeover_staff_id_staff")),
+        sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_takeover_contact_id")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_takeover_staff_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_takeover")),
     )
     still_open = sa.text("ended_at IS NULL")
