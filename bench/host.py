@@ -20,7 +20,8 @@ from bot.clock import Clock
 from bot.dialogue.published import Published
 from bot.runtime.services import Services
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
+from bot.store.vault import Vault
 
 
 class OneRow(Action):  # type: ignore[misc]

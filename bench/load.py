@@ -29,7 +29,8 @@ from bot.model import Account, Channel, Inbound, InboundKind
 from bot.service.process import bound_to_us, plain_environment
 from bot.settings import ROOT
 from bot.store.inbox import key_of
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
+from bot.store.vault import Vault
 
 DOCTORS = 200
 FIRST_MSG_ID = 9_000_000_000_000_000  # above whatever the sandbox itself numbers

@@ -22,9 +22,10 @@ from bot.runtime.services import Services
 from bot.schedule.timers import Timers
 from bot.service.postgres import Cluster
 from bot.store.database import Database, psycopg_url
-from bot.store.keys import Keyring, Vault, evidence_key, make_keys
+from bot.store.keyring import Keyring, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import contact
+from bot.store.vault import Vault
 
 OURS = 100_000
 THEIRS = 2_000  # its rate does not grow with the count; 100,000 would take many minutes

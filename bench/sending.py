@@ -27,10 +27,11 @@ from bot.service.postgres import Cluster, free_port
 from bot.settings import WeChatAccount
 from bot.store import contacts, outbox
 from bot.store.database import Database, Tx
-from bot.store.keys import Keyring, Vault, evidence_key, make_keys
+from bot.store.keyring import Keyring, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.outbox import Draft
 from bot.store.tables import consent, send_window
+from bot.store.vault import Vault
 from connectors.wechat import WeChat
 
 ACCOUNT = Account(Channel.WECHAT, "bench")

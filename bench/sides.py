@@ -26,9 +26,10 @@ from bot.service.process import plain_environment
 from bot.settings import ROOT
 from bot.store import contacts
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, make_keys
+from bot.store.keyring import Keyring, make_keys
 from bot.store.migrate import migrate
 from bot.store.tables import turn
+from bot.store.vault import Vault
 
 TOKEN = "bench"
 SENTENCE = "这是一次查询的结果，已经写入一行。"
@@ -109,6 +110,7 @@ async def our_engine(
     cluster: Cluster, home: Path, model: Path, talks: int, http: aiohttp.ClientSession
 ) -> AsyncIterator[Ours]:
     """Our engine and our action host, with `talks` conversations of turns prepared."""
+    make_keys(home / "keys")
     engine_port, actions_port = free_port(), free_port()
     variables = {
         **plain_environment(),
@@ -158,7 +160,6 @@ async def alone(home: Path, model: Path, talks: int, http: aiohttp.ClientSession
 async def _prepare(url: str, home: Path, talks: int) -> list[list[UUID]]:
     """The turns of each conversation under way, as the inbox would have written them; a contact has only one
     at a time, so each is another contact's of the same person."""
-    make_keys(home / "keys")
     db, vault, now = Database(url), Vault(Keyring(home / "keys")), real_now()
     account = Account(Channel.WECHAT, "bench")
     prepared = []

@@ -8,22 +8,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import aiohttp
 import structlog
 from aiohttp import web
 
 import actions
+from bot import tasks
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.evidence import Sealer
+from bot.inbound import trigger
 from bot.inbound.gateway import Gateway
-from bot.inbound.trigger import trigger
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
@@ -31,8 +34,8 @@ from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
 from bot.privacy import prune
-from bot.runtime import logs, metrics
-from bot.runtime.key_report import keep_reporting
+from bot.runtime import key_report, logs, metrics
+from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
@@ -44,9 +47,9 @@ from bot.store import business_clock, channels
 from bot.store.database import Database
 from bot.store.key_checks import admit
 from bot.store.key_holders import open_keyring
-from bot.store.keys import Vault, evidence_key
+from bot.store.keyring import evidence_key
 from bot.store.reaching import until_answering
-from bot.tasks import watch
+from bot.store.vault import Vault
 from connectors.wechat import WeChat
 from web.pages import Pages
 
@@ -133,7 +136,7 @@ async def _run(
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
     workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
-    timers = Timers(services, trigger, {name: job for name, (job, _) in JOBS.items()})
+    timers = Timers(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
     async with services.db.begin() as tx:
         await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
@@ -142,18 +145,18 @@ async def _run(
     for connector in connectors.values():
         web_app.add_routes(connector.routes())
     web_app.add_routes(pages.routes())
-    notifications = Notifications(services, listeners(workers, sender, gateway))
+    webhook, keys_changed = secrets.task_webhook, asyncio.Event()
+    notifications = Notifications(services, keys_changed, listeners(workers, sender, gateway))
     loops = [
         notifications.run(),
         sender.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
-        watch(services.db, services.clock, http, secrets.task_webhook),
-        takeover.keep_tidy(services),
-        keep_reporting(services),
+        repeat("tasks", partial(tasks.tell, services.db, services.clock, http, webhook), tasks.EVERY),
+        *tidying(services, keys_changed),
     ]
     async with contextlib.AsyncExitStack() as stack:
-        tasks = [asyncio.create_task(loop) for loop in loops]
-        stack.push_async_callback(_cancel, tasks)
+        running = [asyncio.create_task(loop) for loop in loops]
+        stack.push_async_callback(_cancel, running)
         timers.start()
         stack.push_async_callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
@@ -167,11 +170,20 @@ async def _run(
             await listen(stack, listener, settings.actions_host, settings.actions_port)
             await workers.run()
 
-        tasks.append(asyncio.create_task(answer()))
-        done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        running.append(asyncio.create_task(answer()))
+        done, _ = await asyncio.wait({stop, *running}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stop}:
             task.result()  # a loop that ends has failed: die loudly, the supervisor starts us again
         log.info("app.stopping")
+
+
+def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+    """What is looked after every few seconds, beside the messages."""
+    return [
+        repeat("keys", partial(key_report.report, services), key_report.EVERY, keys_changed),
+        repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
+        repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
+    ]
 
 
 def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[str, Listener]:
@@ -193,10 +205,10 @@ async def listen(
     await web.TCPSite(runner, host, port, reuse_port=True).start()
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
+async def _cancel(running: list[asyncio.Task[None]]) -> None:
+    for task in running:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def audiences(settings: Settings) -> dict[Account, Audience]:

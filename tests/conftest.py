@@ -28,9 +28,10 @@ from bot.service.postgres import Cluster
 from bot.settings import ROOT
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.keys import Keyring, Vault, evidence_key, make_keys
+from bot.store.keyring import Keyring, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
+from bot.store.vault import Vault
 from tests.running import Service, with_model
 
 pytest_plugins = ["tests.sharing", "tests.stage"]

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import text
 
-from bot.app import listeners
+from bot.app import listeners, tidying
 from bot.clock import CHINA, Clock, real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
@@ -38,8 +38,9 @@ from bot.store import contacts, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
 from bot.store.key_checks import admit
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keyring import Keyring, evidence_key
 from bot.store.outbox import Draft, Part
+from bot.store.vault import Vault
 from connectors.wechat import WeChat
 from sandbox.accounts import read_accounts as read_double
 from sandbox.accounts import write_demo_accounts
@@ -69,8 +70,11 @@ class Stage:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """All loops, as `bot.app` runs them."""
-        notifications = Notifications(self.services, listeners(self.workers, self.sender, self.gateway))
-        tasks = [asyncio.create_task(loop.run()) for loop in (notifications, self.workers, self.sender)]
+        changed, heard = asyncio.Event(), listeners(self.workers, self.sender, self.gateway)
+        loops = [
+            loop.run() for loop in (Notifications(self.services, changed, heard), self.workers, self.sender)
+        ]
+        tasks = [asyncio.create_task(loop) for loop in (*loops, *tidying(self.services, changed))]
         self.gateway._passive_wait = PASSIVE_WAIT
         try:
             yield

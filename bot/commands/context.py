@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from bot.clock import Clock
 from bot.evidence import Sealer
 from bot.model import Account, Channel, Fault, MedrepError
+from bot.runtime.key_report import report_keys
 from bot.service.home import OccupiedError, claim, serves_sandbox
 from bot.service.postgres import Cluster
 from bot.settings import Settings, read_settings, with_demo_accounts
@@ -20,9 +21,10 @@ from bot.store import business_clock, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.key_holders import open_keyring, report
-from bot.store.keys import Vault, evidence_key
+from bot.store.key_holders import open_keyring
+from bot.store.keyring import evidence_key
 from bot.store.migrate import migrate
+from bot.store.vault import Vault
 
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ async def context() -> AsyncIterator[Context]:
         async with db.begin() as tx:
             clock = await business_clock.clock(tx)
             vault = Vault(await open_keyring(tx, settings.key_dir))
-            await report(tx, vault.keyring)
+            await report_keys(tx, vault.keyring, clock.now())
         yield Context(settings, db, vault, clock, owner)
         if embedded:  # no service is there to seal what this command recorded
             await Sealer(db, settings.home, settings.evidence_copy).seal()

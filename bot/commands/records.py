@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import evidence
 from bot.clock import real_now
-from bot.commands.context import context, reach, run, say
+from bot.commands.context import Context, context, reach, run, say
 from bot.model import Fault, MedrepError
+from bot.runtime.key_report import report_keys
 from bot.service import backup as backups
 from bot.settings import Settings, read_settings
 from bot.store import key_holders, restored
@@ -202,6 +203,7 @@ def rotate_key(
 ) -> None:
     """Prepare a new master key; with --activate use it, and bring every person's key under it.
 
+    A call of --activate that was broken off is finished by the next one.
     Between the two, copy the new file to the key folder of every other machine. Former ones are kept: stored
     platform tokens still need them.
     """
@@ -223,19 +225,32 @@ async def _prepare() -> tuple[str, Path, list[str]]:
             name = await key_holders.prepare(tx, keyring)
             await evidence.note(tx, "keys.prepared", home.clock.now(), f"key:{name}")
         async with home.db.begin() as tx:
-            await key_holders.report(tx, keyring)
+            await report_keys(tx, keyring, home.clock.now())
             return name, keyring.folder, await key_holders.lacking(tx, name)
 
 
 async def _activate() -> tuple[str, int]:
     async with context() as home:
-        moved = 0
-        async with home.db.begin() as tx:
-            name = await key_holders.activate(tx, home.vault.keyring)
-            await evidence.note(tx, "keys.activated", home.clock.now(), f"key:{name}")
-        while True:
+        nothing_prepared = None
+        try:
             async with home.db.begin() as tx:
-                count = await home.vault.rewrap(tx)
-            moved += count
-            if count == 0:
-                return name, moved
+                name = await key_holders.activate(tx, home.vault.keyring)
+                await evidence.note(tx, "keys.activated", home.clock.now(), f"key:{name}")
+        except MedrepError as error:
+            if error.fault != Fault.NOT_FOUND:
+                raise
+            nothing_prepared = error
+        moved = await _rewrap(home)
+        if nothing_prepared and not moved:  # otherwise an earlier call was broken off in the middle
+            raise nothing_prepared
+        return home.vault.keyring.current, moved
+
+
+async def _rewrap(home: Context) -> int:
+    moved, after = 0, None
+    while True:
+        async with home.db.begin() as tx:
+            count, after = await home.vault.rewrap(tx, after)
+        moved += count
+        if after is None:
+            return moved

@@ -15,8 +15,8 @@ from bot.model import Account, Audience, Fault, MedrepError
 from bot.staff import find_reps
 from bot.store import contacts, doctors, people
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.people import Holder
+from bot.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

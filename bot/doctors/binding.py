@@ -9,7 +9,7 @@ from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
 from bot.store import contacts, doctors, people, tasks
 from bot.store.database import Tx
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 
 
 async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now: datetime) -> None:

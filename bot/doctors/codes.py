@@ -21,7 +21,7 @@ from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.store import doctors
 from bot.store.database import Database
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 
 VALID = timedelta(days=30)
 BATCH = 2000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 
 # No 0 O 1 I L, and no U beside V: what is read aloud or copied from paper stays what it is.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"

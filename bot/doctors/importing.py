@@ -24,7 +24,7 @@ from bot.model import Account, Fault, MedrepError
 from bot.runtime.killpoints import reached
 from bot.settings import Accounts
 from bot.store.database import Database
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 
 BATCH = 2000
 

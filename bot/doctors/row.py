@@ -15,7 +15,7 @@ from bot.doctors.columns import Columns
 from bot.doctors.sheet import Cell, Line
 from bot.model import Account, Audience, Fault, MedrepError
 from bot.settings import Accounts
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 
 _LIMITS = {
     "external_id": (64, "外部编号"),

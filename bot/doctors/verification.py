@@ -23,7 +23,7 @@ from bot.store import contacts, doctors, outbox, people, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Listed
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from bot.store.outbox import Draft
 from bot.store.tasks import TaskRow
 from bot.tasks import Kind, open_task

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bot.model import Fault, MedrepError
-from bot.store.keys import read_key
+from bot.store.keyring import read_key
 
 _HASH = Field(pattern=r"^([0-9a-f]{64})?$")
 

@@ -27,7 +27,7 @@ from bot.runtime.killpoints import reached
 from bot.store import evidence
 from bot.store.database import UNAVAILABLE, Database, Tx
 from bot.store.evidence import HeadRow, Unsealed
-from bot.store.keys import evidence_key
+from bot.store.keyring import evidence_key
 
 log = structlog.get_logger()
 EVERY = 0.5  # seconds; the promise is "within a second"

@@ -24,7 +24,7 @@ from bot.evidence.witness import Findings, Witness, each, heads_within
 from bot.store import evidence
 from bot.store.database import Database, Tx
 from bot.store.evidence import HeadRow, Sealed
-from bot.store.keys import evidence_key
+from bot.store.keyring import evidence_key
 
 GRACE = 3.0  # seconds the sealer may take for rows that are new while we look
 LOOKS = 3  # in that time; a row may be committed just before one of them

@@ -14,7 +14,7 @@ from bot.store import inbox, platform
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 
 FRAGMENT_WAIT = timedelta(seconds=1.5)
 # Openings that say nothing by themselves; their continuation usually follows within a second.

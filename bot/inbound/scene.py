@@ -26,8 +26,8 @@ from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
 from bot.store.inbox import Waiting
-from bot.store.keys import Vault
 from bot.store.turns import Claim, Record
+from bot.store.vault import Vault
 
 # A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
 SESSION = timedelta(hours=8)

@@ -7,11 +7,8 @@ so the exit asks the policy for each message again, and expires with it.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
-
-import structlog
 
 from bot.clock import real_now
 from bot.evidence import note
@@ -22,13 +19,11 @@ from bot.outbound.release import may_leave
 from bot.runtime.services import Services
 from bot.store import contacts, triggers
 from bot.store.contacts import Contact
-from bot.store.database import UNAVAILABLE, Tx
-from bot.store.keys import Vault
+from bot.store.database import Tx
 from bot.store.triggers import Ended
 from bot.store.turns import Claim
+from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
-
-log = structlog.get_logger()
 
 TRIES = 4  # of a trigger that the engine fails
 AGAIN = timedelta(minutes=1)  # after the engine failed it, or was away
@@ -151,19 +146,9 @@ async def _note_end(tx: Tx, ended: Ended, state: InboxState, now: datetime) -> N
 
 
 async def tidy(services: Services) -> None:
-    """Those that are past their expiry end; those whose time has come are tried."""
+    """Those that are past their expiry end; those whose time has come are tried. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
         for ended in await triggers.expire(tx, now, BATCH):
             await _note_end(tx, ended, InboxState.EXPIRED, now)
         await triggers.wake(tx, now)
-
-
-async def keep_tidy(services: Services) -> None:
-    """Tidy every second until cancelled; any number of processes may."""
-    while True:
-        try:
-            await tidy(services)
-        except UNAVAILABLE:
-            log.warning("triggers.failed", reason="database")
-        await asyncio.sleep(EVERY)

@@ -73,7 +73,6 @@ class TurnWorkers:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(trigger.keep_tidy(self._services))
             for _ in range(self._workers):
                 group.create_task(self._work())
 

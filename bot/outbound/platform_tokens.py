@@ -20,7 +20,7 @@ from bot.clock import real_now
 from bot.model import Account, Fault, MedrepError, TokenFetch
 from bot.store import platform
 from bot.store.database import UNAVAILABLE, Database, Tx
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 
 log = structlog.get_logger()
 

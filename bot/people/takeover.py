@@ -7,12 +7,9 @@ colleague has written nothing for the time of `Limits.takeover_minutes`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-
-import structlog
 
 from bot.clock import real_now
 from bot.compliance import check_text
@@ -24,15 +21,13 @@ from bot.settings import Limits
 from bot.staff import Role, colleague
 from bot.store import contacting, contacts, doctors, outbox, takeovers
 from bot.store.contacts import Contact
-from bot.store.database import UNAVAILABLE, Tx
-from bot.store.keys import Vault
+from bot.store.database import Tx
 from bot.store.outbox import Draft, Part
 from bot.store.takeovers import Takeover
+from bot.store.vault import Vault
 
 if TYPE_CHECKING:
     from bot.runtime.services import Services
-
-log = structlog.get_logger()
 
 ROLES = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})  # who may speak with people
 LONGEST = 600  # characters of one message
@@ -131,21 +126,11 @@ async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: 
 
 
 async def tidy(services: Services) -> None:
-    """Takeovers whose colleague has fallen silent end."""
+    """Takeovers whose colleague has fallen silent end. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
         for found in await takeovers.silent(tx, _silence(now, services.limits), BATCH):
             await _end(tx, found, now, by="silence")
-
-
-async def keep_tidy(services: Services) -> None:
-    """Tidy until cancelled; any number of processes may."""
-    while True:
-        try:
-            await tidy(services)
-        except UNAVAILABLE:
-            log.warning("takeovers.failed", reason="database")
-        await asyncio.sleep(EVERY)
 
 
 async def _end(tx: Tx, found: Takeover, now: datetime, *, by: str) -> None:

@@ -14,8 +14,8 @@ from bot.clock import CHINA
 from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
-from bot.store.keys import Vault
 from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, task, timer
+from bot.store.vault import Vault
 
 
 async def export_person(

@@ -14,7 +14,6 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from bot.runtime.key_report import report
 from bot.runtime.services import Services
 from bot.store import business_clock, channels
 from bot.store.database import UNAVAILABLE
@@ -26,10 +25,17 @@ Listener = Callable[[str], Awaitable[None]]
 
 
 class Notifications:
-    """The one listening connection of a process. `listeners`: what the loops want to hear, by channel."""
+    """The one listening connection of a process.
 
-    def __init__(self, services: Services, listeners: Mapping[str, Listener]) -> None:
+    `listeners`: what the loops want to hear, by channel. `keys_changed` is set when keys were destroyed or
+    rotated, or may have been.
+    """
+
+    def __init__(
+        self, services: Services, keys_changed: asyncio.Event, listeners: Mapping[str, Listener]
+    ) -> None:
         self._services = services
+        self._keys_changed = keys_changed
         self._listeners = {
             channels.PUBLISHED: self._published,
             channels.CLOCK: self._clock_moved,
@@ -53,7 +59,7 @@ class Notifications:
             async with services.db.begin() as tx:
                 services.clock.offset = timedelta(seconds=await business_clock.offset(tx))
             services.vault.forget_all()
-            await report(services)
+            self._keys_changed.set()
             await services.published.load()
             async for notice in connection.notifies():
                 await self._listeners[notice.channel](notice.payload)
@@ -66,7 +72,7 @@ class Notifications:
 
     async def _erased(self, key_id: str) -> None:
         self._services.vault.forget(UUID(key_id))
-        await report(self._services)
+        self._keys_changed.set()
 
     async def _rotated(self, _: str) -> None:
-        await report(self._services)
+        self._keys_changed.set()

@@ -11,7 +11,7 @@ from bot.dialogue.published import Published
 from bot.settings import Limits
 from bot.store import business_clock
 from bot.store.database import Database
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from bot.runtime.services import Services
 from bot.store import contacts, occurrences
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx, retried
-from bot.store.keys import Vault
 from bot.store.occurrences import MISSED, SENT, Waiting
 from bot.store.timers import Action
+from bot.store.vault import Vault
 
 log = structlog.get_logger()
 AT_ONCE = 100

@@ -16,7 +16,7 @@ from bot.store import business_clock
 from bot.store.database import Database
 from bot.store.doctors import without_code
 from bot.store.key_holders import open_keyring
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 
 
 async def write_accounts(home: Path, api_base: str) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from bot.model import Fault, MedrepError
 from bot.settings import Settings
-from bot.store.keys import secret_file
+from bot.store.keyring import secret_file
 
 PATIENCE = 60.0  # seconds to wait for a short command that has the home
 

@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from bot.model import Fault, MedrepError
-from bot.store.keys import secret_file
+from bot.store.keyring import secret_file
 
 DATABASE = "medrep"
 

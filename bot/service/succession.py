@@ -23,7 +23,7 @@ from bot.service.training import train
 from bot.store import business_clock, channels, published
 from bot.store.database import UNAVAILABLE, Database
 from bot.store.key_holders import open_keyring
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()

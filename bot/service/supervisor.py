@@ -34,7 +34,7 @@ from bot.service.succession import Succession
 from bot.settings import Settings, with_demo_accounts
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.keys import evidence_key
+from bot.store.keyring import evidence_key
 from bot.store.migrate import migrate
 from bot.store.reaching import until_answering
 

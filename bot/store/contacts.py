@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.store.database import Tx, hot
-from bot.store.keys import Vault
 from bot.store.tables import contact, data_key, person, turn
+from bot.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Choice
 from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.tables import conversation, effect, offer
+from bot.store.vault import Vault
 
 
 async def read_conversation(tx: Tx, vault: Vault, contact: Contact, since: datetime) -> bytes | None:

@@ -47,7 +47,7 @@ class Database:
     def __init__(
         self, url: str, *, role: str | None = WORKER, size: int = 20, evidence_key: bytes | None = None
     ) -> None:
-        """`evidence_key` (of `bot.store.keys`) is needed where evidence is recorded, and nowhere else."""
+        """`evidence_key` (of `bot.store.keyring`) is needed where evidence is recorded, and nowhere else."""
         self.url = url
         self._role = role
         self._engine = create_async_engine(

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, MedrepError
 from bot.store.database import Tx, copy_in
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from bot.store.tables import contact, doctor, invitation_code, person, staff, task, tombstone
 
 IMPORT_LOCK = 7_263_503

@@ -30,7 +30,6 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.store import occurrences
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
     attempt,
@@ -53,6 +52,7 @@ from bot.store.tables import (
     turn,
 )
 from bot.store.timers import Action
+from bot.store.vault import Vault
 
 SAFETY = ("adverse_event",)  # kinds of tasks that pharmacovigilance keeps; other cases are compliance's
 REASON = "erased"

@@ -21,9 +21,9 @@ from bot.store import channels, contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx, hot
 from bot.store.evidence import EvidenceRow
-from bot.store.keys import Vault
 from bot.store.platform import Grant
 from bot.store.tables import inbox
+from bot.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from sqlalchemy import exists, func, insert, select, text, update
 from bot.model import Fault, MedrepError
 from bot.store.database import Database, Tx
 from bot.store.key_tree import MARK, read_tree
-from bot.store.keys import Keyring, Vault, make_keys, open_bare
+from bot.store.keyring import FIRST_MASTER, SECRETS, make_keys, open_bare
 from bot.store.tables import data_key, evidence, key_check, person
 
 LOCK = 7_263_516  # of two first starts one makes the keys, the other is measured by them
-SHARED = ("digest", "evidence-rows", "evidence", "leaves")  # beside the master keys
+SHARED = (*SECRETS, "leaves")  # beside the master keys
 _HELP = "copy keys/*.key from a machine that runs, or restore a backup; nothing was made or changed"
 
 
@@ -94,16 +94,14 @@ async def _is_empty(tx: Tx) -> bool:
 
 async def _opens(tx: Tx, folder: Path) -> None:
     """The database is in use and has no check values yet: the folder must be whole, and open a key of it."""
-    names = [*SHARED[:3], "master-0001"]
+    names = [*SECRETS, FIRST_MASTER]  # the tree is newer, so no key of this database has a leaf
     missing = [name for name in names if not (folder / f"{name}.key").exists()]
     row = (await tx.execute(select(data_key).where(data_key.c.wrapped.is_not(None)).limit(1))).first()
     try:
         if missing:
             raise MedrepError(Fault.CONFIGURATION, f"{', '.join(missing)} missing")
-        if row is not None and row.leaf is None:
+        if row is not None:
             open_bare(folder, bytes(row.wrapped), row.master, str(row.id))
-        elif row is not None:
-            Vault(Keyring(folder)).unwrapped(row)
     except MedrepError as error:
         raise MedrepError(
             Fault.CONFIGURATION,

@@ -20,7 +20,7 @@ from bot.model import Fault, MedrepError
 from bot.store import channels
 from bot.store.database import Tx, notify
 from bot.store.key_checks import LOCK, check_value
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from bot.store.tables import data_key, key_check, key_holder
 
 LONGEST = timedelta(minutes=10)  # no transaction of ours is open so long

@@ -95,7 +95,7 @@ class KeyTree:
             destroyed = sum(_cut_out(nodes, number) for number in numbers)
             if destroyed:
                 self._replace(mark, nodes)
-        self._nodes = nodes
+            self._nodes = nodes  # in the lock: of two threads, who reads the file later sees more destroyed
         return destroyed
 
     def _read(self) -> tuple[bytes, _Nodes]:

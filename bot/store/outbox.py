@@ -16,9 +16,9 @@ from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, P
 from bot.store import channels
 from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
-from bot.store.keys import Vault
 from bot.store.occurrences import Origin
 from bot.store.tables import outbox
+from bot.store.vault import Vault
 
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
 

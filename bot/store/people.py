@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Channel
 from bot.store.database import Tx, copy_in
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from bot.store.tables import attempt, contact, conversation, offer, person, task
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from bot.store.tables import circuit, platform_token, send_window
 
 NEVER = datetime.min.replace(tzinfo=UTC)

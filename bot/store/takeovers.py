@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Basis, BasisKind, InboundKind
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.tables import contact, evidence, inbox, outbox, staff, staff_role, takeover
+from bot.store.vault import Vault
 
 TYPED = "message.typed"  # the evidence of what a colleague wrote; its body is the outbox row's
 

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.tables import doctor, staff, task
+from bot.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
 from bot.store import channels
 from bot.store.contacts import Contact, key_of
 from bot.store.database import Tx, notify
-from bot.store.keys import Vault
 from bot.store.tables import inbox, turn
 from bot.store.turns import Claim
+from bot.store.vault import Vault
 
 _OPEN = (InboxState.WAITING.value, InboxState.DEFERRED.value)
 

@@ -2,6 +2,6 @@
 
 from bot.tasks.handling import acknowledge, close
 from bot.tasks.task import Kind, add_to_open, open_task
-from bot.tasks.watching import watch
+from bot.tasks.telling import EVERY, tell
 
-__all__ = ["Kind", "acknowledge", "add_to_open", "close", "open_task", "watch"]
+__all__ = ["EVERY", "Kind", "acknowledge", "add_to_open", "close", "open_task", "tell"]

@@ -9,8 +9,8 @@ from bot.model import Fault, MedrepError
 from bot.staff import Role, colleague
 from bot.store import tasks
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.tasks import TaskRow
+from bot.store.vault import Vault
 from bot.tasks.task import Kind
 
 

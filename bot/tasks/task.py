@@ -16,8 +16,8 @@ from bot.staff import Role
 from bot.store import contacts, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.keys import Vault
 from bot.store.tasks import TaskRow
+from bot.store.vault import Vault
 
 
 class Kind(StrEnum):

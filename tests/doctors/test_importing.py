@@ -25,8 +25,8 @@ from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
 from bot.store import contacts, doctors, people, tables
 from bot.store.database import Database
-from bot.store.keys import Vault
 from bot.store.tables import doctor, evidence, invitation_code, person, staff
+from bot.store.vault import Vault
 
 HEADER = [
     *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
@@ -476,7 +476,8 @@ from bot.clock import Clock
 from bot.doctors import import_doctors
 from bot.settings import Accounts
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault, evidence_key
+from bot.store.keyring import Keyring, evidence_key
+from bot.store.vault import Vault
 url, keys, file = sys.argv[1:]
 db = Database(url, evidence_key=evidence_key(Path(keys)))
 asyncio.run(import_doctors(db, Vault(Keyring(Path(keys))), Clock(), Accounts(), Path(file)))

@@ -25,7 +25,7 @@ from bot.evidence.heads import Checkpoint, Head, parse
 from bot.service.postgres import Cluster
 from bot.store import evidence
 from bot.store.database import Database
-from bot.store.keys import evidence_key, make_keys
+from bot.store.keyring import evidence_key, make_keys
 from tests.conftest import TEMPLATE
 from tests.evidence.attacks import ATTACKS
 from tests.evidence.chain import as_superuser, change_file, head_file, record

@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.evidence import Evidence, Sealer, verify
 from bot.service.postgres import Cluster
 from bot.store.database import Database
-from bot.store.keys import evidence_key
+from bot.store.keyring import evidence_key
 from tests.evidence.attacks import COPY
 from tests.evidence.chain import as_postgres, as_superuser, change_file, edited, head_file, record, seal_ten
 

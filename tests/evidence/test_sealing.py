@@ -22,7 +22,7 @@ from bot.model import Fault, MedrepError
 from bot.service.postgres import Cluster
 from bot.store import evidence
 from bot.store.database import Database
-from bot.store.keys import Keyring, evidence_key, make_keys
+from bot.store.keyring import Keyring, evidence_key, make_keys
 from tests.evidence.attacks import COPY
 from tests.evidence.chain import as_superuser, change_file, head_file, record, seal_ten
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from bot.app import listeners
+from bot.app import listeners, tidying
 from bot.clock import real_now
 from bot.dialogue.action_calls import Call, once
 from bot.dialogue.publishing import publish_dialogue
@@ -99,9 +99,12 @@ async def _never() -> tuple[str, int]:
 
 
 async def listening(stage: Stage, services: Services) -> asyncio.Task[None]:
-    task = asyncio.create_task(
-        Notifications(services, listeners(stage.workers, stage.sender, stage.gateway)).run()
-    )
+    changed, heard = asyncio.Event(), listeners(stage.workers, stage.sender, stage.gateway)
+
+    async def run() -> None:
+        await asyncio.gather(Notifications(services, changed, heard).run(), *tidying(services, changed))
+
+    task = asyncio.create_task(run())
     await asyncio.sleep(0.5)
     return task
 

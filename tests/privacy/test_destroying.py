@@ -23,8 +23,9 @@ from bot.runtime.services import Services
 from bot.service.postgres import Cluster
 from bot.store import contacts, key_holders
 from bot.store.key_tree import DEPTH, KeyTree, fresh_tree
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
 from bot.store.tables import data_key, evidence
+from bot.store.vault import Vault
 from tests.evidence.chain import as_postgres
 
 DEMO = Account(Channel.WEBCHAT, "demo")

@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from bot.clock import real_now
 from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.keys import Vault
-from bot.store.tables import key_check
+from bot.store.tables import data_key, key_check
+from bot.store.vault import Vault
 from tests.running import Service
 
 
@@ -71,7 +71,9 @@ async def test_a_database_from_before_check_values_is_measured_by_what_its_keys_
     await refusal(database, tmp_path / "bare")
     assert not (tmp_path / "bare").exists()
     async with database.begin() as tx:
-        await vault.create(tx, "doctor", real_now())
+        person_id = await vault.create(tx, "doctor", real_now())
+        wrapped, _ = vault.keyring.wrap(bytes(32), str(person_id))  # as it was before there were leaves
+        await tx.execute(update(data_key).values(wrapped=wrapped, leaf=None))
     other = tmp_path / "other"
     shutil.copytree(home / "keys", other)
     (other / "master-0001.key").write_bytes(b"k" * 32)

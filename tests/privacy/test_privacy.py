@@ -40,7 +40,7 @@ from bot.settings import Accounts, WebChatAccount
 from bot.store import contacts, conversations, doctors, tables, tasks, timers, turns
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
 from bot.store.outbox import Draft
 from bot.store.tables import (
     attempt,
@@ -59,6 +59,7 @@ from bot.store.tables import (
     turn,
 )
 from bot.store.timers import Action
+from bot.store.vault import Vault
 from bot.tasks import Kind, add_to_open, open_task
 
 DEMO = Account(Channel.WEBCHAT, "demo")

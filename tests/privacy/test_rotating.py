@@ -11,14 +11,17 @@ import pytest
 from sqlalchemy import select, text
 
 from bot.clock import real_now
+from bot.commands.context import context
+from bot.commands.records import _activate
 from bot.model import Fault, MedrepError
 from bot.runtime.key_report import report
 from bot.runtime.services import Services
 from bot.store import key_holders
 from bot.store.database import Database
 from bot.store.key_checks import admit
-from bot.store.keys import Keyring, Vault
-from bot.store.tables import data_key
+from bot.store.keyring import Keyring
+from bot.store.tables import data_key, evidence
+from bot.store.vault import Vault
 
 
 @pytest.fixture
@@ -33,6 +36,13 @@ async def other(services: Services, tmp_path: Path) -> AsyncIterator[Services]:
         await report(process)
     yield machine
     await db.close()
+
+
+@pytest.fixture
+def command(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands work on this home and database."""
+    monkeypatch.setenv("MEDREP_HOME", str(services.home))
+    monkeypatch.setenv("MEDREP_DATABASE_URL", services.db.url)
 
 
 async def prepare(services: Services) -> str:
@@ -131,3 +141,37 @@ async def test_nothing_prepared_nothing_activated(services: Services) -> None:
     with pytest.raises(MedrepError) as refused:
         await activate(services)
     assert refused.value.fault == Fault.NOT_FOUND
+
+
+async def test_an_activation_that_was_broken_off_is_finished_by_the_next(
+    services: Services, command: None
+) -> None:
+    """A key whose leaf is destroyed (the database was put back to an earlier day) stops nobody."""
+    async with services.db.begin() as tx:
+        keys = sorted([await services.vault.create(tx, "newcomer", real_now()) for _ in range(5)])
+        leaf = select(data_key.c.leaf).where(data_key.c.id == keys[2])
+        services.vault.keyring.tree.destroy([(await tx.execute(leaf)).scalar_one()])
+    name = await prepare(services)
+    await report(services)
+    await activate(services)
+    async with services.db.begin() as tx:
+        assert await services.vault.rewrap(tx, None, limit=2) == (2, keys[1])  # and no further
+    assert await _activate() == (name, 2)
+    async with services.db.begin() as tx:
+        masters = select(data_key.c.master).order_by(data_key.c.id)
+        assert (await tx.execute(masters)).scalars().all() == [name, name, "master-0001", name, name]
+    with pytest.raises(MedrepError) as refused:
+        await _activate()
+    assert refused.value.fault == Fault.NOT_FOUND
+
+
+async def test_a_command_that_destroys_in_its_key_folder_says_so(services: Services, command: None) -> None:
+    """What was destroyed on another machine while nothing ran here."""
+    async with services.db.begin() as tx:
+        gone = await services.vault.create(tx, "newcomer", real_now())
+        await services.vault.destroy(tx, data_key.c.id == gone)
+    async with context():
+        pass
+    async with services.db.begin() as tx:
+        noted = select(evidence.c.facts).where(evidence.c.kind == "keys.destroyed")
+        assert (await tx.execute(noted)).scalar_one() == {"count": 1}

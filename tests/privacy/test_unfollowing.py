@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from bot.clock import real_now
 from bot.doctors import import_doctors
@@ -24,10 +25,11 @@ from bot.settings import Accounts, WebChatAccount
 from bot.store import contacts, doctors, tasks
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
 from bot.store.outbox import Draft
 from bot.store.tables import contact as contact_table
 from bot.store.tables import data_key, evidence
+from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
 
 DEMO = Account(Channel.WEBCHAT, "demo")
@@ -147,11 +149,21 @@ async def test_a_key_given_by_two_at_once_is_one(two: Two) -> None:
         await tx.execute(bare)
     async with services.db.begin() as tx:
         listed = await contacts.by_id(tx, two.other.id)
-    keys = set()
-    for _ in range(2):
+
+    async def give() -> UUID:
         async with services.db.begin() as tx:
-            keys.add(await contacts.key_of(tx, services.vault, listed))
-    assert len(keys) == 1 and keys != {listed.person_id}
+            return await contacts.key_of(tx, services.vault, listed)
+
+    async with services.db.begin() as tx:
+        first = await contacts.key_of(tx, services.vault, listed)
+        second = asyncio.create_task(give())
+        async with asyncio.timeout(20):
+            while not (await tx.execute(_WAITING)).scalar():
+                await asyncio.sleep(0.02)
+    assert await second == first != listed.person_id
+
+
+_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
 
 
 async def test_ciphertext_of_somebody_else_does_not_open_here(two: Two) -> None:

@@ -22,9 +22,10 @@ from bot.service.postgres import Cluster
 from bot.store import erasure, key_holders
 from bot.store.database import Database, psycopg_url
 from bot.store.key_checks import admit
-from bot.store.keys import Keyring, Vault, _seal, make_keys
+from bot.store.keyring import Keyring, make_keys, seal
 from bot.store.migrate import migrate
 from bot.store.tables import data_key
+from bot.store.vault import Vault
 
 BEFORE = "0013"
 
@@ -65,12 +66,12 @@ async def left_behind(url: str, folder: Path) -> tuple[UUID, UUID, bytes, bytes]
     async with db.begin() as tx:
         for person_id, kind in zip(people, ("doctor", "case"), strict=True):
             key = hashlib.sha256(person_id.bytes).digest()
-            wrapped = _seal(master, key, str(person_id).encode())
+            wrapped = seal(master, key, str(person_id).encode())
             await tx.execute(
                 text("INSERT INTO person VALUES (:id, :kind, :wrapped, 'master-0001', NULL, :at)"),
                 {"id": person_id, "kind": kind, "wrapped": wrapped, "at": real_now()},
             )
-            texts.append(_seal(key, f"{kind}的话".encode(), f"{person_id}:test.body".encode()))
+            texts.append(seal(key, f"{kind}的话".encode(), f"{person_id}:test.body".encode()))
         await tx.execute(
             text(
                 "INSERT INTO task (kind, owner_role, key_id, detail_enc, opened_at, due_at, state)"
@@ -96,7 +97,7 @@ async def test_old_keys_open_and_come_under_the_tree_and_are_named_when_destroye
         vault = Vault(await key_holders.open_keyring(tx, folder))
         assert await vault.open_text(tx, doctor, sealed, "test.body") == "doctor的话"
         assert await vault.open_text(tx, case, kept, "test.body") == "case的话"
-        assert await vault.rewrap(tx) == 2 and await vault.rewrap(tx) == 0
+        assert await vault.rewrap(tx, None) == (2, None) and await vault.rewrap(tx, None) == (0, None)
         rows = (await tx.execute(select(data_key).order_by(data_key.c.id))).all()
         assert all(row.bare and row.leaf is not None for row in rows)
         assert {row.person_id for row in rows} == {doctor, None}, "a case is nobody"

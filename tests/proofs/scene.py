@@ -21,7 +21,8 @@ from sqlalchemy import text
 
 from bot.service.postgres import Cluster
 from bot.store.database import Database
-from bot.store.keys import Keyring, Vault
+from bot.store.keyring import Keyring
+from bot.store.vault import Vault
 from tests.phone import Phone
 from tests.running import Service, command_line, with_model
 

@@ -20,7 +20,7 @@ from bot.schedule.timers import Timers
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 from tests.schedule.setting import remind
 
 EIGHT = datetime(2026, 11, 21, 8, 0, tzinfo=CHINA)

@@ -22,7 +22,7 @@ from bot.schedule.timers import BATCH, Timers
 from bot.store import contact_view, contacts, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
-from bot.store.keys import Vault
+from bot.store.vault import Vault
 from tests.schedule.setting import remind
 
 MANY = """

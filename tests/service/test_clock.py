@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from bot.service.postgres import Cluster
-from bot.store.keys import Keyring
+from bot.store.keyring import Keyring
 from tests.phone import Phone
 from tests.running import Service, ask
 

@@ -14,9 +14,9 @@ from bot.staff import find_reps
 from bot.store import contacts, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Database
-from bot.store.keys import Vault
 from bot.store.tables import data_key, doctor, evidence, task
 from bot.store.tasks import TaskRow
+from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
 
 ACCOUNT = Account(Channel.WECHAT, "demo")

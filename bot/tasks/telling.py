@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import aiohttp
@@ -11,28 +10,19 @@ import structlog
 from bot.clock import Clock, real_now
 from bot.evidence import note
 from bot.store import tasks
-from bot.store.database import UNAVAILABLE, Database
+from bot.store.database import Database
 
 log = structlog.get_logger()
-EVERY = 5.0
+EVERY = 5.0  # seconds
 LEASE = timedelta(minutes=1)  # longer than telling of a batch may take
 BATCH = 10
 PATIENCE = 5.0  # seconds for one call of the webhook
 
 
-async def watch(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
-    """Run until cancelled. `webhook` is told kinds and times, nothing personal."""
-    while True:
-        try:
-            await look(db, clock, http, webhook)
-        except (*UNAVAILABLE, OSError) as error:
-            log.warning("tasks.watch_failed", reason=type(error).__name__)
-        await asyncio.sleep(EVERY)
-
-
-async def look(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
+async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
     """One round: tell of new tasks, then of overdue ones; what was told is marked.
 
+    `webhook` is told kinds and times, nothing personal.
     Tasks are claimed for LEASE: those of a process that dies, or is not heard, are told by a later round.
     """
     async with db.begin() as tx:

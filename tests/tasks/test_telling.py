@@ -15,10 +15,9 @@ from bot.clock import Clock
 from bot.service.postgres import free_port
 from bot.store import tasks
 from bot.store.database import Database
-from bot.store.keys import Vault
 from bot.store.tables import evidence
-from bot.tasks import Kind, open_task
-from bot.tasks.watching import look
+from bot.store.vault import Vault
+from bot.tasks import Kind, open_task, tell
 
 
 class Webhook:
@@ -74,22 +73,22 @@ async def test_an_alarm_that_was_not_heard_is_told_again(
 ) -> None:
     """F18: it was marked as escalated before the webhook was asked, so a failing webhook meant silence."""
     webhook.status = 503
-    await look(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.url)
     assert (webhook.notices, await escalations(database)) == ([("overdue", late)], 0)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is None
 
     webhook.status = 200
-    await look(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.url)
     assert len(webhook.notices) == 1, "it is claimed for a while"
     await lease_over(database)
-    await look(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.url)
     assert (webhook.notices, await escalations(database)) == ([("overdue", late)] * 2, 1)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is not None
 
     await lease_over(database)
-    await look(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.url)
     assert (len(webhook.notices), await escalations(database)) == (2, 1), "told once is enough"
 
 
@@ -99,7 +98,7 @@ async def test_nobody_listening_is_not_telling(
     """F18: a webhook that refuses connections; the task is told of when it is back."""
     async with database.begin() as tx:
         task_id, _ = await open_task(tx, vault, Kind.PLATFORM, now=clock.now(), detail="x")
-    await look(database, clock, http, f"http://127.0.0.1:{free_port()}/")
+    await tell(database, clock, http, f"http://127.0.0.1:{free_port()}/")
     await lease_over(database)
-    await look(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.url)
     assert webhook.notices == [("opened", task_id)]
