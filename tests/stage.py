@@ -131,10 +131,10 @@ class Stage:
 
     async def queue_in(self, tx: Tx, contact: Contact, draft: Draft, **more: Any) -> int:
         now = self.services.clock.now()
-        made, _ = await outbox.add(
+        queued = await outbox.add(
             tx, self.services.vault, contact, draft, now=now, retry_at=real_now(), **more
         )
-        return made
+        return queued.id
 
     def draft(self, response: str = "utter_media", purpose: Purpose = Purpose.REPLY) -> Draft:
         dialogue = self.services.published.dialogue

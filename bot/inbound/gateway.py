@@ -37,7 +37,7 @@ from bot.outbound.settling import evidence_of
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, inbox, outbox, outbox_claims, outbox_outcomes, passive
+from bot.store import contacts, inbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
@@ -181,12 +181,10 @@ class Gateway:
         async with services.db.begin() as tx:
             previous = arrived if accepted.duplicate else None
             until = accepted.until or arrived
-            found = await passive.find(tx, accepted.inbox_id, until, previous, lease)
-            if found is None:
+            row = await passive.find(tx, accepted.inbox_id, until, previous, lease)
+            if row is None:
                 return None
-            outbox_id, fresh = found
             try:
-                row = await outbox.read(tx, outbox_id)
                 met = await contacts.by_ids(tx, [row.contact_id])
                 facts = await read_circumstances(tx, services, met, [row])
                 message = message_of(row, await release(tx, services, row, facts[row.contact_id]))
@@ -194,9 +192,9 @@ class Gateway:
                 message = None
             if message is None or not self._fits(row.account, message):
                 # The loop pushes it, or meets the same refusal and does what follows from that.
-                if fresh:
-                    await passive.push_instead(tx, outbox_id)
+                if row.state == OutboxState.WAITING:
+                    await passive.push_instead(tx, row.id)
                 return None
             taken = await outbox_claims.take(tx, row, real_now(), lease, via="passive")
         reached("passive.claimed")
-        return Offer(outbox_id, message, taken) if taken else None
+        return Offer(row.id, message, taken) if taken else None

@@ -35,7 +35,7 @@ from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, passive, turns
+from bot.store import contacts, conversations, outbox, passive, scenes, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
 from bot.store.outbox import Draft
@@ -175,10 +175,11 @@ class TurnWorkers:
         """Turn, conversation, replies and evidence, in one transaction."""
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
-            if claim.purpose is None and await takeover.current(tx, [claim.contact_id], now, services.limits):
+            silent = takeover.silence(now, services.limits)
+            contact, taken_over = await scenes.at_commit(tx, claim.contact_id, silent)
+            if claim.purpose is None and taken_over:
                 await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
                 return
-            contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
             replies = turn.replies if turn else self._fixed(scene)
             replies = await self._introduced(tx, claim, contact, replies)
             if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
@@ -187,10 +188,12 @@ class TurnWorkers:
             basis = [part.basis for draft in drafts for part in draft.parts]
             record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
             connection = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
-            if turn is not None:
-                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
             choices = drafts[-1].choices if drafts else ()
-            await conversations.write_offer(tx, services.vault, contact, choices, now)
+            if turn is None:
+                await conversations.write_offer(tx, services.vault, contact, choices, now)
+            else:
+                body = turn.conversation
+                await conversations.write_conversation(tx, services.vault, contact, body, choices, now)
             queued = await self._queue(tx, claim, contact, drafts, connection)
             done = about(
                 "turn.done",
@@ -219,12 +222,9 @@ class TurnWorkers:
         services, now = self._services, self._services.clock.now()
         if connection is not None and connection[1] < real_now():
             connection = None
-        if connection is not None and drafts and await passive.waits_before(tx, contact.id):
-            await passive.lend(tx, contact.id, *connection, real_now())
-            connection = None
         found = []
         for number, draft in enumerate(drafts):
-            outbox_id, sealed = await outbox.add(
+            queued = await outbox.add(
                 tx,
                 services.vault,
                 contact,
@@ -236,9 +236,11 @@ class TurnWorkers:
                 expires_at=claim.expires_at,
                 subject=claim.subject,
             )
+            if number == 0 and connection is not None and not queued.passive:
+                await passive.lend(tx, contact.id, *connection, real_now())
             facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value, **_about(claim)}
-            subject = f"outbox:{outbox_id}"
-            found.append(about("reply.queued", now, subject, contact, body_enc=sealed, **facts))
+            subject = f"outbox:{queued.id}"
+            found.append(about("reply.queued", now, subject, contact, body_enc=queued.body_enc, **facts))
         return found
 
     async def _introduced(

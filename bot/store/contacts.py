@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.store.database import Tx, hot
-from bot.store.tables import contact, data_key, person, turn
+from bot.store.tables import contact, data_key, person
 from bot.store.vault import Vault
 
 
@@ -47,7 +47,8 @@ _COLUMNS = (
 )
 
 
-def _contact(row: Any) -> Contact:
+def contact_of(row: Any) -> Contact:
+    """From a row with the columns above."""
     return Contact(
         id=row.id,
         account=Account(Channel(row.channel), row.account),
@@ -81,7 +82,7 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
             .with_for_update(key_share=True, of=contact)
         )
     ).first()
-    return _contact(row) if row else None
+    return contact_of(row) if row else None
 
 
 _KNOWN = """
@@ -159,30 +160,12 @@ async def add_newcomers(
 
 
 async def by_id(tx: Tx, contact_id: int) -> Contact:
-    return _contact((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
+    return contact_of((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
 
 
 async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
     rows = await tx.execute(select(*_COLUMNS).where(contact.c.id.in_(contact_ids)))
-    return {row.id: _contact(row) for row in rows}
-
-
-# Built once: it stands in the way of every action's answer.
-_RUNNING = (
-    select(*_COLUMNS, func.set_config("synchronous_commit", "off", True))
-    .join(turn, turn.c.contact_id == contact.c.id)
-    .where(turn.c.id == bindparam("turn"), turn.c.state == "running")
-    .with_for_update(of=turn, key_share=True)
-)
-
-
-async def of_running(tx: Tx, turn_id: UUID) -> Contact | None:
-    """Whose turn this is, if it is under way; nobody else acts in it or ends it before this transaction ends.
-
-    What the transaction writes becomes durable with the next commit of any other.
-    """
-    row = (await tx.execute(_RUNNING, {"turn": turn_id})).first()
-    return _contact(row) if row else None
+    return {row.id: contact_of(row) for row in rows}
 
 
 async def lock(tx: Tx, contact_id: int) -> None:
@@ -192,7 +175,7 @@ async def lock(tx: Tx, contact_id: int) -> None:
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
     rows = await tx.execute(select(*_COLUMNS).where(contact.c.person_id == person_id).order_by(contact.c.id))
-    return tuple(_contact(row) for row in rows)
+    return tuple(contact_of(row) for row in rows)
 
 
 async def add(

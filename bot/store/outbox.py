@@ -10,12 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
-from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
 from bot.store.contacts import Contact, key_of
-from bot.store.database import Tx, notify
+from bot.store.database import Tx, hot
 from bot.store.occurrences import Origin
 from bot.store.tables import outbox
 from bot.store.vault import Vault
@@ -73,6 +72,7 @@ class Outgoing:
     turn_id: UUID | None
     purpose: Purpose
     priority: int
+    state: OutboxState
     body_enc: bytes | None
     occurrence_id: int | None
     basis: str | None
@@ -96,6 +96,7 @@ class Outgoing:
             turn_id=row.turn_id,
             purpose=Purpose(row.purpose),
             priority=row.priority,
+            state=OutboxState(row.state),
             body_enc=None if row.body_enc is None else bytes(row.body_enc),
             occurrence_id=row.occurrence_id,
             basis=row.basis,
@@ -134,6 +135,15 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message as it was queued. `passive`: a connection may carry it."""
+
+    id: int
+    body_enc: bytes
+    passive: bool
+
+
 async def add(
     tx: Tx,
     vault: Vault,
@@ -146,39 +156,56 @@ async def add(
     passive: tuple[int, datetime] | None = None,
     expires_at: datetime | None = None,
     subject: str | None = None,
-) -> tuple[int, bytes]:
-    """Queue a message; its id and ciphertext.
+) -> Queued:
+    """Queue a message.
 
-    `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
-    `subject`: the row that it is about, where we began it.
+    `passive`: the message whose connection may carry it, unless an earlier answer is still on its way, which
+    nothing may overtake; whoever ends that message's turn wakes the connection. `subject`: the row that it
+    is about, where we began it.
     """
     body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
-    outbox_id: int = (
-        await tx.execute(
-            insert(outbox)
-            .values(
-                contact_id=contact.id,
-                person_id=contact.person_id,
-                account=str(contact.account),
-                turn_id=turn_id,
-                body_enc=body,
-                basis=draft.basis,
-                purpose=draft.purpose.value,
-                subject=subject,
-                state=OutboxState.WAITING.value,
-                unordered=draft.unordered,
-                passive_inbox_id=passive[0] if passive else None,
-                passive_until=passive[1] if passive else None,
-                created_at=now,
-                expires_at=expires_at,
-                retry_at=retry_at,
-            )
-            .returning(outbox.c.id)
-        )
-    ).scalar_one()
-    if passive is None:  # else the sender need not look before the connection has had its chance
-        await notify(tx, channels.OUTBOX)
-    return outbox_id, body
+    inbox_id, until = passive or (None, None)
+    values = {
+        "contact": contact.id,
+        "person": contact.person_id,
+        "account": str(contact.account),
+        "turn": turn_id,
+        "body": body,
+        "basis": draft.basis,
+        "purpose": draft.purpose.value,
+        "subject": subject,
+        "unordered": draft.unordered,
+        "inbox": inbox_id,
+        "until": until,
+        "now": now,
+        "expires_at": expires_at,
+        "retry_at": retry_at,
+    }
+    ((outbox_id, carried, _),) = await hot(tx, _ADD, values)
+    return Queued(outbox_id, body, carried is not None)
+
+
+# As `in_line` and `answers` say it. The sender is woken unless a connection has its chance first.
+_ADD = f"""
+    WITH carried AS (
+        SELECT %(inbox)s::bigint AS inbox_id WHERE %(unordered)s OR NOT EXISTS (
+            SELECT FROM outbox
+            WHERE contact_id = %(contact)s AND lane = 'reply' AND state IN ('waiting', 'sending')
+              AND NOT unordered AND NOT (parked AND not_before IS NOT NULL))
+    ), added AS (
+        INSERT INTO outbox (contact_id, person_id, account, turn_id, body_enc, basis, purpose, subject, state,
+                            unordered, passive_inbox_id, passive_until, created_at, expires_at, retry_at)
+        SELECT %(contact)s, %(person)s, %(account)s, %(turn)s, %(body)s, %(basis)s, %(purpose)s, %(subject)s,
+               'waiting', %(unordered)s, inbox_id,
+               CASE WHEN inbox_id IS NOT NULL THEN %(until)s::timestamptz END, %(now)s, %(expires_at)s,
+               %(retry_at)s
+        FROM (SELECT) AS always LEFT JOIN carried ON true
+        RETURNING id, passive_inbox_id
+    )
+    SELECT id, passive_inbox_id,
+           CASE WHEN passive_inbox_id IS NULL THEN pg_notify('{channels.OUTBOX}', '') END AS woken
+    FROM added
+    """  # noqa: S608 - the name is a constant of ours
 
 
 async def read(tx: Tx, outbox_id: int) -> Outgoing:
