@@ -92,10 +92,11 @@ async def say(
     basis = Basis(BasisKind.PERSON, login, str(takeover.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
     queued = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
+    row = queued.row
     facts = {"login": login, "takeover": takeover.id}
-    await note(tx, takeovers.TYPED, now, f"outbox:{queued.id}", contact, body_enc=queued.body_enc, **facts)
+    await note(tx, takeovers.TYPED, now, f"outbox:{row.id}", contact, body_enc=row.body_enc, **facts)
     await takeovers.renew(tx, takeover.id, now)
-    return queued.id
+    return row.id
 
 
 async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:

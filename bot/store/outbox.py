@@ -139,8 +139,7 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
 class Queued:
     """A message as it was queued. `passive`: a connection may carry it."""
 
-    id: int
-    body_enc: bytes
+    row: Outgoing
     passive: bool
 
 
@@ -154,14 +153,16 @@ async def add(
     retry_at: datetime,
     turn_id: UUID | None = None,
     passive: tuple[int, datetime] | None = None,
+    written_until: datetime | None = None,
     expires_at: datetime | None = None,
     subject: str | None = None,
 ) -> Queued:
     """Queue a message.
 
     `passive`: the message whose connection may carry it, unless an earlier answer is still on its way, which
-    nothing may overtake; whoever ends that message's turn wakes the connection. `subject`: the row that it
-    is about, where we began it.
+    nothing may overtake; whoever ends that message's turn wakes the connection. With `written_until` (real
+    time) it is taken for that connection at once, and uncertain if nothing is settled until then.
+    `subject`: the row that it is about, where we began it.
     """
     body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
     inbox_id, until = passive or (None, None)
@@ -177,33 +178,41 @@ async def add(
         "unordered": draft.unordered,
         "inbox": inbox_id,
         "until": until,
+        "written_until": written_until,
         "now": now,
         "expires_at": expires_at,
         "retry_at": retry_at,
     }
-    ((outbox_id, carried, _),) = await hot(tx, _ADD, values)
-    return Queued(outbox_id, body, carried is not None)
+    (row,) = await hot(tx, _ADD, values)
+    return Queued(Outgoing.of(row), row.passive_inbox_id is not None)
 
 
-# As `in_line` and `answers` say it. The sender is woken unless a connection has its chance first.
+# As `in_line` and `answers` say it; a row that is taken at once is as `outbox_claims.take` leaves it. The
+# sender is woken unless a connection has its chance first.
 _ADD = f"""
     WITH carried AS (
-        SELECT %(inbox)s::bigint AS inbox_id WHERE %(unordered)s OR NOT EXISTS (
+        SELECT %(inbox)s::bigint AS inbox_id, %(until)s::timestamptz AS until
+        WHERE %(unordered)s OR NOT EXISTS (
             SELECT FROM outbox
             WHERE contact_id = %(contact)s AND lane = 'reply' AND state IN ('waiting', 'sending')
               AND NOT unordered AND NOT (parked AND not_before IS NOT NULL))
-    ), added AS (
-        INSERT INTO outbox (contact_id, person_id, account, turn_id, body_enc, basis, purpose, subject, state,
-                            unordered, passive_inbox_id, passive_until, created_at, expires_at, retry_at)
-        SELECT %(contact)s, %(person)s, %(account)s, %(turn)s, %(body)s, %(basis)s, %(purpose)s, %(subject)s,
-               'waiting', %(unordered)s, inbox_id,
-               CASE WHEN inbox_id IS NOT NULL THEN %(until)s::timestamptz END, %(now)s, %(expires_at)s,
-               %(retry_at)s
+    ), way AS (
+        SELECT inbox_id, until,
+               inbox_id IS NOT NULL AND %(written_until)s::timestamptz IS NOT NULL AS taken
         FROM (SELECT) AS always LEFT JOIN carried ON true
-        RETURNING id, passive_inbox_id
+    ), added AS (
+        INSERT INTO outbox (contact_id, person_id, account, turn_id, body_enc, basis, purpose, subject,
+                            unordered, passive_inbox_id, passive_until, created_at, expires_at, retry_at,
+                            state, via, written_at, lease_until, fence)
+        SELECT %(contact)s, %(person)s, %(account)s, %(turn)s, %(body)s, %(basis)s, %(purpose)s, %(subject)s,
+               %(unordered)s, inbox_id, until, %(now)s, %(expires_at)s, %(retry_at)s,
+               CASE WHEN taken THEN 'sending' ELSE 'waiting' END, CASE WHEN taken THEN 'passive' END,
+               CASE WHEN taken THEN %(retry_at)s::timestamptz END,
+               CASE WHEN taken THEN %(written_until)s::timestamptz END, CASE WHEN taken THEN 1 ELSE 0 END
+        FROM way
+        RETURNING *
     )
-    SELECT id, passive_inbox_id,
-           CASE WHEN passive_inbox_id IS NULL THEN pg_notify('{channels.OUTBOX}', '') END AS woken
+    SELECT *, CASE WHEN passive_inbox_id IS NULL THEN pg_notify('{channels.OUTBOX}', '') END AS woken
     FROM added
     """  # noqa: S608 - the name is a constant of ours
 

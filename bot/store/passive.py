@@ -69,11 +69,11 @@ _OFFERED = """
     """
 
 
-async def push_instead(tx: Tx, outbox_id: int) -> None:
-    """No connection can carry it: the loop pushes it."""
+async def push_instead(tx: Tx, row: Outgoing) -> None:
+    """No connection can carry it: the loop pushes it, unless a further connection has taken it meanwhile."""
     await tx.execute(
         update(outbox)
-        .where(outbox.c.id == outbox_id)
+        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
         .values(
             state=OutboxState.WAITING.value,
             passive_inbox_id=None,

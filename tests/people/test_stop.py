@@ -80,7 +80,7 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
         queued = await outbox.add(
             tx, services.vault, contact, Draft.of(reply), now=services.clock.now(), retry_at=real_now()
         )
-        row = await outbox.read(tx, queued.id)
+        row = await outbox.read(tx, queued.row.id)
         facts = await read_circumstances(tx, services, {contact.id: contact}, [row])
         try:
             await release(tx, services, row, facts[row.contact_id])
