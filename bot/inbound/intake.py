@@ -19,7 +19,7 @@ from bot.inbound.receipts import settle_receipt
 from bot.model import Account, Fault, InboundKind, MedrepError
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, inbox
+from bot.store import arriving_contacts, inbox
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE
 from bot.store.inbox import Arrival
@@ -129,14 +129,14 @@ class Intake:
         made: dict[int, Contact] = {}
         async with services.db.begin() as tx:
             senders = [(one.inbound.account, one.inbound.address) for one in messages]
-            found = await contacts.lock_known(tx, vault, senders)
+            found = await arriving_contacts.lock_known(tx, vault, senders)
             if newcomers and len(found) < len(messages):
                 left = {
                     place: (one.inbound.account, one.audience, one.inbound.address)
                     for place, one in enumerate(messages)
                     if place not in found
                 }
-                made = await contacts.add_newcomers(tx, vault, left, services.clock.now())
+                made = await arriving_contacts.add_newcomers(tx, vault, left, services.clock.now())
                 found |= made
             await vault.prepare(tx, [contact.key_id for contact in found.values() if contact.key_id])
             arrivals: dict[int, Arrival] = {}

@@ -34,7 +34,7 @@ from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.safety import Screening, screen
-from bot.store import contacts, inbox, outbox
+from bot.store import arriving_contacts, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
@@ -110,7 +110,7 @@ class Receiver:
     async def _stored(self, incoming: Incoming) -> Stored:
         services, inbound, now = self._services, incoming.inbound, incoming.received_at
         async with services.db.begin() as tx:
-            contact = await contacts.find_or_add(
+            contact = await arriving_contacts.find_or_add(
                 tx, services.vault, inbound.account, incoming.audience, inbound.address, now
             )
             arrived = await arrival(tx, services.vault, services.published, incoming, contact)

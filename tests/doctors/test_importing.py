@@ -23,7 +23,7 @@ from bot.doctors import Report, import_doctors, issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, people, tables
+from bot.store import arriving_contacts, contacts, doctors, people, tables
 from bot.store.database import Database
 from bot.store.tables import doctor, evidence, invitation_code, person, staff
 from bot.store.vault import Vault
@@ -427,7 +427,7 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
     load: Load, write: Any, database: Database, vault: Vault, clock: Clock
 ) -> None:
     async with database.begin() as tx:
-        newcomer = await contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
+        newcomer = await arriving_contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
         await people.stop(tx, newcomer.person_id, clock.now())
     await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
     async with database.begin() as tx:

@@ -14,7 +14,7 @@ from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, 
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, outbox, tables, tasks
+from bot.store import arriving_contacts, contacts, doctors, outbox, tables, tasks
 from bot.store.contacts import Contact
 from bot.store.tables import doctor, invitation_code, person, task
 
@@ -39,7 +39,7 @@ async def codes(services: Services, tmp_path: Path) -> dict[str, str]:
 
 async def newcomer(services: Services, address: str = "oNEW") -> Contact:
     async with services.db.begin() as tx:
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, DEMO, Audience.DOCTOR, address, services.clock.now()
         )
 
@@ -229,7 +229,7 @@ async def test_many_contacts_together_are_limited_too(services: Services, codes:
 
 async def test_a_patients_account_verifies_nobody(services: Services, codes: dict[str, str]) -> None:
     async with services.db.begin() as tx:
-        contact = await contacts.find_or_add(
+        contact = await arriving_contacts.find_or_add(
             tx, services.vault, DEMO, Audience.PATIENT, "oPATIENT", services.clock.now()
         )
     with pytest.raises(MedrepError):

@@ -19,7 +19,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.people import stop
 from bot.runtime.services import Services
 from bot.schedule.timers import BATCH, Timers
-from bot.store import contact_view, contacts, outbox_outcomes
+from bot.store import arriving_contacts, contact_view, contacts, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.vault import Vault
@@ -43,7 +43,7 @@ def services(database: Database, vault: Vault, clock: Clock, home: Path) -> Serv
 async def patient(services: Services) -> Contact:
     async with services.db.begin() as tx:
         account = Account(Channel.WECHAT, "p")
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, account, Audience.PATIENT, "o1", services.clock.now()
         )
 
