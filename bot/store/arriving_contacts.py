@@ -72,6 +72,8 @@ async def add_newcomers(
                 "created_at": now,
             }
         )
+    # Two transactions that add the same people wait for each other's rows: in one order, or they deadlock.
+    rows.sort(key=lambda row: (row["channel"], row["account"], row["address_hmac"]))
     added = await tx.execute(
         insert(contact).on_conflict_do_nothing().returning(contact.c.id, contact.c.person_id), rows
     )
@@ -89,10 +91,18 @@ async def add_newcomers(
 
 
 async def find_or_add(
-    tx: Tx, vault: Vault, account: Account, audience: Audience, address: str, now: datetime
+    tx: Tx,
+    vault: Vault,
+    account: Account,
+    audience: Audience,
+    address: str,
+    now: datetime,
+    *,
+    erasing: bool = False,
 ) -> Contact:
-    """The contact with this address; somebody unknown becomes a newcomer with a key of their own."""
-    if (existing := await by_address(tx, vault, account, address)) is not None:
+    """The contact with this address, as `contacts.by_address`; somebody unknown becomes a newcomer with a key
+    of their own."""
+    if (existing := await by_address(tx, vault, account, address, erasing=erasing)) is not None:
         return existing
     savepoint = await tx.begin_nested()
     person_id = await vault.create(tx, "newcomer", now)
@@ -102,7 +112,7 @@ async def find_or_add(
         return added
     await savepoint.rollback()  # lost the race: the newcomer we made goes with it
     vault.forget(person_id)
-    found = await by_address(tx, vault, account, address)
+    found = await by_address(tx, vault, account, address, erasing=erasing)
     if found is None:
         raise RuntimeError("a contact that conflicts must exist")
     return found

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel
@@ -64,11 +64,15 @@ def address_digest(vault: Vault, account: Account, address: str) -> bytes:
     return vault.keyring.digest("contact.address", f"{account}:{address}")
 
 
-async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Contact | None:
+async def by_address(
+    tx: Tx, vault: Vault, account: Account, address: str, *, erasing: bool = False
+) -> Contact | None:
     """The contact with this address, locked until this transaction ends.
 
     So it cannot be erased meanwhile, and its messages become visible in the order of their ids: a turn that
-    takes what waits never leaves an earlier message behind that is still being committed.
+    takes what waits never leaves an earlier message behind that is still being committed. `erasing`: this
+    transaction erases it, and waits for whoever adds a row that points to it. To wait only later, with the
+    weaker lock in hand, could deadlock with one of them who needs that lock, too.
     """
     row = (
         await tx.execute(
@@ -78,7 +82,7 @@ async def by_address(tx: Tx, vault: Vault, account: Account, address: str) -> Co
                 contact.c.account == account.name,
                 contact.c.address_hmac == address_digest(vault, account, address),
             )
-            .with_for_update(key_share=True, of=contact)
+            .with_for_update(key_share=not erasing, of=contact)
         )
     ).first()
     return _contact(row) if row else None
@@ -93,12 +97,13 @@ async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
     return {row.id: _contact(row) for row in rows}
 
 
-# Built once: it stands in the way of every action's answer.
+# Built once: it stands in the way of every action's answer. The contact is locked first, as an erasure does,
+# which closes the turn: rows that point to the contact are added later in the same transaction.
 _RUNNING = (
     select(*_COLUMNS, func.set_config("synchronous_commit", "off", True))
     .join(turn, turn.c.contact_id == contact.c.id)
     .where(turn.c.id == bindparam("turn"), turn.c.state == "running")
-    .with_for_update(of=turn, key_share=True)
+    .suffix_with(text("FOR KEY SHARE OF contact FOR NO KEY UPDATE OF turn"))
 )
 
 
@@ -112,8 +117,12 @@ async def of_running(tx: Tx, turn_id: UUID) -> Contact | None:
 
 
 async def lock(tx: Tx, contact_id: int) -> None:
-    """Wait for what this contact is just writing, and let nothing more in before this transaction ends."""
-    await tx.execute(select(contact.c.id).where(contact.c.id == contact_id).with_for_update())
+    """Wait for what this contact is just writing, and let nothing more in before this transaction ends.
+
+    Rows of ours that point to the contact may be added meanwhile: a sender that holds its windows adds an
+    offer, and whoever has this lock may be waiting for those windows.
+    """
+    await tx.execute(select(contact.c.id).where(contact.c.id == contact_id).with_for_update(key_share=True))
 
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:

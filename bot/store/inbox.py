@@ -75,6 +75,7 @@ _STORE = f"""
     ), granted AS (
         INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
         SELECT contact, act, closes_at, allowance, 0 FROM fresh WHERE allowance > 0
+        ORDER BY contact -- the order in which the ledger of a sender locks them
         ON CONFLICT (contact_id, act) DO UPDATE
         SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
             opening = send_window.opening + 1
