@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import ScalarSelect, func, select, update
+from sqlalchemy import ScalarSelect, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Channel
@@ -41,6 +41,23 @@ async def holders(tx: Tx, account: Account, digests: Collection[bytes]) -> dict[
         .with_for_update(of=contact)
     )
     return {bytes(row.address_hmac): Holder(row.id, row.person_id, row.kind) for row in rows}
+
+
+async def lock_contacts(
+    tx: Tx, digests: Mapping[Account, Collection[bytes]], person_ids: Collection[UUID]
+) -> None:
+    """Lock the contacts with these address digests and those of these people, until the transaction ends: in
+    one statement, by id, as a sender locks those of its batch."""
+    named = [
+        and_(
+            contact.c.channel == account.channel.value,
+            contact.c.account == account.name,
+            contact.c.address_hmac == func.any(list(wanted)),
+        )
+        for account, wanted in digests.items()
+    ]
+    theirs = contact.c.person_id == func.any(list(person_ids))
+    await tx.execute(select(contact.c.id).where(or_(theirs, *named)).order_by(contact.c.id).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +200,10 @@ async def open_task_of(tx: Tx, person_id: UUID, kind: str) -> int | None:
 
 
 async def lock_task(tx: Tx, task_id: int) -> None:
-    """Two colleagues decide one after the other."""
+    """Two colleagues decide one after the other. The task's contact is locked first: an erasure of it closes
+    the task, and a decision may give it to somebody else."""
+    concerned = select(task.c.contact_id).where(task.c.id == task_id).scalar_subquery()
+    await tx.execute(select(contact.c.id).where(contact.c.id == concerned).with_for_update())
     await tx.execute(select(task.c.id).where(task.c.id == task_id).with_for_update())
 
 

@@ -14,9 +14,10 @@ from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, 
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import arriving_contacts, contacts, doctors, outbox, tables, tasks
+from bot.store import arriving_contacts, contacts, doctors, erasure, outbox, tables, tasks
 from bot.store.contacts import Contact
 from bot.store.tables import doctor, invitation_code, person, task
+from tests.locks import begun
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -181,6 +182,26 @@ async def test_a_person_declines_and_they_may_try_again(services: Services, code
     assert await replies(services, contact) == ["response:utter_verify_again"]
     assert not await verified(services, contact)
     assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+
+
+async def test_a_decision_locks_the_contact_before_the_task(
+    services: Services, codes: dict[str, str]
+) -> None:
+    """As an erasure does, which closes the task."""
+    contact, now = await newcomer(services), services.clock.now()
+    task_id = await identity_task(services, contact, ZHANG)
+
+    async def decide() -> None:
+        async with services.db.begin() as tx:
+            await decline(tx, services, task_id, "王代表", now)
+
+    async with services.db.begin() as erasing:
+        await erasure.lock(erasing, [contact.person_id])
+        deciding = await begun(services.db, decide())
+        await erasure.tasks(erasing, [contact.person_id], [contact.id], now, "test")
+    with pytest.raises(MedrepError) as refused:
+        await deciding
+    assert refused.value.fault == Fault.CONFLICT
 
 
 async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ opposite orders, PostgreSQL would end one of the two after a second, with all th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +29,7 @@ from bot.store import (
 )
 from bot.store.contacts import Contact
 from bot.store.platform import Ledger
+from tests.locks import begun
 from tests.stage import DOCTORS, Stage
 
 LEASE = timedelta(minutes=1)
@@ -44,16 +44,6 @@ async def accept(stage: Stage, *messages: Inbound) -> None:
     await asyncio.gather(*(stage.gateway.accept(one, passive=False) for one in messages))
 
 
-async def begun(stage: Stage, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """`work`, under way until it waits for a lock."""
-    task = asyncio.create_task(work)
-    async with asyncio.timeout(20):
-        while not await stage.rows("SELECT FROM pg_locks WHERE NOT granted"):
-            assert not task.done(), "it waits for nothing"
-            await asyncio.sleep(0.01)
-    return task
-
-
 @pytest.fixture
 async def two(stage: Stage) -> tuple[Contact, Contact]:
     """Two who have just written, in the order of their ids."""
@@ -66,7 +56,7 @@ async def test_a_stop_locks_the_person_before_the_windows(stage: Stage, two: tup
     one, now = await stage.contact("oOne"), stage.services.clock.now()
     async with stage.services.db.begin() as sending:
         await contacting.lock(sending, [one.person_id])
-        stop = await begun(stage, accept(stage, inbound("oOne", "m:2", text="退订")))
+        stop = await begun(stage.services.db, accept(stage, inbound("oOne", "m:2", text="退订")))
         await Ledger.read(sending, [one.id], now)
     await stop
     assert (await stage.contact("oOne")).stopped_at
@@ -89,7 +79,7 @@ async def test_messages_of_many_open_their_windows_in_the_order_of_the_ledger(
 
     async with services.db.begin() as sending:
         await Ledger.read(sending, [first.id], now)
-        storing = await begun(stage, store())
+        storing = await begun(stage.services.db, store())
         await Ledger.read(sending, [second.id], now)
     assert set(await storing) == {first.id, second.id}
 
@@ -103,7 +93,9 @@ async def test_receipts_that_come_together_are_locked_as_those_of_one_batch_sent
 
     async with stage.services.db.begin() as settling:
         await receipts.alone(settling, [(DOCTORS, "1001")])
-        taking = await begun(stage, accept(stage, receipt("oOne", "1002"), receipt("oTwo", "1001")))
+        taking = await begun(
+            stage.services.db, accept(stage, receipt("oOne", "1002"), receipt("oTwo", "1001"))
+        )
         await receipts.alone(settling, [(DOCTORS, "1002")])
     await taking
     assert await stage.rows("SELECT platform_id FROM early_receipt ORDER BY 1") == [("1001",), ("1002",)]
@@ -116,7 +108,7 @@ async def test_who_unfollows_is_locked_as_for_an_erasure_from_the_start(
     async with stage.services.db.begin() as committing:
         await committing.execute(text("SELECT FROM contact WHERE id = :id FOR KEY SHARE"), {"id": one.id})
         event = inbound("oOne", "e:1", InboundKind.EVENT, event="unsubscribe")
-        unfollowing = await begun(stage, accept(stage, event))
+        unfollowing = await begun(stage.services.db, accept(stage, event))
         await contacts.mark(committing, one.id, introduced_at=stage.services.clock.now())
     await unfollowing
     assert await stage.rows("SELECT address_hmac FROM contact WHERE id = :id", id=one.id) == [(None,)]
@@ -139,7 +131,7 @@ async def test_an_action_waits_for_an_erasure_before_it_takes_the_turn(
 
     async with services.db.begin() as erasing:
         await erasure.lock(erasing, [one.person_id])
-        acting = await begun(stage, act())
+        acting = await begun(stage.services.db, act())
         assert await erasure.turns(erasing, [one.id], real_now()) == 1
     assert await acting is None, "the turn is over"
 
@@ -156,7 +148,7 @@ async def test_what_is_held_keeps_no_other_batch_from_adding_rows_of_the_contact
 
     async with services.db.begin() as sending:
         await Ledger.read(sending, [one.id], now)
-        holding = await begun(stage, hold())
+        holding = await begun(stage.services.db, hold())
         await conversations.write_offer(sending, services.vault, one, (Choice("1", "是"),), now)
     await holding
     assert await stage.rows("SELECT contact_id FROM offer") == [(one.id,)]
@@ -174,7 +166,7 @@ async def test_two_transactions_add_the_same_newcomers_in_the_same_order(stage: 
 
     async with services.db.begin() as tx:
         await arriving_contacts.find_or_add(tx, vault, DOCTORS, Audience.DOCTOR, first, now)
-        adding = await begun(stage, add())
+        adding = await begun(stage.services.db, add())
         await arriving_contacts.find_or_add(tx, vault, DOCTORS, Audience.DOCTOR, second, now)
     with pytest.raises(MedrepError) as raised:
         await adding
