@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
+from bot.privacy.erasure import erase
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
 from bot.store import arriving_contacts, contacts, doctors, erasure, outbox, tables, tasks
@@ -202,6 +203,27 @@ async def test_a_decision_locks_the_contact_before_the_task(
     with pytest.raises(MedrepError) as refused:
         await deciding
     assert refused.value.fault == Fault.CONFLICT
+
+
+async def test_who_is_verified_while_the_doctor_is_erased_is_erased_with_them(
+    services: Services, codes: dict[str, str]
+) -> None:
+    contact = await newcomer(services)
+    async with services.db.begin() as tx:
+        listed = await doctors.person_of(tx, "D1")
+
+    async def erase_doctor() -> None:
+        async with services.db.begin() as tx:
+            await erase(tx, services, listed, "test")
+
+    async with services.db.begin() as verifying:
+        parts = {**ZHANG, "code": codes["D1"]}
+        assert await verify(verifying, services, contact, parts, services.clock.now()) == Outcome.VERIFIED
+        erasing = await begun(services.db, erase_doctor())
+    await erasing
+    async with services.db.begin() as tx:
+        assert (await tx.execute(select(tables.contact.c.address_hmac))).scalars().all() == [None]
+        assert await erasure.keys_left(tx, [listed, contact.person_id]) == 0
 
 
 async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str, str]) -> None:
