@@ -15,9 +15,11 @@ from bot.store.vault import Vault
 async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now: datetime) -> None:
     """Give the contact of a newcomer to this doctor, who is verified by it.
 
-    `by`: import, code, or the person who confirmed. Raises MedrepError(CONFLICT): it is another doctor's.
+    `by`: import, code, or the person who confirmed. Raises MedrepError(CONFLICT: it is another doctor's |
+    ERASED: the doctor was).
     """
     holder = await people.lock_contact(tx, contact_id)
+    await people.lock_present(tx, doctor)
     if holder.person_id != doctor:
         if holder.kind != "newcomer":
             raise MedrepError(Fault.CONFLICT, "the contact belongs to another doctor")

@@ -141,7 +141,11 @@ async def listed(tx: Tx, identity: bytes) -> list[Listed]:
 
 
 async def invited(tx: Tx, code: bytes, now: datetime) -> Listed | None:
-    """The doctor a code was issued to, while it is good; locks the code until the transaction ends."""
+    """The doctor a code was issued to, while it is good; locks the doctor and the code until the transaction
+    ends, in the order of an erasure, which deletes the code."""
+    issued_to = select(invitation_code.c.person_id).where(invitation_code.c.code_hmac == code)
+    concerned = select(person.c.id).where(person.c.id == issued_to.scalar_subquery())
+    await tx.execute(concerned.with_for_update(read=True, key_share=True))
     person_id = (
         await tx.execute(
             select(invitation_code.c.person_id)

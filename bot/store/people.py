@@ -12,7 +12,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import ScalarSelect, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Account, Channel
+from bot.model import Account, Channel, Fault, MedrepError
 from bot.store.database import Tx, copy_in
 from bot.store.keyring import Keyring
 from bot.store.tables import attempt, contact, conversation, offer, person, task
@@ -88,6 +88,13 @@ async def lock_contact(tx: Tx, contact_id: int) -> Holder:
         )
     ).one()
     return Holder(contact_id, row.person_id, row.kind)
+
+
+async def lock_present(tx: Tx, person_id: UUID) -> None:
+    """Nobody erases this person before this transaction ends. Raises MedrepError(ERASED): somebody has."""
+    query = select(person.c.erased_at).where(person.c.id == person_id)
+    if (await tx.execute(query.with_for_update(read=True, key_share=True))).scalar_one() is not None:
+        raise MedrepError(Fault.ERASED, "this person was erased")
 
 
 async def add_contacts(tx: Tx, rows: list[dict[str, Any]]) -> None:

@@ -226,6 +226,35 @@ async def test_who_is_verified_while_the_doctor_is_erased_is_erased_with_them(
         assert await erasure.keys_left(tx, [listed, contact.person_id]) == 0
 
 
+async def test_a_code_locks_the_doctor_before_itself(services: Services, codes: dict[str, str]) -> None:
+    """As an erasure does, which deletes it."""
+    contact = await newcomer(services)
+    async with services.db.begin() as erasing:
+        listed = await doctors.person_of(erasing, "D1")
+        await erasure.lock(erasing, [listed])
+        trying = await begun(services.db, attempt(services, contact, **ZHANG, code=codes["D1"]))
+        await erasure.profile(erasing, [listed], None, services.clock.now())
+    assert await trying == Outcome.AGAIN
+
+
+async def test_no_contact_is_given_to_a_doctor_who_is_being_erased(
+    services: Services, codes: dict[str, str]
+) -> None:
+    contact, now = await newcomer(services), services.clock.now()
+    task_id = await identity_task(services, contact, ZHANG)
+
+    async def decide() -> None:
+        async with services.db.begin() as tx:
+            await confirm(tx, services, task_id, "D1", "王代表", now)
+
+    async with services.db.begin() as tx:
+        await erase(tx, services, await doctors.person_of(tx, "D1"), "test")
+        deciding = await begun(services.db, decide())
+    with pytest.raises(MedrepError) as refused:
+        await deciding
+    assert refused.value.fault == Fault.ERASED
+
+
 async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str, str]) -> None:
     contact = await newcomer(services)
     task_id = await identity_task(services, contact, {**ZHANG, **WRONG["nobody"]})
