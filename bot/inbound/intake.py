@@ -21,7 +21,7 @@ from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.store import arriving_contacts, inbox
 from bot.store.contacts import Contact
-from bot.store.database import is_away
+from bot.store.database import UNAVAILABLE, of_statement
 from bot.store.inbox import Arrival
 
 log = structlog.get_logger()
@@ -103,8 +103,8 @@ class Intake:
             except MedrepError:
                 outcomes = await self._stored(messages, newcomers=False)
         except Exception as error:
-            if is_away(error) or isinstance(error, OSError):
-                # It would be away for each of them alone, too.
+            if isinstance(error, (*UNAVAILABLE, OSError)) and not of_statement(error):
+                # No database. It would be away for each of them alone, too.
                 for waiting in batch:
                     if not waiting.outcome.done():
                         waiting.outcome.set_exception(error)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg.errors import DeadlockDetected, ProgramLimitExceeded, QueryCanceled
+from psycopg import errors
 from pydantic import SecretBytes
 from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
@@ -30,13 +30,13 @@ EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 # What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
 # A wrong statement or wrong data is none of these: it is a bug of ours and is told as one.
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
-# These are OperationalErrors, too, but of a database that is there: another try, or other rows, may succeed.
-_ANSWERED = (DeadlockDetected, ProgramLimitExceeded, QueryCanceled)
+_OF_STATEMENT = (errors.DeadlockDetected, errors.QueryCanceled, errors.ProgramLimitExceeded)
 
 
-def is_away(error: Exception) -> bool:
-    """Whether the database could not be asked at all, so that everybody meets the same at this moment."""
-    return isinstance(error, UNAVAILABLE) and not isinstance(getattr(error, "orig", None), _ANSWERED)
+def of_statement(error: Exception) -> bool:
+    """Whether an error of `UNAVAILABLE` is one of the statement alone: a deadlock, too long, too large. The
+    database goes on serving everybody else."""
+    return isinstance(getattr(error, "orig", None), _OF_STATEMENT)
 
 
 def psycopg_url(url: str) -> str:
@@ -111,7 +111,7 @@ class Database:
 
 
 async def hot(tx: Tx, statement: str, values: Mapping[str, Any]) -> list[Any]:
-    """The rows of a statement in psycopg's own words, for those that every message waits for: SQLAlchemy
+    """The rows of a statement in psycopg's own words, for the two that every message waits for: SQLAlchemy
     around them costs more CPU than they do. Errors are SQLAlchemy's."""
     raw: Any = (await tx.get_raw_connection()).driver_connection
     try:
