@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from bot.model import Choice
-from bot.store.contacts import Contact, key_of
+from bot.store.contact_keys import key_of
+from bot.store.contacts import Contact
 from bot.store.database import Tx, hot
 from bot.store.vault import Vault
 

@@ -88,13 +88,15 @@ async def at_commit(tx: Tx, contact_id: int, silent: datetime) -> tuple[Contact,
     return contact_of(row), row.taken_over
 
 
+# The contact is locked first, as an erasure does, which closes the turn: rows that point to the contact are
+# added later in the same transaction.
 _RUNNING = f"""
     SELECT {_CONTACT}, {_STANDING}, set_config('synchronous_commit', 'off', true)
     FROM turn JOIN contact ON contact.id = turn.contact_id
     JOIN person ON person.id = contact.person_id
     {_DOCTOR}
     WHERE turn.id = %(turn)s AND turn.state = 'running'
-    FOR NO KEY UPDATE OF turn
+    FOR KEY SHARE OF contact FOR NO KEY UPDATE OF turn
     """  # noqa: S608 - the columns are constants of ours
 
 
