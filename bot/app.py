@@ -39,7 +39,7 @@ from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
-from bot.schedule.beginning import Job
+from bot.schedule.beginning import Beginning, Job
 from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
@@ -136,7 +136,8 @@ async def _run(
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
     workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
-    timers = Timers(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
+    timers = Timers(services)
+    beginning = Beginning(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
     async with services.db.begin() as tx:
         await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
@@ -150,6 +151,7 @@ async def _run(
     loops = [
         notifications.run(),
         sender.run(),
+        beginning.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         repeat("tasks", partial(tasks.tell, services.db, services.clock, http, webhook), tasks.EVERY),
         *tidying(services, keys_changed),
@@ -158,7 +160,7 @@ async def _run(
         running = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, running)
         timers.start()
-        stack.push_async_callback(timers.stop)
+        stack.callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())

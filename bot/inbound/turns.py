@@ -35,7 +35,7 @@ from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, passive, turns
+from bot.store import contacts, conversations, outbox, passive, triggers, turns
 from bot.store.contacts import Contact
 from bot.store.database import UNAVAILABLE, Tx
 from bot.store.outbox import Draft
@@ -205,6 +205,8 @@ class TurnWorkers:
                 **_about(claim),
             )
             await note_all(tx, [*queued, done])
+            if claim.purpose is not None:
+                await triggers.done(tx, claim)
             reached("inbox.before_commit")
 
     async def _queue(
@@ -265,6 +267,8 @@ class TurnWorkers:
     async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
             await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
+            if claim.purpose is not None:
+                await triggers.done(tx, claim)
 
     async def _failed(self, claim: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so.
