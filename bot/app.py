@@ -104,7 +104,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
             vault = Vault(await open_keyring(tx, settings.key_dir))
-        published = Published(db, Encoder(), settings.home / "index")
+        published = Published(db, Encoder(), settings.index_dir)
         await published.load()
         for audience in Audience:
             # Their rules are compiled at the first call: no message is to pay for that.
