@@ -180,8 +180,9 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
         .returning(outbox.c.id)
     )
     cancelled_ids = list(cancelled.scalars())
-    await occurrences.ended(tx, cancelled_ids)
     emptied = await _count(tx, update(outbox).where(owned).values(body_enc=b"", platform_id=None))
+    # Occurrences after all messages: whoever settles a further message of the turn locks in this order.
+    await occurrences.ended(tx, cancelled_ids)
     return emptied, len(cancelled_ids)
 
 
