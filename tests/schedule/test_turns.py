@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from bot.inbound import trigger
 from bot.model import Purpose
 from bot.people import stop
 from bot.privacy import unfollowed
-from bot.runtime.services import Services
 from bot.schedule import beginning
 from bot.schedule.beginning import Begin, Beginning
 from bot.schedule.changes import cancel
-from bot.store import erasure, occurrences, outbox_outcomes
+from bot.store import erasure, outbox_outcomes
 from bot.store.database import Tx
 from bot.store.timers import Action
 from bot.store.triggers import Trigger
 from bot.store.vault import Vault
 from tests.inbound.test_trigger import Engine, engine
-from tests.schedule.setting import EIGHT, GRACE, HOUR, MINUTE, ends, remind, tick
+from tests.schedule.setting import GRACE, HOUR, MINUTE, ends, remind, tick
 from tests.stage import Stage
 
 __all__ = ["engine"]
@@ -231,26 +229,6 @@ async def test_a_turn_found_due_before_a_downtime_is_missed_after_its_grace(open
     await begin(stage)
     assert await ends(stage.services) == [("missed", "expired")]
     assert await stage.rows("SELECT 1 FROM inbox WHERE kind = 'trigger'") == []
-
-
-@pytest.mark.parametrize(
-    ("statement", "values", "index"),
-    [
-        (occurrences._NEXT, {"after": 0, "limit": 100}, "ix_occurrence_waiting"),
-        (occurrences._ABANDONED, {"now": EIGHT}, "ix_occurrence_running"),
-        (occurrences._OF_TRIGGERS, {"ids": [1]}, "ix_occurrence_begun"),
-        (occurrences._OF_MESSAGES, {"ids": [1]}, "ix_occurrence_begun"),
-    ],
-)
-async def test_what_is_asked_each_second_reads_no_turn_that_waits_for_something_else(
-    services: Services, statement: TextClause, values: dict[str, Any], index: str
-) -> None:
-    """Over night thousands are deferred. The plan must not depend on the values: it is made once."""
-    async with services.db.begin() as tx:
-        for setting in ("enable_seqscan = off", "plan_cache_mode = force_generic_plan"):
-            await tx.execute(text(f"SET LOCAL {setting}"))
-        plan = "\n".join((await tx.execute(text(f"EXPLAIN {statement.text}"), values)).scalars())
-    assert index in plan
 
 
 async def two(stage: Stage) -> tuple[int, int]:
