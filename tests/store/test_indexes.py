@@ -1,4 +1,4 @@
-"""What is looked up often is not searched row by row. Reading all of an empty table is cheaper: that is off."""
+"""What is looked up often is not searched row by row. Empty tables are: that is switched off."""
 
 from __future__ import annotations
 
