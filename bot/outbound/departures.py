@@ -18,7 +18,7 @@ from bot.outbound.circumstances import Circumstances, read_circumstances
 from bot.outbound.policy import COURTESY
 from bot.outbound.release import message_of, release
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, occurrences, outbox, outbox_claims
+from bot.store import contact_keys, contacts, conversations, occurrences, outbox, outbox_claims
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_claims import HandOver
@@ -75,7 +75,7 @@ async def prepare(
     """
     now = services.clock.now()
     met = await contacts.by_ids(tx, {row.contact_id for row in claimed})
-    keys = await contacts.keys_of(tx, services.vault, met.values())
+    keys = await contact_keys.keys_of(tx, services.vault, met.values())
     facts = await read_circumstances(tx, services, met, claimed)
     ledger = await Ledger.read(tx, facts.keys(), now)
     rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))

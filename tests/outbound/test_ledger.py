@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
-from bot.store import contacts, conversations, outbox
+from bot.store import arriving_contacts, contacts, conversations, outbox
 from tests.stage import DOCTORS, Stage
 
 EMERGENCY = Purpose.EMERGENCY
@@ -170,11 +170,10 @@ async def test_unfollowing_cancels_everything(open_window: Stage) -> None:
 
 async def test_a_contact_that_never_wrote_is_never_pushed_to(stage: Stage) -> None:
     from bot.model import Account, Audience
-    from bot.store import contacts
 
     async with stage.services.db.begin() as tx:
         account = Account(Channel.WECHAT, "sandbox")
-        await contacts.find_or_add(
+        await arriving_contacts.find_or_add(
             tx, stage.services.vault, account, Audience.DOCTOR, stage.phone.openid, stage.services.clock.now()
         )
     await stage.agree()

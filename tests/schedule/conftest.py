@@ -11,7 +11,7 @@ from bot.dialogue.published import Published
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel
 from bot.runtime.services import Services
-from bot.store import contacts
+from bot.store import arriving_contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.vault import Vault
@@ -28,4 +28,4 @@ def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder
 async def patient(services: Services) -> Contact:
     account, now = Account(Channel.WECHAT, "p"), services.clock.now()
     async with services.db.begin() as tx:
-        return await contacts.find_or_add(tx, services.vault, account, Audience.PATIENT, "o1", now)
+        return await arriving_contacts.find_or_add(tx, services.vault, account, Audience.PATIENT, "o1", now)

@@ -23,6 +23,7 @@ from bot.store.timers import Action
 from bot.store.triggers import Trigger
 from bot.store.vault import Vault
 from tests.inbound.test_trigger import Engine, engine
+from tests.locks import begun
 from tests.schedule.setting import GRACE, HOUR, MINUTE, ends, remind, tick
 from tests.stage import Stage
 
@@ -190,16 +191,9 @@ async def test_the_last_of_its_messages_ends_it_whoever_settles_the_others_just_
 
     async with stage.services.db.begin() as tx:
         await outbox_outcomes.cancel(tx, first, "cancelled")
-        meanwhile = asyncio.create_task(cancel_last())
-        await waits_for_a_lock(stage)
+        meanwhile = await begun(stage.services.db, cancel_last())
     await meanwhile
     assert await ends(stage.services) == [("cancelled", "cancelled")]
-
-
-async def waits_for_a_lock(stage: Stage) -> None:
-    async with asyncio.timeout(20):
-        while not await stage.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0.02)
 
 
 async def test_a_turn_that_waits_is_cancelled_with_its_timer(open_window: Stage) -> None:
@@ -238,7 +232,7 @@ async def two(stage: Stage) -> tuple[int, int]:
     return await due(stage), await due(stage, other.openid)
 
 
-async def begun(stage: Stage) -> list[int]:
+async def with_a_turn(stage: Stage) -> list[int]:
     """Timers whose turn has begun."""
     found = await stage.rows("SELECT timer_id FROM occurrence WHERE inbox_id IS NOT NULL ORDER BY timer_id")
     return [timer for (timer,) in found]
@@ -252,9 +246,9 @@ async def test_an_erasure_under_way_holds_up_no_others_turn(open_window: Stage) 
         await erasure.lock(tx, [contact.person_id])
         async with asyncio.timeout(10):
             await begin(stage)
-        assert await begun(stage) == [second]
+        assert await with_a_turn(stage) == [second]
     await begin(stage)
-    assert await begun(stage) == [first, second]
+    assert await with_a_turn(stage) == [first, second]
 
 
 async def test_a_bug_ends_its_own_occurrence_and_all_others_begin(
@@ -270,7 +264,7 @@ async def test_a_bug_ends_its_own_occurrence_and_all_others_begin(
         return await trigger.trigger(tx, vault, wanted, now)
 
     await begin(stage, faulty)
-    assert await begun(stage) == [second]
+    assert await with_a_turn(stage) == [second]
     assert await ends(stage.services) == [("missed", "KeyError"), ("pending", None)]
 
 
@@ -287,6 +281,6 @@ async def test_what_the_database_cannot_do_holds_up_no_other(open_window: Stage)
     process = Beginning(stage.services, slow, {})
     with pytest.raises(OperationalError):
         await process.begin()
-    assert await begun(stage) == []
+    assert await with_a_turn(stage) == []
     await process.begin()
-    assert await begun(stage) == [second]
+    assert await with_a_turn(stage) == [second]
