@@ -77,13 +77,13 @@ _OF_TRIGGERS = text(
 )
 _TURNS = text(
     """
-    WITH told AS (
+    WITH ending AS (
         SELECT occurrence.id, inbox.state, inbox.fault,
                bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
-               bool_or(outbox.state IN ('sent', 'delivered')) AS left_us,
+               bool_or(outbox.state IN ('sent', 'delivered')) AS sent,
                bool_or(outbox.state = 'unknown') AS unknown,
                bool_or(outbox.state = 'cancelled' AND outbox.fault = ANY(:wanted)) AS cancelled,
-               min(outbox.fault) AS refused
+               min(outbox.fault) AS refusal
         FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
              LEFT JOIN outbox ON outbox.turn_id = inbox.turn_id
         WHERE occurrence.id = ANY(:ids) AND occurrence.state = 'pending'
@@ -91,13 +91,14 @@ _TURNS = text(
         GROUP BY occurrence.id, inbox.state, inbox.fault
     )
     UPDATE occurrence SET
-        state = CASE WHEN left_us THEN 'sent' WHEN unknown THEN 'unknown'
-                     WHEN cancelled OR told.state <> 'done' AND told.fault = ANY(:wanted) THEN 'cancelled'
+        state = CASE WHEN ending.sent THEN 'sent' WHEN ending.unknown THEN 'unknown'
+                     WHEN ending.cancelled THEN 'cancelled'
+                     WHEN ending.state <> 'done' AND ending.fault = ANY(:wanted) THEN 'cancelled'
                      ELSE 'missed' END,
-        reason = CASE WHEN left_us THEN NULL
-                      ELSE coalesce(refused, told.fault, CASE told.state WHEN 'done' THEN 'nothing said' END,
-                                    told.state) END
-    FROM told WHERE occurrence.id = told.id AND NOT coalesce(open, false)
+        reason = CASE WHEN ending.sent THEN NULL
+                      ELSE coalesce(ending.refusal, ending.fault,
+                                    CASE ending.state WHEN 'done' THEN 'nothing said' END, ending.state) END
+    FROM ending WHERE occurrence.id = ending.id AND NOT coalesce(ending.open, false)
     RETURNING occurrence.state
     """
 )

@@ -17,14 +17,14 @@ depends_on = None
 # From now on the end of a trigger, or of the last message of its turn, ends the occurrence. Those that ended
 # just before the upgrade would stay pending.
 ENDS = """
-    WITH told AS (
+    WITH ending AS (
         SELECT occurrence.id, inbox.state, inbox.fault,
                bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
-               bool_or(outbox.state IN ('sent', 'delivered')) AS left_us,
+               bool_or(outbox.state IN ('sent', 'delivered')) AS sent,
                bool_or(outbox.state = 'unknown') AS unknown,
                bool_or(outbox.state = 'cancelled'
                        AND outbox.fault IN ('stopped', 'erased', 'cancelled', 'restored')) AS cancelled,
-               min(outbox.fault) AS refused
+               min(outbox.fault) AS refusal
         FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
              LEFT JOIN outbox ON outbox.turn_id = inbox.turn_id
         WHERE occurrence.state = 'pending' AND occurrence.action = 'trigger'
@@ -32,14 +32,14 @@ ENDS = """
         GROUP BY occurrence.id, inbox.state, inbox.fault
     )
     UPDATE occurrence SET
-        state = CASE WHEN left_us THEN 'sent' WHEN unknown THEN 'unknown'
-                     WHEN cancelled OR told.state = 'cancelled'
-                          AND told.fault IN ('stopped', 'erased', 'cancelled', 'restored') THEN 'cancelled'
+        state = CASE WHEN ending.sent THEN 'sent' WHEN ending.unknown THEN 'unknown'
+                     WHEN ending.cancelled OR ending.state = 'cancelled'
+                          AND ending.fault IN ('stopped', 'erased', 'cancelled', 'restored') THEN 'cancelled'
                      ELSE 'missed' END,
-        reason = CASE WHEN left_us THEN NULL
-                      ELSE coalesce(refused, told.fault, CASE told.state WHEN 'done' THEN 'nothing said' END,
-                                    told.state) END
-    FROM told WHERE occurrence.id = told.id AND NOT coalesce(open, false)
+        reason = CASE WHEN ending.sent THEN NULL
+                      ELSE coalesce(ending.refusal, ending.fault,
+                                    CASE ending.state WHEN 'done' THEN 'nothing said' END, ending.state) END
+    FROM ending WHERE occurrence.id = ending.id AND NOT coalesce(ending.open, false)
 """
 
 
