@@ -19,7 +19,7 @@ from bot.outbound.batching import together
 from bot.people import takeover
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, passive, scenes, turns
+from bot.store import contacts, conversations, outbox, passive, scenes, triggers, turns
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft
@@ -116,6 +116,8 @@ class Endings:
         }
         done = about("turn.done", now, f"turn:{claim.turn_id}", contact, **facts, **_about(claim))
         await note_all(tx, [*queued, done])
+        if claim.purpose is not None:
+            await triggers.done(tx, claim)
         return finished.more
 
     async def _queue(

@@ -31,7 +31,7 @@ from bot.model import (
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import turns
+from bot.store import triggers, turns
 from bot.store.database import UNAVAILABLE
 from bot.store.turns import Claim
 
@@ -172,6 +172,8 @@ class TurnWorkers:
     async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
             await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
+            if claim.purpose is not None:
+                await triggers.done(tx, claim)
 
     async def _failed(self, claim: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so.

@@ -65,7 +65,7 @@ async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
     )
     if done.first() is None:
         return False
-    if row.occurrence_id is not None and outcome.state not in _OPEN:
+    if _of_a_timer(row) and outcome.state not in _OPEN:
         await occurrences.ended(tx, [row.id])
     await _next_in_line(tx, [row.contact_id])
     return True
@@ -84,8 +84,13 @@ async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: 
     )
     await _next_in_line(tx, [row.contact_id for row, _ in rows])
     settled = frozenset(done.scalars())
-    await occurrences.ended(tx, [row.id for row, _ in rows if row.occurrence_id and row.id in settled])
+    await occurrences.ended(tx, [row.id for row, _ in rows if _of_a_timer(row) and row.id in settled])
     return settled
+
+
+def _of_a_timer(row: Outgoing) -> bool:
+    """Whether it may end an occurrence: as its message, or as the last one of a turn that we began."""
+    return row.occurrence_id is not None or (row.turn_id is not None and row.purpose in PROACTIVE)
 
 
 _SENT = text(
