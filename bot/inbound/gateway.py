@@ -197,6 +197,6 @@ class Gateway:
                 if fresh:
                     await passive.push_instead(tx, outbox_id)
                 return None
-            taken = await outbox_claims.take(tx, row, real_now(), lease, via="passive")
+            taken = await outbox_claims.take(tx, row, real_now(), lease)
         reached("passive.claimed")
         return Offer(outbox_id, message, taken) if taken else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
@@ -74,8 +75,7 @@ async def write_offer(
     if not choices:
         await tx.execute(delete(offer).where(offer.c.contact_id == contact.id))
         return
-    body = json.dumps([[choice.id, choice.label] for choice in choices])
-    sealed = await vault.seal(tx, await key_of(tx, vault, contact), body, "offer.body")
+    sealed = await sealed_offer(tx, vault, await key_of(tx, vault, contact), choices)
     statement = insert(offer).values(
         contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, offered_at=now
     )
@@ -85,6 +85,37 @@ async def write_offer(
             set_={"person_id": contact.person_id, "body_enc": statement.excluded.body_enc, "offered_at": now},
         )
     )
+
+
+async def sealed_offer(tx: Tx, vault: Vault, key_id: UUID, choices: tuple[Choice, ...]) -> bytes:
+    """What an offer keeps of its choices. Raises MedrepError(ERASED)."""
+    body = json.dumps([[choice.id, choice.label] for choice in choices])
+    return await vault.seal(tx, key_id, body, "offer.body")
+
+
+async def write_offers(tx: Tx, offers: Sequence[tuple[Contact, bytes]], now: datetime) -> None:
+    """Remember what `sealed_offer` made; the last for a contact counts."""
+    last = {contact.id: (contact, sealed) for contact, sealed in offers}
+    values = {
+        "contacts": sorted(last),
+        "people": [last[contact_id][0].person_id for contact_id in sorted(last)],
+        "bodies": [last[contact_id][1] for contact_id in sorted(last)],
+        "now": now,
+    }
+    await tx.execute(_OFFERS, values)
+
+
+_OFFERS = text(
+    """
+    INSERT INTO offer (contact_id, person_id, body_enc, offered_at)
+    SELECT contact_id, person_id, body_enc, :now
+    FROM unnest(CAST(:contacts AS bigint[]), CAST(:people AS uuid[]), CAST(:bodies AS bytea[]))
+         AS made(contact_id, person_id, body_enc)
+    ORDER BY contact_id
+    ON CONFLICT (contact_id) DO UPDATE
+    SET person_id = excluded.person_id, body_enc = excluded.body_enc, offered_at = excluded.offered_at
+    """
+)
 
 
 _EFFECT = select(effect.c.person_id, effect.c.result_enc).where(

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from pydantic import SecretBytes
 from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
@@ -29,6 +30,13 @@ EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 # What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
 # A wrong statement or wrong data is none of these: it is a bug of ours and is told as one.
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
+_OF_STATEMENT = (errors.DeadlockDetected, errors.QueryCanceled, errors.ProgramLimitExceeded)
+
+
+def of_statement(error: Exception) -> bool:
+    """Whether an error of `UNAVAILABLE` is one of the statement alone: a deadlock, too long, too large. The
+    database goes on serving everybody else."""
+    return isinstance(getattr(error, "orig", None), _OF_STATEMENT)
 
 
 def psycopg_url(url: str) -> str:

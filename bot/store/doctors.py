@@ -44,6 +44,19 @@ async def standing(tx: Tx, person_id: UUID) -> Standing:
     return Standing(row.verified_at is not None, row.waiting, row.name)
 
 
+async def verified(tx: Tx, people: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these people who are verified doctors."""
+    return frozenset((await tx.execute(_VERIFIED, {"people": list(people)})).scalars())
+
+
+_VERIFIED = text(
+    """
+    SELECT person_id FROM doctor
+    WHERE person_id = ANY(CAST(:people AS uuid[])) AND verified_at IS NOT NULL
+    """
+)
+
+
 async def person_of(tx: Tx, external_id: str) -> UUID:
     """Raises MedrepError(NOT_FOUND)."""
     found = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
@@ -22,7 +22,7 @@ _OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value, OutboxState.HELD.
 _WANTED = ("stopped", "erased", "cancelled", "restored")
 
 
-def _end(state: ColumnElement[str], fault: ColumnElement[str]) -> ColumnElement[str]:
+def end_of(state: ColumnElement[str], fault: ColumnElement[str]) -> ColumnElement[str]:
     """What a message's end is for its occurrence."""
     return case(
         (state.in_(_LEFT), SENT),
@@ -30,6 +30,10 @@ def _end(state: ColumnElement[str], fault: ColumnElement[str]) -> ColumnElement[
         (and_(state == OutboxState.CANCELLED.value, fault.in_(_WANTED)), CANCELLED),
         else_=MISSED,
     )
+
+
+def reason_of(state: ColumnElement[str], fault: ColumnElement[str]) -> ColumnElement[str | None]:
+    return case((state.in_(_LEFT), null()), else_=fault)
 
 
 async def ended(tx: Tx, outbox_ids: Sequence[int]) -> int:
@@ -45,8 +49,8 @@ async def ended(tx: Tx, outbox_ids: Sequence[int]) -> int:
             occurrence.c.id == outbox.c.occurrence_id,
         )
         .values(
-            state=_end(outbox.c.state, outbox.c.fault),
-            reason=case((outbox.c.state.in_(_LEFT), None), else_=outbox.c.fault),
+            state=end_of(outbox.c.state, outbox.c.fault),
+            reason=reason_of(outbox.c.state, outbox.c.fault),
         )
         .returning(occurrence.c.state)
     )
@@ -61,18 +65,6 @@ class Origin:
     refs: dict[str, int | str]
     subject: str
     due_at: datetime
-
-
-async def origins(tx: Tx, occurrence_ids: Collection[int]) -> dict[int, Origin]:
-    """The timers that these occurrences are of."""
-    if not occurrence_ids:
-        return {}
-    rows = await tx.execute(
-        select(occurrence.c.id, timer.c.name, timer.c.refs, timer.c.subject, occurrence.c.due_at)
-        .join(occurrence, occurrence.c.timer_id == timer.c.id)
-        .where(occurrence.c.id.in_(occurrence_ids))
-    )
-    return {row.id: Origin(row.name, row.refs, row.subject, row.due_at) for row in rows}
 
 
 async def record(tx: Tx, timer_id: int, action: str, due_at: datetime, state: str, reason: str) -> None:

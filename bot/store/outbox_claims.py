@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import not_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError, OutboxState
 from bot.store.database import Tx
+from bot.store.occurrences import Origin
 from bot.store.outbox import Outgoing
 from bot.store.tables import outbox, served
 
@@ -99,10 +101,9 @@ _WAKE = text(
 )
 
 
-async def wake(tx: Tx, now: datetime, business_now: datetime, limit: int) -> int:
-    """Bring back up to twice `limit` parked rows whose hour, or next try, has come; how many."""
-    woken = await tx.execute(_WAKE, {"now": now, "business": business_now, "limit": limit})
-    return int(woken.rowcount)
+async def wake(tx: Tx, now: datetime, business_now: datetime, limit: int) -> None:
+    """Bring back up to twice `limit` parked rows whose hour, or next try, has come."""
+    await tx.execute(_WAKE, {"now": now, "business": business_now, "limit": limit})
 
 
 async def unserved(tx: Tx, since: datetime, now: datetime, accounts: Collection[Account]) -> list[str]:
@@ -131,16 +132,56 @@ class HandOver:
     """A claimed row, with its text, that is about to be with the platform."""
 
     row: Outgoing
-    via: str = "active"
+    via: str  # active | template
 
 
 async def lock(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
-    """Those of these claimed rows that are still ours, locked until this transaction ends."""
-    query = select(outbox.c.id, outbox.c.fence).where(
-        outbox.c.id.in_([row.id for row in rows]), outbox.c.state == OutboxState.SENDING.value
-    )
-    locked = {tuple(found) for found in await tx.execute(query.order_by(outbox.c.id).with_for_update())}
-    return [row for row in rows if (row.id, row.fence) in locked]
+    """Those of these claimed rows that are still ours, locked until this transaction ends; with their origin,
+    where they are of a timer."""
+    locked = {(row.id, row.fence): row for row in await tx.execute(_LOCK, {"ids": [row.id for row in rows]})}
+    return [
+        row if (found := locked[row.id, row.fence]).name is None else replace(row, origin=_origin(found))
+        for row in rows
+        if (row.id, row.fence) in locked
+    ]
+
+
+def _origin(row: Any) -> Origin:
+    return Origin(row.name, row.refs, row.subject, row.due_at)
+
+
+_LOCK = text(
+    """
+    SELECT outbox.id, outbox.fence, timer.name, timer.refs, timer.subject, occurrence.due_at
+    FROM outbox
+    LEFT JOIN occurrence ON occurrence.id = outbox.occurrence_id
+    LEFT JOIN timer ON timer.id = occurrence.timer_id
+    WHERE outbox.id = ANY(CAST(:ids AS bigint[])) AND outbox.state = 'sending'
+    ORDER BY outbox.id FOR NO KEY UPDATE OF outbox
+    """
+)
+
+
+async def give_back(tx: Tx, rows: Sequence[Outgoing], retry_at: datetime) -> None:
+    """These claimed rows were handed to nobody, whatever the database says of them: those that are still ours
+    wait again (real time), and the claim does not count."""
+    values = {
+        "ids": [row.id for row in rows],
+        "fences": [row.fence for row in rows],
+        "retry_at": retry_at,
+    }
+    await tx.execute(_GIVE_BACK, values)
+
+
+_GIVE_BACK = text(
+    """
+    UPDATE outbox
+    SET state = 'waiting', parked = true, retry_at = :retry_at, written_at = NULL, fence = outbox.fence + 1,
+        attempts = attempts - 1
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS claimed(id, fence)
+    WHERE outbox.id = claimed.id AND outbox.fence = claimed.fence AND outbox.state = 'sending'
+    """
+)
 
 
 _HAND_OVER = text(
@@ -190,15 +231,15 @@ async def hand_over_piece(tx: Tx, row: Outgoing, now: datetime, lease: timedelta
         raise MedrepError(Fault.LEASE_LOST, "somebody else decides about this row")
 
 
-async def take(tx: Tx, row: Outgoing, now: datetime, lease: timedelta, *, via: str) -> Outgoing | None:
-    """The row, on another way than the loop's push; None when somebody else has it meanwhile."""
+async def take(tx: Tx, row: Outgoing, now: datetime, lease: timedelta) -> Outgoing | None:
+    """The row, for a passive reply; None when somebody else has it meanwhile."""
     fence: int | None = (
         await tx.execute(
             update(outbox)
             .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
             .values(
                 state=OutboxState.SENDING.value,
-                via=via,
+                via="passive",
                 lease_until=now + lease,
                 written_at=now,
                 fence=outbox.c.fence + 1,

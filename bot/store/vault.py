@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Uuid, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from bot.model import Fault, MedrepError
 from bot.store import channels
@@ -98,7 +99,7 @@ class Vault:
         missing = [key_id for key_id in key_ids if key_id not in self._cache]
         if not missing:
             return
-        rows = await tx.execute(_KEYS.where(data_key.c.id.in_(missing), data_key.c.wrapped.is_not(None)))
+        rows = await tx.execute(_AT_HAND, {"ids": missing})
         for row in rows:
             with suppress(MedrepError):
                 self._remember(row.id, self.unwrapped(row), row.person_id)
@@ -216,3 +217,6 @@ class Vault:
 
 
 _KEYS = select(data_key.c.id, data_key.c.person_id, data_key.c.wrapped, data_key.c.master, data_key.c.leaf)
+_AT_HAND = _KEYS.where(
+    data_key.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid))), data_key.c.wrapped.is_not(None)
+)
