@@ -177,7 +177,8 @@ class Sender:
             return []
         reached("outbox.before_send")
         sends = [asyncio.create_task(self._transmit(channel, departure)) for departure in departures]
-        await self._refused(refusals)
+        if refusals:
+            await self._refused(refusals)
         return sends
 
     async def _prepared(
@@ -261,8 +262,6 @@ class Sender:
             async with self._services.db.begin() as tx:
                 await follow(tx, self._services, refusals)
 
-        if not refusals:
-            return
         try:
             await retried(write, self._patience)
         except UNAVAILABLE:
