@@ -30,7 +30,9 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=30)
 TOGETHER = 40  # sends of one process at a time; as many become uncertain when it dies
 BEGUN = 32  # of these, what we begin: reminders that hang never take the places of answers
-GATHER = 0.02  # seconds; a busy sender lets places become free, so that it claims many rows at once
+# Seconds that a busy sender lets places become free, half of them at most: so it claims many rows at once, and
+# claims and prepares some while others are with the platform.
+GATHER = 0.04
 POLL = 0.5
 SOON = timedelta(seconds=1)  # after the database was away: when what was not handed over is tried again
 STOPPING = 4.0  # seconds for the sends under way when the process ends
@@ -51,6 +53,7 @@ class Sender:
         self._places: dict[int, bool] = {}  # rows under way; whether we begin it
         self._limited = False  # the last claim left rows behind for want of places
         self._batches: set[asyncio.Task[None]] = set()
+        self._roomy = asyncio.Event()  # it is not busy
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -78,7 +81,9 @@ class Sender:
                     async with asyncio.timeout(POLL):
                         await self.wake.wait()
                 if self._busy():
-                    await asyncio.sleep(GATHER)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(GATHER):
+                            await self._roomy.wait()
         finally:
             if self._batches:
                 await asyncio.wait(self._batches, timeout=STOPPING)
@@ -129,6 +134,8 @@ class Sender:
         reached("outbox.claimed")
         for row in rows:
             self._places[row.id] = row.priority > 1
+        if self._busy():
+            self._roomy.clear()
         self._limited = len(rows) >= free or sum(row.priority > 1 for row in rows) >= begun
         return rows
 
@@ -136,6 +143,8 @@ class Sender:
         """Its place is free for another, if one was left behind for want of a place."""
         if self._places.pop(row.id, None) is not None and self._limited:
             self.wake.set()
+        if not self._busy():
+            self._roomy.set()
 
     async def _batch(self, account: Account, rows: Sequence[Outgoing]) -> None:
         """Send claimed rows of one account."""
