@@ -25,7 +25,7 @@ from bot.outbound.sender import Sender
 from bot.runtime.services import Services
 from bot.service.postgres import Cluster, free_port
 from bot.settings import WeChatAccount
-from bot.store import contacts, outbox
+from bot.store import arriving_contacts, outbox
 from bot.store.database import Database, Tx
 from bot.store.keyring import Keyring, evidence_key, make_keys
 from bot.store.migrate import migrate
@@ -46,7 +46,7 @@ class NoGateway:
 async def _queue(tx: Tx, services: Services, number: int) -> None:
     """A patient who has written, agreed to reminders, and has one due."""
     now = services.clock.now()
-    contact = await contacts.find_or_add(
+    contact = await arriving_contacts.find_or_add(
         tx, services.vault, ACCOUNT, Audience.PATIENT, f"o-bench-{number}", now
     )
     agreed = {"purpose": "medication", "given_at": now, "text_version": "1", "source": "bench"}

@@ -36,7 +36,10 @@ async def load(tx: Tx, vault: Vault, rows: list[DoctorRow], now: datetime) -> Lo
     digests = {row.row: row.digest(vault.keyring) for row in rows}
     graves = {row.row: doctors.tombstone_digest(vault.keyring, row.external_id) for row in rows}
     buried = await doctors.entombed(tx, list(graves.values()))
-    holders = await _holders(tx, vault, rows)
+    named = [row for row in rows if row.address]
+    people_of = {imported[row.external_id][0] for row in named if row.external_id in imported}
+    await people.lock_contacts(tx, _addresses(vault, named), people_of)
+    holders = await _holders(tx, vault, named)
     new, old, same, faults = [], [], [], []
     for row in rows:
         person_id, digest = imported.get(row.external_id, (None, b""))
@@ -69,14 +72,19 @@ def _names(rows: list[DoctorRow]) -> tuple[str, ...]:
     return tuple(row.external_id for row in rows)
 
 
-async def _holders(tx: Tx, vault: Vault, rows: list[DoctorRow]) -> dict[int, Holder]:
-    """Who has the rows' addresses now, by row number."""
+def _addresses(vault: Vault, rows: list[DoctorRow]) -> dict[Account, dict[bytes, int]]:
+    """The digests of the rows' addresses, and their row numbers, by account."""
     by_account: dict[Account, dict[bytes, int]] = defaultdict(dict)
     for row in rows:
         if row.account is not None and row.address:
             by_account[row.account][contacts.address_digest(vault, row.account, row.address)] = row.row
+    return by_account
+
+
+async def _holders(tx: Tx, vault: Vault, rows: list[DoctorRow]) -> dict[int, Holder]:
+    """Who has the rows' addresses now, by row number."""
     found = {}
-    for account, wanted in by_account.items():
+    for account, wanted in _addresses(vault, rows).items():
         for digest, holder in (await people.holders(tx, account, list(wanted))).items():
             found[wanted[digest]] = holder
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
-from bot.store import contacts, doctors, people, tasks
+from bot.store import contact_keys, contacts, doctors, people, tasks
 from bot.store.database import Tx
 from bot.store.vault import Vault
 
@@ -15,9 +15,11 @@ from bot.store.vault import Vault
 async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now: datetime) -> None:
     """Give the contact of a newcomer to this doctor, who is verified by it.
 
-    `by`: import, code, or the person who confirmed. Raises MedrepError(CONFLICT): it is another doctor's.
+    `by`: import, code, or the person who confirmed. Raises MedrepError(CONFLICT: it is another doctor's |
+    ERASED: the doctor was).
     """
     holder = await people.lock_contact(tx, contact_id)
+    await people.lock_present(tx, doctor)
     if holder.person_id != doctor:
         if holder.kind != "newcomer":
             raise MedrepError(Fault.CONFLICT, "the contact belongs to another doctor")
@@ -28,7 +30,7 @@ async def bind(tx: Tx, vault: Vault, contact_id: int, doctor: UUID, by: str, now
 
 async def _merge(tx: Tx, vault: Vault, newcomer: UUID, doctor: UUID, by: str, now: datetime) -> None:
     for contact in await contacts.of_person(tx, newcomer):
-        await contacts.assign(tx, vault, contact.id, doctor)
+        await contact_keys.assign(tx, vault, contact.id, doctor)
     await people.merge(tx, newcomer, doctor)
     if (waiting := await people.open_task_of(tx, newcomer, "identity")) is not None:
         await tasks.close(tx, waiting, now, by, "verified")
@@ -43,7 +45,7 @@ async def detach(tx: Tx, vault: Vault, contact_id: int, now: datetime) -> None:
     holder = await people.lock_contact(tx, contact_id)
     if (stopped := await people.stopped_at(tx, holder.person_id)) is not None:
         await people.stop(tx, newcomer, stopped)
-    await contacts.assign(tx, vault, contact_id, newcomer)
+    await contact_keys.assign(tx, vault, contact_id, newcomer)
     await people.forget_talk(tx, contact_id)
     owner = Owner(newcomer, contact_id)
     await note(tx, "contact.detached", now, f"contact:{contact_id}", owner, reason="import")

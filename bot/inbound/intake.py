@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot.inbound.arrival import Incoming, arrival
-from bot.inbound.receipts import settle_receipt
+from bot.inbound.receipts import settle_receipts
 from bot.model import Account, Fault, InboundKind, MedrepError
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, inbox
+from bot.store import arriving_contacts, inbox
 from bot.store.contacts import Contact
-from bot.store.database import UNAVAILABLE
+from bot.store.database import UNAVAILABLE, of_statement
 from bot.store.inbox import Arrival
 
 log = structlog.get_logger()
@@ -102,15 +102,15 @@ class Intake:
                 outcomes = await self._stored(messages, newcomers=True)
             except MedrepError:
                 outcomes = await self._stored(messages, newcomers=False)
-        except (*UNAVAILABLE, OSError) as error:
-            # No database. It would be away for each of them alone, too.
-            for waiting in batch:
-                if not waiting.outcome.done():
-                    waiting.outcome.set_exception(error)
-            return
         except Exception as error:
-            # One that cannot be stored must not stand in the way of its neighbours. The type alone: a
-            # database error may quote the row.
+            if isinstance(error, (*UNAVAILABLE, OSError)) and not of_statement(error):
+                # No database. It would be away for each of them alone, too.
+                for waiting in batch:
+                    if not waiting.outcome.done():
+                        waiting.outcome.set_exception(error)
+                return
+            # One that cannot be stored must not stand in the way of its neighbours: each goes alone. The type
+            # alone is logged: a database error may quote the row.
             log.error("intake.failed", error=type(error).__name__, messages=len(batch))
         except BaseException:
             for waiting in batch:
@@ -129,18 +129,18 @@ class Intake:
         made: dict[int, Contact] = {}
         async with services.db.begin() as tx:
             senders = [(one.inbound.account, one.inbound.address) for one in messages]
-            found = await contacts.lock_known(tx, vault, senders)
+            found = await arriving_contacts.lock_known(tx, vault, senders)
             if newcomers and len(found) < len(messages):
                 left = {
                     place: (one.inbound.account, one.audience, one.inbound.address)
                     for place, one in enumerate(messages)
                     if place not in found
                 }
-                made = await contacts.add_newcomers(tx, vault, left, services.clock.now())
+                made = await arriving_contacts.add_newcomers(tx, vault, left, services.clock.now())
                 found |= made
             await vault.prepare(tx, [contact.key_id for contact in found.values() if contact.key_id])
             arrivals: dict[int, Arrival] = {}
-            for place, contact in found.items():
+            for place, contact in sorted(found.items()):  # in the order in which they came
                 with suppress(MedrepError):  # erased; it meets the same alone
                     arrivals[place] = await arrival(tx, vault, services.published, messages[place], contact)
             ids = await inbox.store(tx, list(arrivals.values()))
@@ -150,9 +150,9 @@ class Intake:
                     for key_id in (contact.person_id, contact.key_id):
                         vault.forget(key_id)
                 raise MedrepError(Fault.CONFLICT, "a newcomer's message was here before")
-            for place, one in arrivals.items():
-                if one.inbound.kind == InboundKind.RECEIPT and one.contact.id in ids:
-                    await settle_receipt(tx, one.inbound, messages[place].received_at)
+            stored = [one.inbound for one in arrivals.values() if one.contact.id in ids]
+            receipts = [one for one in stored if one.kind == InboundKind.RECEIPT]
+            await settle_receipts(tx, receipts, services.clock.now())
             reached("accept.before_commit")
         reached("accept.committed")
         return {place: Stored(ids.get(one.contact.id)) for place, one in arrivals.items()}

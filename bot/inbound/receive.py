@@ -18,7 +18,7 @@ import structlog
 from bot.clock import real_now
 from bot.inbound.arrival import QUIET, Incoming, arrival
 from bot.inbound.intake import Intake, Stored
-from bot.inbound.receipts import settle_receipt
+from bot.inbound.receipts import settle_receipts
 from bot.model import (
     Accepted,
     Audience,
@@ -34,7 +34,7 @@ from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.safety import Screening, screen
-from bot.store import contacts, inbox, outbox
+from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
@@ -110,15 +110,24 @@ class Receiver:
     async def _stored(self, incoming: Incoming) -> Stored:
         services, inbound, now = self._services, incoming.inbound, incoming.received_at
         async with services.db.begin() as tx:
-            contact = await contacts.find_or_add(
-                tx, services.vault, inbound.account, incoming.audience, inbound.address, now
+            contact = await arriving_contacts.find_or_add(
+                tx,
+                services.vault,
+                inbound.account,
+                incoming.audience,
+                inbound.address,
+                now,
+                erasing=inbound.event == "unsubscribe",
             )
+            if incoming.screening.stop or incoming.screening.resume:
+                # Their person row is to change. The sender locks it before the windows, which `store` locks.
+                await contacting.lock(tx, [contact.person_id])
             arrived = await arrival(tx, services.vault, services.published, incoming, contact)
             inbox_id = (await inbox.store(tx, [arrived])).get(contact.id)
             if inbox_id is None:
                 await tx.rollback()  # a contact made for it, too: a replay brings back nobody who was erased
             elif inbound.kind == InboundKind.RECEIPT:
-                await settle_receipt(tx, inbound, now)
+                await settle_receipts(tx, [inbound], now)
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
             elif incoming.screening != QUIET:

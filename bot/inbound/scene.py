@@ -21,7 +21,7 @@ from bot.model import (
 )
 from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, doctors, inbox, outbox
+from bot.store import contact_keys, contacts, conversations, doctors, inbox, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
@@ -99,5 +99,7 @@ async def recorded(
         actions=turn.actions,
         entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
         slots=scene.slots(),
-        entities=await vault.seal(tx, await contacts.key_of(tx, vault, contact), entities, "turn.entities"),
+        entities=await vault.seal(
+            tx, await contact_keys.key_of(tx, vault, contact), entities, "turn.entities"
+        ),
     )

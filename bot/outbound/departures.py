@@ -21,7 +21,7 @@ from bot.outbound.failures import Refusal, bug
 from bot.outbound.policy import COURTESY
 from bot.outbound.release import Exit, message_of
 from bot.runtime.services import Services
-from bot.store import contacting, contacts, conversations, outbox, outbox_claims
+from bot.store import contact_keys, contacting, conversations, outbox, outbox_claims
 from bot.store.contacting import Recipient
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -74,7 +74,7 @@ async def prepare(
     now, vault = services.clock.now(), services.vault
     recipients = await contacting.recipients(tx, {row.contact_id for row in claimed})
     met = {contact_id: one.contact for contact_id, one in recipients.items()}
-    keys = await contacts.keys_of(tx, vault, met.values())
+    keys = await contact_keys.keys_of(tx, vault, met.values())
     facts = await read_circumstances(tx, services, met, claimed)
     ledger = await Ledger.read(tx, met.keys(), now)
     rows = await outbox_claims.lock(tx, claimed)

@@ -16,11 +16,13 @@ from bot.store.database import Tx
 from bot.store.receipts import Report
 
 
-async def reported(tx: Tx, report: Report, now: datetime) -> None:
-    """A receipt has come."""
-    await receipts.alone(tx, [(report.account, report.platform_id)])
-    if not await _applied(tx, report, now):
-        await receipts.keep(tx, report, now)
+async def reported(tx: Tx, reports: Sequence[Report], now: datetime) -> None:
+    """These receipts have come, in this order."""
+    # All at once, in the order in which everybody locks them.
+    await receipts.alone(tx, [(report.account, report.platform_id) for report in reports])
+    for report in reports:
+        if not await _applied(tx, report, now):
+            await receipts.keep(tx, report, now)
 
 
 async def settled(tx: Tx, sent: Sequence[tuple[Account, str]], now: datetime) -> None:

@@ -74,8 +74,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     The keys are out of use with the commit, and out of each key folder as soon as its processes hear of it.
     """
     now, keyring = services.clock.now(), services.vault.keyring
-    family = await erasure.everyone(tx, whom)
-    contacts = await erasure.lock(tx, family)
+    family, contacts = await _locked(tx, whom)
     if not await erasure.keys_left(tx, family):
         raise MedrepError(Fault.ERASED, "this person was erased before")
     external = await doctors.external_id_of(tx, family)
@@ -110,6 +109,21 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     counts = [f"{receipt.store}:{receipt.rows}" for receipt in receipts]
     await note(tx, "person.erased", now, f"person:{whom}", Owner(whom), by=by, receipts=counts)
     return receipts
+
+
+async def _locked(tx: Tx, whom: UUID) -> tuple[list[UUID], list[int]]:
+    """This person and whoever they turned out to be, and their contacts, locked.
+
+    Asked until nothing new is found: a newcomer who was verified as this doctor while we waited for the locks
+    is one of them. With all locks in hand nobody else becomes one. Raises MedrepError(NOT_FOUND).
+    """
+    found: tuple[list[UUID], list[int]] | None = None
+    while True:
+        family = await erasure.everyone(tx, whom)
+        again = (family, await erasure.lock(tx, family))
+        if again == found:
+            return found
+        found = again
 
 
 _DELETED = "data keys deleted: no process uses them; their files follow within seconds"

@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Choice
-from bot.store.contacts import Contact, key_of
+from bot.store.contact_keys import key_of
+from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.tables import conversation, effect, offer
 from bot.store.vault import Vault

@@ -12,11 +12,10 @@ from sqlalchemy import bindparam, delete, exists, func, select, text, true, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, MedrepError
+from bot.store.advisory import Lock, wait_for
 from bot.store.database import Tx, copy_in
 from bot.store.keyring import Keyring
 from bot.store.tables import contact, doctor, invitation_code, person, staff, task, tombstone
-
-IMPORT_LOCK = 7_263_503
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ async def rep_name(tx: Tx, rep_id: UUID | None) -> str | None:
 
 async def lock_import(tx: Tx) -> None:
     """One batch at a time, whoever imports; released with the transaction."""
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": IMPORT_LOCK})
+    await wait_for(tx, Lock.IMPORTING)
 
 
 async def imported(tx: Tx, external_ids: Collection[str]) -> dict[str, tuple[UUID, bytes]]:
@@ -155,7 +154,11 @@ async def listed(tx: Tx, identity: bytes) -> list[Listed]:
 
 
 async def invited(tx: Tx, code: bytes, now: datetime) -> Listed | None:
-    """The doctor a code was issued to, while it is good; locks the code until the transaction ends."""
+    """The doctor a code was issued to, while it is good; locks the doctor and the code until the transaction
+    ends, in the order of an erasure, which deletes the code."""
+    issued_to = select(invitation_code.c.person_id).where(invitation_code.c.code_hmac == code)
+    concerned = select(person.c.id).where(person.c.id == issued_to.scalar_subquery())
+    await tx.execute(concerned.with_for_update(read=True, key_share=True))
     person_id = (
         await tx.execute(
             select(invitation_code.c.person_id)

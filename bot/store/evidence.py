@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import SecretBytes
-from sqlalchemy import Select, Text, cast, delete, exists, func, insert, literal, or_, select, text
+from sqlalchemy import Select, Text, cast, delete, exists, func, insert, literal, or_, select
 
 from bot.model import Fault, MedrepError
+from bot.store.advisory import Lock, taken, wait_for
 from bot.store.database import EVIDENCE_KEY, Tx, copy_in
 from bot.store.tables import checkpoint, evidence, head, seal
 
-SEALER_LOCK = 7_263_502
 # A row whose transaction is still open has a lower id than rows already sealed, so a look back is needed;
 # at the start, before the sealer knows what was sealed when, it is this many rows.
 LOOK_BACK = 100_000
@@ -92,10 +92,9 @@ async def add(tx: Tx, rows: Sequence[EvidenceRow]) -> None:
 async def become_sealer(tx: Tx, *, wait: bool = False) -> bool:
     """Whether this transaction alone seals, or prunes, now; `wait` until it does."""
     if wait:
-        await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
+        await wait_for(tx, Lock.SEALING)
         return True
-    granted = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SEALER_LOCK})
-    return bool(granted.scalar())
+    return await taken(tx, Lock.SEALING)
 
 
 async def last_seq(tx: Tx) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import and_, func, select, text, update
 
 from bot.clock import real_now
 from bot.model import Account, Inbound, InboundKind, InboxState
-from bot.store import channels, contacts
+from bot.store import channels, contact_keys
 from bot.store.contacts import Contact
 from bot.store.database import Tx, hot
 from bot.store.evidence import EvidenceRow
@@ -75,6 +75,7 @@ _STORE = f"""
     ), granted AS (
         INSERT INTO send_window (contact_id, act, closes_at, allowance, used)
         SELECT contact, act, closes_at, allowance, 0 FROM fresh WHERE allowance > 0
+        ORDER BY contact -- the order in which the ledger of a sender locks them
         ON CONFLICT (contact_id, act) DO UPDATE
         SET closes_at = excluded.closes_at, allowance = excluded.allowance, used = 0,
             opening = send_window.opening + 1
@@ -168,7 +169,7 @@ async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> byte
         "detail": inbound.detail,
         "sent_at": inbound.sent_at.isoformat(),
     }
-    return await vault.seal(tx, await contacts.key_of(tx, vault, contact), json.dumps(body), "inbox.body")
+    return await vault.seal(tx, await contact_keys.key_of(tx, vault, contact), json.dumps(body), "inbox.body")
 
 
 async def found_again(tx: Tx, account: Account, key: str, passive_until: datetime | None) -> int:

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy import exists, func, insert, select, update
 
 from bot.model import Fault, MedrepError
+from bot.store.advisory import Lock, wait_for
 from bot.store.database import Database, Tx
 from bot.store.key_tree import MARK, read_tree
 from bot.store.keyring import FIRST_MASTER, SECRETS, make_keys, open_bare
 from bot.store.tables import data_key, evidence, key_check, person
 
-LOCK = 7_263_516  # of two first starts one makes the keys, the other is measured by them
 SHARED = (*SECRETS, "leaves")  # beside the master keys
 _HELP = "copy keys/*.key from a machine that runs, or restore a backup; nothing was made or changed"
 
@@ -38,7 +38,8 @@ async def admit(url: str, folder: Path) -> None:
     db = Database(url, size=1)
     try:
         async with db.begin() as tx:
-            await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            # Of two first starts one makes the keys, the other is measured by them.
+            await wait_for(tx, Lock.KEYS)
             checks = (await tx.execute(select(key_check))).all()
             if checks:
                 _compare(folder, checks)

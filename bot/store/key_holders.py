@@ -12,14 +12,15 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from bot.model import Fault, MedrepError
 from bot.store import channels
+from bot.store.advisory import Lock, wait_for
 from bot.store.database import Tx, notify
-from bot.store.key_checks import LOCK, check_value
+from bot.store.key_checks import check_value
 from bot.store.keyring import Keyring
 from bot.store.tables import data_key, key_check, key_holder
 
@@ -122,7 +123,7 @@ async def lacking(tx: Tx, name: str) -> list[str]:
 
 async def prepared(tx: Tx) -> str | None:
     """The master key that waits to be activated; nobody else prepares or activates before this ends."""
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    await wait_for(tx, Lock.KEYS)
     query = select(key_check.c.name).where(key_check.c.state == "prepared")
     found: str | None = (await tx.execute(query)).scalar()
     return found

@@ -15,9 +15,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from bot.model import Fault, MedrepError
+from bot.store.advisory import Lock
 from bot.store.database import CONSOLE, WORKER, psycopg_url
-
-LOCK = 7_263_501  # one migration at a time, whoever starts first
 
 
 def migrate(url: str, *, upgrade: bool = True) -> None:
@@ -29,7 +28,7 @@ def migrate(url: str, *, upgrade: bool = True) -> None:
     engine = create_engine(psycopg_url(url), hide_parameters=True)
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": Lock.MIGRATING})
             connection.commit()
             _roles(connection)
             config = Config()

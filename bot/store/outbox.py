@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
-from bot.store.contacts import Contact, key_of
+from bot.store.contact_keys import key_of
+from bot.store.contacts import Contact
 from bot.store.database import Tx, notify
 from bot.store.occurrences import Origin
 from bot.store.tables import outbox

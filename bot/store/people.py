@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import ScalarSelect, func, select, update
+from sqlalchemy import ScalarSelect, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Account, Channel
+from bot.model import Account, Channel, Fault, MedrepError
 from bot.store.database import Tx, copy_in
 from bot.store.keyring import Keyring
 from bot.store.tables import attempt, contact, conversation, offer, person, task
@@ -43,6 +43,23 @@ async def holders(tx: Tx, account: Account, digests: Collection[bytes]) -> dict[
     return {bytes(row.address_hmac): Holder(row.id, row.person_id, row.kind) for row in rows}
 
 
+async def lock_contacts(
+    tx: Tx, digests: Mapping[Account, Collection[bytes]], person_ids: Collection[UUID]
+) -> None:
+    """Lock the contacts with these address digests and those of these people, until the transaction ends: in
+    one statement, by id, as a sender locks those of its batch."""
+    named = [
+        and_(
+            contact.c.channel == account.channel.value,
+            contact.c.account == account.name,
+            contact.c.address_hmac == func.any(list(wanted)),
+        )
+        for account, wanted in digests.items()
+    ]
+    theirs = contact.c.person_id == func.any(list(person_ids))
+    await tx.execute(select(contact.c.id).where(or_(theirs, *named)).order_by(contact.c.id).with_for_update())
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     contact_id: int
@@ -71,6 +88,13 @@ async def lock_contact(tx: Tx, contact_id: int) -> Holder:
         )
     ).one()
     return Holder(contact_id, row.person_id, row.kind)
+
+
+async def lock_present(tx: Tx, person_id: UUID) -> None:
+    """Nobody erases this person before this transaction ends. Raises MedrepError(ERASED): somebody has."""
+    query = select(person.c.erased_at).where(person.c.id == person_id)
+    if (await tx.execute(query.with_for_update(read=True, key_share=True))).scalar_one() is not None:
+        raise MedrepError(Fault.ERASED, "this person was erased")
 
 
 async def add_contacts(tx: Tx, rows: list[dict[str, Any]]) -> None:
@@ -183,7 +207,10 @@ async def open_task_of(tx: Tx, person_id: UUID, kind: str) -> int | None:
 
 
 async def lock_task(tx: Tx, task_id: int) -> None:
-    """Two colleagues decide one after the other."""
+    """Two colleagues decide one after the other. The task's contact is locked first: an erasure of it closes
+    the task, and a decision may give it to somebody else."""
+    concerned = select(task.c.contact_id).where(task.c.id == task_id).scalar_subquery()
+    await tx.execute(select(contact.c.id).where(contact.c.id == concerned).with_for_update())
     await tx.execute(select(task.c.id).where(task.c.id == task_id).with_for_update())
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError
+from bot.store.advisory import wait_for_names
 from bot.store.database import Tx
 from bot.store.keyring import Keyring
 from bot.store.tables import circuit, platform_token
@@ -230,9 +231,7 @@ async def read_token(tx: Tx, keyring: Keyring, account: Account) -> StoredToken:
 
 async def lock_token(tx: Tx, account: Account) -> None:
     """Wait until this process alone may renew the token; released with the transaction."""
-    await tx.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"token:{account}"}
-    )
+    await wait_for_names(tx, [f"token:{account}"])
 
 
 async def keep_token(tx: Tx, keyring: Keyring, account: Account, value: str, good_until: datetime) -> None:

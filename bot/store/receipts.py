@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, text, tuple_
+from sqlalchemy import delete, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account
+from bot.store.advisory import wait_for_names
 from bot.store.database import Tx
 from bot.store.tables import early_receipt
 
@@ -30,9 +31,7 @@ async def alone(tx: Tx, messages: Sequence[tuple[Account, str]]) -> None:
     Whoever comes second then sees what the first has written; without it each could look just before the
     other commits, and the receipt would be lost.
     """
-    keys = sorted(f"{account} {platform_id}" for account, platform_id in messages)
-    lock = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(CAST(:keys AS text[])) AS key"
-    await tx.execute(text(lock), {"keys": keys})
+    await wait_for_names(tx, (f"{account} {platform_id}" for account, platform_id in messages))
 
 
 async def keep(tx: Tx, report: Report, now: datetime) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, delete, select, text, true, tuple_
+from sqlalchemy import ColumnElement, Table, delete, select, true, tuple_
 
 from bot.model import InboxState
+from bot.store.advisory import Lock, taken
 from bot.store.database import Tx
 from bot.store.occurrences import PENDING
 from bot.store.tables import attempt, early_receipt, effect, inbox, occurrence, offer
 
-_LOCK = 7_263_503
 _OVER = (
     InboxState.DONE.value,
     InboxState.FAILED.value,
@@ -32,8 +32,7 @@ _STORES = {table.name: table for table in _AGES}
 
 async def become_pruner(tx: Tx) -> bool:
     """Whether this transaction alone prunes now."""
-    locked = await tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    return bool(locked.scalar())
+    return await taken(tx, Lock.PRUNING)
 
 
 async def prune(tx: Tx, store: str, before: datetime, limit: int) -> int:

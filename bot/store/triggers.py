@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
 from bot.store import channels
-from bot.store.contacts import Contact, key_of
+from bot.store.contact_keys import key_of
+from bot.store.contacts import Contact
 from bot.store.database import Tx, notify
 from bot.store.tables import inbox, turn
 from bot.store.turns import Claim

@@ -13,7 +13,7 @@ from bot.clock import CHINA
 from bot.evidence import note
 from bot.model import ERASED_TEXT
 from bot.staff import Role
-from bot.store import contacts, tasks
+from bot.store import contact_keys, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.tasks import TaskRow
@@ -91,7 +91,7 @@ async def add_to_open(
     found = await tasks.open_of(tx, vault, kind.value, contact.id, now)
     if found is None:
         return None
-    key_id = found.key_id if kind in CASES else await contacts.key_of(tx, vault, contact)
+    key_id = found.key_id if kind in CASES else await contact_keys.key_of(tx, vault, contact)
     await _append(tx, vault, found, detail, key_id)
     await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)
@@ -145,7 +145,7 @@ async def _key(tx: Tx, vault: Vault, kind: Kind, contact: Contact | None) -> UUI
     """Under whose key the words are. What the law keeps outlives the person's erasure: a key of its own."""
     if kind in CASES:
         return await vault.add_key(tx, None)
-    return await contacts.key_of(tx, vault, contact) if contact else None
+    return await contact_keys.key_of(tx, vault, contact) if contact else None
 
 
 async def _again(
@@ -154,7 +154,7 @@ async def _again(
     found = await tasks.of_key(tx, vault, key)
     key_id = found.key_id
     if contact is not None and kind not in CASES:
-        key_id = await contacts.key_of(tx, vault, contact)
+        key_id = await contact_keys.key_of(tx, vault, contact)
     if await _append(tx, vault, found, detail, key_id):
         await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)

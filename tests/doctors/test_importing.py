@@ -16,17 +16,18 @@ from typing import Any
 
 import openpyxl
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from bot.clock import Clock
 from bot.doctors import Report, import_doctors, issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, people, tables
+from bot.store import arriving_contacts, contacts, doctors, people, tables
 from bot.store.database import Database
 from bot.store.tables import doctor, evidence, invitation_code, person, staff
 from bot.store.vault import Vault
+from tests.locks import begun
 
 HEADER = [
     *("姓名", "医院", "医院等级", "科室", "职称", "城市", "手机", "关注领域"),
@@ -427,7 +428,7 @@ async def test_a_newcomer_of_that_account_turns_out_to_be_the_doctor(
     load: Load, write: Any, database: Database, vault: Vault, clock: Clock
 ) -> None:
     async with database.begin() as tx:
-        newcomer = await contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
+        newcomer = await arriving_contacts.find_or_add(tx, vault, DEMO, Audience.DOCTOR, "oABC", clock.now())
         await people.stop(tx, newcomer.person_id, clock.now())
     await load(write(row(1, 渠道="webchat:demo", 渠道账号="oABC")))
     async with database.begin() as tx:
@@ -464,6 +465,22 @@ async def test_a_corrected_account_detaches_the_wrong_one(
         assert right.person_id == await doctors.person_of(tx, "D1")
         assert not (await doctors.standing(tx, wrong.person_id)).verified
         assert await contacts.address(tx, vault, wrong.id) == "oWRONG"
+
+
+async def test_an_import_locks_all_its_contacts_in_one_order(
+    load: Load, write: Any, database: Database
+) -> None:
+    """A sender locks the contacts of its batch by id, and the first here is one that its doctor loses."""
+    await load(write(row(1, 渠道="webchat:demo", 渠道账号="oOLD")))
+    await load(write(row(2, 渠道="webchat:demo", 渠道账号="oKEPT")))
+    kept = row(2, 渠道="webchat:demo", 渠道账号="oKEPT", 城市="新市")
+    changed = write(row(1, 渠道="webchat:demo", 渠道账号="oNEW"), kept)
+    locked = "SELECT FROM contact WHERE person_id = (SELECT person_id FROM doctor WHERE external_id = :id)"
+    async with database.begin() as sending:
+        await sending.execute(text(f"{locked} FOR KEY SHARE"), {"id": "D1"})
+        importing = await begun(database, load(changed))
+        await sending.execute(text(f"{locked} FOR KEY SHARE"), {"id": "D2"})
+    assert (await importing).changed == 2
 
 
 # ---------------------------------------------------------------- runs

@@ -12,11 +12,13 @@ from sqlalchemy import select
 
 from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
+from bot.privacy.erasure import erase
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, outbox, tables, tasks
+from bot.store import arriving_contacts, contacts, doctors, erasure, outbox, tables, tasks
 from bot.store.contacts import Contact
 from bot.store.tables import doctor, invitation_code, person, task
+from tests.locks import begun
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -39,7 +41,7 @@ async def codes(services: Services, tmp_path: Path) -> dict[str, str]:
 
 async def newcomer(services: Services, address: str = "oNEW") -> Contact:
     async with services.db.begin() as tx:
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, DEMO, Audience.DOCTOR, address, services.clock.now()
         )
 
@@ -183,6 +185,76 @@ async def test_a_person_declines_and_they_may_try_again(services: Services, code
     assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
 
 
+async def test_a_decision_locks_the_contact_before_the_task(
+    services: Services, codes: dict[str, str]
+) -> None:
+    """As an erasure does, which closes the task."""
+    contact, now = await newcomer(services), services.clock.now()
+    task_id = await identity_task(services, contact, ZHANG)
+
+    async def decide() -> None:
+        async with services.db.begin() as tx:
+            await decline(tx, services, task_id, "王代表", now)
+
+    async with services.db.begin() as erasing:
+        await erasure.lock(erasing, [contact.person_id])
+        deciding = await begun(services.db, decide())
+        await erasure.tasks(erasing, [contact.person_id], [contact.id], now, "test")
+    with pytest.raises(MedrepError) as refused:
+        await deciding
+    assert refused.value.fault == Fault.CONFLICT
+
+
+async def test_who_is_verified_while_the_doctor_is_erased_is_erased_with_them(
+    services: Services, codes: dict[str, str]
+) -> None:
+    contact = await newcomer(services)
+    async with services.db.begin() as tx:
+        listed = await doctors.person_of(tx, "D1")
+
+    async def erase_doctor() -> None:
+        async with services.db.begin() as tx:
+            await erase(tx, services, listed, "test")
+
+    async with services.db.begin() as verifying:
+        parts = {**ZHANG, "code": codes["D1"]}
+        assert await verify(verifying, services, contact, parts, services.clock.now()) == Outcome.VERIFIED
+        erasing = await begun(services.db, erase_doctor())
+    await erasing
+    async with services.db.begin() as tx:
+        assert (await tx.execute(select(tables.contact.c.address_hmac))).scalars().all() == [None]
+        assert await erasure.keys_left(tx, [listed, contact.person_id]) == 0
+
+
+async def test_a_code_locks_the_doctor_before_itself(services: Services, codes: dict[str, str]) -> None:
+    """As an erasure does, which deletes it."""
+    contact = await newcomer(services)
+    async with services.db.begin() as erasing:
+        listed = await doctors.person_of(erasing, "D1")
+        await erasure.lock(erasing, [listed])
+        trying = await begun(services.db, attempt(services, contact, **ZHANG, code=codes["D1"]))
+        await erasure.profile(erasing, [listed], None, services.clock.now())
+    assert await trying == Outcome.AGAIN
+
+
+async def test_no_contact_is_given_to_a_doctor_who_is_being_erased(
+    services: Services, codes: dict[str, str]
+) -> None:
+    contact, now = await newcomer(services), services.clock.now()
+    task_id = await identity_task(services, contact, ZHANG)
+
+    async def decide() -> None:
+        async with services.db.begin() as tx:
+            await confirm(tx, services, task_id, "D1", "王代表", now)
+
+    async with services.db.begin() as tx:
+        await erase(tx, services, await doctors.person_of(tx, "D1"), "test")
+        deciding = await begun(services.db, decide())
+    with pytest.raises(MedrepError) as refused:
+        await deciding
+    assert refused.value.fault == Fault.ERASED
+
+
 async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str, str]) -> None:
     contact = await newcomer(services)
     task_id = await identity_task(services, contact, {**ZHANG, **WRONG["nobody"]})
@@ -229,7 +301,7 @@ async def test_many_contacts_together_are_limited_too(services: Services, codes:
 
 async def test_a_patients_account_verifies_nobody(services: Services, codes: dict[str, str]) -> None:
     async with services.db.begin() as tx:
-        contact = await contacts.find_or_add(
+        contact = await arriving_contacts.find_or_add(
             tx, services.vault, DEMO, Audience.PATIENT, "oPATIENT", services.clock.now()
         )
     with pytest.raises(MedrepError):

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from bot.clock import real_now
 from bot.inbound.receive import ROOM, ROOM_ALONE, ROOM_FOR_EVENTS
@@ -130,8 +131,17 @@ async def test_a_replay_beside_newcomers_brings_nobody_back(stage: Stage) -> Non
     assert await stage.rows(kept) == [(2, 4)], "one of the person and one of the contact"
 
 
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [
+        ("\0", DataError),
+        # Too long for the index: for psycopg an OperationalError, like a database that is away.
+        (token_hex(5000), OperationalError),
+    ],
+    ids=["data", "limit"],
+)
 async def test_one_that_cannot_be_stored_takes_no_other_with_it(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    key: str, error: type[Exception], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await accept(stage, text_of("oBad", "m:1"), text_of("oGood", "m:1"))
     bad = text_of("oBad", "m:2")
@@ -139,7 +149,7 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(
 
     class Unstorable(bytes):
         def hex(self, *_: Any) -> str:
-            return "\0"
+            return key
 
     def digest(what: str, value: str) -> bytes:
         made = key_of(what, value)
@@ -152,7 +162,18 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(
         return_exceptions=True,
     )
     assert isinstance(good, Accepted) and not good.duplicate
-    assert isinstance(failed, Exception)
+    assert isinstance(failed, error)
+
+
+async def test_a_receipt_with_an_id_that_is_none_of_ours_is_kept_for_nothing(stage: Stage) -> None:
+    def receipt(openid: str, platform_id: str) -> Inbound:
+        detail = {"platform_id": platform_id, "status": "success", "delivered": True}
+        return Inbound(DOCTORS, openid, "e:1", InboundKind.RECEIPT, datetime.now(UTC), detail=detail)
+
+    await accept(stage, text_of("oLong", "m:1"), text_of("oNamed", "m:1"))
+    taken = await accept(stage, receipt("oLong", token_hex(5000)), receipt("oNamed", "1001"))
+    assert not any(one.duplicate for one in taken)
+    assert await stage.rows("SELECT platform_id FROM early_receipt") == [("1001",)]
 
 
 async def outcomes(tasks: list[asyncio.Task[Accepted]]) -> list[Fault | None]:
@@ -194,10 +215,9 @@ async def test_what_is_too_much_is_refused_at_once_and_a_red_flag_never(stage: S
 async def test_those_who_must_go_alone_leave_room_for_all_others(stage: Stage) -> None:
     people = [f"oHeld{number}" for number in range(ROOM_ALONE + 5)]
     await accept(stage, *(text_of(one, "m:1") for one in [*people, "oFree"]))
+    free = await stage.contact("oFree")
     async with stage.services.db.begin() as tx:
-        await tx.execute(
-            text("SELECT FROM contact ORDER BY id LIMIT :held FOR UPDATE"), {"held": len(people)}
-        )
+        await tx.execute(text("SELECT FROM contact WHERE id <> :free FOR UPDATE"), {"free": free.id})
         held = [
             asyncio.create_task(stage.gateway.accept(text_of(one, "m:2"), passive=False)) for one in people
         ]

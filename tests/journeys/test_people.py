@@ -14,7 +14,7 @@ import pytest
 from bot.inbound.open_requests import asked_for
 from bot.model import Account, Audience, Channel
 from bot.runtime.services import Services
-from bot.store import contacts, tasks
+from bot.store import arriving_contacts, tasks
 from bot.store.contacts import Contact
 from bot.tasks import Kind, add_to_open, open_task
 from tests.phone import Phone
@@ -95,7 +95,7 @@ def test_asked_for(intent: str, text: str) -> None:
 async def newcomer(services: Services, address: str = "oNEW") -> Contact:
     account = Account(Channel.WEBCHAT, "demo")
     async with services.db.begin() as tx:
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, account, Audience.DOCTOR, address, services.clock.now()
         )
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bot.inbound.trigger import trigger
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
 from bot.schedule.timers import Timers
-from bot.store import contacts, conversations, outbox
+from bot.store import arriving_contacts, contacts, conversations, outbox
 from tests.schedule.setting import remind
 from tests.stage import DOCTORS, Stage
 
@@ -173,11 +173,10 @@ async def test_unfollowing_cancels_everything(open_window: Stage) -> None:
 
 async def test_a_contact_that_never_wrote_is_never_pushed_to(stage: Stage) -> None:
     from bot.model import Account, Audience
-    from bot.store import contacts
 
     async with stage.services.db.begin() as tx:
         account = Account(Channel.WECHAT, "sandbox")
-        await contacts.find_or_add(
+        await arriving_contacts.find_or_add(
             tx, stage.services.vault, account, Audience.DOCTOR, stage.phone.openid, stage.services.clock.now()
         )
     await stage.agree()

@@ -13,7 +13,7 @@ from bot.model import Audience, Fault, MedrepError, Purpose
 from bot.people import consent
 from bot.privacy import erase_person, export_person
 from bot.runtime.services import Services
-from bot.store import contacts
+from bot.store import arriving_contacts
 from bot.store.contacts import Contact
 from tests.people.test_stop import FIRST, SECOND, contact_of, load, verified, write
 
@@ -21,7 +21,7 @@ from tests.people.test_stop import FIRST, SECOND, contact_of, load, verified, wr
 @pytest.fixture
 async def patient(services: Services) -> Contact:
     async with services.db.begin() as tx:
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, FIRST, Audience.PATIENT, "p1", services.clock.now()
         )
 

@@ -24,7 +24,7 @@ from bot.privacy import export_person
 from bot.runtime.services import Services
 from bot.schedule.timers import Timers
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, outbox, people
+from bot.store import contact_keys, contacts, doctors, outbox, people
 from bot.store.contacts import Contact
 from bot.store.outbox import Draft
 from bot.store.tables import person
@@ -158,7 +158,7 @@ async def test_a_stop_said_while_they_turn_out_to_be_a_doctor_is_the_doctors(
     newcomer = await contact_of(services)
     async with services.db.begin() as tx:
         doctor = await doctors.person_of(tx, "D1")
-        await contacts.assign(tx, services.vault, newcomer.id, doctor)
+        await contact_keys.assign(tx, services.vault, newcomer.id, doctor)
         await people.merge(tx, newcomer.person_id, doctor)
 
         async def says_stop() -> None:

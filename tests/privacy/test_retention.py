@@ -9,6 +9,8 @@ from sqlalchemy import text
 from bot.evidence import Sealer, verify
 from bot.privacy.retention import RULES, prune
 from bot.runtime.services import Services
+from bot.store import advisory, doctors
+from bot.store.advisory import Lock
 from tests.stage import Stage
 
 KEPT = {rule.store: rule.days for rule in RULES}
@@ -63,9 +65,11 @@ async def test_a_process_that_finds_another_at_it_does_nothing(open_window: Stag
     stage = open_window
     await fill(stage, KEPT["effect"] + 1)
     async with stage.services.db.begin() as tx:
-        await tx.execute(text("SELECT pg_advisory_xact_lock(7263503)"))
+        await advisory.wait_for(tx, Lock.PRUNING)
         assert (await prune(stage.services))["effect"] == 0
-    assert (await prune(stage.services))["effect"] == 1
+    async with stage.services.db.begin() as tx:
+        await doctors.lock_import(tx)  # an import or an erasure under way is no other process at it
+        assert (await prune(stage.services))["effect"] == 1
 
 
 async def test_the_evidence_verifies_after_it(open_window: Stage) -> None:

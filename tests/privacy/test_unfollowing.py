@@ -22,7 +22,7 @@ from bot.privacy import export_person
 from bot.runtime.key_report import report
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import contacts, doctors, tasks
+from bot.store import contact_keys, contacts, doctors, tasks
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.keyring import Keyring
@@ -152,10 +152,10 @@ async def test_a_key_given_by_two_at_once_is_one(two: Two) -> None:
 
     async def give() -> UUID:
         async with services.db.begin() as tx:
-            return await contacts.key_of(tx, services.vault, listed)
+            return await contact_keys.key_of(tx, services.vault, listed)
 
     async with services.db.begin() as tx:
-        first = await contacts.key_of(tx, services.vault, listed)
+        first = await contact_keys.key_of(tx, services.vault, listed)
         second = asyncio.create_task(give())
         async with asyncio.timeout(20):
             while not (await tx.execute(_WAITING)).scalar():

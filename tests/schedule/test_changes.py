@@ -17,7 +17,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.runtime.services import Services
 from bot.schedule.changes import cancel, move, move_series
 from bot.schedule.timers import Timers
-from bot.store import contacts
+from bot.store import arriving_contacts
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.vault import Vault
@@ -37,7 +37,7 @@ def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder
 async def patient(services: Services) -> Contact:
     async with services.db.begin() as tx:
         account = Account(Channel.WECHAT, "p")
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, account, Audience.PATIENT, "o1", services.clock.now()
         )
 

@@ -159,7 +159,7 @@ async def test_a_receipt_waits_for_a_send_that_is_just_being_settled(open_window
     async def receipt() -> None:
         async with stage.services.db.begin() as tx:
             other.set()
-            await reported(tx, report, now)
+            await reported(tx, [report], now)
 
     async with stage.services.db.begin() as tx:
         await receipts.alone(tx, [(DOCTORS, "m-1")])
@@ -178,7 +178,7 @@ async def test_a_receipt_of_nothing_we_sent_is_kept_a_while(open_window: Stage) 
     now = stage.services.clock.now()
     async with stage.services.db.begin() as tx:
         for delivered in (True, False):
-            await reported(tx, Report(DOCTORS, "m-9", delivered, str(delivered)), now)
+            await reported(tx, [Report(DOCTORS, "m-9", delivered, str(delivered))], now)
     assert await stage.rows("SELECT platform_id, status FROM early_receipt") == [("m-9", "False")]
 
 

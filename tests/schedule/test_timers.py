@@ -19,7 +19,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.people import stop
 from bot.runtime.services import Services
 from bot.schedule.timers import BATCH, Timers
-from bot.store import contact_view, contacts, outbox_outcomes
+from bot.store import arriving_contacts, contact_view, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.vault import Vault
@@ -43,7 +43,7 @@ def services(database: Database, vault: Vault, clock: Clock, home: Path) -> Serv
 async def patient(services: Services) -> Contact:
     async with services.db.begin() as tx:
         account = Account(Channel.WECHAT, "p")
-        return await contacts.find_or_add(
+        return await arriving_contacts.find_or_add(
             tx, services.vault, account, Audience.PATIENT, "o1", services.clock.now()
         )
 
@@ -208,6 +208,6 @@ async def test_an_erasure_under_way_holds_up_no_ticker(services: Services, patie
     """An erasure locks the contact first and its timers later; the ticker the other way round."""
     await remind(services, patient, EIGHT - timedelta(minutes=1))
     async with services.db.begin() as tx:
-        await contacts.lock(tx, patient.id)
+        await tx.execute(text("SELECT FROM contact FOR UPDATE"))
         assert await asyncio.wait_for(Timers(services, trigger, {}).tick(), 10) == 0
     assert await Timers(services, trigger, {}).tick() == 1
