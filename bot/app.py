@@ -26,6 +26,7 @@ from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.evidence import Sealer
 from bot.inbound import trigger
+from bot.inbound.connections import Connections
 from bot.inbound.gateway import Gateway
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
@@ -126,16 +127,12 @@ async def _run(
 ) -> None:
     tokens = PlatformTokens(services.db, services.vault.keyring)
     connectors: dict[Account, WeChat] = {}
-    gateway = Gateway(
-        services,
-        engine,
-        audiences(settings),
-        lambda account, message: connectors[account].passive_fits(message),
-    )
+    open_connections = Connections(lambda account, message: connectors[account].passive_fits(message))
+    gateway = Gateway(services, engine, audiences(settings), open_connections)
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
-    workers, sender = TurnWorkers(services, engine), Sender(services, connectors)
+    workers, sender = TurnWorkers(services, engine, open_connections), Sender(services, connectors)
     timers = Timers(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
     async with services.db.begin() as tx:
         await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())

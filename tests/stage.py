@@ -23,6 +23,7 @@ from bot.clock import CHINA, Clock, real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.dialogue.publishing import seed_dialogue
+from bot.inbound.connections import Connections
 from bot.inbound.gateway import PASSIVE_WAIT, Gateway
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
@@ -131,10 +132,10 @@ class Stage:
 
     async def queue_in(self, tx: Tx, contact: Contact, draft: Draft, **more: Any) -> int:
         now = self.services.clock.now()
-        made, _ = await outbox.add(
+        queued = await outbox.add(
             tx, self.services.vault, contact, draft, now=now, retry_at=real_now(), **more
         )
-        return made
+        return queued.row.id
 
     def draft(self, response: str = "utter_media", purpose: Purpose = Purpose.REPLY) -> Draft:
         dialogue = self.services.published.dialogue
@@ -204,13 +205,14 @@ async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
         def fits(account: Account, message: Message) -> bool:
             return connectors[account].passive_fits(message)
 
+        open_connections = Connections(fits, retry_wait=RETRY_WAIT)
+        workers = TurnWorkers(services, engine, open_connections)
         gateway = Gateway(
             services,
             engine,
             {DOCTORS: Audience.DOCTOR},
-            fits,
+            open_connections,
             passive_wait=IN_VAIN,
-            retry_wait=RETRY_WAIT,
         )
         patience = aiohttp.ClientTimeout(total=1)
         tokens = PlatformTokens(services.db, services.vault.keyring)
@@ -223,9 +225,7 @@ async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
         await _serve(stack, platform, there)
         sender = Sender(services, connectors, lease=timedelta(seconds=3))
         phone = await Phone.newcomer(http, double, "路人")
-        made = Stage(
-            services, engine, gateway, TurnWorkers(services, engine), sender, wechat, http, double, phone
-        )
+        made = Stage(services, engine, gateway, workers, sender, wechat, http, double, phone)
         await made.move(services.clock.now().astimezone(CHINA).replace(hour=10, minute=0))  # no quiet hours
         yield made
 

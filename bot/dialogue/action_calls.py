@@ -11,7 +11,7 @@ from uuid import UUID
 from bot.model import Fault, MedrepError
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, doctors
+from bot.store import conversations, scenes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
@@ -48,14 +48,14 @@ async def once(
     Raises MedrepError(NOT_FOUND) for a turn that is not ours or not under way any more.
     """
     async with services.db.begin() as tx:
-        contact = await contacts.of_running(tx, turn_id)
-        if contact is None:
+        running = await scenes.running(tx, turn_id)
+        if running is None:
             raise MedrepError(Fault.NOT_FOUND, "no such turn, or it is over")
         stored = await conversations.read_effect(tx, services.vault, turn_id, action, ordinal)
         if stored is not None:
             return stored
         now = services.clock.now()
-        standing = await doctors.standing(tx, contact.person_id)
+        contact, standing = running
         call = Call(services, tx, turn_id, contact, standing, now)
         result = await run(call)
         await conversations.write_effect(

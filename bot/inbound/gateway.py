@@ -8,8 +8,7 @@ acknowledgement and the reply is pushed.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from datetime import datetime, timedelta
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.evidence import note_all
+from bot.inbound.connections import Connection, Connections, Offer
 from bot.inbound.receive import Receiver
 from bot.model import (
     Accepted,
@@ -26,24 +26,20 @@ from bot.model import (
     Inbound,
     InboundKind,
     MedrepError,
-    Message,
     OutboxState,
     PassiveReply,
     Purpose,
 )
-from bot.outbound.circumstances import read_circumstances
-from bot.outbound.release import message_of, release
 from bot.outbound.settling import evidence_of
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, inbox, outbox, outbox_claims, outbox_outcomes, passive
+from bot.store import contacts, inbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
 
 PASSIVE_WAIT = timedelta(seconds=3)
-RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
 LOOK = 1.0  # seconds
 WAITERS = 40  # connections of one process that may wait at once
 ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, InboundKind.EVENT})
@@ -56,35 +52,24 @@ class Arrived(Accepted):
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Offer(PassiveReply):
-    """What a connection carries, and the row as it was taken for just this connection."""
-
-    row: Outgoing
-
-
 class Gateway:
-    """One per process. `fits` says whether a message can be a passive reply on its account's channel."""
+    """One per process."""
 
     def __init__(
         self,
         services: Services,
         engine: EngineClient,
         audiences: Mapping[Account, Audience],
-        fits: Callable[[Account, Message], bool],
+        connections: Connections,
         *,
         passive_wait: timedelta = PASSIVE_WAIT,
-        retry_wait: timedelta = RETRY_WAIT,
     ) -> None:
         self._services = services
         self._engine = engine
         self._audiences = audiences
-        self._fits = fits
+        self._connections = connections
         self._receiver = Receiver(services)
         self._passive_wait = passive_wait
-        self._retry_wait = retry_wait
-        self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
-        self._unheard: deque[int] = deque(maxlen=1000)
 
     async def accept(self, inbound: Inbound, *, passive: bool) -> Accepted:
         """Durable when this returns."""
@@ -101,53 +86,61 @@ class Gateway:
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""
         assert isinstance(accepted, Arrived)  # noqa: S101 - for the type checker; we made it
-        if not (accepted.answered or accepted.duplicate or self._patient()):
-            return None  # nothing can be there yet, and nothing will be in time
+        there = accepted.answered or accepted.duplicate  # a reply may be queued already
+        if not (there or self._patient()):
+            return None
         arrived = real_now()
-        ready = asyncio.Event()
-        self._waiting[accepted.inbox_id].add(ready)
-        if accepted.answered or accepted.duplicate or accepted.inbox_id in self._unheard:
-            ready.set()  # else nothing can be there yet
+        connection = Connection(accepted.inbox_id, accepted.until)
+        self._connections.add(connection)
+        if there:
+            connection.ready.set()
         try:
-            while True:
-                # The end of a turn is told once; one that was missed is found by looking each second.
-                remaining = (arrived + self._passive_wait - real_now()).total_seconds()
-                # Not wait_for, which in Python 3.11 can swallow a cancellation.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(remaining, LOOK)):
-                        await ready.wait()
-                ready.clear()
-                reply = await self._taken(accepted, arrived)
-                if reply is not None or real_now() >= arrived + self._passive_wait or not self._patient():
-                    return reply
-                if await self._over(accepted):
-                    return await self._taken(accepted, arrived)
+            return await self._awaited(accepted, connection, arrived)
         finally:
-            waiting = self._waiting[accepted.inbox_id]
-            waiting.discard(ready)
-            if not waiting:
-                del self._waiting[accepted.inbox_id]
+            if (left := self._connections.remove(connection)) is not None:
+                await asyncio.shield(self._push_instead(left.row))
+
+    async def _awaited(
+        self, accepted: Arrived, connection: Connection, arrived: datetime
+    ) -> PassiveReply | None:
+        while True:
+            # The end of a turn is told once; one that was missed is found by looking each second.
+            remaining = (arrived + self._passive_wait - real_now()).total_seconds()
+            # Not wait_for, which in Python 3.11 can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(remaining, LOOK)):
+                    await connection.ready.wait()
+            connection.ready.clear()
+            late = real_now() >= arrived + self._passive_wait
+            if (given := connection.take()) is not None:
+                return given
+            if connection.reserved and not late:
+                continue
+            if (reply := await self._taken(accepted, arrived)) is not None:
+                return reply
+            if late or not self._patient():
+                return None
+            if await self._over(accepted) and not connection.promised:
+                return await self._taken(accepted, arrived)
 
     async def notified(self, inbox_id: str) -> None:
         """The turn of this message ended (in whichever process): wake its connections."""
-        number = int(inbox_id)
-        if number not in self._waiting:
-            self._unheard.append(number)  # its connection is about to wait, or in another process
-        for ready in self._waiting.get(number, ()):
-            ready.set()
+        self._connections.notified(int(inbox_id))
 
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:
         """The connection took the reply, or broke: then a platform retry may, or it is pushed."""
         assert isinstance(reply, Offer)  # noqa: S101 - for the type checker; we made it
         row = reply.row
-        await retried(lambda: self._written(row, written=written), self._retry_wait.total_seconds() / 2)
+        await retried(
+            lambda: self._written(row, written=written), self._connections.retry_wait.total_seconds() / 2
+        )
 
     async def _written(self, row: Outgoing, *, written: bool) -> None:
         async with self._services.db.begin() as tx:
             if not written:
                 # Help waits for no retry: it is pushed at once, at worst it is read twice.
                 urgent = row.purpose == Purpose.EMERGENCY
-                until = None if urgent else real_now() + self._retry_wait
+                until = None if urgent else real_now() + self._connections.retry_wait
                 broken = Outcome(OutboxState.WAITING, fault="connection", passive_until=until)
                 await outbox_outcomes.settle(tx, row, broken)
                 return
@@ -163,40 +156,36 @@ class Gateway:
 
     def _patient(self) -> bool:
         """Whether waiting makes sense: the engine is well and the backlog fits."""
-        return self._engine.available and len(self._waiting) <= WAITERS
+        return self._engine.available and len(self._connections) <= WAITERS
 
-    async def _taken(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
+    async def _taken(self, accepted: Arrived, arrived: datetime) -> Offer | None:
         """As `_take`, but never half: the platform is told `success` when this wait is cancelled."""
         taking = asyncio.ensure_future(self._take(accepted, arrived))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
             if (reply := await taking) is not None:
-                async with self._services.db.begin() as tx:
-                    await passive.push_instead(tx, reply.outbox_id)
+                await self._push_instead(reply.row)
             raise
 
-    async def _take(self, accepted: Arrived, arrived: datetime) -> PassiveReply | None:
-        services, lease = self._services, self._retry_wait
+    async def _push_instead(self, row: Outgoing) -> None:
+        async with self._services.db.begin() as tx:
+            await passive.push_instead(tx, row)
+
+    async def _take(self, accepted: Arrived, arrived: datetime) -> Offer | None:
+        services, lease = self._services, self._connections.retry_wait
         async with services.db.begin() as tx:
             previous = arrived if accepted.duplicate else None
             until = accepted.until or arrived
-            found = await passive.find(tx, accepted.inbox_id, until, previous, lease)
-            if found is None:
+            row = await passive.find(tx, accepted.inbox_id, until, previous, lease)
+            if row is None:
                 return None
-            outbox_id, fresh = found
-            try:
-                row = await outbox.read(tx, outbox_id)
-                met = await contacts.by_ids(tx, [row.contact_id])
-                facts = await read_circumstances(tx, services, met, [row])
-                message = message_of(row, await release(tx, services, row, facts[row.contact_id]))
-            except MedrepError:
-                message = None
-            if message is None or not self._fits(row.account, message):
-                # The loop pushes it, or meets the same refusal and does what follows from that.
-                if fresh:
-                    await passive.push_instead(tx, outbox_id)
+            contact = (await contacts.by_ids(tx, [row.contact_id]))[row.contact_id]
+            message = await self._connections.message(tx, services, row, contact)
+            if message is None:
+                if row.state == OutboxState.WAITING:
+                    await passive.push_instead(tx, row)
                 return None
             taken = await outbox_claims.take(tx, row, real_now(), lease)
         reached("passive.claimed")
-        return Offer(outbox_id, message, taken) if taken else None
+        return Offer(row.id, message, taken) if taken else None

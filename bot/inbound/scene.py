@@ -21,7 +21,7 @@ from bot.model import (
 )
 from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import contact_keys, contacts, conversations, doctors, inbox, outbox
+from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
@@ -57,23 +57,20 @@ class Scene:
 
 async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     """The scene of a claimed turn; None when the person was erased while it waited."""
-    contact = await contacts.by_id(tx, claim.contact_id)
-    since = services.clock.now() - SESSION
+    vault, now = services.vault, services.clock.now()
+    silent = takeover.silence(now, services.limits)
     try:
-        messages = await inbox.of_turn(tx, services.vault, claim.turn_id)
-        offered = await conversations.read_offer(tx, services.vault, claim.contact_id, since)
-        conversation = await conversations.read_conversation(tx, services.vault, contact, since)
-        clicked = await _clicked(tx, services.vault, contact, messages)
+        messages = await inbox.of_turn(tx, vault, claim.turn_id)
+        known = await scenes.background(tx, vault, claim.contact_id, now - SESSION, silent)
+        clicked = await _clicked(tx, vault, known.contact, messages)
     except MedrepError as error:
         if error.fault != Fault.ERASED:
             raise
         return None
-    standing = await doctors.standing(tx, contact.person_id)
-    verified = contact.audience == Audience.PATIENT or standing.verified
+    verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     intents = services.published.dialogue.intents
-    reading = read_turn(messages, offered, clicked, verified=verified, intents=intents)
-    taken = await takeover.current(tx, [contact.id], services.clock.now(), services.limits)
-    return Scene(contact, standing, messages, reading, conversation, bool(taken))
+    reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents)
+    return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
 
 
 async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:

@@ -9,38 +9,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import structlog
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
-from bot.evidence import Evidence, about, note_all
 from bot.inbound import trigger
-from bot.inbound.scene import Scene, read_scene, recorded
+from bot.inbound.connections import Connections
+from bot.inbound.endings import TAKEN_OVER, Endings
+from bot.inbound.scene import Scene, read_scene
 from bot.model import (
     Fault,
     InboxState,
     MedrepError,
-    Purpose,
-    Reply,
     Turn,
     TurnInput,
 )
-from bot.outbound.batching import together
-from bot.people import takeover
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, passive, turns
-from bot.store.contacts import Contact
-from bot.store.database import UNAVAILABLE, Tx
-from bot.store.outbox import Draft
+from bot.store import turns
+from bot.store.database import UNAVAILABLE
 from bot.store.turns import Claim
-from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
 
@@ -51,20 +43,17 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
-TAKEN_OVER = "takeover"  # why a turn ended without a word: a colleague speaks with them
-
-
-def _about(claim: Claim) -> dict[str, Any]:
-    """What the evidence of a trigger's turn says besides."""
-    return {"about": claim.subject} if claim.subject else {}
 
 
 class TurnWorkers:
     """The workers of one process."""
 
-    def __init__(self, services: Services, engine: EngineClient, workers: int = 4) -> None:
+    def __init__(
+        self, services: Services, engine: EngineClient, connections: Connections, workers: int = 4
+    ) -> None:
         self._services = services
         self._engine = engine
+        self._endings = Endings(services, connections)
         self._workers = workers
         self._probing = asyncio.Lock()
         self._again = asyncio.Lock()
@@ -127,11 +116,11 @@ class TurnWorkers:
                 await self._done_silently(claim, TAKEN_OVER)
                 return True
             if scene.reading.fixed:
-                await self._commit(claim, scene, None)
+                await self._endings.commit(claim, scene, None)
                 return True
             turn = await self._engine_turn(claim, scene, scene.reading.input)
             reached("inbox.turned")
-            await self._commit(claim, scene, turn)
+            await self._endings.commit(claim, scene, turn)
             metrics.TURNS.labels("done").inc()
             reached("inbox.committed")
         except MedrepError as error:
@@ -171,97 +160,6 @@ class TurnWorkers:
         finally:
             self._again.release()
 
-    async def _commit(self, claim: Claim, scene: Scene, turn: Turn | None) -> None:
-        """Turn, conversation, replies and evidence, in one transaction."""
-        services, now = self._services, self._services.clock.now()
-        async with services.db.begin() as tx:
-            if claim.purpose is None and await takeover.current(tx, [claim.contact_id], now, services.limits):
-                await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
-                return
-            contact = await contacts.by_id(tx, claim.contact_id)  # an action may have verified them
-            replies = turn.replies if turn else self._fixed(scene)
-            replies = await self._introduced(tx, claim, contact, replies)
-            if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
-                replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)
-            drafts = together(replies)
-            basis = [part.basis for draft in drafts for part in draft.parts]
-            record = None if turn is None else await recorded(tx, services.vault, contact, scene, turn, basis)
-            connection = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
-            if turn is not None:
-                await conversations.write_conversation(tx, services.vault, contact, turn.conversation, now)
-            choices = drafts[-1].choices if drafts else ()
-            await conversations.write_offer(tx, services.vault, contact, choices, now)
-            queued = await self._queue(tx, claim, contact, drafts, connection)
-            done = about(
-                "turn.done",
-                now,
-                f"turn:{claim.turn_id}",
-                contact,
-                messages=[message.id for message in scene.messages],
-                intent=turn.intent if turn else "",
-                confidence=round((turn.confidence if turn else 1.0) * 1000),
-                actions=list(turn.actions) if turn else [],
-                basis=[str(one) for one in basis],
-                **_about(claim),
-            )
-            await note_all(tx, [*queued, done])
-            reached("inbox.before_commit")
-
-    async def _queue(
-        self,
-        tx: Tx,
-        claim: Claim,
-        contact: Contact,
-        drafts: list[Draft],
-        connection: tuple[int, datetime] | None,
-    ) -> list[Evidence]:
-        """Queue the messages of a turn, the first for the connection that waits; what is to be recorded."""
-        services, now = self._services, self._services.clock.now()
-        if connection is not None and connection[1] < real_now():
-            connection = None
-        if connection is not None and drafts and await passive.waits_before(tx, contact.id):
-            await passive.lend(tx, contact.id, *connection, real_now())
-            connection = None
-        found = []
-        for number, draft in enumerate(drafts):
-            outbox_id, sealed = await outbox.add(
-                tx,
-                services.vault,
-                contact,
-                draft,
-                now=now,
-                retry_at=real_now(),
-                turn_id=claim.turn_id,
-                passive=connection if number == 0 else None,
-                expires_at=claim.expires_at,
-                subject=claim.subject,
-            )
-            facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value, **_about(claim)}
-            subject = f"outbox:{outbox_id}"
-            found.append(about("reply.queued", now, subject, contact, body_enc=sealed, **facts))
-        return found
-
-    async def _introduced(
-        self, tx: Tx, claim: Claim, contact: Contact, replies: tuple[Reply, ...]
-    ) -> tuple[Reply, ...]:
-        """The first thing anybody reads says that this is an AI, and whose.
-
-        What a trigger says may never leave; so whoever got it has read it only once they answer.
-        """
-        if contact.introduced_at is not None or not replies:
-            return replies
-        if claim.purpose is None:
-            await contacts.mark(tx, contact.id, introduced_at=self._services.clock.now())
-            if await outbox.has_left(tx, contact.id, "utter_introduce"):
-                return replies
-        if any(reply.basis and reply.basis.ref == "utter_introduce" for reply in replies):
-            return replies
-        return (self._services.published.dialogue.reply("utter_introduce", contact.audience), *replies)
-
-    def _fixed(self, scene: Scene) -> tuple[Reply, ...]:
-        assert scene.reading is not None  # noqa: S101 - for the type checker; turn() asked
-        return (self._services.published.dialogue.reply(scene.reading.fixed, scene.contact.audience),)
-
     async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
             await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
@@ -281,32 +179,9 @@ class TurnWorkers:
             return
         # Somebody erased while the engine thought is found by the next look, which ends the turn.
         counts = error.fault not in (Fault.ENGINE_DOWN, Fault.ERASED)
-        services, now = self._services, self._services.clock.now()
-        async with services.db.begin() as tx:
+        async with self._services.db.begin() as tx:
             if claim.attempts <= LIVES and (not counts or claim.failures + 1 < ATTEMPTS):
                 until = real_now() + ENGINE_RETRY * claim.attempts
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return
-            contact = await contacts.by_id(tx, claim.contact_id)
-            connection = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
-            reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
-            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], connection)
-            failed = about(
-                "turn.failed",
-                now,
-                f"turn:{claim.turn_id}",
-                contact,
-                fault=str(error.fault),
-                detail=error.detail,
-                attempts=claim.attempts,
-            )
-            await note_all(tx, [*queued, failed])
-            await open_task(
-                tx,
-                services.vault,
-                Kind.FAILED_TURN,
-                now=now,
-                contact=contact,
-                key=f"{Kind.FAILED_TURN}:{claim.turn_id}",
-                detail=str(error),
-            )
+        await self._endings.give_up(claim, error)

@@ -63,7 +63,7 @@ async def read_circumstances(
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
     people, contact_ids = {contact.person_id for contact in begun}, {contact.id for contact in begun}
-    stops = await contacting.lock_people(tx, people)
+    stops = await contacting.lock(tx, people)
     spoken = await consent.of_people(tx, people)
     sent: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = {}
     turns: dict[UUID, frozenset[UUID]] = {}

@@ -30,8 +30,8 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=30)
 TOGETHER = 40  # sends of one process at a time; as many become uncertain when it dies
 BEGUN = 32  # of these, what we begin: reminders that hang never take the places of answers
-# Seconds that a busy sender lets places become free, half of them at most: so it claims many rows at once, and
-# claims and prepares some while others are with the platform.
+# Seconds that a busy sender lets places become free, half of them at most: so it claims many rows at once,
+# and claims and prepares some while others are with the platform.
 GATHER = 0.04
 POLL = 0.5
 SOON = timedelta(seconds=1)  # after the database was away: when what was not handed over is tried again

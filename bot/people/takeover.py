@@ -38,7 +38,7 @@ BATCH = 100
 async def current(tx: Tx, contact_ids: Collection[int], now: datetime, limits: Limits) -> dict[int, Takeover]:
     """Of these contacts the takeovers that hold at `now` (business time), by contact."""
     found = await takeovers.open_of(tx, contact_ids)
-    return {key: one for key, one in found.items() if one.last_at > _silence(now, limits)}
+    return {key: one for key, one in found.items() if one.last_at > silence(now, limits)}
 
 
 async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Limits) -> Takeover:
@@ -49,7 +49,7 @@ async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Lim
     starter = await colleague(tx, login, ROLES)
     await contacts.lock(tx, contact.id)  # a turn that is about to open waits, and finds it
     found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
-    if found and found.last_at <= _silence(now, limits):
+    if found and found.last_at <= silence(now, limits):
         await _end(tx, found, now, by="silence")
         found = None
     if found and found.login != login:
@@ -91,11 +91,12 @@ async def say(
     await _allowed(tx, contact, text, now)
     basis = Basis(BasisKind.PERSON, login, str(takeover.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
-    outbox_id, sealed = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
-    subject = f"outbox:{outbox_id}"
-    await note(tx, takeovers.TYPED, now, subject, contact, body_enc=sealed, login=login, takeover=takeover.id)
+    queued = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
+    row = queued.row
+    facts = {"login": login, "takeover": takeover.id}
+    await note(tx, takeovers.TYPED, now, f"outbox:{row.id}", contact, body_enc=row.body_enc, **facts)
     await takeovers.renew(tx, takeover.id, now)
-    return outbox_id
+    return row.id
 
 
 async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
@@ -129,7 +130,7 @@ async def tidy(services: Services) -> None:
     """Takeovers whose colleague has fallen silent end. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
-        for found in await takeovers.silent(tx, _silence(now, services.limits), BATCH):
+        for found in await takeovers.silent(tx, silence(now, services.limits), BATCH):
             await _end(tx, found, now, by="silence")
 
 
@@ -138,5 +139,6 @@ async def _end(tx: Tx, found: Takeover, now: datetime, *, by: str) -> None:
     await note(tx, "takeover.ended", now, f"takeover:{found.id}", found, login=found.login, by=by)
 
 
-def _silence(now: datetime, limits: Limits) -> datetime:
+def silence(now: datetime, limits: Limits) -> datetime:
+    """A takeover in which nothing was written after this is over."""
     return now - timedelta(minutes=limits.takeover_minutes)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, text, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Purpose
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.tables import consent, person
 
 
@@ -71,7 +71,7 @@ class Spoken:
 async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, Spoken]:
     """The last word of each person on each purpose, and of newcomers who turned out to be them."""
     found: dict[UUID, Spoken] = {}
-    for row in await tx.execute(_LATEST, {"people": list(person_ids)}):
+    for row in await hot(tx, _LATEST, {"people": list(person_ids)}):
         spoken = found.setdefault(row.person_id, Spoken({}, row.listed))
         if row.purpose is not None:
             purpose = Purpose(row.purpose)
@@ -81,11 +81,10 @@ async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, Spoken]:
     return found
 
 
-_LATEST = text(
-    """
+_LATEST = """
     SELECT wanted.id AS person_id, doctor.person_id IS NOT NULL AS listed,
            last.purpose, last.given_at, last.withdrawn_at, last.text_version, last.source
-    FROM unnest(CAST(:people AS uuid[])) AS wanted(id)
+    FROM unnest(CAST(%(people)s AS uuid[])) AS wanted(id)
     LEFT JOIN doctor ON doctor.person_id = wanted.id
     LEFT JOIN LATERAL (
         SELECT DISTINCT ON (consent.purpose) consent.*
@@ -95,7 +94,6 @@ _LATEST = text(
         ORDER BY consent.purpose, greatest(consent.given_at, consent.withdrawn_at) DESC, consent.id DESC
     ) AS last ON true
     """
-)
 
 
 def _belongs_to(person_id: UUID) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bot.model import Account, Audience, Channel
 from bot.store.contacts import Contact, SealedAddress
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Recipient:
 
 async def recipients(tx: Tx, contact_ids: Collection[int]) -> dict[int, Recipient]:
     """These contacts. An erasure of any of them waits until this transaction ends, or was before."""
-    rows = await tx.execute(_RECIPIENTS, {"contacts": list(contact_ids)})
+    rows = await hot(tx, _RECIPIENTS, {"contacts": list(contact_ids)})
     return {
         row.id: Recipient(
             Contact(
@@ -43,44 +43,38 @@ async def recipients(tx: Tx, contact_ids: Collection[int]) -> dict[int, Recipien
 
 
 # The lock of a foreign key: an erasure takes FOR UPDATE of the same rows, in the same order, before all else.
-_RECIPIENTS = text(
-    """
+_RECIPIENTS = """
     SELECT contact.id, contact.channel, contact.account, contact.audience, contact.person_id, contact.key_id,
            contact.introduced_at, person.stopped_at, contact.unreachable_at, contact.address_enc
     FROM contact JOIN person ON person.id = contact.person_id
-    WHERE contact.id = ANY(CAST(:contacts AS bigint[])) ORDER BY contact.id FOR KEY SHARE OF contact
+    WHERE contact.id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY contact.id FOR KEY SHARE OF contact
     """
-)
 
 
 async def lock_contacts(tx: Tx, contact_ids: Collection[int]) -> None:
     """Wait for messages of these contacts that are being stored; none is, until this transaction ends."""
-    await tx.execute(_LOCK_CONTACTS, {"contacts": list(contact_ids)})
+    await hot(tx, _LOCK_CONTACTS, {"contacts": list(contact_ids)})
 
 
-_LOCK_CONTACTS = text(
+_LOCK_CONTACTS = """
+    SELECT id FROM contact WHERE id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY id FOR NO KEY UPDATE
     """
-    SELECT id FROM contact WHERE id = ANY(CAST(:contacts AS bigint[])) ORDER BY id FOR NO KEY UPDATE
-    """
-)
 
 
-async def lock_people(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
+async def lock(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
     """Lock the rows of these people until this transaction ends, and tell when each said stop.
 
     A stop, a resume and every consent change or lock the row of `person`, and so does each batch that sends
     them something we begin: what is read after this call holds until the end of the transaction.
     """
-    rows = await tx.execute(_LOCK_PEOPLE, {"people": list(person_ids)})
+    rows = await hot(tx, _LOCK, {"people": list(person_ids)})
     return {row.id: row.stopped_at for row in rows}
 
 
-_LOCK_PEOPLE = text(
-    """
+_LOCK = """
     SELECT id, stopped_at FROM person
-    WHERE id = ANY(CAST(:people AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY(CAST(%(people)s AS uuid[])) ORDER BY id FOR NO KEY UPDATE
     """
-)
 
 
 async def sent(
@@ -90,38 +84,34 @@ async def sent(
     in which turn, if in any; what is with the platform at this moment counts as `now`."""
     values = {"people": list(person_ids), "purposes": list(purposes), "since": since, "now": now}
     moments: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = defaultdict(tuple)
-    for row in await tx.execute(_SENT, values):
+    for row in await hot(tx, _SENT, values):
         moments[row.person_id] += ((row.turn_id, row.moment),)
     return moments
 
 
-_SENT = text(
-    """
-    SELECT contact.person_id, outbox.turn_id, coalesce(outbox.sent_at, :now) AS moment
+_SENT = """
+    SELECT contact.person_id, outbox.turn_id, coalesce(outbox.sent_at, %(now)s) AS moment
     FROM contact JOIN outbox ON outbox.contact_id = contact.id
-    WHERE contact.person_id = ANY(CAST(:people AS uuid[]))
-      AND outbox.purpose = ANY(CAST(:purposes AS text[]))
-      AND (outbox.sent_at > :since OR outbox.state = 'sending' AND outbox.written_at IS NOT NULL)
+    WHERE contact.person_id = ANY(CAST(%(people)s AS uuid[]))
+      AND outbox.purpose = ANY(CAST(%(purposes)s AS text[]))
+      AND (outbox.sent_at > %(since)s OR outbox.state = 'sending' AND outbox.written_at IS NOT NULL)
     """
-)
 
 
 async def conversations(tx: Tx, person_ids: Collection[UUID], since: datetime) -> dict[UUID, frozenset[UUID]]:
     """The turns of each person that they began since then (real time) by writing."""
     found: dict[UUID, frozenset[UUID]] = defaultdict(frozenset)
-    for row in await tx.execute(_CONVERSATIONS, {"people": list(person_ids), "since": since}):
+    for row in await hot(tx, _CONVERSATIONS, {"people": list(person_ids), "since": since}):
         found[row.person_id] |= {row.turn_id}
     return found
 
 
-_CONVERSATIONS = text(
-    """
+_CONVERSATIONS = """
     SELECT contact.person_id, turn.id AS turn_id
     FROM contact JOIN turn ON turn.contact_id = contact.id
-    WHERE contact.person_id = ANY(CAST(:people AS uuid[])) AND turn.started_at > :since
+    WHERE contact.person_id = ANY(CAST(%(people)s AS uuid[])) AND turn.started_at > %(since)s
       AND turn.purpose IS NULL
     """
-)
 
 
 async def wrote_since(tx: Tx, contact_id: int, moment: datetime) -> bool:

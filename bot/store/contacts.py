@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel
 from bot.store.database import Tx
-from bot.store.tables import contact, person, turn
+from bot.store.tables import contact, person
 from bot.store.vault import Vault
 
 
@@ -47,7 +47,8 @@ _COLUMNS = (
 )
 
 
-def _contact(row: Any) -> Contact:
+def contact_of(row: Any) -> Contact:
+    """From a row with the columns above."""
     return Contact(
         id=row.id,
         account=Account(Channel(row.channel), row.account),
@@ -85,35 +86,16 @@ async def by_address(
             .with_for_update(key_share=not erasing, of=contact)
         )
     ).first()
-    return _contact(row) if row else None
+    return contact_of(row) if row else None
 
 
 async def by_id(tx: Tx, contact_id: int) -> Contact:
-    return _contact((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
+    return contact_of((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
 
 
 async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
     rows = await tx.execute(select(*_COLUMNS).where(contact.c.id.in_(contact_ids)))
-    return {row.id: _contact(row) for row in rows}
-
-
-# Built once: it stands in the way of every action's answer. The contact is locked first, as an erasure does,
-# which closes the turn: rows that point to the contact are added later in the same transaction.
-_RUNNING = (
-    select(*_COLUMNS, func.set_config("synchronous_commit", "off", True))
-    .join(turn, turn.c.contact_id == contact.c.id)
-    .where(turn.c.id == bindparam("turn"), turn.c.state == "running")
-    .suffix_with(text("FOR KEY SHARE OF contact FOR NO KEY UPDATE OF turn"))
-)
-
-
-async def of_running(tx: Tx, turn_id: UUID) -> Contact | None:
-    """Whose turn this is, if it is under way; nobody else acts in it or ends it before this transaction ends.
-
-    What the transaction writes becomes durable with the next commit of any other.
-    """
-    row = (await tx.execute(_RUNNING, {"turn": turn_id})).first()
-    return _contact(row) if row else None
+    return {row.id: contact_of(row) for row in rows}
 
 
 async def lock(tx: Tx, contact_id: int) -> None:
@@ -127,7 +109,7 @@ async def lock(tx: Tx, contact_id: int) -> None:
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
     rows = await tx.execute(select(*_COLUMNS).where(contact.c.person_id == person_id).order_by(contact.c.id))
-    return tuple(_contact(row) for row in rows)
+    return tuple(contact_of(row) for row in rows)
 
 
 async def add(

@@ -9,64 +9,34 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, text
-from sqlalchemy.dialects.postgresql import insert
-
 from bot.model import Choice
 from bot.store.contact_keys import key_of
 from bot.store.contacts import Contact
-from bot.store.database import Tx
-from bot.store.tables import conversation, effect, offer
+from bot.store.database import Tx, hot
 from bot.store.vault import Vault
 
 
-async def read_conversation(tx: Tx, vault: Vault, contact: Contact, since: datetime) -> bytes | None:
-    """The stored conversation if it went on after `since`.
+async def write_conversation(
+    tx: Tx, vault: Vault, contact: Contact, body: bytes, choices: tuple[Choice, ...], now: datetime
+) -> None:
+    """Keep how the conversation stands, and what was offered last."""
+    packed = zlib.compress(body, 1)
+    sealed = await vault.seal(tx, await key_of(tx, vault, contact), packed, "conversation.body")
+    values = {"contact": contact.id, "person": contact.person_id, "body": sealed, "now": now}
+    await hot(tx, _CONVERSATION if choices else _CONVERSATION_AND_NO_OFFER, values)
+    if choices:
+        await write_offer(tx, vault, contact, choices, now)
 
-    None, too, after the contact turned out to be somebody (a colleague confirmed it): what was begun with a
-    stranger does not go on with a doctor.
+
+_CONVERSATION = """
+    INSERT INTO conversation (contact_id, person_id, body_enc, updated_at)
+    VALUES (%(contact)s, %(person)s, %(body)s, %(now)s)
+    ON CONFLICT (contact_id) DO UPDATE
+    SET person_id = excluded.person_id, body_enc = excluded.body_enc, updated_at = excluded.updated_at
+    RETURNING contact_id
     """
-    row = (
-        await tx.execute(
-            select(conversation.c.person_id, conversation.c.body_enc).where(
-                conversation.c.contact_id == contact.id,
-                conversation.c.person_id == contact.person_id,
-                conversation.c.updated_at > since,
-            )
-        )
-    ).first()
-    if row is None:
-        return None
-    return zlib.decompress(await vault.open(tx, row.person_id, row.body_enc, "conversation.body"))
-
-
-async def write_conversation(tx: Tx, vault: Vault, contact: Contact, body: bytes, now: datetime) -> None:
-    sealed = await vault.seal(
-        tx, await key_of(tx, vault, contact), zlib.compress(body, 1), "conversation.body"
-    )
-    statement = insert(conversation).values(
-        contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, updated_at=now
-    )
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["contact_id"],
-            set_={
-                "person_id": contact.person_id,
-                "body_enc": statement.excluded.body_enc,
-                "updated_at": now,
-            },
-        )
-    )
-
-
-async def read_offer(tx: Tx, vault: Vault, contact_id: int, since: datetime) -> tuple[Choice, ...]:
-    """The choices last shown to this contact, in order, if that was after `since`."""
-    query = select(offer).where(offer.c.contact_id == contact_id, offer.c.offered_at > since)
-    row = (await tx.execute(query)).first()
-    if row is None:
-        return ()
-    body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "offer.body"))
-    return tuple(Choice(*pair) for pair in body)
+_FORGOTTEN = "DELETE FROM offer WHERE contact_id = %(contact)s RETURNING contact_id"
+_CONVERSATION_AND_NO_OFFER = f"WITH forgotten AS ({_FORGOTTEN}) {_CONVERSATION}"
 
 
 async def write_offer(
@@ -74,18 +44,10 @@ async def write_offer(
 ) -> None:
     """Remember what was offered; nothing offered means that a later "2" is only a number."""
     if not choices:
-        await tx.execute(delete(offer).where(offer.c.contact_id == contact.id))
+        await hot(tx, _FORGOTTEN, {"contact": contact.id})
         return
     sealed = await sealed_offer(tx, vault, await key_of(tx, vault, contact), choices)
-    statement = insert(offer).values(
-        contact_id=contact.id, person_id=contact.person_id, body_enc=sealed, offered_at=now
-    )
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["contact_id"],
-            set_={"person_id": contact.person_id, "body_enc": statement.excluded.body_enc, "offered_at": now},
-        )
-    )
+    await write_offers(tx, [(contact, sealed)], now)
 
 
 async def sealed_offer(tx: Tx, vault: Vault, key_id: UUID, choices: tuple[Choice, ...]) -> bytes:
@@ -95,47 +57,45 @@ async def sealed_offer(tx: Tx, vault: Vault, key_id: UUID, choices: tuple[Choice
 
 
 async def write_offers(tx: Tx, offers: Sequence[tuple[Contact, bytes]], now: datetime) -> None:
-    """Remember what `sealed_offer` made; the last for a contact counts."""
-    last = {contact.id: (contact, sealed) for contact, sealed in offers}
+    """Remember what `sealed_offer` made; of several for one contact the last counts."""
+    last = {contact.id: (contact.person_id, sealed) for contact, sealed in offers}
+    contact_ids = sorted(last)
     values = {
-        "contacts": sorted(last),
-        "people": [last[contact_id][0].person_id for contact_id in sorted(last)],
-        "bodies": [last[contact_id][1] for contact_id in sorted(last)],
+        "contacts": contact_ids,
+        "people": [last[contact_id][0] for contact_id in contact_ids],
+        "bodies": [last[contact_id][1] for contact_id in contact_ids],
         "now": now,
     }
-    await tx.execute(_OFFERS, values)
+    await hot(tx, _OFFERS, values)
 
 
-_OFFERS = text(
-    """
+_OFFERS = """
     INSERT INTO offer (contact_id, person_id, body_enc, offered_at)
-    SELECT contact_id, person_id, body_enc, :now
-    FROM unnest(CAST(:contacts AS bigint[]), CAST(:people AS uuid[]), CAST(:bodies AS bytea[]))
+    SELECT contact_id, person_id, body_enc, %(now)s
+    FROM unnest(%(contacts)s::bigint[], %(people)s::uuid[], %(bodies)s::bytea[])
          AS made(contact_id, person_id, body_enc)
     ORDER BY contact_id
     ON CONFLICT (contact_id) DO UPDATE
     SET person_id = excluded.person_id, body_enc = excluded.body_enc, offered_at = excluded.offered_at
+    RETURNING contact_id
     """
-)
 
 
-_EFFECT = select(effect.c.person_id, effect.c.result_enc).where(
-    effect.c.turn_id == bindparam("turn"),
-    effect.c.action == bindparam("action"),
-    effect.c.ordinal == bindparam("ordinal"),
-)
+_EFFECT = """
+    SELECT person_id, result_enc FROM effect
+    WHERE turn_id = %(turn)s AND action = %(action)s AND ordinal = %(ordinal)s
+    """
 
 
 async def read_effect(
     tx: Tx, vault: Vault, turn_id: UUID, action: str, ordinal: int
 ) -> dict[str, Any] | None:
     """What this action call returned before; None: it has not run."""
-    row = (await tx.execute(_EFFECT, {"turn": turn_id, "action": action, "ordinal": ordinal})).first()
-    if row is None:
+    rows = await hot(tx, _EFFECT, {"turn": turn_id, "action": action, "ordinal": ordinal})
+    if not rows:
         return None
-    found: dict[str, Any] = json.loads(
-        await vault.open_text(tx, row.person_id, row.result_enc, "effect.result")
-    )
+    person_id, sealed = rows[0]
+    found: dict[str, Any] = json.loads(await vault.open_text(tx, person_id, sealed, "effect.result"))
     return found
 
 
@@ -152,5 +112,12 @@ async def write_effect(
 ) -> None:
     """Keep the result, and where the action went with the question, in the transaction of what it did."""
     sealed = await vault.seal(tx, await key_of(tx, vault, contact), json.dumps(result), "effect.result")
-    row = {"turn_id": turn_id, "action": action, "ordinal": ordinal, "route": route, "contact_id": contact.id}
-    await tx.execute(insert(effect), {**row, "person_id": contact.person_id, "result_enc": sealed, "at": now})
+    values = {"turn": turn_id, "action": action, "ordinal": ordinal, "route": route, "contact": contact.id}
+    await hot(tx, _KEEP_EFFECT, {**values, "person": contact.person_id, "result": sealed, "now": now})
+
+
+_KEEP_EFFECT = """
+    INSERT INTO effect (turn_id, action, ordinal, contact_id, person_id, result_enc, route, at)
+    VALUES (%(turn)s, %(action)s, %(ordinal)s, %(contact)s, %(person)s, %(result)s, %(route)s, %(now)s)
+    RETURNING turn_id
+    """

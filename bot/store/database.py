@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.rows import namedtuple_row
 from pydantic import SecretBytes
 from sqlalchemy import BigInteger, LargeBinary, Table, Text, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
@@ -111,11 +112,13 @@ class Database:
 
 
 async def hot(tx: Tx, statement: str, values: Mapping[str, Any]) -> list[Any]:
-    """The rows of a statement in psycopg's own words, for the two that every message waits for: SQLAlchemy
-    around them costs more CPU than they do. Errors are SQLAlchemy's."""
+    """The rows (named tuples) of a statement in psycopg's own words, for those that every message waits for:
+    SQLAlchemy around them costs more CPU than they do. Errors are SQLAlchemy's."""
     raw: Any = (await tx.get_raw_connection()).driver_connection
     try:
-        return list(await (await raw.execute(statement, values)).fetchall())
+        async with raw.cursor(row_factory=namedtuple_row) as cursor:
+            await cursor.execute(statement, values)
+            return list(await cursor.fetchall())
     except psycopg.Error as error:
         if raw.closed:
             await tx.execute(text("SELECT 1"))  # fails, and SQLAlchemy learns that its connections are gone

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +16,7 @@ from sqlalchemy import Select, Text, cast, delete, exists, func, insert, literal
 
 from bot.model import Fault, MedrepError
 from bot.store.advisory import Lock, taken, wait_for
-from bot.store.database import EVIDENCE_KEY, Tx, copy_in
+from bot.store.database import EVIDENCE_KEY, Tx, copy_in, hot
 from bot.store.tables import checkpoint, evidence, head, seal
 
 # A row whose transaction is still open has a lower id than rows already sealed, so a look back is needed;
@@ -81,9 +83,32 @@ def key_of(tx: Tx) -> bytes:
 
 async def add(tx: Tx, rows: Sequence[EvidenceRow]) -> None:
     """Append rows."""
-    await tx.execute(
-        insert(evidence), [{name: getattr(row, name) for name in EvidenceRow.__slots__} for row in rows]
-    )
+    await hot(tx, _ADD, {"rows": _ENCODE([_values(row) for row in rows])})
+
+
+def _values(row: EvidenceRow) -> dict[str, Any]:
+    return {
+        "at": row.at.isoformat(),
+        "kind": row.kind,
+        "person": row.person_id and row.person_id.hex,
+        "contact": row.contact_id,
+        "subject": row.subject,
+        "facts": row.facts,
+        "body": None if row.body_enc is None else b64encode(row.body_enc).decode(),
+        "digest": b64encode(row.digest).decode(),
+    }
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+# One JSON parameter for any number of rows: it is one prepared statement.
+_ADD = """
+    INSERT INTO evidence (at, kind, person_id, contact_id, subject, facts, body_enc, digest)
+    SELECT at, kind, person, contact, subject, facts, decode(body, 'base64'), decode(digest, 'base64')
+    FROM json_to_recordset(%(rows)s::json) AS row (
+        at timestamptz, kind text, person uuid, contact bigint, subject text, facts jsonb, body text,
+        digest text)
+    RETURNING id
+    """
 
 
 # ---------------------------------------------------------------- sealing

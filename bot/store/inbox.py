@@ -93,8 +93,9 @@ _STORE = f"""
     )
     SELECT id, contact,
            -- Each call wakes one idle worker, and PostgreSQL makes one of equal calls in a transaction.
-           CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', mod(id, {CALLS})::text) END,
-           CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END
+           CASE WHEN state = 'waiting' THEN pg_notify('{channels.INBOX}', mod(id, {CALLS})::text) END
+               AS called,
+           CASE WHEN EXISTS (SELECT 1 FROM released) THEN pg_notify('{channels.OUTBOX}', '') END AS woken
     FROM fresh
     """  # noqa: S608 - the names and the number are constants of ours
 

@@ -10,13 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
-from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
 from bot.store.contact_keys import key_of
 from bot.store.contacts import Contact
-from bot.store.database import Tx, notify
+from bot.store.database import Tx, hot
 from bot.store.occurrences import Origin
 from bot.store.tables import outbox
 from bot.store.vault import Vault
@@ -74,6 +73,7 @@ class Outgoing:
     turn_id: UUID | None
     purpose: Purpose
     priority: int
+    state: OutboxState
     body_enc: bytes | None
     occurrence_id: int | None
     basis: str | None
@@ -97,6 +97,7 @@ class Outgoing:
             turn_id=row.turn_id,
             purpose=Purpose(row.purpose),
             priority=row.priority,
+            state=OutboxState(row.state),
             body_enc=None if row.body_enc is None else bytes(row.body_enc),
             occurrence_id=row.occurrence_id,
             basis=row.basis,
@@ -135,6 +136,14 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message as it was queued. `passive`: a connection may carry it."""
+
+    row: Outgoing
+    passive: bool
+
+
 async def add(
     tx: Tx,
     vault: Vault,
@@ -145,41 +154,68 @@ async def add(
     retry_at: datetime,
     turn_id: UUID | None = None,
     passive: tuple[int, datetime] | None = None,
+    written_until: datetime | None = None,
     expires_at: datetime | None = None,
     subject: str | None = None,
-) -> tuple[int, bytes]:
-    """Queue a message; its id and ciphertext.
+) -> Queued:
+    """Queue a message.
 
-    `passive`: the message whose connection may carry it; whoever ends that message's turn wakes it.
+    `passive`: the message whose connection may carry it, unless an earlier answer is still on its way, which
+    nothing may overtake; whoever ends that message's turn wakes the connection. With `written_until` (real
+    time) it is taken for that connection at once, and uncertain if nothing is settled until then.
     `subject`: the row that it is about, where we began it.
     """
     body = await sealed(tx, vault, await key_of(tx, vault, contact), draft)
-    outbox_id: int = (
-        await tx.execute(
-            insert(outbox)
-            .values(
-                contact_id=contact.id,
-                person_id=contact.person_id,
-                account=str(contact.account),
-                turn_id=turn_id,
-                body_enc=body,
-                basis=draft.basis,
-                purpose=draft.purpose.value,
-                subject=subject,
-                state=OutboxState.WAITING.value,
-                unordered=draft.unordered,
-                passive_inbox_id=passive[0] if passive else None,
-                passive_until=passive[1] if passive else None,
-                created_at=now,
-                expires_at=expires_at,
-                retry_at=retry_at,
-            )
-            .returning(outbox.c.id)
-        )
-    ).scalar_one()
-    if passive is None:  # else the sender need not look before the connection has had its chance
-        await notify(tx, channels.OUTBOX)
-    return outbox_id, body
+    inbox_id, until = passive or (None, None)
+    values = {
+        "contact": contact.id,
+        "person": contact.person_id,
+        "account": str(contact.account),
+        "turn": turn_id,
+        "body": body,
+        "basis": draft.basis,
+        "purpose": draft.purpose.value,
+        "subject": subject,
+        "unordered": draft.unordered,
+        "inbox": inbox_id,
+        "until": until,
+        "written_until": written_until,
+        "now": now,
+        "expires_at": expires_at,
+        "retry_at": retry_at,
+    }
+    (row,) = await hot(tx, _ADD, values)
+    return Queued(Outgoing.of(row), row.passive_inbox_id is not None)
+
+
+# As `in_line` and `answers` say it; a row that is taken at once is as `outbox_claims.take` leaves it. The
+# sender is woken unless a connection has its chance first.
+_ADD = f"""
+    WITH carried AS (
+        SELECT %(inbox)s::bigint AS inbox_id, %(until)s::timestamptz AS until
+        WHERE %(unordered)s OR NOT EXISTS (
+            SELECT FROM outbox
+            WHERE contact_id = %(contact)s AND lane = 'reply' AND state IN ('waiting', 'sending')
+              AND NOT unordered AND NOT (parked AND not_before IS NOT NULL))
+    ), way AS (
+        SELECT inbox_id, until,
+               inbox_id IS NOT NULL AND %(written_until)s::timestamptz IS NOT NULL AS taken
+        FROM (SELECT) AS always LEFT JOIN carried ON true
+    ), added AS (
+        INSERT INTO outbox (contact_id, person_id, account, turn_id, body_enc, basis, purpose, subject,
+                            unordered, passive_inbox_id, passive_until, created_at, expires_at, retry_at,
+                            state, via, written_at, lease_until, fence)
+        SELECT %(contact)s, %(person)s, %(account)s, %(turn)s, %(body)s, %(basis)s, %(purpose)s, %(subject)s,
+               %(unordered)s, inbox_id, until, %(now)s, %(expires_at)s, %(retry_at)s,
+               CASE WHEN taken THEN 'sending' ELSE 'waiting' END, CASE WHEN taken THEN 'passive' END,
+               CASE WHEN taken THEN %(retry_at)s::timestamptz END,
+               CASE WHEN taken THEN %(written_until)s::timestamptz END, CASE WHEN taken THEN 1 ELSE 0 END
+        FROM way
+        RETURNING *
+    )
+    SELECT *, CASE WHEN passive_inbox_id IS NULL THEN pg_notify('{channels.OUTBOX}', '') END AS woken
+    FROM added
+    """  # noqa: S608 - the name is a constant of ours
 
 
 async def read(tx: Tx, outbox_id: int) -> Outgoing:

@@ -11,49 +11,47 @@ from sqlalchemy import not_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError, OutboxState
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.occurrences import Origin
 from bot.store.outbox import Outgoing
 from bot.store.tables import outbox, served
 
 # Of each account the most urgent rows, the oldest of each contact's lane. Answers and what we begin have
 # places of their own, so that neither waits for sends of the other that hang.
-_CLAIM = text(
+_CLAIM = """
+WITH ours AS (
+    SELECT name FROM unnest(CAST(%(accounts)s AS text[])) AS name
+    WHERE NOT EXISTS (SELECT FROM circuit WHERE account = name AND open_until > %(now)s)
+), answers AS (
+    SELECT picked.id FROM ours CROSS JOIN LATERAL (
+        {ready} AND priority <= 1 ORDER BY priority, id LIMIT %(free)s FOR UPDATE SKIP LOCKED
+    ) AS picked ORDER BY picked.priority, picked.id LIMIT %(free)s
+), begun AS (
+    SELECT picked.id FROM ours CROSS JOIN LATERAL (
+        {ready} AND priority > 1 ORDER BY priority, id LIMIT %(begun)s FOR UPDATE SKIP LOCKED
+    ) AS picked ORDER BY picked.priority, picked.id
+    LIMIT least(%(begun)s, %(free)s - (SELECT count(*) FROM answers))
+)
+UPDATE outbox
+SET state = 'sending', via = 'active', lease_until = %(lease_until)s, written_at = NULL,
+    fence = fence + 1, attempts = attempts + 1
+WHERE id IN (SELECT id FROM answers UNION ALL SELECT id FROM begun)
+RETURNING *
+""".replace(
+    "{ready}",
     """
-    WITH ours AS (
-        SELECT name FROM unnest(CAST(:accounts AS text[])) AS name
-        WHERE NOT EXISTS (SELECT FROM circuit WHERE account = name AND open_until > :now)
-    ), answers AS (
-        SELECT picked.id FROM ours CROSS JOIN LATERAL (
-            {ready} AND priority <= 1 ORDER BY priority, id LIMIT :free FOR UPDATE SKIP LOCKED
-        ) AS picked ORDER BY picked.priority, picked.id LIMIT :free
-    ), begun AS (
-        SELECT picked.id FROM ours CROSS JOIN LATERAL (
-            {ready} AND priority > 1 ORDER BY priority, id LIMIT :begun FOR UPDATE SKIP LOCKED
-        ) AS picked ORDER BY picked.priority, picked.id
-        LIMIT least(:begun, :free - (SELECT count(*) FROM answers))
-    )
-    UPDATE outbox
-    SET state = 'sending', via = 'active', lease_until = :lease_until, written_at = NULL,
-        fence = fence + 1, attempts = attempts + 1
-    WHERE id IN (SELECT id FROM answers UNION ALL SELECT id FROM begun)
-    RETURNING *
-    """.replace(
-        "{ready}",
-        """
-            SELECT id, priority FROM outbox AS candidate
-            WHERE account = ours.name AND state = 'waiting' AND NOT parked
-              AND retry_at <= :now
-              AND (passive_until IS NULL OR passive_until < :now)
-              AND (not_before IS NULL OR not_before <= :business)
-              AND (expires_at IS NULL OR expires_at >= :business)
-              AND (unordered OR NOT EXISTS (
-                  SELECT FROM outbox AS earlier
-                  WHERE earlier.contact_id = candidate.contact_id AND earlier.lane = candidate.lane
-                    AND earlier.id < candidate.id AND earlier.state IN ('waiting', 'sending')
-                    AND NOT earlier.unordered AND NOT (earlier.parked AND earlier.not_before IS NOT NULL)))
-        """,
-    )
+        SELECT id, priority FROM outbox AS candidate
+        WHERE account = ours.name AND state = 'waiting' AND NOT parked
+          AND retry_at <= %(now)s
+          AND (passive_until IS NULL OR passive_until < %(now)s)
+          AND (not_before IS NULL OR not_before <= %(business)s)
+          AND (expires_at IS NULL OR expires_at >= %(business)s)
+          AND (unordered OR NOT EXISTS (
+              SELECT FROM outbox AS earlier
+              WHERE earlier.contact_id = candidate.contact_id AND earlier.lane = candidate.lane
+                AND earlier.id < candidate.id AND earlier.state IN ('waiting', 'sending')
+                AND NOT earlier.unordered AND NOT (earlier.parked AND earlier.not_before IS NOT NULL)))
+    """,
 )
 
 
@@ -73,7 +71,8 @@ async def claim(
     `written_at` stays empty until the row is handed to the platform: whose sender dies before that has
     certainly not left.
     """
-    rows = await tx.execute(
+    rows = await hot(
+        tx,
         _CLAIM,
         {
             "now": now,
@@ -138,7 +137,7 @@ class HandOver:
 async def lock(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
     """Those of these claimed rows that are still ours, locked until this transaction ends; with their origin,
     where they are of a timer."""
-    locked = {(row.id, row.fence): row for row in await tx.execute(_LOCK, {"ids": [row.id for row in rows]})}
+    locked = {(row.id, row.fence): row for row in await hot(tx, _LOCK, {"ids": [row.id for row in rows]})}
     return [
         row if (found := locked[row.id, row.fence]).name is None else replace(row, origin=_origin(found))
         for row in rows
@@ -150,16 +149,14 @@ def _origin(row: Any) -> Origin:
     return Origin(row.name, row.refs, row.subject, row.due_at)
 
 
-_LOCK = text(
-    """
+_LOCK = """
     SELECT outbox.id, outbox.fence, timer.name, timer.refs, timer.subject, occurrence.due_at
     FROM outbox
     LEFT JOIN occurrence ON occurrence.id = outbox.occurrence_id
     LEFT JOIN timer ON timer.id = occurrence.timer_id
-    WHERE outbox.id = ANY(CAST(:ids AS bigint[])) AND outbox.state = 'sending'
+    WHERE outbox.id = ANY(CAST(%(ids)s AS bigint[])) AND outbox.state = 'sending'
     ORDER BY outbox.id FOR NO KEY UPDATE OF outbox
     """
-)
 
 
 async def give_back(tx: Tx, rows: Sequence[Outgoing], retry_at: datetime) -> None:
@@ -184,22 +181,22 @@ _GIVE_BACK = text(
 )
 
 
-_HAND_OVER = text(
-    """
+_HAND_OVER = """
     UPDATE outbox
-    SET written_at = :now, lease_until = :lease_until, via = handed.via,
+    SET written_at = %(now)s, lease_until = %(lease_until)s, via = handed.via,
         body_enc = coalesce(handed.body_enc, outbox.body_enc), basis = coalesce(handed.basis, outbox.basis)
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:vias AS text[]), CAST(:bodies AS bytea[]),
-                CAST(:bases AS text[])) AS handed(id, via, body_enc, basis)
+    FROM unnest(CAST(%(ids)s AS bigint[]), CAST(%(vias)s AS text[]), CAST(%(bodies)s AS bytea[]),
+                CAST(%(bases)s AS text[])) AS handed(id, via, body_enc, basis)
     WHERE outbox.id = handed.id
+    RETURNING outbox.id
     """
-)
 
 
 async def hand_over(tx: Tx, handed: Sequence[HandOver], now: datetime, lease: timedelta) -> None:
     """From the commit on these locked rows may be with the platform; the text of an occurrence is kept."""
     made = [one.row if one.row.occurrence_id is not None else None for one in handed]
-    await tx.execute(
+    await hot(
+        tx,
         _HAND_OVER,
         {
             "now": now,

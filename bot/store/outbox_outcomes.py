@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, and_, func, literal_column, select, update
 
 from bot.model import PROACTIVE, Fault, OutboxState
 from bot.store import channels, occurrences
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.outbox import Outgoing
 from bot.store.receipts import Report
 from bot.store.tables import inbox, outbox
@@ -62,7 +62,7 @@ async def settle_all(tx: Tx, settled: Sequence[tuple[Outgoing, Outcome]]) -> fro
         "claims": [0 if outcome.counts else 1 for outcome in outcomes],
         "halvings": [int(outcome.halve) for outcome in outcomes],
     }
-    return frozenset((await tx.execute(_SETTLE, values)).scalars())
+    return frozenset(row.id for row in await hot(tx, _SETTLE, values))
 
 
 def _sql(element: ColumnElement[Any]) -> str:
@@ -73,8 +73,7 @@ _STATE: ColumnElement[str] = literal_column("settled.state")
 _FAULT: ColumnElement[str] = literal_column("settled.fault")
 _OPEN = "('waiting', 'sending', 'held')"
 # `unknown` is no end: whose sender came too late for its lease may still learn that it was sent.
-_SETTLE = text(
-    f"""
+_SETTLE = f"""
     WITH settled AS (
         UPDATE outbox
         SET state = outcome.state, fault = outcome.fault, passive_until = outcome.passive_until,
@@ -88,11 +87,11 @@ _SETTLE = text(
             pieces_sent = coalesce(outcome.pieces, outbox.pieces_sent),
             attempts = outbox.attempts - outcome.claims, halved = outbox.halved + outcome.halvings
         FROM unnest(
-            CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:states AS text[]),
-            CAST(:faults AS text[]), CAST(:sent_ats AS timestamptz[]), CAST(:platform_ids AS text[]),
-            CAST(:retry_ats AS timestamptz[]), CAST(:not_befores AS timestamptz[]),
-            CAST(:passive_untils AS timestamptz[]), CAST(:expires_ats AS timestamptz[]),
-            CAST(:pieces AS int[]), CAST(:claims AS int[]), CAST(:halvings AS int[])
+            CAST(%(ids)s AS bigint[]), CAST(%(fences)s AS bigint[]), CAST(%(states)s AS text[]),
+            CAST(%(faults)s AS text[]), CAST(%(sent_ats)s AS timestamptz[]), CAST(%(platform_ids)s AS text[]),
+            CAST(%(retry_ats)s AS timestamptz[]), CAST(%(not_befores)s AS timestamptz[]),
+            CAST(%(passive_untils)s AS timestamptz[]), CAST(%(expires_ats)s AS timestamptz[]),
+            CAST(%(pieces)s AS int[]), CAST(%(claims)s AS int[]), CAST(%(halvings)s AS int[])
         ) AS outcome(id, fence, state, fault, sent_at, platform_id, retry_at, not_before, passive_until,
                      expires_at, pieces, claims, halvings)
         WHERE outbox.id = outcome.id AND outbox.fence = outcome.fence
@@ -118,7 +117,6 @@ _SETTLE = text(
     ) AS woken
     FROM settled
     """  # noqa: S608 - the names and the cases are constants of ours
-)
 
 
 async def abandoned(tx: Tx, now: datetime, limit: int) -> list[Outgoing]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import select, update
 
 from bot.model import OutboxState
 from bot.store import channels
-from bot.store.database import Tx, notify
-from bot.store.outbox import answers, in_line
-from bot.store.tables import inbox, outbox
-
-
-async def waits_before(tx: Tx, contact_id: int) -> bool:
-    """Whether an ordered message of this contact is still on its way: nothing may overtake it."""
-    ahead = exists().where(outbox.c.contact_id == contact_id, answers(outbox), in_line(outbox))
-    return bool((await tx.execute(select(ahead))).scalar())
+from bot.store.database import Tx, hot, notify
+from bot.store.outbox import Outgoing, answers, in_line
+from bot.store.tables import outbox
 
 
 async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: datetime) -> None:
@@ -47,48 +41,39 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
 
 async def find(
     tx: Tx, inbox_id: int, until: datetime, retry_arrived: datetime | None, lease: timedelta
-) -> tuple[int, bool] | None:
-    """The row offered to this message's connection, locked: its id, and whether it is still waiting.
+) -> Outgoing | None:
+    """The row offered to this message's connection, locked.
 
     `until` is what this connection gave as its own end: only the newest connection of a message gets its
     reply, for a platform that tries again has hung up on the others. `retry_arrived`: this connection is
     such a try and came then. What was written to an earlier one before that is offered once more: the
     platform shows it once.
     """
-    newest = (
-        # Locked: a retry that comes just now waits, and is then offered what we write.
-        await tx.execute(
-            select(inbox.c.passive_until).where(inbox.c.id == inbox_id).with_for_update(read=True)
-        )
-    ).scalar_one()
-    if newest is not None and newest > until:
-        return None
-    offered = outbox.c.state == OutboxState.WAITING.value
-    if retry_arrived is not None:
-        written_before = and_(
-            outbox.c.state.in_([OutboxState.SENT.value, OutboxState.SENDING.value]),
-            outbox.c.via == "passive",
-            outbox.c.written_at < retry_arrived,
-            outbox.c.written_at > retry_arrived - lease,
-        )
-        offered = or_(offered, written_before)
-    row = (
-        await tx.execute(
-            select(outbox.c.id, outbox.c.state)
-            .where(outbox.c.passive_inbox_id == inbox_id, offered)
-            .order_by(outbox.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-    ).first()
-    return None if row is None else (row.id, row.state == OutboxState.WAITING.value)
+    after = retry_arrived - lease if retry_arrived else None
+    values = {"inbox": inbox_id, "until": until, "before": retry_arrived, "after": after}
+    rows = await hot(tx, _OFFERED, values)
+    return Outgoing.of(rows[0]) if rows else None
 
 
-async def push_instead(tx: Tx, outbox_id: int) -> None:
-    """No connection can carry it: the loop pushes it."""
+# The message is locked, too: a retry that comes just now waits, and is then offered what we write.
+_OFFERED = """
+    SELECT outbox.*
+    FROM inbox JOIN outbox ON outbox.passive_inbox_id = inbox.id
+    WHERE inbox.id = %(inbox)s AND (inbox.passive_until IS NULL OR inbox.passive_until <= %(until)s)
+      AND (outbox.state = 'waiting'
+           OR (outbox.state IN ('sent', 'sending') AND outbox.via = 'passive'
+               AND outbox.written_at < %(before)s::timestamptz
+               AND outbox.written_at > %(after)s::timestamptz))
+    ORDER BY outbox.id LIMIT 1
+    FOR SHARE OF inbox FOR UPDATE OF outbox SKIP LOCKED
+    """
+
+
+async def push_instead(tx: Tx, row: Outgoing) -> None:
+    """No connection can carry it: the loop pushes it, unless a further connection has taken it meanwhile."""
     await tx.execute(
         update(outbox)
-        .where(outbox.c.id == outbox_id)
+        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
         .values(
             state=OutboxState.WAITING.value,
             passive_inbox_id=None,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError
 from bot.store.advisory import wait_for_names
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.keyring import Keyring
 from bot.store.tables import circuit, platform_token
 
@@ -79,7 +79,7 @@ class Ledger:
 
     @classmethod
     async def read(cls, tx: Tx, contact_ids: Collection[int], now: datetime) -> Ledger:
-        rows = await tx.execute(_LOCK, {"contacts": list(contact_ids)})
+        rows = await hot(tx, _LOCK, {"contacts": list(contact_ids)})
         windows = [
             _Window(row.contact_id, row.act, row.closes_at, row.allowance - row.used, row.opening)
             for row in rows
@@ -113,7 +113,8 @@ class Ledger:
     async def save(self, tx: Tx) -> None:
         taken = [window for windows in self._windows.values() for window in windows if window.taken]
         if taken:
-            await tx.execute(
+            await hot(
+                tx,
                 _SAVE,
                 {
                     "contacts": [window.contact_id for window in taken],
@@ -124,21 +125,18 @@ class Ledger:
 
 
 # Everybody who locks several windows does it in this order; `closes_at` would not be one, since it changes.
-_LOCK = text(
-    """
+_LOCK = """
     SELECT contact_id, act, closes_at, allowance, used, opening FROM send_window
-    WHERE contact_id = ANY(CAST(:contacts AS bigint[])) ORDER BY contact_id, act FOR UPDATE
+    WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY contact_id, act FOR UPDATE
     """
-)
 
-_SAVE = text(
-    """
+_SAVE = """
     UPDATE send_window SET used = used + taken.count
-    FROM unnest(CAST(:contacts AS bigint[]), CAST(:acts AS text[]), CAST(:counts AS int[]))
+    FROM unnest(CAST(%(contacts)s AS bigint[]), CAST(%(acts)s AS text[]), CAST(%(counts)s AS int[]))
          AS taken(contact_id, act, count)
     WHERE send_window.contact_id = taken.contact_id AND send_window.act = taken.act
+    RETURNING send_window.act
     """
-)
 
 
 async def refund(tx: Tx, contact_id: int, taken: Sequence[Taken], count: int) -> None:
@@ -150,7 +148,7 @@ async def refund(tx: Tx, contact_id: int, taken: Sequence[Taken], count: int) ->
             back[one.act, one.opening] = given
             count -= given
     if back:
-        await tx.execute(_LOCK, {"contacts": [contact_id]})
+        await hot(tx, _LOCK, {"contacts": [contact_id]})
         values = {
             "contact": contact_id,
             "acts": [act for act, _ in back],
@@ -172,7 +170,7 @@ _REFUND = text(
 
 async def exhaust(tx: Tx, contact_id: int) -> None:
     """The platform says the count is used up, whatever our ledger says."""
-    await tx.execute(_LOCK, {"contacts": [contact_id]})
+    await hot(tx, _LOCK, {"contacts": [contact_id]})
     await tx.execute(_EXHAUST, {"contact": contact_id})
 
 
@@ -181,7 +179,7 @@ _EXHAUST = text("UPDATE send_window SET used = allowance WHERE contact_id = :con
 
 async def close_window(tx: Tx, contact_id: int, now: datetime) -> None:
     """The platform says that nothing may be pushed, whatever our ledger says."""
-    await tx.execute(_LOCK, {"contacts": [contact_id]})
+    await hot(tx, _LOCK, {"contacts": [contact_id]})
     await tx.execute(_CLOSE, {"contact": contact_id, "now": now})
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from psycopg.types.json import Json
+from sqlalchemy import update
 
-from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
+from bot.model import Fault, InboxState, MedrepError, Purpose
 from bot.store import channels
-from bot.store.database import Tx
-from bot.store.tables import contact, effect, inbox, turn
+from bot.store.database import Tx, hot
+from bot.store.tables import turn
 
 TOGETHER = 20  # rows that may form one turn
 
@@ -50,138 +51,80 @@ class Record:
 
 async def claim_next(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
     """Take over a turn whose owner died, else open one for a contact that waits. None: nothing to do."""
-    abandoned = (
-        select(turn.c.id)
-        .where(turn.c.state.in_(["running", "retry"]), turn.c.lease_until < now)
-        .order_by(turn.c.lease_until)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    row = (
-        await tx.execute(
-            update(turn)
-            .where(turn.c.id == abandoned)
-            .values(
-                state="running",
-                fence=turn.c.fence + 1,
-                attempts=turn.c.attempts + 1,
-                lease_until=now + lease,
-            )
-            .returning(*_CLAIM)
-        )
-    ).first()
-    if row is not None:
-        return _claim(row)
     for _ in range(3):
-        opened = await _open(tx, now, lease)
-        if opened is not CONTENDED:
-            return opened
+        ((candidate, *abandoned),) = await hot(tx, _NEXT, {"now": now, "lease_until": now + lease})
+        if abandoned[0] is not None:
+            return _claim(abandoned)
+        if candidate is None:
+            return None
+        # A statement of its own: the snapshot of the first may be older than its lock, and what waited then
+        # can be done by now.
+        values = {"turn": uuid4(), "contact": candidate, "now": now, "lease_until": now + lease}
+        if opened := await hot(tx, _OPEN, values):
+            return _claim(opened[0])
     return None
 
 
-_CLAIM = (
-    turn.c.id,
-    turn.c.contact_id,
-    turn.c.fence,
-    turn.c.attempts,
-    turn.c.failures,
-    turn.c.purpose,
-    turn.c.subject,
-    turn.c.expires_at,
-)
+_CLAIM = "id, contact_id, fence, attempts, failures, purpose, subject, expires_at"
 
 
-def _claim(row: Any) -> Claim:
-    purpose = Purpose(row.purpose) if row.purpose else None
-    return Claim(
-        row.id,
-        row.contact_id,
-        row.fence,
-        row.attempts,
-        row.failures,
-        purpose,
-        row.subject,
-        row.expires_at,
-    )
+def _claim(row: Sequence[Any]) -> Claim:
+    turn_id, contact_id, fence, attempts, failures, purpose, subject, expires_at = row
+    purpose = Purpose(purpose) if purpose else None
+    return Claim(turn_id, contact_id, fence, attempts, failures, purpose, subject, expires_at)
 
 
-CONTENDED = Claim(UUID(int=0), 0, 0, 0)  # another worker was faster than our snapshot: look again
-
-
-async def _open(tx: Tx, now: datetime, lease: timedelta) -> Claim | None:
-    busy = exists().where(turn.c.contact_id == inbox.c.contact_id, turn.c.state.in_(["running", "retry"]))
-    words = inbox.alias()
-    # A trigger does not begin while words of theirs wait, be it for their continuation.
-    spoken = exists().where(
-        words.c.contact_id == inbox.c.contact_id, words.c.state == "waiting", words.c.priority == 0
-    )
-    candidate = (
-        await tx.execute(
-            select(inbox.c.contact_id)
-            .join(contact, contact.c.id == inbox.c.contact_id)
-            .where(
-                inbox.c.state == "waiting",
-                inbox.c.ready_at <= now,
-                ~busy,
-                or_(inbox.c.priority == 0, ~spoken),
-            )
-            .order_by(inbox.c.priority, inbox.c.id)
-            .limit(1)
-            # NO KEY: storing a further message of this contact must not wait for us.
-            .with_for_update(of=contact, skip_locked=True, key_share=True)
+# A contact is locked NO KEY: storing a further message of theirs must not wait for us. A trigger does not
+# begin while words of theirs wait, be it for their continuation.
+_NEXT = f"""
+    WITH abandoned AS (
+        UPDATE turn
+        SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_until = %(lease_until)s
+        WHERE id = (
+            SELECT id FROM turn WHERE state IN ('running', 'retry') AND lease_until < %(now)s
+            ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-    ).scalar()
-    if candidate is None:
-        return None
-    # Our snapshot may be older than the lock: what we saw waiting can be done by now.
-    rows = (
-        await tx.execute(
-            select(
-                inbox.c.id,
-                inbox.c.kind,
-                inbox.c.ready_at,
-                inbox.c.purpose,
-                inbox.c.subject,
-                inbox.c.expires_at,
-            )
-            .where(inbox.c.contact_id == candidate, inbox.c.state == "waiting")
-            .order_by(inbox.c.priority, inbox.c.id)
-            .limit(TOGETHER)
-        )
-    ).all()
-    if not rows:
-        return CONTENDED
-    turn_id = uuid4()
-    opened = await tx.execute(
-        insert(turn)
-        .values(
-            id=turn_id,
-            contact_id=candidate,
-            state="running",
-            fence=1,
-            lease_until=now + lease,
-            started_at=now,
-            purpose=rows[0].purpose,
-            subject=rows[0].subject,
-            expires_at=rows[0].expires_at,
-        )
-        .on_conflict_do_nothing()  # uq_turn_open
-        .returning(*_CLAIM)
+        RETURNING {_CLAIM}
+    ), candidate AS (
+        SELECT inbox.contact_id FROM inbox JOIN contact ON contact.id = inbox.contact_id
+        WHERE inbox.state = 'waiting' AND inbox.ready_at <= %(now)s
+          AND NOT EXISTS (SELECT FROM abandoned)
+          AND NOT EXISTS (
+              SELECT FROM turn
+              WHERE turn.contact_id = inbox.contact_id AND turn.state IN ('running', 'retry'))
+          AND (inbox.priority = 0 OR NOT EXISTS (
+              SELECT FROM inbox AS words
+              WHERE words.contact_id = inbox.contact_id AND words.state = 'waiting' AND words.priority = 0))
+        ORDER BY inbox.priority, inbox.id LIMIT 1
+        FOR NO KEY UPDATE OF contact SKIP LOCKED
     )
-    claimed = opened.first()
-    if claimed is None:
-        return CONTENDED
-    together = [rows[0].id]
-    if rows[0].kind == InboundKind.TEXT:
-        for row in rows[1:]:
-            if row.kind != InboundKind.TEXT or row.ready_at > now:
-                break
-            together.append(row.id)
-    await tx.execute(
-        update(inbox).where(inbox.c.id.in_(together)).values(state=InboxState.CLAIMED.value, turn_id=turn_id)
+    SELECT (SELECT contact_id FROM candidate) AS candidate, abandoned.*
+    FROM (SELECT) AS always LEFT JOIN abandoned ON true
+    """  # noqa: S608 - the names are constants of ours
+
+# The first message, and what follows it as long as it is text that need not wait.
+_OPEN = f"""
+    WITH waiting AS (
+        SELECT id, kind, purpose, subject, expires_at,
+               bool_and(kind = 'text' AND (ready_at <= %(now)s OR place = 1)) OVER (ORDER BY place) AS joins,
+               place
+        FROM (
+            SELECT *, row_number() OVER (ORDER BY priority, id) AS place
+            FROM inbox WHERE contact_id = %(contact)s AND state = 'waiting'
+            ORDER BY priority, id LIMIT {TOGETHER}
+        ) AS numbered
+    ), opened AS (
+        INSERT INTO turn (id, contact_id, state, fence, lease_until, started_at, purpose, subject, expires_at)
+        SELECT %(turn)s, %(contact)s, 'running', 1, %(lease_until)s, %(now)s, purpose, subject, expires_at
+        FROM waiting WHERE place = 1
+        ON CONFLICT DO NOTHING
+        RETURNING {_CLAIM}
+    ), claimed AS (
+        UPDATE inbox SET state = 'claimed', turn_id = opened.id
+        FROM opened, waiting WHERE inbox.id = waiting.id AND (waiting.joins OR waiting.place = 1)
     )
-    return _claim(claimed)
+    SELECT * FROM opened
+    """  # noqa: S608 - the names and the number are constants of ours
 
 
 async def finish(
@@ -195,51 +138,45 @@ async def finish(
 ) -> tuple[int, datetime] | None:
     """Close the turn and its messages; the last of them whose connection can still carry a reply, and until
     when (real time). Raises MedrepError(LEASE_LOST): roll everything back then."""
-    done = await tx.execute(
-        update(turn)
-        .where(turn.c.id == claim.turn_id, turn.c.fence == claim.fence, turn.c.state == "running")
-        .values(state=state.value, ended_at=now, fault=fault, **_recorded(claim, record))
-        .returning(turn.c.id)
-    )
-    if done.first() is None:
-        raise MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
-    rows = await tx.execute(
-        update(inbox)
-        .where(inbox.c.turn_id == claim.turn_id)
-        .values(state=state.value)
-        .returning(inbox.c.id, inbox.c.passive_until)
-    )
-    connections = sorted((row.id, row.passive_until) for row in rows if row.passive_until is not None)
-    if connections:
-        ids = [str(inbox_id) for inbox_id, _ in connections]
-        await tx.execute(_WAKE_CONNECTIONS, {"channel": channels.PASSIVE, "ids": ids})
-    return connections[-1] if connections else None
-
-
-_WAKE_CONNECTIONS = text("SELECT pg_notify(:channel, id) FROM unnest(CAST(:ids AS text[])) AS id")
-
-
-def _recorded(claim: Claim, record: Record | None) -> dict[str, Any]:
+    values = {"turn": claim.turn_id, "fence": claim.fence, "state": state.value, "now": now, "fault": fault}
     if record is None:
-        return {}
-    # The last action that took the question somewhere decides; its effect committed before the turn.
-    route = (
-        select(effect.c.route)
-        .where(effect.c.turn_id == claim.turn_id, effect.c.route.is_not(None))
-        .order_by(effect.c.ordinal.desc())
-        .limit(1)
-        .scalar_subquery()
+        messages = await hot(tx, _FINISH, values)
+    else:
+        lists = {"actions": list(record.actions), "entries": list(record.entries)}
+        slots = {"slots": Json(record.slots)}
+        messages = await hot(tx, _FINISH_RECORDED, {**asdict(record), **values, **lists, **slots})
+    if not messages:
+        raise MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
+    connections = [(inbox_id, until) for inbox_id, until, _ in messages if until is not None]
+    return max(connections, default=None)
+
+
+# Each message that still has a connection wakes it. A turn without messages gives one row of nulls.
+_FINISH = f"""
+    WITH done AS (
+        UPDATE turn SET state = %(state)s, ended_at = %(now)s, fault = %(fault)s
+        WHERE id = %(turn)s AND fence = %(fence)s AND state = 'running'
+        RETURNING id
+    ), messages AS (
+        UPDATE inbox SET state = %(state)s FROM done WHERE inbox.turn_id = done.id
+        RETURNING inbox.id, inbox.passive_until
     )
-    return {
-        "intent": record.intent,
-        "confidence": record.confidence,
-        "model": record.model,
-        "actions": list(record.actions),
-        "route": route,
-        "entries": list(record.entries),
-        "slots": record.slots,
-        "entities_enc": record.entities,
-    }
+    SELECT messages.id, passive_until,
+           CASE WHEN passive_until IS NOT NULL THEN pg_notify('{channels.PASSIVE}', messages.id::text) END
+               AS woken
+    FROM done LEFT JOIN messages ON true
+    """  # noqa: S608 - the name is a constant of ours
+# The last action that took the question somewhere decides; its effect committed before the turn.
+_FINISH_RECORDED = _FINISH.replace(
+    "fault = %(fault)s",
+    """fault = %(fault)s, intent = %(intent)s, confidence = %(confidence)s, model = %(model)s,
+            actions = %(actions)s::text[], entries = %(entries)s::text[], slots = %(slots)s,
+            entities_enc = %(entities)s,
+            route = (
+                SELECT route FROM effect WHERE effect.turn_id = turn.id AND route IS NOT NULL
+                ORDER BY ordinal DESC LIMIT 1
+            )""",
+)
 
 
 async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
+import psycopg
 import pytest
-from sqlalchemy import event
 
+from bot.inbound import connections, endings
 from bot.inbound.gateway import PASSIVE_WAIT
-from bot.model import Inbound, InboundKind, OutboxState
+from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError, OutboxState, PassiveReply
 from bot.store.outbox import Draft
 from tests.stage import DOCTORS, RETRY_WAIT, Stage
 
@@ -186,19 +188,18 @@ async def test_a_cancelled_wait_gives_the_reply_back(stage: Stage, after: float)
 
 
 @contextmanager
-def statements(stage: Stage) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+def statements() -> Iterator[list[str]]:
+    """What is asked of the database meanwhile, through SQLAlchemy or past it."""
     found: list[str] = []
+    execute = psycopg.AsyncCursor.execute
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
+    async def note(cursor: Any, statement: Any, *values: Any, **options: Any) -> Any:
+        found.append(str(statement))
+        return await execute(cursor, statement, *values, **options)
 
-    engine = stage.services.db._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.AsyncCursor, "execute", note)
         yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 async def test_an_end_that_was_told_before_the_connection_waited_is_not_missed(stage: Stage) -> None:
@@ -206,7 +207,7 @@ async def test_an_end_that_was_told_before_the_connection_waited_is_not_missed(s
     accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
     assert await stage.workers.turn()
     await stage.gateway.notified(str(accepted.inbox_id))
-    with statements(stage) as asked:
+    with statements() as asked:
         assert await stage.gateway.passive_reply(accepted) is not None
     assert len([sql for sql in asked if "FROM inbox" in sql]) == 1, "it looked once, and at once"
 
@@ -219,21 +220,92 @@ async def test_an_end_that_was_never_told_is_found_by_looking(stage: Stage) -> N
         assert await stage.gateway.passive_reply(accepted) is not None
 
 
+async def _waiting(stage: Stage, accepted: Accepted) -> asyncio.Task[PassiveReply | None]:
+    """Its connection, which waits."""
+    task = asyncio.create_task(stage.gateway.passive_reply(accepted))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_the_reply_is_handed_to_a_connection_that_waits_here(stage: Stage) -> None:
+    """Taken within the turn's own commit: nobody looks for it, and the wake that follows finds nothing."""
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    connection = await _waiting(stage, accepted)
+    with statements() as asked:
+        assert await stage.workers.turn()
+        reply = await connection
+    assert reply is not None and not any("JOIN outbox" in sql for sql in asked)
+    assert await stage.rows("SELECT state, via, fence FROM outbox") == [("sending", "passive", 1)]
+    await stage.gateway.passive_written(reply, written=True)
+    assert (await stage.row(reply.outbox_id)).state == OutboxState.SENT
+
+
+async def test_a_connection_that_goes_just_before_it_is_handed_over_loses_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await let_us_push(stage)
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    connection = await _waiting(stage, accepted)
+
+    async def hung_up(*_: Any) -> None:
+        connection.cancel()
+        await asyncio.gather(connection, return_exceptions=True)
+
+    real = endings.note_all
+    monkeypatch.setattr(endings, "note_all", lambda *given: asyncio.gather(real(*given), hung_up()))
+    assert await stage.workers.turn()
+    assert await stage.rows("SELECT state, passive_inbox_id FROM outbox") == [("waiting", None)]
+    assert await stage.sender.push() == 1
+
+
+async def test_a_turn_that_does_not_commit_leaves_its_connection_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker has the turn by now; its reply comes on this connection all the same."""
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    connection = await _waiting(stage, accepted)
+    with monkeypatch.context() as patch:
+        lost = MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
+        patch.setattr(endings, "note_all", Mock(side_effect=lost))
+        assert await stage.workers.turn()
+    assert not connection.done()
+    await stage.write("UPDATE turn SET lease_until = now() - interval '1 second'")
+    assert await stage.workers.turn()
+    async with asyncio.timeout(20):
+        assert await connection is not None
+
+
+async def test_what_may_not_leave_is_not_handed_over(stage: Stage) -> None:
+    """The exit is asked within the commit; the loop meets the same refusal and a colleague is told."""
+    stage.gateway._passive_wait = timedelta(seconds=2)
+    accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
+    connection = await _waiting(stage, accepted)
+    with pytest.MonkeyPatch.context() as patch:
+        refused = MedrepError(Fault.REFUSED_TEXT, "superlative")
+        patch.setattr(connections, "release", Mock(side_effect=refused))
+        assert await stage.workers.turn()
+    assert await connection is None
+    assert await stage.rows("SELECT state, passive_inbox_id FROM outbox") == [("waiting", None)]
+
+
 async def test_a_whole_turn_costs_few_statements(stage: Stage) -> None:
     """From the accepted message to the recorded reply; a timed test would tell nothing on a busy machine."""
     await let_us_push(stage)
     stage.gateway._passive_wait = timedelta(minutes=1)
-    with statements(stage) as accepting:
+    with statements() as accepting:
         accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
-    with statements(stage) as turning:
+    with statements() as turning:
         assert await stage.workers.turn()
     await stage.gateway.notified(str(accepted.inbox_id))
-    with statements(stage) as taking:
+    with statements() as taking:
         reply = await stage.gateway.passive_reply(accepted)
         assert reply is not None
         await stage.gateway.passive_written(reply, written=True)
     counts = (len(accepting), len(turning), len(taking))
-    assert counts[0] <= 2 and counts[1] <= 25 and counts[2] <= 10, counts
+    assert counts[0] <= 2 and counts[1] <= 11 and counts[2] <= 6, counts
 
 
 def _picture(stage: Stage, key: str) -> Inbound:

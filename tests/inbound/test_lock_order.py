@@ -25,6 +25,7 @@ from bot.store import (
     inbox,
     platform,
     receipts,
+    scenes,
     turns,
 )
 from bot.store.contacts import Contact
@@ -123,9 +124,9 @@ async def test_an_action_waits_for_an_erasure_before_it_takes_the_turn(
         assert claim is not None
         one = await contacts.by_id(tx, claim.contact_id)
 
-    async def act() -> Contact | None:
+    async def act() -> object:
         async with services.db.begin() as tx:
-            if (found := await contacts.of_running(tx, claim.turn_id)) is not None:
+            if (found := await scenes.running(tx, claim.turn_id)) is not None:
                 await conversations.write_effect(tx, services.vault, one, claim.turn_id, "a", 1, {}, now)
             return found
 

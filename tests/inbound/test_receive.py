@@ -13,7 +13,7 @@ from bot.knowledge import Content, load
 from bot.model import Choice, Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.privacy.erasure import erase
 from bot.settings import ROOT
-from bot.store import contacts, conversations, turns
+from bot.store import contacts, conversations, scenes, turns
 from tests.approved import in_force
 from tests.stage import DOCTORS, ENCODER, Stage
 
@@ -218,16 +218,13 @@ async def test_yesterdays_offer_and_conversation_are_over(open_window: Stage) ->
     contact, now = await stage.contact(), stage.services.clock.now()
     offered = (Choice("human", "找同事"),)
     async with stage.services.db.begin() as tx:
-        await conversations.write_offer(tx, stage.services.vault, contact, offered, now)
-        await conversations.write_conversation(tx, stage.services.vault, contact, b"{}", now)
+        await conversations.write_conversation(tx, stage.services.vault, contact, b"{}", offered, now)
 
     async def left(later: timedelta) -> tuple[object, object]:
         since = now + later - SESSION
         async with stage.services.db.begin() as tx:
-            return (
-                await conversations.read_offer(tx, stage.services.vault, contact.id, since),
-                await conversations.read_conversation(tx, stage.services.vault, contact, since),
-            )
+            found = await scenes.background(tx, stage.services.vault, contact.id, since, since)
+        return found.offered, found.conversation
 
     assert await left(timedelta(hours=7)) == (offered, b"{}")
     assert await left(timedelta(hours=9)) == ((), None)

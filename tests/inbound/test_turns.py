@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.clock import real_now
+from bot.inbound.connections import Connections
 from bot.inbound.turns import LIVES, TurnWorkers
 from bot.model import Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.runtime.services import Services
@@ -167,7 +168,9 @@ async def test_a_loop_outlives_a_bug(stage: Stage, monkeypatch: pytest.MonkeyPat
         return await real(tx, now, lease)
 
     monkeypatch.setattr(turns, "claim_next", claim_or_fail)
-    running = asyncio.create_task(TurnWorkers(stage.services, stage.engine, workers=2).run())
+    running = asyncio.create_task(
+        TurnWorkers(stage.services, stage.engine, Connections(lambda *_: True), workers=2).run()
+    )
     await asyncio.sleep(0.2)
     assert not running.done()
     broken = False

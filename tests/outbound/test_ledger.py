@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bot.inbound.trigger import trigger
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
 from bot.schedule.timers import Timers
-from bot.store import arriving_contacts, contacts, conversations, outbox
+from bot.store import arriving_contacts, contacts, outbox, scenes
 from tests.schedule.setting import remind
 from tests.stage import DOCTORS, Stage
 
@@ -320,9 +320,14 @@ async def test_the_choices_of_what_we_begin_are_remembered(open_window: Stage) -
     row = await stage.queue(draft=replace(reply, choices=choices))
     contact = await stage.contact()
     earlier = stage.services.clock.now() - timedelta(minutes=1)
-    async with stage.services.db.begin() as tx:
-        assert await conversations.read_offer(tx, stage.services.vault, contact.id, earlier) == ()
+
+    async def offered() -> tuple[Choice, ...]:
+        async with stage.services.db.begin() as tx:
+            found = await scenes.background(tx, stage.services.vault, contact.id, earlier, earlier)
+        return found.offered
+
+    assert await offered() == ()
     await push_all(stage)
+    assert await offered() == choices
     async with stage.services.db.begin() as tx:
-        assert await conversations.read_offer(tx, stage.services.vault, contact.id, earlier) == choices
         assert await outbox.choices(tx, stage.services.vault, contact.id, row) == choices

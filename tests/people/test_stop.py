@@ -77,10 +77,10 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
     """What the exit says to a visit for this contact."""
     reply = services.published.dialogue.reply("utter_thanks", contact.audience, Purpose.PROMOTION)
     async with services.db.begin() as tx:
-        made, _ = await outbox.add(
+        queued = await outbox.add(
             tx, services.vault, contact, Draft.of(reply), now=services.clock.now(), retry_at=real_now()
         )
-        row = await outbox.read(tx, made)
+        row = await outbox.read(tx, queued.row.id)
         facts = await read_circumstances(tx, services, {contact.id: contact}, [row])
         try:
             await release(tx, services, row, facts[row.contact_id])

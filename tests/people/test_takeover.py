@@ -241,6 +241,6 @@ async def test_a_turn_under_way_when_it_is_taken_over_says_nothing(open_window: 
         scene = await read_scene(tx, stage.services, claim)
     assert scene is not None and not scene.taken_over
     await take(stage)
-    await stage.workers._commit(claim, scene, None)
+    await stage.workers._endings.commit(claim, scene, None)
     assert await stage.rows("SELECT state, fault FROM turn") == [("done", "takeover")]
     assert await stage.rows("SELECT 1 FROM outbox") == []

@@ -129,8 +129,8 @@ async def _talk(tx: Any, services: Services, contact: Contact) -> None:
     now, vault = services.clock.now(), services.vault
     claim = await turns.claim_next(tx, real_now() + timedelta(minutes=1), timedelta(minutes=5))
     assert claim is not None and claim.contact_id == contact.id
-    await conversations.write_conversation(tx, vault, contact, "只属于会话的话".encode(), now)
-    await conversations.write_offer(tx, vault, contact, (Choice("human", "只属于选项的话"),), now)
+    offered = (Choice("human", "只属于选项的话"),)
+    await conversations.write_conversation(tx, vault, contact, "只属于会话的话".encode(), offered, now)
     await conversations.write_effect(
         tx, vault, contact, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
     )

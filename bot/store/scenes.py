@@ -1,0 +1,113 @@
+"""What one turn starts from besides its messages, read in one statement: every answer waits for it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.model import Choice
+from bot.store.contacts import Contact, contact_of
+from bot.store.database import Tx, hot
+from bot.store.doctors import Standing
+from bot.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Of a contact: who it is, what was offered last and how the conversation stands, each if that was in
+    this session; and whether a colleague speaks with them."""
+
+    contact: Contact
+    standing: Standing
+    offered: tuple[Choice, ...]
+    conversation: bytes | None
+    taken_over: bool
+
+
+_CONTACT = """contact.id, contact.channel, contact.account, contact.audience, contact.person_id,
+           contact.key_id, contact.introduced_at, person.stopped_at, contact.unreachable_at"""
+_TAKEN_OVER = """EXISTS (
+               SELECT FROM takeover
+               WHERE takeover.contact_id = contact.id AND ended_at IS NULL AND last_at > %(silent)s)"""
+_STANDING = """doctor.verified_at IS NOT NULL AS verified, staff.name AS rep,
+           EXISTS (
+               SELECT FROM task
+               WHERE task.person_id = person.id AND kind = 'identity' AND state <> 'done') AS waiting"""
+_DOCTOR = """LEFT JOIN doctor ON doctor.person_id = person.id
+    LEFT JOIN staff ON staff.id = doctor.rep_id"""
+# A conversation that began with a stranger does not go on with a doctor: after the contact turned out to be
+# somebody it is not found any more.
+_BACKGROUND = f"""
+    SELECT {_CONTACT},
+           {_STANDING}, offer.person_id AS offered_to, offer.body_enc AS offer,
+           conversation.body_enc AS conversation,
+           {_TAKEN_OVER} AS taken_over
+    FROM contact JOIN person ON person.id = contact.person_id
+    {_DOCTOR}
+    LEFT JOIN offer ON offer.contact_id = contact.id AND offer.offered_at > %(since)s
+    LEFT JOIN conversation
+         ON conversation.contact_id = contact.id AND conversation.person_id = contact.person_id
+            AND conversation.updated_at > %(since)s
+    WHERE contact.id = %(contact)s
+    """  # noqa: S608 - the columns are constants of ours
+
+
+async def background(tx: Tx, vault: Vault, contact_id: int, since: datetime, silent: datetime) -> Background:
+    """`since` is when this session may have begun at the earliest; a takeover in which nothing was written
+    after `silent` holds no more. Raises MedrepError(ERASED)."""
+    values = {"contact": contact_id, "since": since, "silent": silent}
+    (row,) = await hot(tx, _BACKGROUND, values)
+    contact = contact_of(row)
+    offered: tuple[Choice, ...] = ()
+    conversation = None
+    if row.offer is not None:
+        pairs = json.loads(await vault.open_text(tx, row.offered_to, row.offer, "offer.body"))
+        offered = tuple(Choice(*pair) for pair in pairs)
+    if row.conversation is not None:
+        packed = await vault.open(tx, contact.person_id, row.conversation, "conversation.body")
+        conversation = zlib.decompress(packed)
+    return Background(contact, _standing(row), offered, conversation, row.taken_over)
+
+
+# Locked, so that an erasure, which locks the contact first, waits for the turn and not in the middle of it.
+_AT_COMMIT = f"""
+    SELECT {_CONTACT}, {_TAKEN_OVER} AS taken_over
+    FROM contact JOIN person ON person.id = contact.person_id
+    WHERE contact.id = %(contact)s
+    FOR KEY SHARE OF contact
+    """  # noqa: S608 - the columns are constants of ours
+
+
+async def at_commit(tx: Tx, contact_id: int, silent: datetime) -> tuple[Contact, bool]:
+    """The contact as it is now (an action may have verified it), and whether a colleague has taken over."""
+    (row,) = await hot(tx, _AT_COMMIT, {"contact": contact_id, "silent": silent})
+    return contact_of(row), row.taken_over
+
+
+# The contact is locked first, as an erasure does, which closes the turn: rows that point to the contact are
+# added later in the same transaction.
+_RUNNING = f"""
+    SELECT {_CONTACT}, {_STANDING}, set_config('synchronous_commit', 'off', true)
+    FROM turn JOIN contact ON contact.id = turn.contact_id
+    JOIN person ON person.id = contact.person_id
+    {_DOCTOR}
+    WHERE turn.id = %(turn)s AND turn.state = 'running'
+    FOR KEY SHARE OF contact FOR NO KEY UPDATE OF turn
+    """  # noqa: S608 - the columns are constants of ours
+
+
+async def running(tx: Tx, turn_id: UUID) -> tuple[Contact, Standing] | None:
+    """Whose turn this is, if it is under way; nobody else acts in it or ends it before this transaction ends.
+
+    What the transaction writes becomes durable with the next commit of any other.
+    """
+    rows = await hot(tx, _RUNNING, {"turn": turn_id})
+    return (contact_of(rows[0]), _standing(rows[0])) if rows else None
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row.verified, row.waiting, row.rep)
