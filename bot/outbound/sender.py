@@ -95,21 +95,13 @@ class Sender:
         """Something may leave."""
         self.wake.set()
 
-    async def push(self) -> int:
-        """Claim and send one batch; how many rows that was."""
-        async with self._services.db.begin() as tx:
-            await outbox_claims.wake(tx, real_now(), self._services.clock.now(), TOGETHER)
-        rows = await self._claim()
-        await asyncio.gather(*(self._batch(account, batch) for account, batch in _by_account(rows)))
-        return len(rows)
-
     async def tidy(self) -> None:
         """What expired, what a dead sender left behind, what waited for its hour."""
         await self._tidying.tidy()
 
     async def _start(self) -> None:
         """Begin to send what may leave now."""
-        for account, batch in _by_account(await self._claim()):
+        for account, batch in by_account(await self._claim()):
             task = asyncio.create_task(self._batch(account, batch))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
@@ -293,7 +285,8 @@ def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
     return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
 
 
-def _by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:
+def by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:
+    """A batch is of one account: its channel has one token, and one circuit."""
     batches: dict[Account, list[Outgoing]] = defaultdict(list)
     for row in rows:
         batches[row.account].append(row)

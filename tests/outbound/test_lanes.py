@@ -8,8 +8,9 @@ from typing import Any
 
 from bot.clock import CHINA, real_now
 from bot.model import OutboxState, Purpose
-from bot.outbound.sender import BEGUN, TOGETHER, Sender
+from bot.outbound.sender import BEGUN, TOGETHER
 from bot.store import outbox_claims
+from tests.pushing import Pushed
 from tests.stage import DOCTORS, Stage
 
 MANY = """
@@ -118,7 +119,7 @@ async def test_rows_of_an_account_that_nobody_serves_wait_and_somebody_is_told(o
     """F7: every process claimed every row and failed what its medrep.toml lacks."""
     stage = open_window
     row = await stage.queue("utter_media")
-    other = Sender(stage.services, {}, lease=timedelta(seconds=3))
+    other = Pushed(stage.services, {}, lease=timedelta(seconds=3))
     assert await other.push() == 0
     await other.tidy()
     assert await stage.tasks() == set()
@@ -126,11 +127,11 @@ async def test_rows_of_an_account_that_nobody_serves_wait_and_somebody_is_told(o
         "UPDATE outbox SET retry_at = :then, attempts = 1", then=real_now() - timedelta(hours=1)
     )
     await stage.sender.tidy()
-    await Sender(stage.services, {}).tidy()
+    await Pushed(stage.services, {}).tidy()
     assert await stage.tasks() == set(), "a process that is behind with it has the account"
     await stage.write("UPDATE served SET seen_at = seen_at - interval '1 hour'")
     for _ in range(2):
-        await Sender(stage.services, {}).tidy()
+        await Pushed(stage.services, {}).tidy()
     assert await stage.rows("SELECT kind FROM task") == [("platform",)]
     assert (await stage.row(row)).state == OutboxState.WAITING
     assert await stage.sender.push() == 1
