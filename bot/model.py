@@ -81,7 +81,8 @@ class Inbound:
 
 
 class Purpose(StrEnum):
-    """Why a message is sent; consent, quiet hours and caps bind SERVICE and PROMOTION only."""
+    """Why a message is sent. Consent binds what we begin (`PROACTIVE`); quiet hours and caps, SERVICE and
+    PROMOTION."""
 
     EMERGENCY = "emergency"
     REPLY = "reply"
@@ -234,7 +235,7 @@ class OutboxState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     HELD = "held"  # waits for the person to write (window closed, count used up)
-    BLOCKED = "blocked"  # compliance or a stop refused it
+    BLOCKED = "blocked"  # no approved basis, or compliance refused it
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"  # an ambiguous send; never blindly repeated
@@ -307,7 +308,7 @@ class Fault(StrEnum):
     TAMPERED = "tampered"  # the evidence chain is broken
     CONFIGURATION = "configuration"
     # sending
-    TRANSIENT = "transient"  # back off, at most 3 tries
+    TRANSIENT = "transient"  # back off: 3 tries, or 60 where nothing answered
     AMBIGUOUS = "ambiguous"  # may or may not have arrived
     TOKEN = "token"  # noqa: S105 - the platform token was refused twice
     UNREACHABLE = "unreachable"  # not a follower, blocked us

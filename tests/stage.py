@@ -29,7 +29,6 @@ from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import PROACTIVE, Account, Audience, Channel, Message, Purpose
 from bot.outbound.platform_tokens import PlatformTokens
-from bot.outbound.sender import Sender
 from bot.people import consent
 from bot.runtime.notifications import Notifications
 from bot.runtime.services import Services
@@ -47,6 +46,7 @@ from sandbox.accounts import read_accounts as read_double
 from sandbox.accounts import write_demo_accounts
 from sandbox.server import build
 from tests.phone import Phone
+from tests.pushing import Pushed
 
 DOCTORS = Account(Channel.WECHAT, "sandbox")
 IN_VAIN = timedelta(seconds=0.3)  # what a connection waits while no loop runs that could answer
@@ -62,7 +62,7 @@ class Stage:
     engine: EngineClient
     gateway: Gateway
     workers: TurnWorkers
-    sender: Sender
+    sender: Pushed
     wechat: WeChat
     http: aiohttp.ClientSession
     double: str
@@ -223,7 +223,7 @@ async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
         await _serve(stack, app, here)
         platform = build(read_double(home / "sandbox.toml"), f"http://127.0.0.1:{here}")
         await _serve(stack, platform, there)
-        sender = Sender(services, connectors, lease=timedelta(seconds=3))
+        sender = Pushed(services, connectors, lease=timedelta(seconds=3))
         phone = await Phone.newcomer(http, double, "路人")
         made = Stage(services, engine, gateway, workers, sender, wechat, http, double, phone)
         await made.move(services.clock.now().astimezone(CHINA).replace(hour=10, minute=0))  # no quiet hours

@@ -186,6 +186,6 @@ class Gateway:
                 if row.state == OutboxState.WAITING:
                     await passive.push_instead(tx, row)
                 return None
-            taken = await outbox_claims.take(tx, row, real_now(), lease, via="passive")
+            taken = await outbox_claims.take(tx, row, real_now(), lease)
         reached("passive.claimed")
         return Offer(row.id, message, taken) if taken else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,8 +29,8 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Of one contact. What binds no message of the batch is not read: nothing but the contact for answers,
-    and consents alone for medication."""
+    """Of one contact. What binds no message of the batch is not read: nothing but the contact for answers;
+    neither what was sent nor a conversation for medication; and the window for promotion alone."""
 
     contact: Contact
     consents: frozenset[Purpose] = frozenset()
@@ -53,26 +53,31 @@ class Circumstances:
 async def read_circumstances(
     tx: Tx, services: Services, found: Mapping[int, Contact], rows: Sequence[Outgoing | Intent]
 ) -> dict[int, Circumstances]:
-    """By contact; `found` are the contacts of `rows`. People to whom service or promotion is to leave are
-    locked, or two senders could exceed the weekly cap together."""
+    """By contact; `found` are the contacts of `rows`.
+
+    People to whom something leaves that we begin are locked before anything about them is read: who waits
+    here for a stop or a withdrawal finds it, and two senders do not exceed the weekly cap together.
+    """
     now = services.clock.now()
     begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
-    spoken = await consent.of_people(tx, {contact.person_id for contact in begun})
+    people, contact_ids = {contact.person_id for contact in begun}, {contact.id for contact in begun}
+    stops = await contacting.lock(tx, people)
+    spoken = await consent.of_people(tx, people)
     sent: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = {}
     turns: dict[UUID, frozenset[UUID]] = {}
     windows: frozenset[int] = frozenset()
     if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
-        await contacting.lock(tx, courteous)
         purposes = [purpose.value for purpose in COURTESY]
         sent = await contacting.sent(tx, courteous, purposes, now - WEEK, now)
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
-        windows = await contacting.open_windows(tx, {contact.id for contact in begun}, now)
-    taken = await takeover.current(tx, {contact.id for contact in begun}, now, services.limits)
+    if any(row.purpose == Purpose.PROMOTION for row in rows):
+        windows = await contacting.open_windows(tx, contact_ids, now)
+    taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(
-            contact,
+            replace(contact, stopped_at=stops.get(contact.person_id, contact.stopped_at)),
             frozenset(one.purpose for one in spoken.get(contact.person_id, ()) if one.holds),
             sent.get(contact.person_id, ()),
             turns.get(contact.person_id, frozenset()),

@@ -9,20 +9,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from bot.clock import real_now
 from bot.model import Fault, MedrepError, Message, Purpose, Receipt
 from bot.outbound.circumstances import Circumstances, read_circumstances
+from bot.outbound.failures import Refusal, bug
 from bot.outbound.policy import COURTESY
-from bot.outbound.release import message_of, release
+from bot.outbound.release import Exit, message_of
 from bot.runtime.services import Services
-from bot.store import contact_keys, contacts, conversations, occurrences, outbox, outbox_claims
+from bot.store import contact_keys, contacting, conversations, outbox, outbox_claims
+from bot.store.contacting import Recipient
+from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_claims import HandOver
-from bot.store.platform import Ledger
+from bot.store.platform import Ledger, Taken
 
 log = structlog.get_logger()
 
@@ -54,16 +59,8 @@ class Departure:
     pieces: tuple[Message, ...]
     fields: Mapping[str, str] | None  # None: the platform has no template for it
     via: str  # active | template
-    opening: int  # of the contact's windows, see `platform.opening`
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A row that does not leave, or not now."""
-
-    row: Outgoing
-    error: MedrepError
-    opening: int
+    opening: int  # of the contact's windows, see `platform.openings`
+    taken: tuple[Taken, ...]  # of the windows, one for each piece
 
 
 async def prepare(
@@ -71,68 +68,97 @@ async def prepare(
 ) -> tuple[list[Departure], list[Refusal]]:
     """What leaves of the claimed rows of one account, handed over; and what does not.
 
-    Locks in this order: contacts that have no key yet, people, windows, rows.
+    It locks contacts, people, windows, rows of the outbox and offers, each in the order of their ids: as
+    whoever erases, stops or stores a message does.
     """
-    now = services.clock.now()
-    met = await contacts.by_ids(tx, {row.contact_id for row in claimed})
-    keys = await contact_keys.keys_of(tx, services.vault, met.values())
+    now, vault = services.clock.now(), services.vault
+    recipients = await contacting.recipients(tx, {row.contact_id for row in claimed})
+    met = {contact_id: one.contact for contact_id, one in recipients.items()}
+    keys = await contact_keys.keys_of(tx, vault, met.values())
     facts = await read_circumstances(tx, services, met, claimed)
-    ledger = await Ledger.read(tx, facts.keys(), now)
-    rows = await _with_origins(tx, await outbox_claims.lock(tx, claimed))
-    addresses = await contacts.addresses(tx, facts.keys())
-    people = {row.person_id for row in rows} | {sealed.person_id for sealed in addresses.values()}
-    await services.vault.prepare(tx, [*people, *keys.values()])
-    departures, refusals, handed = [], [], []
+    ledger = await Ledger.read(tx, met.keys(), now)
+    rows = await outbox_claims.lock(tx, claimed)
+    people = {row.person_id for row in rows} | {contact.person_id for contact in met.values()}
+    await vault.prepare(tx, [*people, *keys.values()])
+    going = _Going(tx, services, channel, recipients, keys, ledger, Exit(tx, services, people))
+    departures, refusals = [], []
     for row in rows:
-        opening = ledger.opening(row.contact_id)
         try:
-            draft = await release(tx, services, row, facts[row.contact_id])
-            address = await addresses[row.contact_id].opened(tx, services.vault)
-            departure = _departure(channel, row, draft, address, ledger, opening)
-            if row.occurrence_id is not None:
-                # Of a contact that is somebody else's since, the row stays with whom it was made for.
-                same = facts[row.contact_id].contact.person_id == row.person_id
-                key_id = keys[row.contact_id] if same else row.person_id
-                body = await outbox.sealed(tx, services.vault, key_id, draft)
-                departure = replace(departure, row=replace(row, body_enc=body, basis=draft.basis))
-            if draft.choices:
-                contact = facts[row.contact_id].contact
-                await conversations.write_offer(tx, services.vault, contact, draft.choices, now)
+            departures.append(await going.departure(row, facts[row.contact_id]))
         except MedrepError as error:
-            refusals.append(Refusal(row, error, opening))
+            refusals.append(Refusal(row, error, ledger.opening(row.contact_id)))
             continue
-        handed.append(HandOver(departure.row, departure.via))
-        departures.append(departure)
+        except DBAPIError:
+            raise  # the transaction is lost
+        except Exception as error:
+            log.exception("outbox.bug", row=row.id)
+            refusals.append(Refusal(row, bug(error), ledger.opening(row.contact_id)))
+            continue
         if row.purpose in COURTESY:
             facts = _one_more(facts, row, now)
-    await ledger.save(tx)
-    if handed:
-        await outbox_claims.hand_over(tx, handed, real_now(), lease)
+    if departures:
+        await ledger.save(tx)
+        await outbox_claims.hand_over(
+            tx, [HandOver(one.row, one.via) for one in departures], real_now(), lease
+        )
+    if going.offers:
+        await conversations.write_offers(tx, going.offers, now)
     return departures, refusals
 
 
-async def _with_origins(tx: Tx, rows: Sequence[Outgoing]) -> list[Outgoing]:
-    origins = await occurrences.origins(tx, [row.occurrence_id for row in rows if row.occurrence_id])
-    return [replace(row, origin=origins.get(row.occurrence_id or 0)) for row in rows]
+class _Going:
+    """A batch on its way: what its rows share."""
 
+    def __init__(
+        self,
+        tx: Tx,
+        services: Services,
+        channel: Channel,
+        recipients: Mapping[int, Recipient],
+        keys: Mapping[int, UUID],
+        ledger: Ledger,
+        leaving: Exit,
+    ) -> None:
+        self._tx = tx
+        self._vault = services.vault
+        self._channel = channel
+        self._recipients = recipients
+        self._keys = keys
+        self._ledger = ledger
+        self._exit = leaving
+        self.offers: list[tuple[Contact, bytes]] = []
 
-def _departure(
-    channel: Channel, row: Outgoing, draft: Draft, address: str, ledger: Ledger, opening: int
-) -> Departure:
-    """Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP)."""
-    message = message_of(row, draft)
-    pieces = channel.split(message, row.halved)[row.pieces_sent :]
-    fields = _template_fields(channel, row, message, draft)
-    # Safety may use the push that is kept back.
-    keep = 0 if row.purpose == Purpose.EMERGENCY else KEPT_FOR_SAFETY
-    via = "active"
-    try:
-        ledger.spend(row.contact_id, count=len(pieces), keep=keep)
-    except MedrepError as error:
-        if error.fault != Fault.WINDOW_CLOSED or fields is None:
-            raise
-        via = "template"  # outside the window the platform takes only those
-    return Departure(row, address, pieces, fields, via, opening)
+    async def departure(self, row: Outgoing, facts: Circumstances) -> Departure:
+        """Raises MedrepError; then nothing was taken from the ledger, and nothing is offered."""
+        tx, vault, contact_id = self._tx, self._vault, row.contact_id
+        recipient, key_id = self._recipients[contact_id], self._keys[contact_id]
+        draft = await self._exit.release(row, facts)
+        address = await recipient.address.opened(tx, vault)
+        message = message_of(row, draft)
+        pieces = self._channel.split(message, row.halved)[row.pieces_sent :]
+        fields = _template_fields(self._channel, row, message, draft)
+        if row.occurrence_id is not None:
+            # Of a contact that is somebody else's since, the row stays with whom it was made for.
+            same = recipient.contact.person_id == row.person_id
+            body = await outbox.sealed(tx, vault, key_id if same else row.person_id, draft)
+            row = replace(row, body_enc=body, basis=draft.basis)
+        offer = await conversations.sealed_offer(tx, vault, key_id, draft.choices) if draft.choices else None
+        via, taken = self._allowed(row, len(pieces), template=fields is not None)
+        if offer is not None:
+            self.offers.append((recipient.contact, offer))
+        opening = self._ledger.opening(contact_id)
+        return Departure(row, address, pieces, fields, via, opening, taken)
+
+    def _allowed(self, row: Outgoing, pieces: int, *, template: bool) -> tuple[str, tuple[Taken, ...]]:
+        """How it leaves, and what that takes. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP)."""
+        # Safety may use the push that is kept back.
+        keep = 0 if row.purpose == Purpose.EMERGENCY else KEPT_FOR_SAFETY
+        try:
+            return "active", self._ledger.spend(row.contact_id, count=pieces, keep=keep)
+        except MedrepError as error:
+            if error.fault != Fault.WINDOW_CLOSED or not template:
+                raise
+            return "template", ()  # outside the window the platform takes only those
 
 
 def _template_fields(

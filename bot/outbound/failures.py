@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.clock import CHINA, real_now
-from bot.evidence import note
+from bot.evidence import Evidence, about, note_all
 from bot.model import PROACTIVE, Fault, MedrepError, OutboxState
 from bot.runtime import metrics
 from bot.runtime.services import Services
-from bot.store import contacts, outbox, outbox_outcomes, platform
+from bot.store import contacting, contacts, outbox, outbox_outcomes, platform
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_outcomes import Outcome
+from bot.store.platform import Taken
 from bot.tasks import Kind, open_task
 
 log = structlog.get_logger()
@@ -29,11 +31,13 @@ MOST_HALVED = 3
 HELD = timedelta(hours=48)
 
 # What the ledger or the platform says of this contact's window.
-WINDOW = frozenset({Fault.WINDOW_CLOSED, Fault.COUNT_USED_UP})
+_WINDOW = frozenset({Fault.WINDOW_CLOSED, Fault.COUNT_USED_UP})
+_OF_CONTACT = _WINDOW | {Fault.UNREACHABLE}  # what ends when they follow us again or write
 # What stands in the way of everything on the account: its messages wait.
 _ACCOUNT = frozenset(
     {Fault.DAILY_QUOTA, Fault.MINUTE_QUOTA, Fault.TOKEN, Fault.ADDRESS_NOT_ALLOWED, Fault.NO_PERMISSION}
 )
+_PASSING = frozenset({Fault.TRANSIENT, Fault.CONFIGURATION})  # a later try may go well
 _ALARMS = (_ACCOUNT - {Fault.MINUTE_QUOTA}) | {Fault.CONFIGURATION}
 _STATES = {
     Fault.AMBIGUOUS: OutboxState.UNKNOWN,
@@ -51,75 +55,111 @@ _TASKS = {
 }
 
 
-async def follow(
-    tx: Tx,
-    services: Services,
-    row: Outgoing,
-    error: MedrepError,
-    opening: int = 0,
-    *,
-    otherwise: bool = False,
-) -> None:
-    """Write what this refusal of a claimed row leads to; nothing, when somebody else has the row meanwhile.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A claimed row that does not leave, or not now; `row.pieces_sent` of its pieces have left."""
 
-    `opening`: the contact's `platform.opening` when the send began. For a fault of `WINDOW` the contact is
-    locked: whoever writes at this moment either waits for us, or opened another window, and the row goes on.
-    `otherwise`: where the window is closed the row can leave as a template, with the next claim.
+    row: Outgoing
+    error: MedrepError
+    opening: int = 0  # `platform.openings` of its contact when the send began
+    otherwise: bool = False  # where the window is closed it can leave as a template, with the next claim
+    taken: tuple[Taken, ...] = ()  # of the ledger, for this send
+    unsent: int = 0  # so many of those pieces certainly did not leave
+
+
+def bug(error: Exception) -> MedrepError:
+    """An error of ours with one row, as a refusal of it. Its words may be personal: only its name is kept."""
+    return MedrepError(Fault.CONFIGURATION, f"{type(error).__name__} before it was sent")
+
+
+async def follow(tx: Tx, services: Services, refusals: Sequence[Refusal]) -> None:
+    """Write what these refusals lead to; nothing for a row that somebody else has meanwhile.
+
+    What a platform says of a person (`_OF_CONTACT`) may be out of date when it is written. So the contact is
+    locked first: whoever writes at this moment either waits for us, or opened another window, and the row
+    goes on.
     """
-    fault, now = error.fault, services.clock.now()
-    anew = fault in WINDOW and await platform.opening(tx, row.contact_id) != opening
-    outcome = await _outcome(tx, services, row, error, anew or (otherwise and fault == Fault.WINDOW_CLOSED))
-    if not await outbox_outcomes.settle(tx, row, replace(outcome, fault=str(fault))):
-        return
-    state = outcome.state
-    metrics.NOT_SENT.labels(str(row.account), str(fault)).inc()
-    if fault == Fault.NOT_NOW and row.fault == Fault.NOT_NOW:
-        return  # it waits on; that it waits is recorded
-    log.warning("outbox.not_sent", row=row.id, fault=str(fault), code=error.code, state=state.value)
-    await note(
-        tx,
-        "message.not_sent",
-        now,
-        f"outbox:{row.id}",
-        row,
-        fault=str(fault),
-        detail=error.detail,
-        code=error.code,
-        state=state.value,
-    )
-    if not anew:
-        await _ledger(tx, row, error, now)
-    await _tasks(tx, services, row, error, state, now)
-    basis = row.basis or ""
-    waits = row.purpose not in PROACTIVE and not basis.startswith("person:")  # for an answer of the bot
-    if state == OutboxState.BLOCKED and waits and "utter_failed" not in basis:
-        await _say_so(tx, services, row, now)
+    now = services.clock.now()
+    anew = await _written_since(tx, refusals)
+    accounts = {(one.row.account, one.error.fault) for one in refusals if one.error.fault in _ACCOUNT}
+    for account, fault in sorted(accounts, key=str):
+        await platform.open_circuit(tx, account, _account_rests(fault, real_now()), fault)
+    outcomes = {one.row.id: _outcome(services, one, one.row.id in anew) for one in refusals}
+    settled = await outbox_outcomes.settle_all(tx, [(one.row, outcomes[one.row.id]) for one in refusals])
+    followed = [one for one in refusals if one.row.id in settled]
+    # One that waits on is recorded as waiting.
+    told = [one for one in followed if not one.error.fault == one.row.fault == Fault.NOT_NOW]
+    await note_all(tx, [_evidence(one, outcomes[one.row.id].state, now) for one in told])
+    for one in followed:
+        metrics.NOT_SENT.labels(str(one.row.account), str(one.error.fault)).inc()
+        if one.unsent:
+            await platform.refund(tx, one.row.contact_id, one.taken, one.unsent)
+        if one.row.id not in anew:
+            await _ledger(tx, one.row, one.error, now)
+    await _alarms(tx, services, followed, now)
+    for one in told:
+        state = outcomes[one.row.id].state
+        row, error, basis = one.row, one.error, one.row.basis or ""
+        log.warning("outbox.not_sent", row=row.id, fault=str(error.fault), code=error.code, state=state.value)
+        await _task(tx, services, one, state, now)
+        waits = row.purpose not in PROACTIVE and not basis.startswith("person:")  # for an answer of the bot
+        if state == OutboxState.BLOCKED and waits and "utter_failed" not in basis:
+            await _say_so(tx, services, row, now)
 
 
-async def _outcome(tx: Tx, services: Services, row: Outgoing, error: MedrepError, goes_on: bool) -> Outcome:
-    fault, now = error.fault, real_now()
+async def _written_since(tx: Tx, refusals: Sequence[Refusal]) -> frozenset[int]:
+    """The rows whose person has opened a window since the send began."""
+    concerned = [one for one in refusals if one.error.fault in _OF_CONTACT]
+    if not concerned:
+        return frozenset()
+    contact_ids = {one.row.contact_id for one in concerned}
+    await contacting.lock_contacts(tx, contact_ids)
+    openings = await platform.openings(tx, contact_ids)
+    return frozenset(one.row.id for one in concerned if openings[one.row.contact_id] != one.opening)
+
+
+def _outcome(services: Services, refusal: Refusal, anew: bool) -> Outcome:
+    row, fault = refusal.row, str(refusal.error.fault)
+    return replace(_next(services, refusal, anew), fault=fault, pieces=row.pieces_sent)
+
+
+def _next(services: Services, refusal: Refusal, anew: bool) -> Outcome:
+    row, error, now = refusal.row, refusal.error, real_now()
+    fault = error.fault
     if error.until is not None:  # NOT_NOW
         return Outcome(OutboxState.WAITING, not_before=error.until, counts=False)
-    if fault in WINDOW:
-        if goes_on:
-            return Outcome(OutboxState.WAITING, retry_at=now)
+    if anew or (fault == Fault.WINDOW_CLOSED and refusal.otherwise):
+        return Outcome(OutboxState.WAITING, retry_at=now)
+    if fault in _WINDOW:
         return Outcome(OutboxState.HELD, expires_at=row.expires_at or services.clock.now() + HELD)
     if fault in _ACCOUNT:
-        until = _account_rests(fault, now)
-        await platform.open_circuit(tx, row.account, until, fault)
-        return Outcome(OutboxState.WAITING, retry_at=until, counts=False)
+        return Outcome(OutboxState.WAITING, retry_at=_account_rests(fault, now), counts=False)
     answered = error.code is not None  # by the platform; else nothing has reached it
     if fault == Fault.TOO_LONG and answered and not row.pieces_sent and row.halved < MOST_HALVED:
         return Outcome(OutboxState.WAITING, retry_at=now, halve=True)
-    if fault == Fault.TRANSIENT and row.attempts < (TRIES if answered else TRIES_UNHEARD):  # waited out
+    if fault in _PASSING and row.attempts < (TRIES if answered else TRIES_UNHEARD):  # waited out
         pause = min(2**row.attempts, LONGEST_PAUSE)
         return Outcome(OutboxState.WAITING, retry_at=now + timedelta(seconds=pause))
     return Outcome(_STATES.get(fault, OutboxState.FAILED))
 
 
+def _evidence(refusal: Refusal, state: OutboxState, now: datetime) -> Evidence:
+    row, error = refusal.row, refusal.error
+    return about(
+        "message.not_sent",
+        now,
+        f"outbox:{row.id}",
+        row,
+        fault=str(error.fault),
+        detail=error.detail,
+        code=error.code,
+        state=state.value,
+    )
+
+
 async def _ledger(tx: Tx, row: Outgoing, error: MedrepError, now: datetime) -> None:
     """What the platform says counts more than what we reckoned."""
-    if error.fault in WINDOW and error.code is not None:
+    if error.fault in _WINDOW and error.code is not None:
         if error.fault == Fault.COUNT_USED_UP:
             await platform.exhaust(tx, row.contact_id)
         else:
@@ -131,20 +171,24 @@ async def _ledger(tx: Tx, row: Outgoing, error: MedrepError, now: datetime) -> N
             await outbox_outcomes.cancel_open(tx, contact.id)
 
 
-async def _tasks(
-    tx: Tx, services: Services, row: Outgoing, error: MedrepError, state: OutboxState, now: datetime
-) -> None:
-    kind, vault = _TASKS.get(state), services.vault
-    if kind is not None:
-        contact = await contacts.by_id(tx, row.contact_id)
-        await open_task(
-            tx, vault, kind, now=now, contact=contact, key=f"{kind}:outbox:{row.id}", detail=str(error)
-        )
-    if error.fault in _ALARMS:
-        day = now.astimezone(CHINA).date()
-        key = f"platform:{row.account}:{error.fault}:{day}"
-        detail = f"{row.account} {error.fault} {error.code or ''}"
-        await open_task(tx, vault, Kind.PLATFORM, now=now, key=key, detail=detail)
+async def _alarms(tx: Tx, services: Services, refusals: Sequence[Refusal], now: datetime) -> None:
+    """One task a day for each account and fault that an operator has to mend."""
+    day = now.astimezone(CHINA).date()
+    found = [one for one in refusals if one.error.fault in _ALARMS]
+    details = {
+        f"platform:{one.row.account}:{one.error.fault}:{day}": f"{one.row.account} {one.error.fault} "
+        f"{one.error.code or ''}"
+        for one in found
+    }
+    for key, detail in sorted(details.items()):
+        await open_task(tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=detail)
+
+
+async def _task(tx: Tx, services: Services, refusal: Refusal, state: OutboxState, now: datetime) -> None:
+    if (kind := _TASKS.get(state)) is not None:
+        contact = await contacts.by_id(tx, refusal.row.contact_id)
+        key, detail = f"{kind}:outbox:{refusal.row.id}", str(refusal.error)
+        await open_task(tx, services.vault, kind, now=now, contact=contact, key=key, detail=detail)
 
 
 async def _say_so(tx: Tx, services: Services, row: Outgoing, now: datetime) -> None:

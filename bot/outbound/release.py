@@ -7,7 +7,8 @@ are checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from uuid import UUID
 
 from bot.compliance import check_text
 from bot.content import Edition
@@ -25,22 +26,93 @@ from bot.store.database import Tx
 from bot.store.outbox import Draft, Outgoing, Part
 
 
-async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstances) -> Draft:
-    """What an outbox row says, if it may leave in these circumstances.
+class Exit:
+    """The exit for some messages of one transaction: what all of them ask of the database is asked once."""
 
-    Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
-    """
-    contact = facts.contact
-    _permitted(services, row, facts)
-    draft = await _draft(tx, services, row, contact)
-    for part in draft.parts:
-        await _entitled(tx, services, contact, part, row)
-        if findings := check_text(part.text, contact.audience):
-            raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
-    for choice in draft.choices:
-        if findings := check_text(choice.label, contact.audience):
-            raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
-    return draft
+    def __init__(self, tx: Tx, services: Services, people: Collection[UUID]) -> None:
+        """`people`: whom they are for."""
+        self._tx = tx
+        self._services = services
+        self._people = people
+        self._verified: frozenset[UUID] | None = None
+        self._standing: tuple[Edition, ...] | None = None
+
+    async def release(self, row: Outgoing, facts: Circumstances) -> Draft:
+        """What an outbox row says, if it may leave in these circumstances.
+
+        Raises MedrepError(NO_BASIS | REFUSED_TEXT | STOPPED | NO_CONSENT | NOT_NOW | UNREACHABLE | ERASED).
+        """
+        contact = facts.contact
+        _permitted(self._services, row, facts)
+        draft = await _draft(self._tx, self._services, row, contact)
+        for part in draft.parts:
+            await self._entitled(contact, part, row)
+            if findings := check_text(part.text, contact.audience):
+                raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
+        for choice in draft.choices:
+            if findings := check_text(choice.label, contact.audience):
+                raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
+        return draft
+
+    async def _entitled(self, contact: Contact, part: Part, row: Outgoing) -> None:
+        """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
+        basis, tx = part.basis, self._tx
+        if basis is None:
+            raise MedrepError(Fault.NO_BASIS, "no basis")
+        if basis.kind == BasisKind.RESPONSE:
+            spoken = await self._services.published.spoken(tx, basis.version)
+            values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
+            if values is None or not await self._true(values):
+                raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
+        elif basis.kind == BasisKind.PERSON:
+            if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
+                raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
+            standing = await self._editions()
+            products = standing[0].content.products if standing else ()
+            await takeover.product_needs_verified(tx, contact, part.text, products)
+        elif basis.kind == BasisKind.CONTENT:
+            if contact.audience == Audience.DOCTOR and not await self._is_verified(contact.person_id):
+                raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
+            await self._quotes(contact.audience, basis, part.text)
+
+    async def _true(self, values: Mapping[str, str]) -> bool:
+        """Whether what stands in the placeholders names something of ours: product, source, colleague."""
+        now = self._services.clock.now()
+        if "products" in values or "source" in values:
+            standing = await self._editions()
+            generics = {product.generic for edition in standing for product in edition.content.products}
+            if "products" in values and not set(values["products"].split("、")) <= generics:
+                return False
+            source = values.get("source")
+            if source is not None and not any(is_source(source, one.content, now) for one in standing):
+                return False
+        rep = values.get("rep", ON_DUTY)
+        return rep == ON_DUTY or await doctors.is_rep(self._tx, rep)
+
+    async def _quotes(self, audience: Audience, basis: Basis, text: str) -> None:
+        """Whether the revision that the basis names says this, and may be quoted (docs/architecture.md)."""
+        standing = await self._editions()
+        editions = [edition for edition in standing if edition.quoted(basis)]
+        if not editions:
+            raise MedrepError(Fault.NO_BASIS, f"{basis} is not in force")
+        if not any(_says(self._services, one, standing[0], audience, basis, text) for one in editions):
+            raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to this reader")
+
+    async def _editions(self) -> tuple[Edition, ...]:
+        if self._standing is None:
+            services = self._services
+            self._standing = await services.published.standing(self._tx, services.clock.now())
+        return self._standing
+
+    async def _is_verified(self, person_id: UUID) -> bool:
+        if self._verified is None:
+            self._verified = await doctors.verified(self._tx, self._people)
+        return person_id in self._verified
+
+
+async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstances) -> Draft:
+    """As `Exit.release`, for one message."""
+    return await Exit(tx, services, [facts.contact.person_id]).release(row, facts)
 
 
 def message_of(row: Outgoing, draft: Draft) -> Message:
@@ -79,54 +151,6 @@ async def _draft(tx: Tx, services: Services, row: Outgoing, contact: Contact) ->
     if row.occurrence_id is None or row.pieces_sent:
         return await outbox.opened(tx, services.vault, row)
     return await worded(tx, services, row, contact)
-
-
-async def _entitled(tx: Tx, services: Services, contact: Contact, part: Part, row: Outgoing) -> None:
-    """Whether the part's basis says just this. Raises MedrepError(NO_BASIS)."""
-    basis = part.basis
-    if basis is None:
-        raise MedrepError(Fault.NO_BASIS, "no basis")
-    if basis.kind == BasisKind.RESPONSE:
-        spoken = await services.published.spoken(tx, basis.version)
-        values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
-        if values is None or not await _true(tx, services, values):
-            raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
-    elif basis.kind == BasisKind.PERSON:
-        if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
-            raise MedrepError(Fault.NO_BASIS, "no colleague is known to have typed this")
-        standing = await services.published.standing(tx, services.clock.now())
-        products = standing[0].content.products if standing else ()
-        await takeover.product_needs_verified(tx, contact, part.text, products)
-    elif basis.kind == BasisKind.CONTENT:
-        if (
-            contact.audience == Audience.DOCTOR
-            and not (await doctors.standing(tx, contact.person_id)).verified
-        ):
-            raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
-        await _content(tx, services, contact.audience, basis, part.text)
-
-
-async def _true(tx: Tx, services: Services, values: Mapping[str, str]) -> bool:
-    """Whether what stands in the placeholders names something of ours: products, a source, a colleague."""
-    now = services.clock.now()
-    if "products" in values or "source" in values:
-        standing = await services.published.standing(tx, now)
-        generics = {product.generic for edition in standing for product in edition.content.products}
-        if "products" in values and not set(values["products"].split("、")) <= generics:
-            return False
-        if "source" in values and not any(is_source(values["source"], e.content, now) for e in standing):
-            return False
-    return "rep" not in values or values["rep"] == ON_DUTY or await doctors.is_rep(tx, values["rep"])
-
-
-async def _content(tx: Tx, services: Services, audience: Audience, basis: Basis, text: str) -> None:
-    """Whether the revision that the basis names says this, and may be quoted (docs/architecture.md)."""
-    standing = await services.published.standing(tx, services.clock.now())
-    editions = [edition for edition in standing if edition.quoted(basis)]
-    if not editions:
-        raise MedrepError(Fault.NO_BASIS, f"{basis} is not in force")
-    if not any(_says(services, edition, standing[0], audience, basis, text) for edition in editions):
-        raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to this reader")
 
 
 def _says(

@@ -15,14 +15,14 @@ import structlog
 from bot.clock import real_now
 from bot.model import Account, Fault, MedrepError, Receipt
 from bot.outbound.departures import Channel, Departure, prepare
-from bot.outbound.failures import WINDOW, follow
+from bot.outbound.failures import Refusal, bug, follow
 from bot.outbound.settling import Sent, Settling
 from bot.outbound.tidying import Tidying
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, outbox_claims, platform
-from bot.store.database import UNAVAILABLE
+from bot.store import outbox_claims
+from bot.store.database import UNAVAILABLE, of_statement, retried
 from bot.store.outbox import Outgoing
 
 log = structlog.get_logger()
@@ -30,8 +30,11 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=30)
 TOGETHER = 40  # sends of one process at a time; as many become uncertain when it dies
 BEGUN = 32  # of these, what we begin: reminders that hang never take the places of answers
-GATHER = 0.02  # seconds; a busy sender lets places become free, so that it claims many rows at once
+# Seconds that a busy sender lets places become free, half of them at most: so it claims many rows at once,
+# and claims and prepares some while others are with the platform.
+GATHER = 0.04
 POLL = 0.5
+SOON = timedelta(seconds=1)  # after the database was away: when what was not handed over is tried again
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 
 
@@ -45,9 +48,12 @@ class Sender:
         self._channels = channels
         self._lease = lease
         self._tidying = Tidying(services, channels)
-        self._settling = Settling(services, lease.total_seconds() / 2)
+        self._patience = lease.total_seconds() / 2  # seconds that writing an outcome is tried
+        self._settling = Settling(services, self._patience)
         self._places: dict[int, bool] = {}  # rows under way; whether we begin it
+        self._limited = False  # the last claim left rows behind for want of places
         self._batches: set[asyncio.Task[None]] = set()
+        self._roomy = asyncio.Event()  # it is not busy
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -63,8 +69,7 @@ class Sender:
                     if time.monotonic() - tidied >= POLL:
                         await self.tidy()
                         tidied = time.monotonic()
-                    if await self._start() and not self._busy():
-                        continue
+                    await self._start()
                 except UNAVAILABLE:
                     log.warning("outbox.failed", reason="database")
                     await asyncio.sleep(1.0)
@@ -76,7 +81,9 @@ class Sender:
                     async with asyncio.timeout(POLL):
                         await self.wake.wait()
                 if self._busy():
-                    await asyncio.sleep(GATHER)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(GATHER):
+                            await self._roomy.wait()
         finally:
             if self._batches:
                 await asyncio.wait(self._batches, timeout=STOPPING)
@@ -88,30 +95,21 @@ class Sender:
         """Something may leave."""
         self.wake.set()
 
-    async def push(self) -> int:
-        """Claim and send one batch; how many rows that was."""
-        async with self._services.db.begin() as tx:
-            await outbox_claims.wake(tx, real_now(), self._services.clock.now(), TOGETHER)
-        rows = await self._claim()
-        await asyncio.gather(*(self._batch(account, batch) for account, batch in _by_account(rows)))
-        return len(rows)
-
     async def tidy(self) -> None:
         """What expired, what a dead sender left behind, what waited for its hour."""
         await self._tidying.tidy()
 
-    async def _start(self) -> int:
-        """Begin to send what may leave now; how many rows that was."""
-        rows = await self._claim()
-        for account, batch in _by_account(rows):
+    async def _start(self) -> None:
+        """Begin to send what may leave now."""
+        for account, batch in by_account(await self._claim()):
             task = asyncio.create_task(self._batch(account, batch))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
-        return len(rows)
 
     async def _claim(self) -> list[Outgoing]:
         free = TOGETHER - len(self._places)
-        begun = min(free, BEGUN - sum(self._places.values()))
+        begun = max(min(free, BEGUN - sum(self._places.values())), 0)
+        self._limited = True  # until we know better, whoever leaves meanwhile makes us look again
         if free <= 0:
             return []
         services = self._services
@@ -123,54 +121,97 @@ class Sender:
                 self._lease,
                 self._channels,
                 free=free,
-                begun=max(begun, 0),
+                begun=begun,
             )
         reached("outbox.claimed")
         for row in rows:
             self._places[row.id] = row.priority > 1
+        if self._busy():
+            self._roomy.clear()
+        self._limited = len(rows) >= free or sum(row.priority > 1 for row in rows) >= begun
         return rows
 
     def _leave(self, row: Outgoing) -> None:
-        """Its place is free for another."""
-        self._places.pop(row.id, None)
-        self.wake.set()
+        """Its place is free for another, if one was left behind for want of a place."""
+        if self._places.pop(row.id, None) is not None and self._limited:
+            self.wake.set()
+        if not self._busy():
+            self._roomy.set()
 
     async def _batch(self, account: Account, rows: Sequence[Outgoing]) -> None:
         """Send claimed rows of one account."""
+        channel = self._channels[account]
         try:
-            await self._send_batch(self._channels[account], rows)
-        except UNAVAILABLE:
-            log.warning("outbox.failed", account=str(account), reason="database")
+            await asyncio.gather(*await self._depart(channel, rows))
         except Exception:
             log.exception("outbox.bug", account=str(account))
         finally:
             for row in rows:
                 self._leave(row)
 
-    async def _send_batch(self, channel: Channel, rows: Sequence[Outgoing]) -> None:
+    async def _depart(self, channel: Channel, rows: Sequence[Outgoing]) -> list[asyncio.Task[None]]:
+        """Have these rows handed over; the sends that begin.
+
+        Until then nothing has left: what goes wrong is tried again, and at last each row alone, so that one
+        that cannot be prepared keeps no other back.
+        """
         try:
-            # Nothing is handed over yet: who waits for a token, or dies waiting, has certainly sent nothing.
+            # Who waits for a token, or dies waiting, has certainly sent nothing.
             await channel.ready()
         except MedrepError as error:
-            for row in rows:
-                await self._guarded(row, self._refused(row, error))
-            return
-        async with self._services.db.begin() as tx:
-            departures, refusals = await prepare(tx, self._services, channel, rows, self._lease)
-        reached("outbox.before_send")
-        sends = [
-            asyncio.create_task(self._guarded(departure.row, self._transmit(channel, departure)))
-            for departure in departures
-        ]
-        for refusal in refusals:
-            await self._guarded(refusal.row, self._refused(refusal.row, refusal.error, refusal.opening))
-        await asyncio.gather(*sends)
-
-    async def _guarded(self, row: Outgoing, step: Awaitable[None]) -> None:
-        """The last step of a row. What goes wrong here leaves it to its lease: then it waits again, or counts
-        as uncertain."""
+            await self._refused([Refusal(row, error) for row in rows])
+            return []
+        except UNAVAILABLE:
+            await self._give_back(rows)
+            return []
         try:
-            await step
+            departures, refusals = await self._prepared(channel, rows)
+        except Exception as error:
+            if isinstance(error, UNAVAILABLE) and not of_statement(error):
+                await self._give_back(rows)
+                return []
+            if len(rows) > 1:
+                log.warning("outbox.one_by_one", reason=type(error).__name__, rows=len(rows))
+                return [send for row in rows for send in await self._depart(channel, [row])]
+            log.exception("outbox.bug", row=rows[0].id)
+            await self._refused([Refusal(rows[0], error if isinstance(error, MedrepError) else bug(error))])
+            return []
+        reached("outbox.before_send")
+        sends = [asyncio.create_task(self._transmit(channel, departure)) for departure in departures]
+        if refusals:
+            await self._refused(refusals)
+        return sends
+
+    async def _prepared(
+        self, channel: Channel, rows: Sequence[Outgoing]
+    ) -> tuple[list[Departure], list[Refusal]]:
+        for last in (False, True):
+            try:
+                async with self._services.db.begin() as tx:
+                    return await prepare(tx, self._services, channel, rows, self._lease)
+            except UNAVAILABLE:  # a deadlock, most likely
+                if last:
+                    raise
+        raise AssertionError
+
+    async def _give_back(self, rows: Sequence[Outgoing]) -> None:
+        """The database was away before they were handed over: they need not wait for their lease."""
+        log.warning("outbox.failed", rows=len(rows), reason="database")
+
+        async def write() -> None:
+            async with self._services.db.begin() as tx:
+                await outbox_claims.give_back(tx, rows, real_now() + SOON)
+
+        with suppress(*UNAVAILABLE):  # the lease has them
+            await retried(write, self._patience)
+
+    async def _transmit(self, channel: Channel, departure: Departure) -> None:
+        """Send what was handed over, and record what became of it. What goes wrong with recording leaves the
+        row to its lease: then it counts as uncertain."""
+        row = departure.row
+        try:
+            if (refusal := await self._sent(channel, departure)) is not None:
+                await self._refused([refusal])
         except UNAVAILABLE:
             log.warning("outbox.failed", row=row.id, reason="database")
         except MedrepError as error:
@@ -180,27 +221,32 @@ class Sender:
         finally:
             self._leave(row)
 
-    async def _transmit(self, channel: Channel, departure: Departure) -> None:
-        row, sent = departure.row, departure.row.pieces_sent
-        whole = sent + len(departure.pieces)
+    async def _sent(self, channel: Channel, departure: Departure) -> Refusal | None:
+        row, sent, receipt = departure.row, 0, Receipt()
         try:
             if departure.via == "template":
                 receipt = await self._in_time(_template(channel, departure))
             for piece in departure.pieces if departure.via == "active" else ():
-                if sent > row.pieces_sent:
+                number = row.pieces_sent + sent
+                if sent:
                     async with self._services.db.begin() as tx:
-                        await outbox_claims.hand_over_piece(tx, row, real_now(), self._lease, pieces=sent)
-                send = channel.send(departure.address, piece, key=f"{row.id}-{sent + 1}")
+                        await outbox_claims.hand_over_piece(tx, row, real_now(), self._lease, pieces=number)
+                send = channel.send(departure.address, piece, key=f"{row.id}-{number + 1}")
                 receipt = await self._in_time(send)
                 sent += 1
         except MedrepError as error:
-            of = whole if departure.via == "active" else 0
-            otherwise = departure.fields is not None and sent == 0
-            await self._refused(row, error, departure.opening, sent=sent, of=of, otherwise=otherwise)
-            return
+            return Refusal(
+                replace(row, pieces_sent=row.pieces_sent + sent),
+                error,
+                departure.opening,
+                otherwise=departure.fields is not None and not row.pieces_sent and not sent,
+                taken=departure.taken,
+                unsent=0 if error.fault == Fault.AMBIGUOUS else len(departure.pieces) - sent,
+            )
         reached("outbox.sent")
         await self._settling.sent(Sent(row, departure.via, receipt.platform_id or None))
         metrics.SENT.labels(str(row.account), departure.via).inc()
+        return None
 
     async def _in_time(self, send: Awaitable[Receipt]) -> Receipt:
         """Within the lease: beyond it somebody else would take the row for abandoned."""
@@ -210,25 +256,28 @@ class Sender:
         except TimeoutError:
             raise MedrepError(Fault.AMBIGUOUS, "no end of it") from None
 
-    async def _refused(
-        self,
-        row: Outgoing,
-        error: MedrepError,
-        opening: int = 0,
-        *,
-        sent: int = 0,
-        of: int = 0,
-        otherwise: bool = False,
-    ) -> None:
-        """It did not leave, or only `sent` of its `of` pieces. `otherwise`: it can leave as a template."""
-        async with self._services.db.begin() as tx:
-            if error.fault in WINDOW:
-                await contacts.lock(tx, row.contact_id)  # first of all: whoever writes locks in this order
-            if of and error.fault != Fault.AMBIGUOUS:
-                await platform.refund(tx, row.contact_id, self._services.clock.now(), of - sent)
-                await outbox_claims.hand_over_piece(tx, row, real_now(), self._lease, pieces=sent)
-                row = replace(row, pieces_sent=sent)
-            await follow(tx, self._services, row, error, opening, otherwise=otherwise)
+    async def _refused(self, refusals: Sequence[Refusal]) -> None:
+        """Write what these lead to, together; one of which that cannot be written is left to its lease."""
+
+        async def write() -> None:
+            async with self._services.db.begin() as tx:
+                await follow(tx, self._services, refusals)
+
+        try:
+            await retried(write, self._patience)
+        except UNAVAILABLE:
+            log.warning("outbox.failed", rows=len(refusals), reason="database")
+        except Exception as error:
+            if len(refusals) > 1:
+                for refusal in refusals:
+                    await self._refused([refusal])
+            elif isinstance(error, MedrepError):
+                log.warning("outbox.failed", row=refusals[0].row.id, reason=str(error.fault))
+            else:
+                log.exception("outbox.bug", row=refusals[0].row.id)
+        finally:
+            for refusal in refusals:
+                self._leave(refusal.row)
 
 
 def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
@@ -236,7 +285,8 @@ def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
     return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
 
 
-def _by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:
+def by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:
+    """A batch is of one account: its channel has one token, and one circuit."""
     batches: dict[Account, list[Outgoing]] = defaultdict(list)
     for row in rows:
         batches[row.account].append(row)

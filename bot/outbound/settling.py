@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.evidence import Evidence, about, note_all
+from bot.model import OutboxState
 from bot.outbound import receipts
 from bot.runtime.services import Services
 from bot.store import outbox_outcomes
 from bot.store.database import retried
 from bot.store.outbox import Outgoing
+from bot.store.outbox_outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,17 @@ class Settling:
     async def _write(self, batch: list[Sent]) -> None:
         now = self._services.clock.now()
         async with self._services.db.begin() as tx:
-            rows = [(sent.row, sent.platform_id) for sent in batch]
-            settled = await outbox_outcomes.settle_sent(tx, rows, now)
-            await note_all(
-                tx, [evidence_of(sent.row, now, sent.via) for sent in batch if sent.row.id in settled]
+            settled = await outbox_outcomes.settle_all(
+                tx,
+                [
+                    (sent.row, Outcome(OutboxState.SENT, sent_at=now, platform_id=sent.platform_id))
+                    for sent in batch
+                ],
             )
-            numbers = [(sent.row.account, sent.platform_id) for sent in batch if sent.row.id in settled]
-            await receipts.settled(tx, [(account, number) for account, number in numbers if number], now)
+            ours = [sent for sent in batch if sent.row.id in settled]
+            await note_all(tx, [evidence_of(sent.row, now, sent.via) for sent in ours])
+            numbers = [(sent.row.account, sent.platform_id) for sent in ours if sent.platform_id]
+            await receipts.settled(tx, numbers, now)
 
 
 def evidence_of(row: Outgoing, now: datetime, via: str) -> Evidence:

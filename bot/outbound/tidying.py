@@ -11,7 +11,7 @@ import structlog
 from bot.clock import CHINA, real_now
 from bot.evidence import note
 from bot.model import Account, Fault, MedrepError, OutboxState
-from bot.outbound.failures import TRIES_UNHEARD, follow
+from bot.outbound.failures import TRIES_UNHEARD, Refusal, follow
 from bot.runtime.services import Services
 from bot.store import outbox_claims, outbox_outcomes
 from bot.store.database import Tx
@@ -56,7 +56,8 @@ class Tidying:
         """Its sender died while it may have been with the platform."""
         try:
             async with tx.begin_nested():
-                await follow(tx, self._services, row, MedrepError(Fault.AMBIGUOUS, "its sender died"))
+                died = MedrepError(Fault.AMBIGUOUS, "its sender died")
+                await follow(tx, self._services, [Refusal(row, died)])
         except MedrepError as error:
             # The key of whom it was for cannot be had: the row ends all the same, and others go on.
             erased = error.fault == Fault.ERASED

@@ -44,7 +44,7 @@ async def give(
 ) -> None:
     """They agree. The same text again changes nothing. Raises MedrepError(BAD_INPUT: needs no consent)."""
     person_id = await _decided(tx, contact, purpose)
-    last = (await consents.latest(tx, [person_id]))[person_id].get(purpose)
+    last = (await consents.latest(tx, [person_id]))[person_id].rows.get(purpose)
     if last is not None and last.withdrawn_at is None and last.text_version == text_version:
         return
     await consents.add(tx, person_id, contact.id, ConsentRow(purpose, now, None, text_version, source))
@@ -63,7 +63,7 @@ async def give(
 async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *, source: str) -> None:
     """They agree no longer; what is queued for the purpose is refused at the exit. Raises as `give`."""
     person_id = await _decided(tx, contact, purpose)
-    last = (await consents.latest(tx, [person_id]))[person_id].get(purpose)
+    last = (await consents.latest(tx, [person_id]))[person_id].rows.get(purpose)
     if last is not None and last.withdrawn_at is not None:
         return
     if await consents.withdraw(tx, person_id, purpose, now) == 0:
@@ -79,15 +79,13 @@ async def of_person(tx: Tx, person_id: UUID) -> tuple[Consent, ...]:
 
 async def of_people(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, tuple[Consent, ...]]:
     """`of_person` of each of them."""
-    latest = await consents.latest(tx, person_ids)
-    listed = await consents.listed(tx, person_ids)
     found = {}
-    for person_id, last in latest.items():
-        by_listing = BY_LISTING - last.keys() if person_id in listed else frozenset()
+    for person_id, spoken in (await consents.latest(tx, person_ids)).items():
+        by_listing = BY_LISTING - spoken.rows.keys() if spoken.listed else frozenset()
         found[person_id] = (
             *(
                 Consent(row.purpose, row.given_at, row.withdrawn_at, row.text_version, row.source)
-                for row in last.values()
+                for row in spoken.rows.values()
             ),
             *(Consent(purpose, None, None, "", LISTING) for purpose in sorted(by_listing)),
         )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Purpose
-from bot.store.database import Tx
-from bot.store.tables import consent, doctor, person
+from bot.store.database import Tx, hot
+from bot.store.tables import consent, person
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +60,40 @@ async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> 
     return len(done.all())
 
 
-async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, dict[Purpose, ConsentRow]]:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Of one person: the last row for each purpose, and whether they are a doctor on the company's list."""
+
+    rows: dict[Purpose, ConsentRow]
+    listed: bool
+
+
+async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, Spoken]:
     """The last word of each person on each purpose, and of newcomers who turned out to be them."""
-    moment = func.greatest(consent.c.given_at, consent.c.withdrawn_at)
-    owner = case((person.c.id.in_(person_ids), person.c.id), else_=person.c.merged_into).label("owner")
-    rows = await tx.execute(
-        select(consent, owner)
-        .join(person, person.c.id == consent.c.person_id)
-        .where(or_(person.c.id.in_(person_ids), person.c.merged_into.in_(person_ids)))
-        .ext(distinct_on(owner, consent.c.purpose))
-        .order_by(owner, consent.c.purpose, moment.desc(), consent.c.id.desc())
-    )
-    found: dict[UUID, dict[Purpose, ConsentRow]] = {person_id: {} for person_id in person_ids}
-    for row in rows:
-        purpose = Purpose(row.purpose)
-        found[row.owner][purpose] = ConsentRow(
-            purpose, row.given_at, row.withdrawn_at, row.text_version, row.source
-        )
+    found: dict[UUID, Spoken] = {}
+    for row in await hot(tx, _LATEST, {"people": list(person_ids)}):
+        spoken = found.setdefault(row.person_id, Spoken({}, row.listed))
+        if row.purpose is not None:
+            purpose = Purpose(row.purpose)
+            spoken.rows[purpose] = ConsentRow(
+                purpose, row.given_at, row.withdrawn_at, row.text_version, row.source
+            )
     return found
 
 
-async def listed(tx: Tx, person_ids: Collection[UUID]) -> frozenset[UUID]:
-    """Those of them who are doctors on the company's list."""
-    rows = await tx.execute(select(doctor.c.person_id).where(doctor.c.person_id.in_(person_ids)))
-    return frozenset(rows.scalars())
+_LATEST = """
+    SELECT wanted.id AS person_id, doctor.person_id IS NOT NULL AS listed,
+           last.purpose, last.given_at, last.withdrawn_at, last.text_version, last.source
+    FROM unnest(CAST(%(people)s AS uuid[])) AS wanted(id)
+    LEFT JOIN doctor ON doctor.person_id = wanted.id
+    LEFT JOIN LATERAL (
+        SELECT DISTINCT ON (consent.purpose) consent.*
+        FROM consent
+        WHERE consent.person_id = ANY(ARRAY(
+            SELECT wanted.id UNION ALL SELECT person.id FROM person WHERE person.merged_into = wanted.id))
+        ORDER BY consent.purpose, greatest(consent.given_at, consent.withdrawn_at) DESC, consent.id DESC
+    ) AS last ON true
+    """
 
 
 def _belongs_to(person_id: UUID) -> ColumnElement[bool]:

@@ -1,23 +1,80 @@
-"""How we have been in contact with people lately: what the policy of the exit asks."""
+"""Whom we write to, and how we have been in contact with them lately: what the policy of the exit asks."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import text
 
-from bot.model import InboundKind, OutboxState
-from bot.store.database import Tx
-from bot.store.tables import contact, inbox, outbox, person, send_window, turn
+from bot.model import Account, Audience, Channel
+from bot.store.contacts import Contact, SealedAddress
+from bot.store.database import Tx, hot
 
 
-async def lock(tx: Tx, person_ids: Collection[UUID]) -> None:
-    """Whatever else is decided about these people waits until this transaction ends."""
-    query = select(person.c.id).where(person.c.id.in_(person_ids)).order_by(person.c.id)
-    await tx.execute(query.with_for_update(key_share=True))
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    contact: Contact
+    address: SealedAddress
+
+
+async def recipients(tx: Tx, contact_ids: Collection[int]) -> dict[int, Recipient]:
+    """These contacts. An erasure of any of them waits until this transaction ends, or was before."""
+    rows = await hot(tx, _RECIPIENTS, {"contacts": list(contact_ids)})
+    return {
+        row.id: Recipient(
+            Contact(
+                id=row.id,
+                account=Account(Channel(row.channel), row.account),
+                audience=Audience(row.audience),
+                person_id=row.person_id,
+                key_id=row.key_id,
+                introduced_at=row.introduced_at,
+                stopped_at=row.stopped_at,
+                unreachable_at=row.unreachable_at,
+            ),
+            SealedAddress(row.person_id, bytes(row.address_enc)),
+        )
+        for row in rows
+    }
+
+
+# The lock of a foreign key: an erasure takes FOR UPDATE of the same rows, in the same order, before all else.
+_RECIPIENTS = """
+    SELECT contact.id, contact.channel, contact.account, contact.audience, contact.person_id, contact.key_id,
+           contact.introduced_at, person.stopped_at, contact.unreachable_at, contact.address_enc
+    FROM contact JOIN person ON person.id = contact.person_id
+    WHERE contact.id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY contact.id FOR KEY SHARE OF contact
+    """
+
+
+async def lock_contacts(tx: Tx, contact_ids: Collection[int]) -> None:
+    """Wait for messages of these contacts that are being stored; none is, until this transaction ends."""
+    await hot(tx, _LOCK_CONTACTS, {"contacts": list(contact_ids)})
+
+
+_LOCK_CONTACTS = """
+    SELECT id FROM contact WHERE id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+    """
+
+
+async def lock(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, datetime | None]:
+    """Lock the rows of these people until this transaction ends, and tell when each said stop.
+
+    A stop, a resume and every consent change or lock the row of `person`, and so does each batch that sends
+    them something we begin: what is read after this call holds until the end of the transaction.
+    """
+    rows = await hot(tx, _LOCK, {"people": list(person_ids)})
+    return {row.id: row.stopped_at for row in rows}
+
+
+_LOCK = """
+    SELECT id, stopped_at FROM person
+    WHERE id = ANY(CAST(%(people)s AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+    """
 
 
 async def sent(
@@ -25,48 +82,62 @@ async def sent(
 ) -> dict[UUID, tuple[tuple[UUID | None, datetime], ...]]:
     """When messages of these purposes left since then (business time), on all contacts of each person, and
     in which turn, if in any; what is with the platform at this moment counts as `now`."""
-    under_way = and_(outbox.c.state == OutboxState.SENDING.value, outbox.c.written_at.is_not(None))
-    rows = await tx.execute(
-        select(contact.c.person_id, outbox.c.turn_id, func.coalesce(outbox.c.sent_at, now))
-        .join(contact, contact.c.id == outbox.c.contact_id)
-        .where(
-            contact.c.person_id.in_(person_ids),
-            outbox.c.purpose.in_(purposes),
-            or_(outbox.c.sent_at > since, under_way),
-        )
-    )
+    values = {"people": list(person_ids), "purposes": list(purposes), "since": since, "now": now}
     moments: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = defaultdict(tuple)
-    for person_id, turn_id, moment in rows:
-        moments[person_id] += ((turn_id, moment),)
+    for row in await hot(tx, _SENT, values):
+        moments[row.person_id] += ((row.turn_id, row.moment),)
     return moments
+
+
+_SENT = """
+    SELECT contact.person_id, outbox.turn_id, coalesce(outbox.sent_at, %(now)s) AS moment
+    FROM contact JOIN outbox ON outbox.contact_id = contact.id
+    WHERE contact.person_id = ANY(CAST(%(people)s AS uuid[]))
+      AND outbox.purpose = ANY(CAST(%(purposes)s AS text[]))
+      AND (outbox.sent_at > %(since)s OR outbox.state = 'sending' AND outbox.written_at IS NOT NULL)
+    """
 
 
 async def conversations(tx: Tx, person_ids: Collection[UUID], since: datetime) -> dict[UUID, frozenset[UUID]]:
     """The turns of each person that they began since then (real time) by writing."""
-    rows = await tx.execute(
-        select(contact.c.person_id, turn.c.id)
-        .join(contact, contact.c.id == turn.c.contact_id)
-        .where(contact.c.person_id.in_(person_ids), turn.c.started_at > since, turn.c.purpose.is_(None))
-    )
     found: dict[UUID, frozenset[UUID]] = defaultdict(frozenset)
-    for person_id, turn_id in rows:
-        found[person_id] |= {turn_id}
+    for row in await hot(tx, _CONVERSATIONS, {"people": list(person_ids), "since": since}):
+        found[row.person_id] |= {row.turn_id}
     return found
+
+
+_CONVERSATIONS = """
+    SELECT contact.person_id, turn.id AS turn_id
+    FROM contact JOIN turn ON turn.contact_id = contact.id
+    WHERE contact.person_id = ANY(CAST(%(people)s AS uuid[])) AND turn.started_at > %(since)s
+      AND turn.purpose IS NULL
+    """
 
 
 async def wrote_since(tx: Tx, contact_id: int, moment: datetime) -> bool:
     """Whether the contact has sent us anything after then (business time)."""
-    query = exists().where(
-        inbox.c.contact_id == contact_id,
-        inbox.c.kind.in_([InboundKind.TEXT.value, InboundKind.CHOICE.value, InboundKind.MEDIA.value]),
-        inbox.c.received_at > moment,
-    )
-    return bool((await tx.execute(select(query))).scalar_one())
+    found = await tx.execute(_WROTE, {"contact": contact_id, "moment": moment})
+    return bool(found.scalar_one())
+
+
+_WROTE = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM inbox
+        WHERE contact_id = :contact AND kind IN ('text', 'choice', 'media') AND received_at > :moment)
+    """
+)
 
 
 async def open_windows(tx: Tx, contact_ids: Collection[int], now: datetime) -> frozenset[int]:
     """Those of these contacts to whom the platform lets us write freely."""
-    query = select(send_window.c.contact_id).where(
-        send_window.c.contact_id.in_(contact_ids), send_window.c.closes_at > now
-    )
-    return frozenset((await tx.execute(query)).scalars())
+    rows = await tx.execute(_OPEN_WINDOWS, {"contacts": list(contact_ids), "now": now})
+    return frozenset(rows.scalars())
+
+
+_OPEN_WINDOWS = text(
+    """
+    SELECT contact_id FROM send_window
+    WHERE contact_id = ANY(CAST(:contacts AS bigint[])) AND closes_at > :now
+    """
+)

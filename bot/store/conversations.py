@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -45,15 +46,35 @@ async def write_offer(
     if not choices:
         await hot(tx, _FORGOTTEN, {"contact": contact.id})
         return
+    sealed = await sealed_offer(tx, vault, await key_of(tx, vault, contact), choices)
+    await write_offers(tx, [(contact, sealed)], now)
+
+
+async def sealed_offer(tx: Tx, vault: Vault, key_id: UUID, choices: tuple[Choice, ...]) -> bytes:
+    """What an offer keeps of its choices. Raises MedrepError(ERASED)."""
     body = json.dumps([[choice.id, choice.label] for choice in choices])
-    sealed = await vault.seal(tx, await key_of(tx, vault, contact), body, "offer.body")
-    values = {"contact": contact.id, "person": contact.person_id, "body": sealed, "now": now}
-    await hot(tx, _OFFER, values)
+    return await vault.seal(tx, key_id, body, "offer.body")
 
 
-_OFFER = """
+async def write_offers(tx: Tx, offers: Sequence[tuple[Contact, bytes]], now: datetime) -> None:
+    """Remember what `sealed_offer` made; of several for one contact the last counts."""
+    last = {contact.id: (contact.person_id, sealed) for contact, sealed in offers}
+    contact_ids = sorted(last)
+    values = {
+        "contacts": contact_ids,
+        "people": [last[contact_id][0] for contact_id in contact_ids],
+        "bodies": [last[contact_id][1] for contact_id in contact_ids],
+        "now": now,
+    }
+    await hot(tx, _OFFERS, values)
+
+
+_OFFERS = """
     INSERT INTO offer (contact_id, person_id, body_enc, offered_at)
-    VALUES (%(contact)s, %(person)s, %(body)s, %(now)s)
+    SELECT contact_id, person_id, body_enc, %(now)s
+    FROM unnest(%(contacts)s::bigint[], %(people)s::uuid[], %(bodies)s::bytea[])
+         AS made(contact_id, person_id, body_enc)
+    ORDER BY contact_id
     ON CONFLICT (contact_id) DO UPDATE
     SET person_id = excluded.person_id, body_enc = excluded.body_enc, offered_at = excluded.offered_at
     RETURNING contact_id

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, exists, func, select, true, update
+from sqlalchemy import bindparam, delete, exists, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, MedrepError
@@ -41,6 +41,19 @@ async def standing(tx: Tx, person_id: UUID) -> Standing:
     """Whether this person is a verified doctor, and whose."""
     row = (await tx.execute(_STANDING, {"person": person_id})).one()
     return Standing(row.verified_at is not None, row.waiting, row.name)
+
+
+async def verified(tx: Tx, people: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these people who are verified doctors."""
+    return frozenset((await tx.execute(_VERIFIED, {"people": list(people)})).scalars())
+
+
+_VERIFIED = text(
+    """
+    SELECT person_id FROM doctor
+    WHERE person_id = ANY(CAST(:people AS uuid[])) AND verified_at IS NOT NULL
+    """
+)
 
 
 async def person_of(tx: Tx, external_id: str) -> UUID:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
 from bot.store.database import Tx
-from bot.store.tables import occurrence, outbox, timer
+from bot.store.tables import occurrence, outbox
 
 PENDING, SENT, MISSED, CANCELLED, UNKNOWN = "pending", "sent", "missed", "cancelled", "unknown"
 _LEFT = (OutboxState.SENT.value, OutboxState.DELIVERED.value)
@@ -132,18 +132,6 @@ class Origin:
     refs: dict[str, int | str]
     subject: str
     due_at: datetime
-
-
-async def origins(tx: Tx, occurrence_ids: Collection[int]) -> dict[int, Origin]:
-    """The timers that these occurrences are of."""
-    if not occurrence_ids:
-        return {}
-    rows = await tx.execute(
-        select(occurrence.c.id, timer.c.name, timer.c.refs, timer.c.subject, occurrence.c.due_at)
-        .join(occurrence, occurrence.c.timer_id == timer.c.id)
-        .where(occurrence.c.id.in_(occurrence_ids))
-    )
-    return {row.id: Origin(row.name, row.refs, row.subject, row.due_at) for row in rows}
 
 
 async def record(tx: Tx, timer_id: int, action: str, due_at: datetime, state: str, reason: str) -> None:

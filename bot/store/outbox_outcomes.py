@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, literal_column, select, update
 
 from bot.model import PROACTIVE, Fault, OutboxState
 from bot.store import channels, occurrences
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.outbox import Outgoing
 from bot.store.receipts import Report
 from bot.store.tables import inbox, outbox
 
 _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
-_OPEN = frozenset({OutboxState.WAITING, OutboxState.SENDING, OutboxState.HELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,84 +31,95 @@ class Outcome:
     not_before: datetime | None = None  # business time
     passive_until: datetime | None = None  # real time; a further connection may carry it until then
     expires_at: datetime | None = None  # business time
+    pieces: int | None = None  # so many of its pieces have left
     counts: bool = True  # towards giving up
     halve: bool = False  # its pieces are to be half as long next time
 
 
 async def settle(tx: Tx, row: Outgoing, outcome: Outcome) -> bool:
-    """Write the outcome of a claimed row; False when somebody else has taken it meanwhile."""
-    waits = outcome.state == OutboxState.WAITING
-    values: dict[str, Any] = {
-        "state": outcome.state.value,
-        "fault": outcome.fault,
-        "passive_until": outcome.passive_until,
-        "not_before": outcome.not_before,
-        "parked": waits and (outcome.not_before is not None or outcome.retry_at is not None),
-    }
-    kept = {
-        "sent_at": outcome.sent_at,
-        "platform_id": outcome.platform_id,
-        "retry_at": outcome.retry_at,
-        "expires_at": outcome.expires_at,
-    }
-    values |= {name: value for name, value in kept.items() if value is not None}
-    if not outcome.counts:
-        values["attempts"] = outbox.c.attempts - 1
-    if outcome.halve:
-        values["halved"] = outbox.c.halved + 1
-    done = await tx.execute(
-        update(outbox)
-        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
-        .values(**values)
-        .returning(outbox.c.id)
-    )
-    if done.first() is None:
-        return False
-    if _of_a_timer(row) and outcome.state not in _OPEN:
-        await occurrences.ended(tx, [row.id])
-    await _next_in_line(tx, [row.contact_id])
-    return True
+    """Write the outcome of a claimed row; False when it is somebody else's meanwhile, or settled already."""
+    return bool(await settle_all(tx, [(row, outcome)]))
 
 
-async def settle_sent(tx: Tx, rows: Sequence[tuple[Outgoing, str | None]], now: datetime) -> frozenset[int]:
-    """These claimed rows have left, each under this id of the platform; those that nobody else had taken."""
-    done = await tx.execute(
-        _SENT,
-        {
-            "now": now,
-            "ids": [row.id for row, _ in rows],
-            "fences": [row.fence for row, _ in rows],
-            "platform_ids": [platform_id for _, platform_id in rows],
-        },
-    )
-    await _next_in_line(tx, [row.contact_id for row, _ in rows])
-    settled = frozenset(done.scalars())
-    await occurrences.ended(tx, [row.id for row, _ in rows if _of_a_timer(row) and row.id in settled])
-    return settled
+async def settle_all(tx: Tx, settled: Sequence[tuple[Outgoing, Outcome]]) -> frozenset[int]:
+    """As `settle`, in one statement; the rows that were still ours. So it can be repeated.
 
-
-def _of_a_timer(row: Outgoing) -> bool:
-    """Whether it may end an occurrence: as its message, or as the last one of a turn that we began."""
-    return row.occurrence_id is not None or (row.turn_id is not None and row.purpose in PROACTIVE)
-
-
-_SENT = text(
+    Occurrences end with their messages, and the senders are woken if something was in line behind these.
     """
-    UPDATE outbox
-    SET state = 'sent', sent_at = :now, platform_id = sent.platform_id, fault = NULL, passive_until = NULL,
-        not_before = NULL
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:platform_ids AS text[]))
-         AS sent(id, fence, platform_id)
-    WHERE outbox.id = sent.id AND outbox.fence = sent.fence
-    RETURNING outbox.id
-    """
-)
+    outcomes = [outcome for _, outcome in settled]
+    values = {
+        "ids": [row.id for row, _ in settled],
+        "fences": [row.fence for row, _ in settled],
+        "states": [outcome.state.value for outcome in outcomes],
+        "faults": [outcome.fault for outcome in outcomes],
+        "sent_ats": [outcome.sent_at for outcome in outcomes],
+        "platform_ids": [outcome.platform_id for outcome in outcomes],
+        "retry_ats": [outcome.retry_at for outcome in outcomes],
+        "not_befores": [outcome.not_before for outcome in outcomes],
+        "passive_untils": [outcome.passive_until for outcome in outcomes],
+        "expires_ats": [outcome.expires_at for outcome in outcomes],
+        "pieces": [outcome.pieces for outcome in outcomes],
+        "claims": [0 if outcome.counts else 1 for outcome in outcomes],
+        "halvings": [int(outcome.halve) for outcome in outcomes],
+    }
+    ours = frozenset(row.id for row in await hot(tx, _SETTLE, values))
+    begun = [row.id for row, _ in settled if row.id in ours and row.turn_id and row.purpose in PROACTIVE]
+    await occurrences.turns_ended(tx, begun)
+    return ours
 
 
-async def _next_in_line(tx: Tx, contact_ids: list[int]) -> None:
-    """Wake the senders if more waits for these contacts: what was behind these rows may leave now."""
-    more = exists().where(outbox.c.contact_id.in_(contact_ids), outbox.c.state == OutboxState.WAITING.value)
-    await tx.execute(select(func.pg_notify(channels.OUTBOX, "")).where(more))
+def _sql(element: ColumnElement[Any]) -> str:
+    return str(element.compile(compile_kwargs={"literal_binds": True}))
+
+
+_STATE: ColumnElement[str] = literal_column("settled.state")
+_FAULT: ColumnElement[str] = literal_column("settled.fault")
+_OPEN = "('waiting', 'sending', 'held')"
+# `unknown` is no end: whose sender came too late for its lease may still learn that it was sent.
+_SETTLE = f"""
+    WITH settled AS (
+        UPDATE outbox
+        SET state = outcome.state, fault = outcome.fault, passive_until = outcome.passive_until,
+            not_before = outcome.not_before,
+            parked = outcome.state = 'waiting'
+                AND (outcome.not_before IS NOT NULL OR outcome.retry_at IS NOT NULL),
+            sent_at = coalesce(outcome.sent_at, outbox.sent_at),
+            platform_id = coalesce(outcome.platform_id, outbox.platform_id),
+            retry_at = coalesce(outcome.retry_at, outbox.retry_at),
+            expires_at = coalesce(outcome.expires_at, outbox.expires_at),
+            pieces_sent = coalesce(outcome.pieces, outbox.pieces_sent),
+            attempts = outbox.attempts - outcome.claims, halved = outbox.halved + outcome.halvings
+        FROM unnest(
+            CAST(%(ids)s AS bigint[]), CAST(%(fences)s AS bigint[]), CAST(%(states)s AS text[]),
+            CAST(%(faults)s AS text[]), CAST(%(sent_ats)s AS timestamptz[]), CAST(%(platform_ids)s AS text[]),
+            CAST(%(retry_ats)s AS timestamptz[]), CAST(%(not_befores)s AS timestamptz[]),
+            CAST(%(passive_untils)s AS timestamptz[]), CAST(%(expires_ats)s AS timestamptz[]),
+            CAST(%(pieces)s AS int[]), CAST(%(claims)s AS int[]), CAST(%(halvings)s AS int[])
+        ) AS outcome(id, fence, state, fault, sent_at, platform_id, retry_at, not_before, passive_until,
+                     expires_at, pieces, claims, halvings)
+        WHERE outbox.id = outcome.id AND outbox.fence = outcome.fence
+          AND outbox.state IN ('sending', 'unknown')
+        RETURNING outbox.id, outbox.contact_id, outbox.occurrence_id, outbox.state, outbox.fault,
+                  outbox.parked, outbox.passive_until
+    ), ended AS (
+        UPDATE occurrence
+        SET state = {_sql(occurrences.end_of(_STATE, _FAULT))},
+            reason = {_sql(occurrences.reason_of(_STATE, _FAULT))}
+        FROM settled
+        WHERE occurrence.id = settled.occurrence_id AND settled.state NOT IN {_OPEN}
+    )
+    SELECT id, (
+        SELECT count(pg_notify('{channels.OUTBOX}', ''))
+        WHERE EXISTS (
+            SELECT FROM settled CROSS JOIN LATERAL (
+                SELECT FROM outbox AS behind
+                WHERE behind.contact_id = settled.contact_id AND behind.state = 'waiting'
+                  AND NOT behind.parked LIMIT 1
+            ) AS next
+        ) OR EXISTS (SELECT FROM settled WHERE state = 'waiting' AND NOT parked AND passive_until IS NULL)
+    ) AS woken
+    FROM settled
+    """  # noqa: S608 - the names and the cases are constants of ours
 
 
 async def abandoned(tx: Tx, now: datetime, limit: int) -> list[Outgoing]:
@@ -152,7 +162,7 @@ async def expired(tx: Tx, business_now: datetime, limit: int) -> tuple[list[int]
 async def cancel_proactive(tx: Tx, contact_ids: list[int]) -> int:
     """Stop means stop: every queued proactive message of these contacts is cancelled."""
     which = and_(
-        outbox.c.contact_id.in_(contact_ids),
+        outbox.c.contact_id == func.any(contact_ids),
         outbox.c.state.in_(_QUEUED),
         outbox.c.purpose.in_([purpose.value for purpose in PROACTIVE]),
     )

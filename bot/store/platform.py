@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Fault, MedrepError
 from bot.store.advisory import wait_for_names
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.keyring import Keyring
-from bot.store.tables import circuit, platform_token, send_window
+from bot.store.tables import circuit, platform_token
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -32,10 +32,20 @@ MESSAGE = Grant("message", timedelta(hours=48), 5)
 CLICK = Grant("click", timedelta(minutes=1), 3)
 
 
-async def opening(tx: Tx, contact_id: int) -> int:
-    """A number that grows with every act of the person that opens a window."""
-    query = select(func.coalesce(func.sum(send_window.c.opening), 0))
-    return int((await tx.execute(query.where(send_window.c.contact_id == contact_id))).scalar_one())
+async def openings(tx: Tx, contact_ids: Collection[int]) -> dict[int, int]:
+    """By contact, a number that grows with every act of the person that opens a window."""
+    rows = await tx.execute(_OPENINGS, {"contacts": list(contact_ids)})
+    return {row.contact_id: int(row.opening) for row in rows}
+
+
+_OPENINGS = text(
+    """
+    SELECT wanted.id AS contact_id, coalesce(sum(send_window.opening), 0) AS opening
+    FROM unnest(CAST(:contacts AS bigint[])) AS wanted(id)
+    LEFT JOIN send_window ON send_window.contact_id = wanted.id
+    GROUP BY wanted.id
+    """
+)
 
 
 @dataclass(slots=True)
@@ -46,6 +56,16 @@ class _Window:
     left: int
     opening: int
     taken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """So many pushes that a message took from a window. A later act of the person makes another `opening`
+    of it, to which they are never given back."""
+
+    act: str
+    opening: int
+    count: int
 
 
 class Ledger:
@@ -59,47 +79,42 @@ class Ledger:
 
     @classmethod
     async def read(cls, tx: Tx, contact_ids: Collection[int], now: datetime) -> Ledger:
-        rows = await tx.execute(
-            select(send_window)
-            .where(send_window.c.contact_id.in_(contact_ids))
-            .order_by(send_window.c.contact_id, send_window.c.closes_at)
-            .with_for_update()
-        )
-        return cls(
-            [
-                _Window(row.contact_id, row.act, row.closes_at, row.allowance - row.used, row.opening)
-                for row in rows
-            ],
-            now,
-        )
+        rows = await hot(tx, _LOCK, {"contacts": list(contact_ids)})
+        windows = [
+            _Window(row.contact_id, row.act, row.closes_at, row.allowance - row.used, row.opening)
+            for row in rows
+        ]
+        return cls(windows, now)
 
     def opening(self, contact_id: int) -> int:
-        """As `platform.opening`."""
+        """As `openings`."""
         return sum(window.opening for window in self._windows[contact_id])
 
-    def is_open(self, contact_id: int) -> bool:
-        return bool(self._open(contact_id))
-
-    def spend(self, contact_id: int, *, count: int, keep: int) -> None:
+    def spend(self, contact_id: int, *, count: int, keep: int) -> tuple[Taken, ...]:
         """Take `count` pushes, leaving `keep`. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP).
 
         The windows of messages and of clicks stand side by side; the one that closes sooner is used first.
         """
-        windows = self._open(contact_id)
+        windows = [window for window in self._windows[contact_id] if window.closes_at > self._now]
         if not windows:
             raise MedrepError(Fault.WINDOW_CLOSED)
         if sum(window.left for window in windows) - keep < count:
             raise MedrepError(Fault.COUNT_USED_UP)
-        for window in windows:
+        spent = []
+        for window in sorted(windows, key=lambda window: window.closes_at):
             taken = min(count, window.left)
-            window.left -= taken
-            window.taken += taken
-            count -= taken
+            if taken > 0:
+                window.left -= taken
+                window.taken += taken
+                count -= taken
+                spent.append(Taken(window.act, window.opening, taken))
+        return tuple(spent)
 
     async def save(self, tx: Tx) -> None:
         taken = [window for windows in self._windows.values() for window in windows if window.taken]
         if taken:
-            await tx.execute(
+            await hot(
+                tx,
                 _SAVE,
                 {
                     "contacts": [window.contact_id for window in taken],
@@ -108,61 +123,67 @@ class Ledger:
                 },
             )
 
-    def _open(self, contact_id: int) -> list[_Window]:
-        return [window for window in self._windows[contact_id] if window.closes_at > self._now]
 
-
-_SAVE = text(
+# Everybody who locks several windows does it in this order; `closes_at` would not be one, since it changes.
+_LOCK = """
+    SELECT contact_id, act, closes_at, allowance, used, opening FROM send_window
+    WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY contact_id, act FOR UPDATE
     """
+
+_SAVE = """
     UPDATE send_window SET used = used + taken.count
-    FROM unnest(CAST(:contacts AS bigint[]), CAST(:acts AS text[]), CAST(:counts AS int[]))
+    FROM unnest(CAST(%(contacts)s AS bigint[]), CAST(%(acts)s AS text[]), CAST(%(counts)s AS int[]))
          AS taken(contact_id, act, count)
     WHERE send_window.contact_id = taken.contact_id AND send_window.act = taken.act
+    RETURNING send_window.act
+    """
+
+
+async def refund(tx: Tx, contact_id: int, taken: Sequence[Taken], count: int) -> None:
+    """The last `count` of these pushes certainly did not leave."""
+    back: dict[tuple[str, int], int] = {}
+    for one in reversed(taken):
+        given = min(count, one.count)
+        if given > 0:
+            back[one.act, one.opening] = given
+            count -= given
+    if back:
+        await hot(tx, _LOCK, {"contacts": [contact_id]})
+        values = {
+            "contact": contact_id,
+            "acts": [act for act, _ in back],
+            "openings": [opening for _, opening in back],
+            "counts": list(back.values()),
+        }
+        await tx.execute(_REFUND, values)
+
+
+_REFUND = text(
+    """
+    UPDATE send_window SET used = greatest(used - back.count, 0)
+    FROM unnest(CAST(:acts AS text[]), CAST(:openings AS bigint[]), CAST(:counts AS int[]))
+         AS back(act, opening, count)
+    WHERE contact_id = :contact AND send_window.act = back.act AND send_window.opening = back.opening
     """
 )
 
 
-async def refund(tx: Tx, contact_id: int, now: datetime, count: int) -> None:
-    """So many certainly did not leave."""
-    window = (
-        await tx.execute(
-            select(send_window)
-            .where(
-                send_window.c.contact_id == contact_id,
-                send_window.c.closes_at > now,
-                send_window.c.used >= count,
-            )
-            .order_by(send_window.c.closes_at)
-            .limit(1)
-            .with_for_update()
-        )
-    ).first()
-    if window is not None:
-        await _use(tx, contact_id, window.act, -count)
-
-
-async def _use(tx: Tx, contact_id: int, act: str, count: int) -> None:
-    await tx.execute(
-        update(send_window)
-        .where(send_window.c.contact_id == contact_id, send_window.c.act == act)
-        .values(used=send_window.c.used + count)
-    )
-
-
 async def exhaust(tx: Tx, contact_id: int) -> None:
     """The platform says the count is used up, whatever our ledger says."""
-    await tx.execute(
-        update(send_window).where(send_window.c.contact_id == contact_id).values(used=send_window.c.allowance)
-    )
+    await hot(tx, _LOCK, {"contacts": [contact_id]})
+    await tx.execute(_EXHAUST, {"contact": contact_id})
+
+
+_EXHAUST = text("UPDATE send_window SET used = allowance WHERE contact_id = :contact")
 
 
 async def close_window(tx: Tx, contact_id: int, now: datetime) -> None:
     """The platform says that nothing may be pushed, whatever our ledger says."""
-    await tx.execute(
-        update(send_window)
-        .where(send_window.c.contact_id == contact_id, send_window.c.closes_at > now)
-        .values(closes_at=now)
-    )
+    await hot(tx, _LOCK, {"contacts": [contact_id]})
+    await tx.execute(_CLOSE, {"contact": contact_id, "now": now})
+
+
+_CLOSE = text("UPDATE send_window SET closes_at = :now WHERE contact_id = :contact AND closes_at > :now")
 
 
 async def open_circuit(tx: Tx, account: Account, until: datetime, fault: str) -> None:

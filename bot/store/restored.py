@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
@@ -32,7 +32,8 @@ class Queued:
 
 
 async def pause(tx: Tx) -> None:
-    """Push nothing on any account until `resume`; replies on the connection of a message still leave."""
+    """Push nothing until `resume` on the accounts that have contacts, so nothing that was queued leaves.
+    Replies on the connection of a message still do."""
     account = contact.c.channel + ":" + contact.c.account
     accounts = select(account, literal(_UNTIL_RESUMED), literal("restored")).distinct()
     statement = insert(circuit).from_select(["account", "open_until", "fault"], accounts)
@@ -72,7 +73,7 @@ async def cancel(tx: Tx, ids: Sequence[int]) -> int:
     """These will not leave; how many of them were queued."""
     done = await tx.execute(
         update(outbox)
-        .where(outbox.c.id.in_(ids), outbox.c.state.in_(_QUEUED))
+        .where(outbox.c.id == func.any(list(ids)), outbox.c.state.in_(_QUEUED))
         .values(state=OutboxState.CANCELLED.value, fault="restored", fence=outbox.c.fence + 1)
         .returning(outbox.c.id)
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Text, cast, exists, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Text, bindparam, cast, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from bot.model import Basis, BasisKind, InboundKind
 from bot.store.database import Tx
@@ -45,11 +45,13 @@ _OPEN = (
     .where(takeover.c.ended_at.is_(None))
 )
 
+_OPEN_OF = _OPEN.where(takeover.c.contact_id == func.any(bindparam("contacts", type_=ARRAY(BigInteger))))
+
 
 async def open_of(tx: Tx, contact_ids: Collection[int], *, lock: bool = False) -> dict[int, Takeover]:
     """The open takeovers of these contacts, be they over by their colleague's silence; by contact."""
-    query = _OPEN.where(takeover.c.contact_id.in_(contact_ids))
-    rows = await tx.execute(query.with_for_update(of=takeover) if lock else query)
+    query = _OPEN_OF.with_for_update(of=takeover) if lock else _OPEN_OF
+    rows = await tx.execute(query, {"contacts": list(contact_ids)})
     return {row.contact_id: Takeover(*row) for row in rows}
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, insert, literal, or_, select, update
 
 from bot.model import Fault, MedrepError
 from bot.store import channels
-from bot.store.database import Tx, copy_in, notify
+from bot.store.database import Tx, copy_in, hot, notify
 from bot.store.keyring import Keyring, seal, unseal
 from bot.store.tables import data_key, leaf_block, person
 
@@ -98,8 +98,7 @@ class Vault:
         missing = [key_id for key_id in key_ids if key_id not in self._cache]
         if not missing:
             return
-        rows = await tx.execute(_KEYS.where(data_key.c.id.in_(missing), data_key.c.wrapped.is_not(None)))
-        for row in rows:
+        for row in await hot(tx, _AT_HAND, {"ids": missing}):
             with suppress(MedrepError):
                 self._remember(row.id, self.unwrapped(row), row.person_id)
 
@@ -216,3 +215,7 @@ class Vault:
 
 
 _KEYS = select(data_key.c.id, data_key.c.person_id, data_key.c.wrapped, data_key.c.master, data_key.c.leaf)
+_AT_HAND = """
+    SELECT id, person_id, wrapped, master, leaf FROM data_key
+    WHERE id = ANY(CAST(%(ids)s AS uuid[])) AND wrapped IS NOT NULL
+    """

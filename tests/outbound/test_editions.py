@@ -15,13 +15,13 @@ from bot.content import withdraw
 from bot.dialogue.published import GRACE, Published
 from bot.knowledge import Content, answer_text, source_text
 from bot.model import OutboxState, Purpose
-from bot.outbound.sender import Sender
 from bot.runtime.services import Services
 from bot.store import content as store
 from bot.store.outbox import Draft, Part
 from tests.approved import colleagues, in_force
 from tests.content.conftest import PEOPLE, a_little, changed
 from tests.content.test_publication import Waiting
+from tests.pushing import Pushed
 from tests.stage import DOCTORS, ENCODER, Stage
 
 LITTLE = a_little()
@@ -35,7 +35,7 @@ class Process:
 
     stage: Stage
     services: Services
-    sender: Sender
+    sender: Pushed
 
     @classmethod
     async def started(cls, stage: Stage, indexes: Path) -> Process:
@@ -43,7 +43,7 @@ class Process:
         services = replace(stage.services, published=published)
         await published.load()
         await published.indexed()
-        return cls(stage, services, Sender(services, {DOCTORS: stage.wechat}))
+        return cls(stage, services, Pushed(services, {DOCTORS: stage.wechat}))
 
     async def answers(self) -> int:
         """An answer made from what this process has, queued; its row."""

@@ -15,6 +15,7 @@ import bot.store.outbox_claims
 from bot.clock import CHINA, real_now
 from bot.model import OutboxState, Purpose
 from bot.store.database import UNAVAILABLE
+from tests.phone import Phone
 from tests.stage import Stage
 
 
@@ -234,15 +235,28 @@ async def test_nobody_there_is_not_ambiguous(open_window: Stage) -> None:
 async def test_one_row_that_cannot_be_read_ends_alone(open_window: Stage) -> None:
     """F22: a row whose text or person cannot be read ended the outbox loop, and counted as an outage."""
     stage = open_window
-    contact = await stage.contact()
-    broken = await stage.queue("utter_thanks", Purpose.MEDICATION)
-    stuck = await stage.queue("utter_thanks", Purpose.MEDICATION)
-    whole = await stage.queue("utter_media")
+    other = await Phone.newcomer(stage.http, stage.double, "别人")
+    await other.send(type="image", wait=True)
+    broken = await stage.queue("utter_thanks")
+    async with stage.services.db.begin() as tx:
+        whole = await stage.queue_in(tx, await stage.contact(other.openid), stage.draft())
     await stage.write("UPDATE outbox SET body_enc = body_enc || '\\x00' WHERE id = :id", id=broken)
+    assert await stage.sender.push() == 2
+    found = await stage.row(broken)
+    assert (found.state, found.fault) == (OutboxState.FAILED, "tampered")
+    assert (await stage.row(whole)).state == OutboxState.SENT
+    assert len(await other.replies()) == 1
+
+
+async def test_a_row_of_somebody_who_was_erased_ends(open_window: Stage) -> None:
+    """F22: nobody can be told of it, and others go on."""
+    stage = open_window
+    contact = await stage.contact()
+    stuck = await stage.queue("utter_thanks", Purpose.MEDICATION)
+    waiting = [await stage.queue("utter_thanks", Purpose.MEDICATION), await stage.queue("utter_media")]
     await stage.write(
-        "UPDATE outbox SET state = 'sending', written_at = now(), lease_until = now() - interval '1 second',"
-        " contact_id = :contact WHERE id = :id",
-        contact=contact.id,
+        "UPDATE outbox SET state = 'sending', written_at = now(), lease_until = now() - interval '1 second'"
+        " WHERE id = :id",
         id=stuck,
     )
     await stage.write("UPDATE data_key SET wrapped = NULL WHERE person_id = :id", id=contact.person_id)
@@ -250,7 +264,7 @@ async def test_one_row_that_cannot_be_read_ends_alone(open_window: Stage) -> Non
     await stage.sender.tidy()
     assert (await stage.row(stuck)).state == OutboxState.CANCELLED, "nobody can be told of it"
     await stage.sender.push()
-    assert {(await stage.row(row)).state for row in (broken, whole)} == {OutboxState.CANCELLED}
+    assert {(await stage.row(row)).state for row in waiting} == {OutboxState.CANCELLED}
 
 
 async def test_a_bug_is_not_taken_for_an_outage(open_window: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

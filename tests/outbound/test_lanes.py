@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.clock import CHINA, real_now
 from bot.model import OutboxState, Purpose
-from bot.outbound.sender import BEGUN, TOGETHER, Sender
+from bot.outbound.sender import BEGUN, TOGETHER
 from bot.store import outbox_claims
+from tests.pushing import Pushed
 from tests.stage import DOCTORS, Stage
 
 MANY = """
@@ -83,7 +85,8 @@ async def test_a_claim_reads_no_row_that_cannot_leave(open_window: Stage) -> Non
         "free": TOGETHER,
         "begun": BEGUN,
     }
-    ((found,),) = await stage.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {outbox_claims._CLAIM.text}", **values)
+    claim = re.sub(r"%\((\w+)\)s", r":\1", outbox_claims._CLAIM)
+    ((found,),) = await stage.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {claim}", **values)
     assert BEGUN <= rows_read(found[0]["Plan"]) < 30 * BEGUN
 
 
@@ -116,7 +119,7 @@ async def test_rows_of_an_account_that_nobody_serves_wait_and_somebody_is_told(o
     """F7: every process claimed every row and failed what its medrep.toml lacks."""
     stage = open_window
     row = await stage.queue("utter_media")
-    other = Sender(stage.services, {}, lease=timedelta(seconds=3))
+    other = Pushed(stage.services, {}, lease=timedelta(seconds=3))
     assert await other.push() == 0
     await other.tidy()
     assert await stage.tasks() == set()
@@ -124,11 +127,11 @@ async def test_rows_of_an_account_that_nobody_serves_wait_and_somebody_is_told(o
         "UPDATE outbox SET retry_at = :then, attempts = 1", then=real_now() - timedelta(hours=1)
     )
     await stage.sender.tidy()
-    await Sender(stage.services, {}).tidy()
+    await Pushed(stage.services, {}).tidy()
     assert await stage.tasks() == set(), "a process that is behind with it has the account"
     await stage.write("UPDATE served SET seen_at = seen_at - interval '1 hour'")
     for _ in range(2):
-        await Sender(stage.services, {}).tidy()
+        await Pushed(stage.services, {}).tidy()
     assert await stage.rows("SELECT kind FROM task") == [("platform",)]
     assert (await stage.row(row)).state == OutboxState.WAITING
     assert await stage.sender.push() == 1

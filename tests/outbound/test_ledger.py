@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bot.inbound.trigger import trigger
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
+from bot.schedule.timers import Timers
 from bot.store import arriving_contacts, contacts, outbox, scenes
+from tests.schedule.setting import remind
 from tests.stage import DOCTORS, Stage
 
 EMERGENCY = Purpose.EMERGENCY
@@ -199,7 +202,7 @@ async def test_a_slow_send_holds_up_only_its_own_contact(open_window: Stage) -> 
     assert first.sent_at < second.sent_at
 
 
-@pytest.mark.parametrize("errcode", [0, 45047, 45015])
+@pytest.mark.parametrize("errcode", [0, 45047, 45015, 43004])
 async def test_who_writes_while_a_send_is_refused_gets_it_after_all(
     open_window: Stage, errcode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,8 +224,61 @@ async def test_who_writes_while_a_send_is_refused_gets_it_after_all(
     await stage.sender.push()
     assert (await stage.row(row)).state == OutboxState.WAITING, "nobody would come to release it"
     assert await stage.used() == 0, "the new window is untouched"
+    assert (await stage.contact()).unreachable_at is None
     await push_all(stage)
     assert (await stage.row(row)).state == OutboxState.SENT
+
+
+async def test_what_did_not_leave_goes_back_to_the_windows_it_was_taken_from(open_window: Stage) -> None:
+    """It went to one window as a whole, or nowhere."""
+    stage, now = open_window, open_window.services.clock.now()
+    contact = await stage.contact()
+    await stage.write(
+        "INSERT INTO send_window (contact_id, act, closes_at, allowance, used)"
+        " VALUES (:id, 'click', :at, 3, 2)",
+        id=contact.id,
+        at=now + timedelta(minutes=1),
+    )
+    row = await stage.queue("utter_introduce")
+    await stage.write("UPDATE outbox SET halved = 3 WHERE id = :id", id=row)
+    await stage.fault("errcode", errcode=40008)
+    await stage.sender.push()
+    assert (await stage.row(row)).fault == "rejected"
+    used = await stage.rows("SELECT act, used FROM send_window ORDER BY act")
+    assert used == [("click", 2), ("message", 0)]
+
+
+async def test_what_cannot_be_sealed_takes_nothing(open_window: Stage) -> None:
+    """The push was taken before the text of a reminder was sealed."""
+    stage = open_window
+    contact = await stage.contact()
+    await remind(stage.services, contact, stage.services.clock.now(), None)
+    await Timers(stage.services, trigger, {}).tick()
+    await stage.write("UPDATE data_key SET wrapped = NULL WHERE id = :id", id=contact.key_id)
+    stage.services.vault.forget_all()
+    await stage.sender.push()
+    ((state, fault),) = await stage.rows("SELECT state, fault FROM outbox")
+    assert (state, fault) == (OutboxState.CANCELLED, "erased")
+    assert await stage.used() == 0
+
+
+async def test_a_send_is_recorded_once_however_often_it_is_tried(
+    open_window: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a COMMIT that took place is lost, and a receipt comes before the second try."""
+    stage = open_window
+    write = stage.sender._settling._write
+
+    async def twice(batch: Any) -> None:
+        await write(batch)
+        await stage.write("UPDATE outbox SET state = 'delivered'")
+        await write(batch)
+
+    monkeypatch.setattr(stage.sender._settling, "_write", twice)
+    row = await stage.queue()
+    await stage.sender.push()
+    assert (await stage.row(row)).state == OutboxState.DELIVERED
+    assert await stage.rows("SELECT count(*) FROM evidence WHERE kind = 'message.sent'") == [(1,)]
 
 
 async def test_holding_and_writing_wait_for_each_other(open_window: Stage) -> None:

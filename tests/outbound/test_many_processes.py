@@ -19,7 +19,6 @@ from bot.dialogue.publishing import publish_dialogue
 from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
-from bot.outbound.sender import Sender
 from bot.runtime.key_report import report
 from bot.runtime.notifications import Notifications
 from bot.runtime.services import Services
@@ -27,6 +26,7 @@ from bot.settings import read_accounts
 from bot.store import business_clock, key_holders, turns
 from bot.tasks import Kind, open_task
 from connectors.wechat import WeChat
+from tests.pushing import Pushed
 from tests.stage import DOCTORS, Stage, opened
 
 
@@ -53,7 +53,7 @@ async def test_one_process_fetches_the_token_for_all(stage: Stage, other: Servic
         contact = await stage.contact(person.openid)
         async with stage.services.db.begin() as tx:
             await stage.queue_in(tx, contact, stage.draft())
-    second = Sender(other, {DOCTORS: wechat_of(stage, other)})
+    second = Pushed(other, {DOCTORS: wechat_of(stage, other)})
     await asyncio.gather(*(outbox.push() for outbox in (stage.sender, second) for _ in range(3)))
     assert len(await stage.calls("message/custom/send")) == 12
     assert len(await stage.calls("stable_token")) == 1

@@ -12,21 +12,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.outbound.platform_tokens import MOST_FAILURES, PlatformTokens
-from bot.outbound.sender import Sender
 from bot.settings import read_accounts
 from connectors.wechat import WeChat
+from tests.pushing import Pushed
 from tests.stage import DOCTORS, Stage, opened
 
 
 @pytest.fixture
-async def second(stage: Stage) -> AsyncIterator[Sender]:
+async def second(stage: Stage) -> AsyncIterator[Pushed]:
     """The sender of another process."""
     async with AsyncExitStack() as stack:
         services = await opened(stack, stage.services.home, stage.services.db.url)
         settings = read_accounts(services.home / "sandbox.toml").wechat["sandbox"]
         tokens = PlatformTokens(services.db, services.vault.keyring)
         wechat = WeChat(DOCTORS, settings, stage.gateway, tokens, stage.http)
-        yield Sender(services, {DOCTORS: wechat})
+        yield Pushed(services, {DOCTORS: wechat})
 
 
 async def queue_for(stage: Stage, people: int) -> None:
@@ -40,7 +40,7 @@ async def queue_for(stage: Stage, people: int) -> None:
 
 
 @asynccontextmanager
-async def sending(*senders: Sender) -> AsyncIterator[None]:
+async def sending(*senders: Pushed) -> AsyncIterator[None]:
     """These loops run."""
     tasks = [asyncio.create_task(sender.run()) for sender in senders]
     try:
@@ -130,7 +130,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 async def test_a_failed_token_answer_is_asked_for_with_pauses_that_all_processes_keep(
-    stage: Stage, second: Sender, answer: dict[str, Any]
+    stage: Stage, second: Pushed, answer: dict[str, Any]
 ) -> None:
     """F16: each of these was asked for 18 times a second."""
     await queue_for(stage, 4)
