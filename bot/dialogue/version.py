@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bot.model import Audience, Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply
+from bot.text.yaml_loader import Loader
 
 # The seed's files: Rasa's project files and everything its training reads.
 SEED = (
@@ -50,9 +51,6 @@ ON_DUTY = "值班同事"  # stands for {rep} where the person has none
 FED_SLOTS = frozenset({"audience", "verified", "verify_waiting", "introduced", "adverse_event"})
 FED_INTENTS = frozenset({"greet", "verify", "choose", "ask_human", "delete_data", "export_data"})
 
-# libyaml's safe loader, which the wheels have, reads a domain in a tenth of the time.
-YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 @dataclass(frozen=True)
 class Dialogue:
@@ -75,7 +73,7 @@ class Dialogue:
 
     @cached_property
     def _domain(self) -> dict[str, Any]:
-        found: dict[str, Any] = yaml.load(self.files["domain.yml"], Loader=YAML)  # noqa: S506 - it is safe
+        found: dict[str, Any] = yaml.load(self.files["domain.yml"], Loader=Loader)  # noqa: S506 - it is safe
         return found
 
     @cached_property

@@ -20,9 +20,7 @@ from itertools import count, islice
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
 from defusedxml.common import DefusedXmlException
-from openpyxl.utils.exceptions import InvalidFileException
 
 from bot.model import Fault, MedrepError
 
@@ -139,6 +137,8 @@ def _encoding(path: Path) -> str:
 
 @contextmanager
 def _workbook(path: Path) -> Iterator[Sheet]:
+    import openpyxl  # noqa: PLC0415 - takes a quarter of a second, and only an import of doctors needs it
+
     _check_archive(path)
     with path.open("rb") as file:  # ours: openpyxl leaves its own open when a workbook is broken
         with _lenient():
@@ -174,16 +174,17 @@ def _check_archive(path: Path) -> None:
 def _lenient() -> Iterator[None]:
     """Whatever openpyxl raises on a broken workbook is one thing to the caller; what it warns of (styles
     and extensions it drops) means nothing here."""
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - as above
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openpyxl")
         try:
             yield
-        except _BROKEN:
+        except (InvalidFileException, *_BROKEN):
             raise MedrepError(Fault.BAD_INPUT, "xlsx 内容无法解析，可能已损坏；请重新导出") from None
 
 
 _BROKEN = (
-    InvalidFileException,
     DefusedXmlException,
     ParseError,
     zipfile.BadZipFile,

@@ -23,6 +23,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, Vali
 from bot.knowledge.text import plain
 from bot.model import Audience, Fault, MedrepError
 from bot.settings import Frozen
+from bot.text.yaml_loader import Loader
 
 LONGEST_ANSWER = 300  # characters
 FEWEST_EXAMPLES = 5  # variants of an entry, examples of an off-label use
@@ -292,7 +293,7 @@ def _repeats(content: Content) -> Iterator[tuple[str, str, str]]:
             first[form] = key
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(Loader):
     """YAML as the safe loader reads it, but a key given twice is an error instead of the last winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -31,6 +31,7 @@ from bot.knowledge.terms import Subject, corrected, subject, terms
 from bot.knowledge.text import plain
 from bot.knowledge.uses import aims, approved_purpose, benefit, evidence, indicated
 from bot.model import Audience
+from bot.text.yaml_loader import Loader
 
 _MOST_PRODUCTS = 3  # of those a question names
 _RESUMED = re.compile(r"呢|那|要是|如果|换成|换作")
@@ -233,5 +234,5 @@ class Index:
 
 @cache
 def _outside() -> list[str]:
-    raw = yaml.safe_load(Path(__file__).with_name("outside.yaml").read_text(encoding="utf-8"))
+    raw = yaml.load(Path(__file__).with_name("outside.yaml").read_text(encoding="utf-8"), Loader)  # noqa: S506
     return [plain(text) for text in raw]

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from bot.knowledge.text import plain
+from bot.text.yaml_loader import Loader
 
 # Characters that belong to the sentence, never to the name of a drug or a disease.
 GRAMMAR = (
@@ -105,7 +106,7 @@ class Terms:
 
 @cache
 def terms() -> Terms:
-    raw = yaml.safe_load(Path(__file__).with_name("terms.yaml").read_text(encoding="utf-8"))
+    raw = yaml.load(Path(__file__).with_name("terms.yaml").read_text(encoding="utf-8"), Loader)  # noqa: S506 - safe
     drugs: dict[str, str] = {}
     classes: dict[str, str] = {}
     for group in raw["drugs"]:

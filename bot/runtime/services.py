@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.clock import Clock, real_now
-from bot.dialogue.published import Published
 from bot.settings import Limits
 from bot.store import business_clock
 from bot.store.database import Database
 from bot.store.vault import Vault
+
+if TYPE_CHECKING:  # commands have these parts too, and need neither content nor index
+    from bot.dialogue.published import Published
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ which owns nothing, does the work. Both must be members of the group roles.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from bot.model import Fault, MedrepError
 from bot.store.advisory import Lock
 from bot.store.database import CONSOLE, WORKER, psycopg_url
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 
 def migrate(url: str, *, upgrade: bool = True) -> None:
@@ -25,6 +26,10 @@ def migrate(url: str, *, upgrade: bool = True) -> None:
 
     Raises MedrepError(CONFIGURATION), with the SQL that an administrator is to run where roles are missing.
     """
+    from alembic import command  # noqa: PLC0415 - every command imports this module, and few migrate
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     engine = create_engine(psycopg_url(url), hide_parameters=True)
     try:
         with engine.connect() as connection:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from uuid import UUID
 
 import chinese_calendar
-import holidays
 
 from bot.clock import CHINA
 from bot.evidence import note
@@ -56,6 +55,8 @@ def is_working_day(day: date) -> bool:
     try:
         return bool(chinese_calendar.is_workday(day))
     except NotImplementedError:
+        import holidays  # noqa: PLC0415 - all calendars of the world, for a year in the future
+
         return day.weekday() < 5 and day not in holidays.country_holidays("CN", years=day.year)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import aiohttp
 import structlog
 
 from bot.clock import Clock, real_now
 from bot.evidence import note
 from bot.store import tasks
 from bot.store.database import Database
+
+if TYPE_CHECKING:
+    import aiohttp
 
 log = structlog.get_logger()
 EVERY = 5.0  # seconds
@@ -49,6 +52,8 @@ async def _tell(http: aiohttp.ClientSession, webhook: str | None, message: dict[
     """Whether they were told; without a webhook the log and the list of tasks are all there is."""
     if webhook is None:
         return True
+    import aiohttp  # noqa: PLC0415 - commands that open a task call nobody
+
     try:
         async with http.post(webhook, json=message, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as answer:
             answer.raise_for_status()

@@ -21,6 +21,7 @@ import yaml
 
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
+from bot.text.yaml_loader import Loader
 
 Words = Mapping[str, Iterable[str]]
 Matcher = Callable[[str, int], re.Match[str] | None]
@@ -37,7 +38,7 @@ def read_rules(folder: str, name: str) -> Any:
     """One file of rules. Raises MedrepError(CONFIGURATION)."""
     path: Path = ROOT / "data" / folder / f"{name}.yaml"
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - it is safe
     except (OSError, yaml.YAMLError) as error:
         raise MedrepError(Fault.CONFIGURATION, f"{folder}/{path.name}: {error}") from None
 
@@ -49,10 +50,8 @@ class Scanner:
         by_first: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for label, group in patterns.items():
             for pattern in group:
-                plain = expand(pattern, words)
-                _tree(plain)
-                for branch in _branches(plain):
-                    for char in _first(parser.parse(branch), branch):
+                for branch, chars in _starts(expand(pattern, words)):
+                    for char in chars:
                         by_first[char][label].append(branch)
         self._by_first = {char: dict(groups) for char, groups in by_first.items()}
         self._compiled: dict[str, tuple[Matcher, tuple[tuple[str, Matcher], ...]]] = {}
@@ -73,8 +72,8 @@ class Scanner:
 
     def _compile(self, char: str) -> tuple[Matcher, tuple[tuple[str, Matcher], ...]]:
         groups = self._by_first[char]
-        each = tuple((label, _either(branches).match) for label, branches in groups.items())
-        any_of = _either([branch for branches in groups.values() for branch in branches]).match
+        each = tuple((label, _either(tuple(branches)).match) for label, branches in groups.items())
+        any_of = _either(tuple(branch for branches in groups.values() for branch in branches)).match
         self._compiled[char] = any_of, each
         return self._compiled[char]
 
@@ -84,11 +83,20 @@ def compile_patterns(patterns: Iterable[str], words: Words) -> re.Pattern[str]:
     expanded = [expand(pattern, words) for pattern in patterns]
     for pattern in expanded:
         _tree(pattern)
-    return _either(expanded)
+    return _either(tuple(expanded))
 
 
-def _either(patterns: list[str]) -> re.Pattern[str]:
+@cache  # most rules hold for every audience, and to compile them is most of a start
+def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
+
+
+@cache
+def _starts(pattern: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Its alternatives, each with the characters it can begin with. Raises MedrepError(CONFIGURATION)."""
+    whole, branches = _tree(pattern), _branches(pattern)
+    trees = [whole] if branches == [pattern] else map(parser.parse, branches)
+    return tuple((branch, _first(tree, branch)) for branch, tree in zip(branches, trees, strict=True))
 
 
 def _branches(pattern: str, depth: int = 0) -> list[str]:
