@@ -54,28 +54,32 @@ class Scanner:
                     for char in chars:
                         by_first[char][label].append(branch)
         self._by_first = {char: dict(groups) for char, groups in by_first.items()}
-        self._compiled: dict[str, tuple[Matcher, tuple[tuple[str, Matcher], ...]]] = {}
+        self._any: dict[str, Matcher] = {}
+        self._each: dict[str, tuple[tuple[str, Matcher], ...]] = {}
         self._candidates = re.compile("[" + "".join(map(re.escape, by_first)) + "]" if by_first else "(?!)")
 
     def scan(self, text: str) -> Iterator[tuple[str, int, int]]:
         """Every match (label, start, end), by where it begins; per label the first alternative that fits."""
-        compiled = self._compiled
+        compiled = self._any
         for candidate in self._candidates.finditer(text):
             start = candidate.start()
-            any_of, each = compiled.get(text[start]) or self._compile(text[start])
+            any_of = compiled.get(text[start]) or self._compile_any(text[start])
             if not any_of(text, start):  # one look decides for nearly all
                 continue
-            for label, matches in each:
+            for label, matches in self._each.get(text[start]) or self._compile_each(text[start]):
                 match = matches(text, start)
                 if match:
                     yield label, start, match.end()
 
-    def _compile(self, char: str) -> tuple[Matcher, tuple[tuple[str, Matcher], ...]]:
-        groups = self._by_first[char]
-        each = tuple((label, _either(tuple(branches)).match) for label, branches in groups.items())
-        any_of = _either(tuple(branch for branches in groups.values() for branch in branches)).match
-        self._compiled[char] = any_of, each
-        return self._compiled[char]
+    def _compile_any(self, char: str) -> Matcher:
+        groups = self._by_first[char].values()
+        self._any[char] = _either(tuple(branch for branches in groups for branch in branches)).match
+        return self._any[char]
+
+    def _compile_each(self, char: str) -> tuple[tuple[str, Matcher], ...]:
+        groups = self._by_first[char].items()
+        self._each[char] = tuple((label, _either(tuple(branches)).match) for label, branches in groups)
+        return self._each[char]
 
 
 def compile_patterns(patterns: Iterable[str], words: Words) -> re.Pattern[str]:
