@@ -19,7 +19,7 @@ from bot.clock import real_now
 from bot.content import seed_content
 from bot.inbound.trigger import trigger
 from bot.knowledge import answer_text
-from bot.model import Basis, BasisKind, Choice, OutboxState, Purpose
+from bot.model import Basis, BasisKind, Choice, OutboxState, Purpose, Reply
 from bot.outbound import wording
 from bot.outbound.wording import Wording
 from bot.people import consent
@@ -107,6 +107,28 @@ async def test_a_bug_in_the_text_of_one_reminder_keeps_no_other_back(
         await stage.sender.push()
     assert (await stage.row(broken)).state == OutboxState.FAILED
     assert await stage.tasks() == {"platform", "failed_turn"}
+
+
+async def no_basis(_: Tx, __: Services, ___: Contact, ____: Origin) -> Wording:
+    return Wording(Reply("没有依据的话"))
+
+
+async def test_a_refusal_that_cannot_be_written_keeps_no_other_back(
+    open_window: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blocked text is told to a colleague by a task, under a key that is destroyed."""
+    stage = open_window
+    monkeypatch.setitem(wording.ROOMS, "broken", no_basis)
+    other = await other_phone(stage)
+    stuck, whole = await due(stage, stage.phone.openid, "broken"), await due(stage, other.openid, "broken")
+    # The text of an occurrence is made when it is sent: nothing was to be opened before.
+    key_id = (await stage.contact()).key_id
+    await stage.write("UPDATE data_key SET wrapped = NULL WHERE id = :id", id=key_id)
+    stage.services.vault.forget_all()
+    await stage.sender.push()
+    assert (await stage.row(whole)).state == OutboxState.BLOCKED
+    found = await stage.row(stuck)
+    assert (found.state, found.written_at) == (OutboxState.SENDING, None), "its lease decides"
 
 
 async def test_who_is_locked_for_long_keeps_no_other_back(
