@@ -17,7 +17,6 @@ from sqlalchemy import Engine, create_engine, insert, text
 from bench.table import Figure, at_least
 from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
-from bot.inbound.trigger import trigger
 from bot.runtime.services import Services
 from bot.schedule.timers import Timers
 from bot.service.postgres import Cluster
@@ -82,7 +81,7 @@ async def timer_rate(url: str, home: Path, plans: int) -> float:
     published = Published(db, None)  # the ticker says nothing
     services = Services(db, vault, clock, published, home)
     started = time.perf_counter()
-    queued = await Timers(services, trigger, {}).tick()
+    queued = await Timers(services).tick()
     seconds = time.perf_counter() - started
     async with db.begin() as tx:
         rows = (await tx.execute(text("SELECT count(*) FROM outbox"))).scalar_one()

@@ -40,7 +40,7 @@ from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
-from bot.schedule.beginning import Job
+from bot.schedule.beginning import Beginning, Job
 from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
 from bot.settings import Settings, read_settings
@@ -105,7 +105,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         async with db.begin() as tx:
             clock.offset = timedelta(seconds=await business_clock.offset(tx))
             vault = Vault(await open_keyring(tx, settings.key_dir))
-        published = Published(db, Encoder(), settings.home / "index")
+        published = Published(db, Encoder(), settings.index_dir)
         await published.load()
         for audience in Audience:
             # Their rules are compiled at the first call: no message is to pay for that.
@@ -133,7 +133,8 @@ async def _run(
         account = Account(Channel.WECHAT, name)
         connectors[account] = WeChat(account, wechat, gateway, tokens, http)
     workers, sender = TurnWorkers(services, engine, open_connections), Sender(services, connectors)
-    timers = Timers(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
+    timers = Timers(services)
+    beginning = Beginning(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
     async with services.db.begin() as tx:
         await set_jobs(tx, {name: rrule for name, (_, rrule) in JOBS.items()}, services.clock.now())
     pages = Pages(settings, services, engine, http, secrets.sandbox_url)
@@ -147,6 +148,7 @@ async def _run(
     loops = [
         notifications.run(),
         sender.run(),
+        beginning.run(),
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         repeat("tasks", partial(tasks.tell, services.db, services.clock, http, webhook), tasks.EVERY),
         *tidying(services, keys_changed),
@@ -155,7 +157,7 @@ async def _run(
         running = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_cancel, running)
         timers.start()
-        stack.push_async_callback(timers.stop)
+        stack.callback(timers.stop)
         await listen(stack, web_app, settings.host, settings.port)
         log.info("app.started", port=settings.port, accounts=[str(account) for account in connectors])
         stop = asyncio.create_task(stopping.wait())

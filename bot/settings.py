@@ -31,6 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - what an address to try cannot be
 
 
+Count = Annotated[int, Field(ge=1)]
+
+
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,8 +85,11 @@ class Limits(Frozen):
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
-    weekly: int = Field(default=2, ge=1)
-    takeover_minutes: int = Field(default=60, ge=1)
+    weekly: Count = 2
+    takeover_minutes: Count = 60
+
+
+LIMITS = Limits()
 
 
 class Accounts(Frozen):
@@ -150,9 +156,9 @@ class Settings(BaseSettings):
     evidence_copy: Place | None = None  # a file elsewhere in which the heads of the evidence are kept as well
     metrics_token: str | None = Secret  # who shows it reads /metrics; without one only this machine does
     task_webhook: str | None = Secret  # is told of tasks
-    quiet_hours: str = "21:00-08:00"
-    weekly_cap: int = Field(default=2, ge=1)
-    takeover_minutes: int = Field(default=60, ge=1)
+    quiet_hours: str = f"{LIMITS.quiet_from:%H:%M}-{LIMITS.quiet_until:%H:%M}"
+    weekly_cap: Count = LIMITS.weekly
+    takeover_minutes: Count = LIMITS.takeover_minutes
 
     # An engine elsewhere has an address and tokens of its own.
     engine_host: str = "127.0.0.1"
@@ -201,6 +207,11 @@ class Settings(BaseSettings):
     @property
     def key_dir(self) -> Path:
         return self.home / "keys"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where built indexes of the content are kept."""
+        return self.home / "index"
 
     @property
     def log_dir(self) -> Path:

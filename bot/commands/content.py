@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bot import content, staff
-from bot.commands.context import context, progress, run, say, say_json
+from bot.commands.context import As, context, progress, run, say, say_json
 from bot.content import Imported
 from bot.knowledge import Encoder, load
 from bot.settings import ROOT
@@ -26,7 +26,6 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(help="The folder with the *.yaml files.", file_okay=False)]
-As = Annotated[str, typer.Option("--as", metavar="LOGIN", help="The colleague who does it.")]
 Ids = Annotated[list[int], typer.Argument(metavar="REVISION", help="As `import` and `list` print it.")]
 
 
@@ -92,16 +91,15 @@ def publish_revisions(
 
 async def _publish(revisions: list[int]) -> None:
     async with context() as home:
-        index = home.settings.home / "index"
-        by, now = getpass.getuser(), home.clock.now()
-        say(str(await content.publish(home.db, revisions, by, now, Encoder(), index)))
+        by, now, folder = getpass.getuser(), home.clock.now(), home.settings.index_dir
+        say(str(await content.publish(home.db, revisions, by, now, Encoder(), folder)))
 
 
 @app.command("withdraw")
 def withdraw_revision(
     revision: Annotated[int, typer.Argument(metavar="REVISION")],
-    reason: Annotated[str, typer.Option(help="For the record.")] = ...,  # type: ignore[assignment]
-    login: As = ...,  # type: ignore[assignment]
+    reason: Annotated[str, typer.Option(help="For the record.")],
+    login: As,
 ) -> None:
     """Take a revision out of force at once."""
     run(_withdraw(revision, login, reason))
@@ -109,9 +107,8 @@ def withdraw_revision(
 
 async def _withdraw(revision: int, login: str, reason: str) -> None:
     async with context() as home:
-        index = home.settings.home / "index"
-        done = await content.withdraw(home.db, revision, login, reason, home.clock.now(), Encoder(), index)
-        say(str(done))
+        now, folder = home.clock.now(), home.settings.index_dir
+        say(str(await content.withdraw(home.db, revision, login, reason, now, Encoder(), folder)))
 
 
 @app.command("export")

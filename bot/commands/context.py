@@ -8,7 +8,9 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from bot.clock import Clock
 from bot.evidence import Sealer
@@ -27,6 +29,7 @@ from bot.store.migrate import migrate
 from bot.store.vault import Vault
 
 T = TypeVar("T")
+As = Annotated[str, typer.Option("--as", metavar="LOGIN", help="The colleague who does it.")]
 
 STARTING_SECONDS = 60.0  # how long a service that has just been started may take to its database
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.clock import CHINA
-from bot.commands.context import contact_of, context, progress, run, say, say_json
+from bot.commands.context import As, contact_of, context, progress, run, say, say_json
 from bot.evidence import note
 from bot.people import takeover
 from bot.store import takeovers
@@ -16,7 +16,6 @@ from bot.store import takeovers
 BEFORE = timedelta(days=1)  # how much of the conversation before the takeover is shown
 
 ContactArgument = Annotated[str, typer.Argument(metavar="CONTACT", help="As CHANNEL:ACCOUNT:ADDRESS.")]
-As = Annotated[str, typer.Option("--as", metavar="LOGIN", help="The colleague who does it.")]
 
 
 def take_over(

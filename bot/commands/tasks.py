@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from bot import tasks
-from bot.commands.context import Context, context, progress, run, say_json
+from bot.commands.context import As, Context, context, progress, run, say_json
 from bot.store import tasks as rows
 from bot.store.database import Tx
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 TaskId = Annotated[int, typer.Argument(metavar="ID", help="As `medrep tasks` prints it.")]
-As = Annotated[str, typer.Option("--as", metavar="LOGIN", help="The colleague who does it.")]
 HIDDEN = ("contact_id", "person_id", "key_id")
 
 

@@ -41,8 +41,7 @@ async def _understand(audience: Audience) -> None:
             edition = await edition_in_force(tx)
         if edition is None:
             raise MedrepError(Fault.CONFIGURATION, "no content is published")
-        folder = home.settings.home / "index"
-        index = await asyncio.to_thread(kept_index, edition.content, Encoder(), folder)
+        index = await asyncio.to_thread(kept_index, edition.content, Encoder(), home.settings.index_dir)
         for text in lines():
             say_json(await understand(engine, index, text, audience, home.clock.now()))
 

@@ -19,7 +19,7 @@ from bot.outbound.batching import together
 from bot.people import takeover
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import contacts, conversations, outbox, passive, scenes, turns
+from bot.store import contacts, conversations, outbox, passive, scenes, triggers, turns
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft
@@ -44,8 +44,11 @@ class Endings:
         self._services = services
         self._connections = connections
 
-    async def commit(self, claim: Claim, scene: Scene, turn: Turn | None) -> None:
-        """Turn, conversation, replies and evidence. Raises MedrepError(LEASE_LOST | ERASED)."""
+    async def commit(self, claim: Claim, scene: Scene, turn: Turn | None) -> bool:
+        """Turn, conversation, replies and evidence; whether more waits.
+
+        Raises MedrepError(LEASE_LOST | ERASED).
+        """
         services, now = self._services, self._services.clock.now()
         handing: list[Handing] = []
         try:
@@ -53,24 +56,24 @@ class Endings:
                 silent = takeover.silence(now, services.limits)
                 contact, taken_over = await scenes.at_commit(tx, claim.contact_id, silent)
                 if claim.purpose is None and taken_over:
-                    await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)
-                    return
-                await self._commit(tx, claim, contact, scene, turn, handing)
+                    return (await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)).more
+                more = await self._commit(tx, claim, contact, scene, turn, handing)
                 reached("inbox.before_commit")
         except BaseException:
             for one in handing:
                 one.connection.free()
             raise
         await self._hand_over(handing)
+        return more
 
     async def give_up(self, claim: Claim, error: MedrepError) -> None:
         """The engine failed it for good: say so, and leave a task. Raises MedrepError(LEASE_LOST)."""
         services, now = self._services, self._services.clock.now()
         async with services.db.begin() as tx:
             contact, _ = await scenes.at_commit(tx, claim.contact_id, now)
-            waiting = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
+            finished = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
             reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
-            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], waiting)
+            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], finished.connection)
             facts: dict[str, Any] = {"fault": str(error.fault), "detail": error.detail}
             subject = f"turn:{claim.turn_id}"
             failed = about("turn.failed", now, subject, contact, **facts, attempts=claim.attempts)
@@ -88,7 +91,7 @@ class Endings:
         scene: Scene,
         turn: Turn | None,
         handing: list[Handing],
-    ) -> None:
+    ) -> bool:
         vault, now = self._services.vault, self._services.clock.now()
         replies = turn.replies if turn else self._fixed(scene)
         replies = await self._introduced(tx, claim, contact, replies)
@@ -97,13 +100,13 @@ class Endings:
         drafts = together(replies)
         basis = [part.basis for draft in drafts for part in draft.parts]
         record = None if turn is None else await recorded(tx, vault, contact, scene, turn, basis)
-        waiting = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
+        finished = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
         choices = drafts[-1].choices if drafts else ()
         if turn is None:
             await conversations.write_offer(tx, vault, contact, choices, now)
         else:
             await conversations.write_conversation(tx, vault, contact, turn.conversation, choices, now)
-        queued = await self._queue(tx, claim, contact, drafts, waiting, handing)
+        queued = await self._queue(tx, claim, contact, drafts, finished.connection, handing)
         facts: dict[str, Any] = {
             "messages": [message.id for message in scene.messages],
             "intent": turn.intent if turn else "",
@@ -113,6 +116,9 @@ class Endings:
         }
         done = about("turn.done", now, f"turn:{claim.turn_id}", contact, **facts, **_about(claim))
         await note_all(tx, [*queued, done])
+        if claim.purpose is not None:
+            await triggers.done(tx, claim)
+        return finished.more
 
     async def _queue(
         self,

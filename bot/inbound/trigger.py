@@ -7,20 +7,22 @@ so the exit asks the policy for each message again, and expires with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
 from bot.clock import real_now
-from bot.evidence import note
-from bot.model import PROACTIVE, Fault, InboxState, MedrepError, Purpose
+from bot.evidence import Evidence, about, note, note_all
+from bot.model import PROACTIVE, Fault, InboxState, MedrepError
 from bot.outbound.circumstances import Intent, read_circumstances
 from bot.outbound.policy import PAUSE, Defer, Refuse
 from bot.outbound.release import may_leave
+from bot.runtime.loops import together_or_alone
 from bot.runtime.services import Services
 from bot.store import contacts, triggers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.triggers import Ended
+from bot.store.triggers import Ended, Trigger
 from bot.store.turns import Claim
 from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
@@ -31,39 +33,14 @@ EVERY = 1.0  # seconds
 BATCH = 100
 
 
-async def trigger(
-    tx: Tx,
-    vault: Vault,
-    contact: Contact,
-    intent: str,
-    metadata: dict[str, Any],
-    *,
-    purpose: Purpose,
-    subject: str,
-    key: str,
-    now: datetime,
-    expires_at: datetime,
-) -> int | None:
-    """Let a turn begin with `intent`; the trigger's id, or None when there was one with this `key`.
+async def trigger(tx: Tx, vault: Vault, wanted: Trigger, now: datetime) -> int | None:
+    """Let this turn begin; the trigger's id, or None when there was one with its key. `now` is business time.
 
-    `metadata` reaches the actions: ids, not texts. `subject` names the row that it is about ("visit:12").
-    `now` and `expires_at` are business time. Raises MedrepError(BAD_INPUT: purpose).
+    Raises MedrepError(BAD_INPUT: purpose).
     """
-    if purpose not in PROACTIVE:
-        raise MedrepError(Fault.BAD_INPUT, f"a trigger cannot be for {purpose}")
-    added = await triggers.add(
-        tx,
-        vault,
-        contact,
-        intent,
-        metadata,
-        purpose=purpose,
-        subject=subject,
-        key=key,
-        now=now,
-        ready_at=real_now(),
-        expires_at=expires_at,
-    )
+    if wanted.purpose not in PROACTIVE:
+        raise MedrepError(Fault.BAD_INPUT, f"a trigger cannot be for {wanted.purpose}")
+    added = await triggers.add(tx, vault, wanted, now, real_now())
     if added is None:
         return None
     number, sealed = added
@@ -72,12 +49,12 @@ async def trigger(
         "trigger.queued",
         now,
         f"trigger:{number}",
-        contact,
+        wanted.contact,
         body_enc=sealed,
-        intent=intent,
-        purpose=purpose.value,
-        about=subject,
-        expires_at=expires_at.isoformat(),
+        intent=wanted.intent,
+        purpose=wanted.purpose.value,
+        about=wanted.subject,
+        expires_at=wanted.expires_at.isoformat(),
     )
     return number
 
@@ -130,25 +107,35 @@ async def _ended(
 ) -> None:
     assert claim.purpose is not None  # noqa: S101 - for the type checker; it is a trigger's
     now, subject = services.clock.now(), claim.subject or ""
-    number, _ = await triggers.close(tx, claim, state, fault, now)
+    number = await triggers.close(tx, claim, state, fault, now)
     ended = Ended(number, contact.person_id, contact.id, claim.purpose.value, subject, fault)
-    await _note_end(tx, ended, state, now)
+    await _end_of(ended, state, now).record(tx)
 
 
-async def _note_end(tx: Tx, ended: Ended, state: InboxState, now: datetime) -> None:
-    facts: dict[str, Any] = {
-        "state": state.value,
-        "fault": ended.fault,
-        "purpose": ended.purpose,
-        "about": ended.subject,
-    }
-    await note(tx, "trigger.ended", now, f"trigger:{ended.id}", ended, **facts)
+def _end_of(ended: Ended, state: InboxState, now: datetime) -> Evidence:
+    subject, reason, topic = f"trigger:{ended.id}", ended.fault, ended.subject
+    return about(
+        "trigger.ended",
+        now,
+        subject,
+        ended,
+        state=state.value,
+        fault=reason,
+        purpose=ended.purpose,
+        about=topic,
+    )
 
 
 async def tidy(services: Services) -> None:
-    """Those that are past their expiry end; those whose time has come are tried. Many processes may do it."""
+    """Those whose time has come are tried; those that are past their expiry end. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
-        for ended in await triggers.expire(tx, now, BATCH):
-            await _note_end(tx, ended, InboxState.EXPIRED, now)
         await triggers.wake(tx, now)
+        late = await triggers.late(tx, now, BATCH)
+    await together_or_alone("triggers", late, partial(_expire, services, now))
+
+
+async def _expire(services: Services, now: datetime, trigger_ids: Sequence[int]) -> None:
+    async with services.db.begin() as tx:
+        ended = await triggers.expire(tx, trigger_ids, now)
+        await note_all(tx, [_end_of(one, InboxState.EXPIRED, now) for one in ended])

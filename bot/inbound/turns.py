@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -30,7 +31,7 @@ from bot.model import (
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.store import turns
+from bot.store import triggers, turns
 from bot.store.database import UNAVAILABLE
 from bot.store.turns import Claim
 
@@ -43,6 +44,13 @@ ATTEMPTS = 4  # of a turn that the engine fails or never answers, over some 12 s
 AGAIN_WAIT = 3.0  # seconds; with the engine's own time still within the lease
 LIVES = 12  # of a turn whose workers die: what kills its worker each time is given up, too
 ENGINE_RETRY = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """There was a turn. `more`: messages wait, or it is not known."""
+
+    more: bool
 
 
 class TurnWorkers:
@@ -69,7 +77,8 @@ class TurnWorkers:
         while True:
             try:
                 if self._engine.available:
-                    if await self.turn():
+                    turned = await self.turn()
+                    if turned and turned.more:
                         continue
                 elif not self._probing.locked():
                     # One worker of the process looks whether the engine is back; messages go on waiting as
@@ -93,36 +102,36 @@ class TurnWorkers:
         with suppress(asyncio.QueueFull):
             self._calls.put_nowait(None)
 
-    async def turn(self) -> bool:
-        """One turn, if anything waits; whether there was one."""
+    async def turn(self) -> Turned | None:
+        """One turn, if anything waits; None: nothing does."""
         services = self._services
         async with services.db.begin() as tx:
             claim = await turns.claim_next(tx, real_now(), LEASE)
         if claim is None:
-            return False
+            return None
         reached("inbox.claimed")
         if claim.attempts > LIVES:
             await self._failed(claim, MedrepError(Fault.ENGINE_FAILED, "its workers died"))
-            return True
+            return Turned(more=True)
         try:
             async with services.db.begin() as tx:
                 scene = await read_scene(tx, services, claim)
                 if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
-                    return True
+                    return Turned(more=True)
             if scene is None or scene.reading is None:
                 await self._done_silently(claim)
-                return True
+                return Turned(more=True)
             if scene.taken_over:
                 await self._done_silently(claim, TAKEN_OVER)
-                return True
+                return Turned(more=True)
             if scene.reading.fixed:
-                await self._endings.commit(claim, scene, None)
-                return True
+                return Turned(await self._endings.commit(claim, scene, None))
             turn = await self._engine_turn(claim, scene, scene.reading.input)
             reached("inbox.turned")
-            await self._endings.commit(claim, scene, turn)
+            more = await self._endings.commit(claim, scene, turn)
             metrics.TURNS.labels("done").inc()
             reached("inbox.committed")
+            return Turned(more)
         except MedrepError as error:
             await self._failed(claim, error)
         except UNAVAILABLE:
@@ -131,7 +140,7 @@ class TurnWorkers:
             # A bug of ours must not stop the loop: the turn counts as failed, the trace has no texts.
             log.exception("inbox.bug", turn=str(claim.turn_id))
             await self._failed(claim, MedrepError(Fault.ENGINE_FAILED, "internal"))
-        return True
+        return Turned(more=True)
 
     async def _engine_turn(self, claim: Claim, scene: Scene, turn_input: TurnInput) -> Turn:
         """What the engine makes of it.
@@ -163,6 +172,8 @@ class TurnWorkers:
     async def _done_silently(self, claim: Claim, why: str | None = None) -> None:
         async with self._services.db.begin() as tx:
             await turns.finish(tx, claim, InboxState.DONE, self._services.clock.now(), fault=why)
+            if claim.purpose is not None:
+                await triggers.done(tx, claim)
 
     async def _failed(self, claim: Claim, error: MedrepError) -> None:
         """The engine is down: wait for it. It failed this turn: try again, then say so.

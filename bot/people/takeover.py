@@ -7,8 +7,9 @@ colleague has written nothing for the time of `Limits.takeover_minutes`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.clock import real_now
@@ -17,6 +18,7 @@ from bot.content import edition_in_force
 from bot.evidence import note
 from bot.knowledge import Product, names_product
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
+from bot.runtime.loops import together_or_alone
 from bot.settings import Limits
 from bot.staff import Role, colleague
 from bot.store import contacting, contacts, doctors, outbox, takeovers
@@ -130,7 +132,13 @@ async def tidy(services: Services) -> None:
     """Takeovers whose colleague has fallen silent end. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
-        for found in await takeovers.silent(tx, silence(now, services.limits), BATCH):
+        silent = await takeovers.silent(tx, silence(now, services.limits), BATCH)
+    await together_or_alone("takeovers", silent, partial(_end_silent, services, now))
+
+
+async def _end_silent(services: Services, now: datetime, takeover_ids: Sequence[int]) -> None:
+    async with services.db.begin() as tx:
+        for found in await takeovers.lock_silent(tx, takeover_ids, silence(now, services.limits)):
             await _end(tx, found, now, by="silence")
 
 

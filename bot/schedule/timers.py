@@ -1,4 +1,5 @@
-"""The ticker: what is due becomes messages, turns or jobs, once, or is recorded missed with its reason.
+"""The ticker: what is due becomes a message or a pending occurrence of a turn or job, once, or is recorded
+missed with its reason. Turns and jobs begin in `bot.schedule.beginning`.
 
 APScheduler is only the clock that calls us. Truth is rows: any number of tickers may run.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,7 +20,6 @@ from bot.evidence import note
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.schedule import recurrence
-from bot.schedule.beginning import Beginning, Job, Trigger
 from bot.store import timers
 from bot.store.database import UNAVAILABLE
 from bot.store.occurrences import CANCELLED, MISSED, PENDING
@@ -33,10 +33,10 @@ MOST_UNHEARD = 1000  # occurrences of one timer recorded at once after a downtim
 
 
 class Timers:
-    def __init__(self, services: Services, trigger: Trigger, jobs: Mapping[str, Job]) -> None:
-        """`trigger` begins turns; `jobs`: the functions that timers of action `job` name."""
+    """The ticker of one process."""
+
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._beginning = Beginning(services, trigger, jobs)
         self._scheduler = AsyncIOScheduler(timezone=CHINA)
 
     def start(self) -> None:
@@ -44,23 +44,17 @@ class Timers:
         self._scheduler.add_job(self.tick, "interval", seconds=EVERY, max_instances=1, coalesce=True)
         self._scheduler.start()
 
-    async def stop(self) -> None:
-        """No tick begins any more; jobs under way are cancelled."""
+    def stop(self) -> None:
+        """No tick begins any more."""
         self._scheduler.shutdown(wait=False)
-        await self._beginning.stop()
-
-    async def finished(self) -> None:
-        """Return when no job of this process runs."""
-        await self._beginning.finished()
 
     async def tick(self) -> int:
-        """Queue all that is due, and begin turns and jobs; how many messages were queued."""
+        """Queue all that is due; how many messages were queued."""
         claimed, queued = await self._batch()
         if claimed == BATCH:
             queued += sum(await asyncio.gather(*(self._rest() for _ in range(TOGETHER))))
         try:
             await self._jobs()
-            await self._beginning.begin()
         except UNAVAILABLE:
             log.warning("ticker.failed", reason="database")
         return queued
@@ -80,10 +74,10 @@ class Timers:
                 due = await timers.claim(tx, now, BATCH)
                 if not due:
                     return 0, 0
-                steps = [_step(one, now) for one in due]
+                steps = [_guarded(step, one, now) for one in due]
                 queued, missed = await timers.advance(tx, steps, now, real_now())
                 if missed:
-                    # One outage is one incident, not one per reminder.
+                    # One row for the batch: after a downtime there are thousands.
                     await note(tx, "reminders.missed", now, "ticker", count=missed)
                 reached("ticker.before_commit")
         except UNAVAILABLE:
@@ -96,14 +90,15 @@ class Timers:
         now = self._services.clock.now()
         async with self._services.db.begin() as tx:
             if due := await timers.claim_jobs(tx, now):
-                await timers.advance(tx, [_job_step(one, now) for one in due], now, real_now())
+                steps = [_guarded(_job_step, one, now) for one in due]
+                await timers.advance(tx, steps, now, real_now())
 
 
-def _step(due: Due, now: datetime) -> Step:
+def _guarded(make: Callable[[Due, datetime], Step], due: Due, now: datetime) -> Step:
+    """A timer whose rule cannot be read ends, and says so, instead of failing its whole batch."""
     try:
-        return step(due, now)
+        return make(due, now)
     except (ValueError, TypeError, KeyError, OverflowError):
-        # One timer that cannot be read must not hold up all others: it ends, and says so.
         log.error("ticker.unreadable_rule", timer=due.id)
         return Step(due, None, due.due_at, MISSED, "unreadable rule")
 

@@ -69,6 +69,8 @@ class Database:
             pool_size=size,
             # One beyond the pool is closed after use: under load the time would go into opening them.
             max_overflow=0,
+            # The same few connections while little is to do: statements are prepared, caches warm.
+            pool_use_lifo=True,
             pool_pre_ping=False,
             hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_SECONDS},

@@ -160,11 +160,13 @@ async def turns(tx: Tx, ids: Sequence[int], real_now: datetime) -> int:
 async def received(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> int:
     """Their messages: no words, no findings; what still waited is over."""
     owned = _belongs_to(inbox, people, ids)
-    await tx.execute(
+    over = await tx.execute(
         update(inbox)
         .where(owned, inbox.c.state.in_(_UNDER_WAY))
-        .values(state=InboxState.FAILED.value, passive_until=None)
+        .values(state=InboxState.FAILED.value, passive_until=None, fault=REASON)
+        .returning(inbox.c.id)
     )
+    await occurrences.triggers_ended(tx, list(over.scalars()))
     return await _count(tx, update(inbox).where(owned).values(body_enc=b"", screening={}))
 
 
@@ -178,8 +180,9 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
         .returning(outbox.c.id)
     )
     cancelled_ids = list(cancelled.scalars())
-    await occurrences.ended(tx, cancelled_ids)
     emptied = await _count(tx, update(outbox).where(owned).values(body_enc=b"", platform_id=None))
+    # Occurrences after all messages: whoever settles a further message of the turn locks in this order.
+    await occurrences.ended(tx, cancelled_ids)
     return emptied, len(cancelled_ids)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, null, select, text, update
+from sqlalchemy import ColumnElement, TextClause, and_, case, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import OutboxState
 from bot.store.database import Tx
-from bot.store.tables import occurrence, outbox, timer
-from bot.store.timers import Action
+from bot.store.tables import occurrence, outbox
 
 PENDING, SENT, MISSED, CANCELLED, UNKNOWN = "pending", "sent", "missed", "cancelled", "unknown"
 _LEFT = (OutboxState.SENT.value, OutboxState.DELIVERED.value)
@@ -54,7 +52,76 @@ async def ended(tx: Tx, outbox_ids: Sequence[int]) -> int:
         )
         .returning(occurrence.c.state)
     )
-    return sum(state in (MISSED, CANCELLED) for state in rows.scalars())
+    missed = sum(state in (MISSED, CANCELLED) for state in rows.scalars())
+    return missed + await turns_ended(tx, outbox_ids)
+
+
+# The occurrence is locked first, and its messages are read in a statement of their own, whose snapshot shows
+# what others have settled meanwhile: of two that settle its last two messages, the second ends it.
+_OF_MESSAGES = text(
+    """
+    SELECT occurrence.id
+    FROM outbox JOIN inbox ON inbox.turn_id = outbox.turn_id
+         JOIN occurrence ON occurrence.inbox_id = inbox.id
+    WHERE outbox.id = ANY(:ids) AND outbox.state NOT IN ('waiting', 'sending', 'held')
+      AND occurrence.state = 'pending' AND occurrence.inbox_id IS NOT NULL
+    ORDER BY occurrence.id FOR UPDATE OF occurrence
+    """
+)
+_OF_TRIGGERS = text(
+    """
+    SELECT id FROM occurrence
+    WHERE inbox_id = ANY(:ids) AND state = 'pending' AND inbox_id IS NOT NULL
+    ORDER BY id FOR UPDATE
+    """
+)
+_TURNS = text(
+    """
+    WITH ending AS (
+        SELECT occurrence.id, inbox.state, inbox.fault,
+               bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
+               bool_or(outbox.state IN ('sent', 'delivered')) AS sent,
+               bool_or(outbox.state = 'unknown') AS unknown,
+               bool_or(outbox.state = 'cancelled' AND outbox.fault = ANY(:wanted)) AS cancelled,
+               min(outbox.fault) AS refusal
+        FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
+             LEFT JOIN outbox ON outbox.turn_id = inbox.turn_id
+        WHERE occurrence.id = ANY(:ids) AND occurrence.state = 'pending'
+          AND inbox.state IN ('done', 'failed', 'expired', 'cancelled')
+        GROUP BY occurrence.id, inbox.state, inbox.fault
+    )
+    UPDATE occurrence SET
+        state = CASE WHEN ending.sent THEN 'sent' WHEN ending.unknown THEN 'unknown'
+                     WHEN ending.cancelled THEN 'cancelled'
+                     WHEN ending.state <> 'done' AND ending.fault = ANY(:wanted) THEN 'cancelled'
+                     ELSE 'missed' END,
+        reason = CASE WHEN ending.sent THEN NULL
+                      ELSE coalesce(ending.refusal, ending.fault,
+                                    CASE ending.state WHEN 'done' THEN 'nothing said' END, ending.state) END
+    FROM ending WHERE occurrence.id = ending.id AND NOT coalesce(ending.open, false)
+    RETURNING occurrence.state
+    """
+)
+
+
+async def turns_ended(tx: Tx, outbox_ids: Sequence[int]) -> int:
+    """Where these messages were the last to come to an end of a turn that a timer began, its occurrence ends;
+    how many did not take place. Messages of other turns are passed over."""
+    return await _turns_ended(tx, _OF_MESSAGES, outbox_ids)
+
+
+async def triggers_ended(tx: Tx, inbox_ids: Sequence[int]) -> None:
+    """These triggers are over (their rows say how). So are their occurrences, but where something that was
+    said is still to leave. Triggers of no timer are passed over."""
+    await _turns_ended(tx, _OF_TRIGGERS, inbox_ids)
+
+
+async def _turns_ended(tx: Tx, query: TextClause, ids: Sequence[int]) -> int:
+    found = list((await tx.execute(query, {"ids": list(ids)})).scalars()) if ids else []
+    if not found:
+        return 0
+    ends = await tx.execute(_TURNS, {"ids": found, "wanted": list(_WANTED)})
+    return sum(state in (MISSED, CANCELLED) for state in ends.scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,42 +200,34 @@ class Waiting:
     grace: int
 
 
-def _waiting() -> Select[Any]:
-    return (
-        select(
-            occurrence.c.id,
-            occurrence.c.action,
-            occurrence.c.due_at,
-            occurrence.c.timer_id,
-            timer.c.contact_id,
-            timer.c.name,
-            timer.c.refs,
-            timer.c.purpose,
-            timer.c.subject,
-            timer.c.grace,
-        )
-        .join(timer, timer.c.id == occurrence.c.timer_id)
-        .where(
-            occurrence.c.state == PENDING,
-            occurrence.c.action != Action.MESSAGE.value,
-            occurrence.c.inbox_id.is_(None),
-            occurrence.c.lease_until.is_(None),
-        )
-    )
+# Constants stand in the text: with parameters the planner would not use the partial index.
+_WAITING = """
+    SELECT occurrence.id, occurrence.action, occurrence.due_at, occurrence.timer_id, timer.contact_id,
+           timer.name, timer.refs, timer.purpose, timer.subject, timer.grace
+    FROM occurrence JOIN timer ON timer.id = occurrence.timer_id
+    WHERE occurrence.state = 'pending' AND occurrence.action <> 'message'
+      AND occurrence.inbox_id IS NULL AND occurrence.lease_until IS NULL
+"""
+_NEXT = text(f"{_WAITING} AND occurrence.id > :after ORDER BY occurrence.id LIMIT :limit")
+_CLAIM = text(f"{_WAITING} AND occurrence.id = :id FOR UPDATE OF occurrence SKIP LOCKED")
+_LOCK_CONTACT = text("SELECT id FROM contact WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED")
 
 
-async def waiting(tx: Tx, limit: int) -> list[Waiting]:
-    """Turns and jobs that are to begin, oldest first."""
-    rows = await tx.execute(_waiting().order_by(occurrence.c.id).limit(limit))
-    return [Waiting(*row) for row in rows]
+async def waiting(tx: Tx, after: int, limit: int) -> list[Waiting]:
+    """Turns and jobs that are to begin, behind this occurrence, oldest first."""
+    return [Waiting(*row) for row in await tx.execute(_NEXT, {"after": after, "limit": limit})]
 
 
-async def still_waits(tx: Tx, occurrence_id: int) -> bool:
-    """Whether it is still to begin; nobody else begins it before this transaction ends."""
-    found = await tx.execute(
-        _waiting().where(occurrence.c.id == occurrence_id).with_for_update(of=occurrence, skip_locked=True)
-    )
-    return found.first() is not None
+async def claim(tx: Tx, one: Waiting) -> bool:
+    """Whether it is still to begin, and nobody else changes it or its contact before this transaction ends.
+
+    It waits for no lock: an erasure or an import may hold a contact for long, and other turns are due.
+    """
+    if one.contact_id is not None:
+        free = await tx.execute(_LOCK_CONTACT, {"id": one.contact_id})
+        if free.first() is None:
+            return False
+    return (await tx.execute(_CLAIM, {"id": one.id})).first() is not None
 
 
 async def triggered(tx: Tx, occurrence_id: int, inbox_id: int) -> None:
@@ -181,53 +240,15 @@ async def lease(tx: Tx, occurrence_id: int, until: datetime) -> None:
     await tx.execute(update(occurrence).where(occurrence.c.id == occurrence_id).values(lease_until=until))
 
 
-async def abandoned(tx: Tx, now: datetime) -> list[int]:
-    """Jobs whose process died (real time): nobody knows how far they got."""
-    rows = await tx.execute(
-        update(occurrence)
-        .where(
-            occurrence.c.state == PENDING,
-            occurrence.c.action == Action.JOB.value,
-            occurrence.c.lease_until < now,
-        )
-        .values(state=UNKNOWN, reason="its process died", lease_until=None)
-        .returning(occurrence.c.id)
-    )
-    return list(rows.scalars())
-
-
-# A turn is over when its row of the inbox is; its occurrence, when all that was said in it is settled.
-_TURNS = text(
+_ABANDONED = text(
     """
-    WITH over AS (
-        SELECT occurrence.id, inbox.turn_id, inbox.state, inbox.fault
-        FROM occurrence JOIN inbox ON inbox.id = occurrence.inbox_id
-        WHERE occurrence.state = 'pending' AND occurrence.action = 'trigger'
-          AND inbox.state IN ('done', 'failed', 'expired', 'cancelled')
-    ), told AS (
-        SELECT over.id, over.state, over.fault,
-               bool_or(outbox.state IN ('waiting', 'sending', 'held')) AS open,
-               bool_or(outbox.state IN ('sent', 'delivered')) AS left_us,
-               bool_or(outbox.state = 'unknown') AS unknown,
-               bool_or(outbox.state = 'cancelled' AND outbox.fault = ANY(:wanted)) AS cancelled,
-               min(outbox.fault) AS refused
-        FROM over LEFT JOIN outbox ON outbox.turn_id = over.turn_id
-        GROUP BY over.id, over.state, over.fault
-    )
-    UPDATE occurrence SET
-        state = CASE WHEN left_us THEN 'sent' WHEN unknown THEN 'unknown'
-                     WHEN cancelled OR told.state = 'cancelled' AND told.fault = ANY(:wanted) THEN 'cancelled'
-                     ELSE 'missed' END,
-        reason = CASE WHEN left_us THEN NULL
-                      ELSE coalesce(refused, told.fault, CASE told.state WHEN 'done' THEN 'nothing said' END,
-                                    told.state) END
-    FROM told WHERE occurrence.id = told.id AND NOT coalesce(open, false)
-    RETURNING occurrence.id
+    UPDATE occurrence SET state = 'unknown', reason = 'its process died', lease_until = NULL
+    WHERE state = 'pending' AND lease_until < :now
+    RETURNING id
     """
 )
 
 
-async def settle_turns(tx: Tx) -> int:
-    """Turns whose words have left, or never will, end their occurrences; how many."""
-    done = await tx.execute(_TURNS, {"wanted": list(_WANTED)})
-    return len(done.all())
+async def abandoned(tx: Tx, now: datetime) -> list[int]:
+    """Jobs whose process died (real time): nobody knows how far they got."""
+    return list((await tx.execute(_ABANDONED, {"now": now})).scalars())

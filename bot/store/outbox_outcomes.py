@@ -62,7 +62,10 @@ async def settle_all(tx: Tx, settled: Sequence[tuple[Outgoing, Outcome]]) -> fro
         "claims": [0 if outcome.counts else 1 for outcome in outcomes],
         "halvings": [int(outcome.halve) for outcome in outcomes],
     }
-    return frozenset(row.id for row in await hot(tx, _SETTLE, values))
+    ours = frozenset(row.id for row in await hot(tx, _SETTLE, values))
+    begun = [row.id for row, _ in settled if row.id in ours and row.turn_id and row.purpose in PROACTIVE]
+    await occurrences.turns_ended(tx, begun)
+    return ours
 
 
 def _sql(element: ColumnElement[Any]) -> str:

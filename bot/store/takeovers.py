@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -55,9 +55,15 @@ async def open_of(tx: Tx, contact_ids: Collection[int], *, lock: bool = False) -
     return {row.contact_id: Takeover(*row) for row in rows}
 
 
-async def silent(tx: Tx, before: datetime, limit: int) -> list[Takeover]:
-    """Open ones whose colleague has written nothing since then; locked."""
-    query = _OPEN.where(takeover.c.last_at <= before).limit(limit)
+async def silent(tx: Tx, before: datetime, limit: int) -> list[int]:
+    """Open ones whose colleague has written nothing since then."""
+    query = select(takeover.c.id).where(takeover.c.ended_at.is_(None), takeover.c.last_at <= before)
+    return list((await tx.execute(query.limit(limit))).scalars())
+
+
+async def lock_silent(tx: Tx, takeover_ids: Sequence[int], before: datetime) -> list[Takeover]:
+    """Those of these that are still so and that nobody else has locked, locked."""
+    query = _OPEN.where(takeover.c.id.in_(takeover_ids), takeover.c.last_at <= before)
     rows = await tx.execute(query.with_for_update(of=takeover, skip_locked=True))
     return [Takeover(*row) for row in rows]
 

@@ -6,16 +6,17 @@ They wait in state `deferred` for their `not_before`; how they end is in `state`
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Fault, InboundKind, InboxState, MedrepError, Purpose
-from bot.store import channels
+from bot.store import channels, occurrences
 from bot.store.contact_keys import key_of
 from bot.store.contacts import Contact
 from bot.store.database import Tx, notify
@@ -26,22 +27,29 @@ from bot.store.vault import Vault
 _OPEN = (InboxState.WAITING.value, InboxState.DEFERRED.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A turn that is to begin with `intent`.
+
+    `metadata` reaches the actions: ids, not texts. `subject` names the row that it is about ("visit:12").
+    There is one trigger of the contact with this `key`. `expires_at` is business time.
+    """
+
+    contact: Contact
+    intent: str
+    metadata: Mapping[str, Any]
+    purpose: Purpose
+    subject: str
+    key: str
+    expires_at: datetime
+
+
 async def add(
-    tx: Tx,
-    vault: Vault,
-    contact: Contact,
-    intent: str,
-    metadata: dict[str, Any],
-    *,
-    purpose: Purpose,
-    subject: str,
-    key: str,
-    now: datetime,
-    ready_at: datetime,
-    expires_at: datetime,
+    tx: Tx, vault: Vault, wanted: Trigger, now: datetime, ready_at: datetime
 ) -> tuple[int, bytes] | None:
-    """The trigger's id and ciphertext; None when there was one with this key. `ready_at` is real time."""
-    body = json.dumps({"text": "", "choice": "", "event": intent, "detail": metadata})
+    """The trigger's id and ciphertext; None when there was one with its key. `ready_at` is real time."""
+    contact = wanted.contact
+    body = json.dumps({"text": "", "choice": "", "event": wanted.intent, "detail": dict(wanted.metadata)})
     sealed = await vault.seal(tx, await key_of(tx, vault, contact), body, "inbox.body")
     added: int | None = (
         await tx.execute(
@@ -49,7 +57,7 @@ async def add(
             .values(
                 channel=contact.account.channel.value,
                 account=contact.account.name,
-                key=vault.keyring.digest("inbox.key", f"trigger\0{contact.id}\0{key}").hex(),
+                key=vault.keyring.digest("inbox.key", f"trigger\0{contact.id}\0{wanted.key}").hex(),
                 contact_id=contact.id,
                 person_id=contact.person_id,
                 kind=InboundKind.TRIGGER.value,
@@ -57,9 +65,9 @@ async def add(
                 received_at=now,
                 state=InboxState.WAITING.value,
                 ready_at=ready_at,
-                purpose=purpose.value,
-                subject=subject,
-                expires_at=expires_at,
+                purpose=wanted.purpose.value,
+                subject=wanted.subject,
+                expires_at=wanted.expires_at,
             )
             .on_conflict_do_nothing()
             .returning(inbox.c.id)
@@ -88,10 +96,10 @@ async def close(
     *,
     not_before: datetime | None = None,
     counts: bool = False,
-) -> tuple[int, int]:
+) -> int:
     """Close a trigger's turn without a word; the trigger itself ends, or waits (DEFERRED) for `not_before`.
 
-    Its id, and how often the engine has failed it; `counts`: this time, too. Raises MedrepError(LEASE_LOST).
+    Its id. `counts`: the engine has failed it. Raises MedrepError(LEASE_LOST).
     """
     done = await tx.execute(
         update(turn)
@@ -101,20 +109,20 @@ async def close(
     )
     if done.first() is None:
         raise MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
-    row = (
-        await tx.execute(
-            update(inbox)
-            .where(inbox.c.turn_id == claim.turn_id)
-            .values(
-                state=state.value,
-                fault=fault,
-                not_before=not_before,
-                attempts=inbox.c.attempts + (1 if counts else 0),
-            )
-            .returning(inbox.c.id, inbox.c.attempts)
-        )
-    ).one()
-    return row.id, row.attempts
+    values: dict[str, Any] = {"state": state.value, "fault": fault, "not_before": not_before}
+    if counts:
+        values["attempts"] = inbox.c.attempts + 1
+    closed = update(inbox).where(inbox.c.turn_id == claim.turn_id).values(**values).returning(inbox.c.id)
+    trigger_id = int((await tx.execute(closed)).scalar_one())
+    if state != InboxState.DEFERRED:
+        await occurrences.triggers_ended(tx, [trigger_id])
+    return trigger_id
+
+
+async def done(tx: Tx, claim: Claim) -> None:
+    """Its turn is done, and what it said is queued; where that is nothing, the occurrence ends."""
+    ids = await tx.execute(select(inbox.c.id).where(inbox.c.turn_id == claim.turn_id))
+    await occurrences.triggers_ended(tx, list(ids.scalars()))
 
 
 async def failures(tx: Tx, claim: Claim) -> int:
@@ -123,8 +131,8 @@ async def failures(tx: Tx, claim: Claim) -> int:
     return int((await tx.execute(query)).scalar_one())
 
 
-async def wake(tx: Tx, now: datetime) -> int:
-    """Those whose time has come (business time) may be tried; how many."""
+async def wake(tx: Tx, now: datetime) -> None:
+    """Those whose time has come (business time) may be tried."""
     done = await tx.execute(
         update(inbox)
         .where(inbox.c.state == InboxState.DEFERRED.value, inbox.c.not_before <= now)
@@ -132,7 +140,6 @@ async def wake(tx: Tx, now: datetime) -> int:
     )
     if done.rowcount:
         await notify(tx, channels.INBOX)
-    return int(done.rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +154,19 @@ class Ended:
     fault: str
 
 
-async def expire(tx: Tx, now: datetime, limit: int) -> list[Ended]:
-    """Waiting ones past their expiry (business time) end; the reason why they waited stays."""
-    late = (
-        select(inbox.c.id)
-        .where(inbox.c.state.in_(_OPEN), inbox.c.expires_at < now)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await _end(tx, inbox.c.id.in_(late), InboxState.EXPIRED)
+def _late(now: datetime) -> Select[Any]:
+    return select(inbox.c.id).where(inbox.c.state.in_(_OPEN), inbox.c.expires_at < now)
+
+
+async def late(tx: Tx, now: datetime, limit: int) -> list[int]:
+    """Triggers that wait though their expiry (business time) is past."""
+    return list((await tx.execute(_late(now).limit(limit))).scalars())
+
+
+async def expire(tx: Tx, trigger_ids: Sequence[int], now: datetime) -> list[Ended]:
+    """Those of these that are late and that nobody else has locked end; the reason why they waited stays."""
+    which = _late(now).where(inbox.c.id.in_(trigger_ids)).with_for_update(skip_locked=True)
+    return await _end(tx, inbox.c.id.in_(which), InboxState.EXPIRED)
 
 
 async def cancel(tx: Tx, contact_ids: list[int], fault: Fault) -> list[Ended]:
@@ -192,4 +203,6 @@ async def _end(tx: Tx, which: Any, state: InboxState, fault: str | None = None) 
             inbox.c.fault,
         )
     )
-    return [Ended(*row) for row in rows]
+    ended = [Ended(*row) for row in rows]
+    await occurrences.triggers_ended(tx, [one.id for one in ended])
+    return ended

@@ -37,6 +37,18 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """A closed turn.
+
+    `connection`: the last of its messages whose connection can still carry a reply, and until when (real
+    time). `more`: messages wait, of whomever; of those that come later there is a notification.
+    """
+
+    connection: tuple[int, datetime] | None
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What a turn was made of; `entities` is ciphertext, since they quote the person."""
 
@@ -135,9 +147,8 @@ async def finish(
     *,
     record: Record | None = None,
     fault: str | None = None,
-) -> tuple[int, datetime] | None:
-    """Close the turn and its messages; the last of them whose connection can still carry a reply, and until
-    when (real time). Raises MedrepError(LEASE_LOST): roll everything back then."""
+) -> Finished:
+    """Close the turn and its messages. Raises MedrepError(LEASE_LOST): roll everything back then."""
     values = {"turn": claim.turn_id, "fence": claim.fence, "state": state.value, "now": now, "fault": fault}
     if record is None:
         messages = await hot(tx, _FINISH, values)
@@ -147,8 +158,8 @@ async def finish(
         messages = await hot(tx, _FINISH_RECORDED, {**asdict(record), **values, **lists, **slots})
     if not messages:
         raise MedrepError(Fault.LEASE_LOST, "another worker owns this turn")
-    connections = [(inbox_id, until) for inbox_id, until, _ in messages if until is not None]
-    return max(connections, default=None)
+    connections = [(inbox_id, until) for inbox_id, until, *_ in messages if until is not None]
+    return Finished(max(connections, default=None), messages[0].more)
 
 
 # Each message that still has a connection wakes it. A turn without messages gives one row of nulls.
@@ -163,7 +174,8 @@ _FINISH = f"""
     )
     SELECT messages.id, passive_until,
            CASE WHEN passive_until IS NOT NULL THEN pg_notify('{channels.PASSIVE}', messages.id::text) END
-               AS woken
+               AS woken,
+           EXISTS (SELECT FROM inbox WHERE state = 'waiting') AS more
     FROM done LEFT JOIN messages ON true
     """  # noqa: S608 - the name is a constant of ours
 # The last action that took the question somewhere decides; its effect committed before the turn.

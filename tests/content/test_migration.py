@@ -11,9 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from bot import store as package
@@ -22,7 +20,6 @@ from bot.service.postgres import Cluster
 from bot.store import content as store
 from bot.store.database import Database, psycopg_url
 from bot.store.migrate import migrate
-from bot.store.tables import metadata
 from tests.content.conftest import NOW, a_little, changed
 
 LITTLE = a_little()
@@ -74,11 +71,3 @@ async def test_published_versions_become_revisions(cluster: Cluster, empty: str)
     ]  # fmt: skip
     assert pending == [] and standing == [(version.id, frozenset())]
     assert edition.numbers == {entry.id: 2 if entry == LATER.entries[0] else 1 for entry in LATER.entries}
-
-
-def test_the_tables_of_content_are_those_of_the_migrations(cluster: Cluster) -> None:
-    engine = create_engine(psycopg_url(cluster.url("medrep_owner")))
-    with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), metadata)
-    engine.dispose()
-    assert [one for one in found if "content" in str(one)] == []

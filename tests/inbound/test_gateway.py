@@ -8,13 +8,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from bot.inbound import connections, endings
 from bot.inbound.gateway import PASSIVE_WAIT
-from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError, OutboxState, PassiveReply
+from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError, OutboxState, PassiveReply, Turn
 from bot.store.outbox import Draft
 from tests.stage import DOCTORS, RETRY_WAIT, Stage
 
@@ -306,6 +307,31 @@ async def test_a_whole_turn_costs_few_statements(stage: Stage) -> None:
         await stage.gateway.passive_written(reply, written=True)
     counts = (len(accepting), len(turning), len(taking))
     assert counts[0] <= 2 and counts[1] <= 11 and counts[2] <= 6, counts
+
+
+async def test_an_answer_of_the_engine_is_kept_with_few_statements(stage: Stage) -> None:
+    """What stands around the engine: the claim, what the turn starts from, and its end with the reply."""
+    await let_us_push(stage)
+    stage.gateway._passive_wait = timedelta(minutes=1)
+    inbound = Inbound(DOCTORS, stage.phone.openid, "m:1", InboundKind.TEXT, datetime.now(UTC), text="谢谢")
+    accepted = await stage.gateway.accept(inbound, passive=True)
+    connection = await _waiting(stage, accepted)
+    contact = await stage.contact()
+    await stage.write("UPDATE contact SET introduced_at = now()")
+
+    async def engine(turn_id: UUID, *_: Any) -> Turn:
+        reply = stage.services.published.dialogue.reply("utter_thanks", contact.audience)
+        return Turn(turn_id, (reply,), "thank", 1.0, (), ("utter_thanks",), b"{}")
+
+    with statements() as turning, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage.engine, "turn", engine)
+        assert await stage.workers.turn()
+    assert len(turning) <= 9, "\n".join(turning)
+    reply = await connection
+    assert reply is not None
+    with statements() as writing:
+        await stage.gateway.passive_written(reply, written=True)
+    assert len(writing) <= 3, "\n".join(writing)
 
 
 def _picture(stage: Stage, key: str) -> Inbound:

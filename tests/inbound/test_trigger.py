@@ -10,11 +10,13 @@ import pytest
 from aiohttp import web
 
 from bot.clock import CHINA, real_now
+from bot.evidence import Evidence
 from bot.inbound import trigger
 from bot.model import Fault, MedrepError, Purpose
 from bot.people import stop
 from bot.service.postgres import free_port
 from bot.store import contact_view, turns
+from bot.store.triggers import Ended, Trigger
 from tests.stage import Stage
 
 HOURS = timedelta(hours=1)
@@ -26,6 +28,7 @@ class Engine:
     def __init__(self, stage: Stage) -> None:
         self.asked: list[dict[str, Any]] = []
         self.refusal: tuple[int, str] | None = None
+        self.silent = False
         self._model = stage.services.published.dialogue.fingerprint
         self._reply = stage.services.published.dialogue.text("utter_ok")
 
@@ -46,7 +49,7 @@ class Engine:
                 "intent": {"name": body["input"]["intent"], "confidence": 1.0},
                 "entities": [],
                 "actions": [],
-                "replies": [reply, {**reply, "custom": {"purpose": "emergency"}}],
+                "replies": [] if self.silent else [reply, {**reply, "custom": {"purpose": "emergency"}}],
                 "conversation": {"events": []},
             }
         )
@@ -81,18 +84,8 @@ async def begin(
 ) -> int | None:
     contact, now = await stage.contact(), stage.services.clock.now()
     async with stage.services.db.begin() as tx:
-        return await trigger.trigger(
-            tx,
-            stage.services.vault,
-            contact,
-            "ask_help",
-            {"visit": 12},
-            purpose=purpose,
-            subject="visit:12",
-            key=key,
-            now=now,
-            expires_at=now + lasts,
-        )
+        wanted = Trigger(contact, "ask_help", {"visit": 12}, purpose, "visit:12", key, now + lasts)
+        return await trigger.trigger(tx, stage.services.vault, wanted, now)
 
 
 async def state(stage: Stage) -> list[Any]:
@@ -249,6 +242,24 @@ async def test_expired_is_its_end_with_the_reason_why_it_waited(stage: Stage, en
         ("service", "expired", "conversation"),
         ("service", "expired", "expired"),
     ]
+
+
+async def test_one_that_cannot_be_ended_keeps_no_other_from_its_end(
+    stage: Stage, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = await begin(stage, lasts=HOURS)
+    await begin(stage, key="2", lasts=HOURS)
+    ending = trigger._end_of
+
+    def faulty(ended: Ended, *more: Any) -> Evidence:
+        if ended.id == bad:
+            raise KeyError(ended.purpose)
+        return ending(ended, *more)
+
+    monkeypatch.setattr(trigger, "_end_of", faulty)
+    await stage.move(stage.services.clock.now() + 2 * HOURS)
+    await trigger.tidy(stage.services)
+    assert await state(stage) == [("waiting", None), ("expired", "expired")]
 
 
 async def test_one_that_is_claimed_too_late_ends(stage: Stage, engine: Engine) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bot.clock import real_now
 from bot.inbound.connections import Connections
-from bot.inbound.turns import LIVES, TurnWorkers
+from bot.inbound.turns import LIVES, Turned, TurnWorkers
 from bot.model import Fault, Inbound, InboundKind, InboxState, MedrepError
 from bot.runtime.services import Services
 from bot.store import inbox, turns
@@ -47,6 +47,12 @@ async def work(services: Services, log: list[tuple[int, str, list[int]]]) -> Non
         log.append((claimed.contact_id, "end", [one.id for one in messages]))
         async with services.db.begin() as tx:
             await turns.finish(tx, claimed, InboxState.DONE, real_now())
+
+
+async def test_a_turn_says_whether_more_waits(stage: Stage) -> None:
+    """So nobody looks in vain after the last one; what comes later is told."""
+    await fill(stage, contacts=2, each=1)
+    assert [await stage.workers.turn() for _ in range(3)] == [Turned(more=True), Turned(more=False), None]
 
 
 async def test_many_workers_of_several_processes_keep_each_contact_serial(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from bot.commands.context import contact_of, context
 from bot.inbound.trigger import trigger
 from bot.model import Purpose
 from bot.people import consent
+from bot.store.triggers import Trigger
 from tests.phone import Phone
 from tests.running import Service
 
@@ -27,18 +28,9 @@ async def begin(service: Service, monkeypatch: pytest.MonkeyPatch, contact: str,
         found, now = await contact_of(home, contact), home.clock.now()
         async with home.db.begin() as tx:
             await consent.give(tx, found, Purpose.MEDICATION, now, text_version="test", source="test")
-            return await trigger(
-                tx,
-                home.vault,
-                found,
-                "ask_help",
-                {"plan": 1},
-                purpose=Purpose.MEDICATION,
-                subject="plan:1",
-                key=key,
-                now=now,
-                expires_at=now + timedelta(hours=1),
-            )
+            expires_at = now + timedelta(hours=1)
+            wanted = Trigger(found, "ask_help", {"plan": 1}, Purpose.MEDICATION, "plan:1", key, expires_at)
+            return await trigger(tx, home.vault, wanted, now)
 
 
 async def line(service: Service, contact: str, state: str, seconds: float = 30.0) -> dict[str, Any]:

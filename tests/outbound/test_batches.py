@@ -17,7 +17,6 @@ import bot.outbound.departures
 import bot.outbound.sender
 from bot.clock import real_now
 from bot.content import seed_content
-from bot.inbound.trigger import trigger
 from bot.knowledge import answer_text
 from bot.model import Basis, BasisKind, Choice, OutboxState, Purpose, Reply
 from bot.outbound import wording
@@ -52,7 +51,7 @@ async def due(stage: Stage, address: str, room: str = "response", **more: Any) -
     """The outbox row of a reminder that is due now."""
     now, contact = stage.services.clock.now(), await stage.contact(address)
     await remind(stage.services, contact, now, None, wording=room, **more)
-    assert await Timers(stage.services, trigger, {}).tick() == 1
+    assert await Timers(stage.services).tick() == 1
     return int((await stage.rows("SELECT max(id) FROM outbox"))[0][0])
 
 

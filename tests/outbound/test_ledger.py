@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.inbound.trigger import trigger
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
 from bot.schedule.timers import Timers
 from bot.store import arriving_contacts, contacts, outbox, scenes
@@ -253,7 +252,7 @@ async def test_what_cannot_be_sealed_takes_nothing(open_window: Stage) -> None:
     stage = open_window
     contact = await stage.contact()
     await remind(stage.services, contact, stage.services.clock.now(), None)
-    await Timers(stage.services, trigger, {}).tick()
+    await Timers(stage.services).tick()
     await stage.write("UPDATE data_key SET wrapped = NULL WHERE id = :id", id=contact.key_id)
     stage.services.vault.forget_all()
     await stage.sender.push()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bot.inbound.trigger import trigger
 from bot.model import OutboxState, Purpose
 from bot.outbound import wording
 from bot.outbound.wording import Wording
@@ -58,7 +57,7 @@ async def due(stage: Stage, purpose: Purpose = Purpose.SERVICE) -> int:
     await remind(
         stage.services, await stage.contact(), now, None, wording="hand_over", refs=refs, purpose=purpose
     )
-    assert await Timers(stage.services, trigger, {}).tick() == 1
+    assert await Timers(stage.services).tick() == 1
     return int((await stage.rows("SELECT max(id) FROM outbox"))[0][0])
 
 

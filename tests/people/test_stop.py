@@ -15,7 +15,6 @@ from sqlalchemy import select, text
 from bot.clock import real_now
 from bot.doctors import import_doctors, issue_codes, verify
 from bot.inbound.receive import Receiver
-from bot.inbound.trigger import trigger
 from bot.model import Account, Audience, Channel, Fault, Inbound, InboundKind, MedrepError, Purpose
 from bot.outbound.circumstances import read_circumstances
 from bot.outbound.release import release
@@ -92,7 +91,7 @@ async def refusal(services: Services, contact: Contact) -> Fault | None:
 async def reason_of_reminder(services: Services, contact: Contact) -> str | None:
     """Why a due reminder of this contact is not even queued."""
     await remind(services, contact, services.clock.now() - timedelta(minutes=1))
-    await Timers(services, trigger, {}).tick()
+    await Timers(services).tick()
     async with services.db.begin() as tx:
         found = await tx.execute(text("SELECT reason FROM occurrence ORDER BY timer_id DESC LIMIT 1"))
         reason: str | None = found.scalar_one()

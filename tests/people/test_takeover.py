@@ -18,6 +18,7 @@ from bot.staff import Role
 from bot.store import staff as rows
 from bot.store import takeovers, turns
 from bot.store.outbox import Draft, Part
+from bot.store.triggers import Trigger
 from tests.stage import Stage
 
 HELLO = "您好，我是负责贵院的李代表，稍后给您回电。"
@@ -184,18 +185,8 @@ async def test_what_we_begin_waits_until_the_takeover_ends(open_window: Stage) -
     row = await stage.queue(purpose=Purpose.MEDICATION)
     contact, now = await stage.contact(), stage.services.clock.now()
     async with stage.services.db.begin() as tx:
-        await trigger.trigger(
-            tx,
-            stage.services.vault,
-            contact,
-            "ask_help",
-            {},
-            purpose=Purpose.MEDICATION,
-            subject="x:1",
-            key="1",
-            now=now,
-            expires_at=now + timedelta(days=1),
-        )
+        wanted = Trigger(contact, "ask_help", {}, Purpose.MEDICATION, "x:1", "1", now + timedelta(days=1))
+        await trigger.trigger(tx, stage.services.vault, wanted, now)
     await quiet(stage)
     assert ((await stage.row(row)).state, (await stage.row(row)).fault) == ("waiting", "not_now")
     assert await stage.rows("SELECT state, fault FROM inbox WHERE kind = 'trigger'") == [

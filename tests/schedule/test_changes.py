@@ -2,64 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from bot.clock import CHINA, Clock
-from bot.dialogue.published import Published
-from bot.inbound.trigger import trigger
-from bot.knowledge import Encoder
-from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.model import Fault, MedrepError
 from bot.runtime.services import Services
 from bot.schedule.changes import cancel, move, move_series
-from bot.schedule.timers import Timers
-from bot.store import arriving_contacts
 from bot.store.contacts import Contact
-from bot.store.database import Database
-from bot.store.vault import Vault
-from tests.schedule.setting import remind
-
-EIGHT = datetime(2026, 11, 21, 8, 0, tzinfo=CHINA)
-DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+from tests.schedule.setting import DAY, EIGHT, HOUR, MINUTE, next_due, remind, rows, tick
 
 
 @pytest.fixture
-def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
-    clock.move_to(EIGHT - timedelta(hours=1))
-    return Services(database, vault, clock, Published(database, encoder), home)
-
-
-@pytest.fixture
-async def patient(services: Services) -> Contact:
-    async with services.db.begin() as tx:
-        account = Account(Channel.WECHAT, "p")
-        return await arriving_contacts.find_or_add(
-            tx, services.vault, account, Audience.PATIENT, "o1", services.clock.now()
-        )
-
-
-async def rows(services: Services, query: str) -> list[Any]:
-    async with services.db.begin() as tx:
-        return [tuple(row) for row in await tx.execute(text(query))]
+def services(services: Services) -> Services:
+    """An hour before."""
+    services.clock.move_to(EIGHT - HOUR)
+    return services
 
 
 async def occurrences(services: Services) -> list[Any]:
     return await rows(services, "SELECT due_at, state, reason FROM occurrence ORDER BY due_at")
-
-
-async def next_due(services: Services) -> datetime | None:
-    ((due,),) = await rows(services, "SELECT next_due FROM timer")
-    found: datetime | None = due
-    return found
-
-
-async def tick(services: Services, now: datetime) -> int:
-    services.clock.move_to(now)
-    return await Timers(services, trigger, {}).tick()
 
 
 async def test_a_cancelled_timer_is_never_due_again_and_what_was_queued_does_not_leave(
@@ -86,7 +48,7 @@ async def test_what_is_with_the_platform_ends_by_itself(services: Services, pati
     assert await occurrences(services) == [(EIGHT, "pending", None)]
     async with services.db.begin() as tx:
         with pytest.raises(MedrepError) as refused:
-            await move(tx, timer, services.clock.now(), due=EIGHT, to=EIGHT + timedelta(hours=1))
+            await move(tx, timer, services.clock.now(), due=EIGHT, to=EIGHT + HOUR)
     assert refused.value.fault == Fault.CONFLICT
 
 
@@ -128,7 +90,7 @@ async def test_one_occurrence_is_moved_and_the_series_stays(services: Services, 
     assert await occurrences(services) == [(ten, "pending", None)]
     assert await next_due(services) == EIGHT + DAY
     ((expires,),) = await rows(services, "SELECT expires_at FROM outbox")
-    assert expires == ten + timedelta(minutes=30)
+    assert expires == ten + 30 * MINUTE
 
 
 async def test_a_moved_occurrence_missed_in_a_downtime_hides_none_of_the_rule(
@@ -152,7 +114,7 @@ async def test_a_queued_occurrence_is_moved_while_it_waits(services: Services, p
         await move(tx, timer, services.clock.now(), due=EIGHT, to=ten)
     assert await occurrences(services) == [(ten, "pending", None)]
     ((until, expires),) = await rows(services, "SELECT not_before, expires_at FROM outbox")
-    assert (until, expires) == (ten, ten + timedelta(minutes=30))
+    assert (until, expires) == (ten, ten + 30 * MINUTE)
     assert await next_due(services) == EIGHT + DAY
 
 

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import text
 
 from bot.dialogue.version import Dialogue
-from bot.inbound.trigger import trigger
 from bot.model import Choice, Purpose
 from bot.outbound import wording
 from bot.outbound.receipts import reported
@@ -36,7 +35,7 @@ SEND = "message/custom/send"
 async def queued(stage: Stage, **more: Any) -> int:
     """The outbox row of a reminder that is due now."""
     await remind(stage.services, await stage.contact(), stage.services.clock.now(), None, **more)
-    assert await Timers(stage.services, trigger, {}).tick() == 1
+    assert await Timers(stage.services).tick() == 1
     return int((await stage.rows("SELECT max(id) FROM outbox"))[0][0])
 
 

@@ -4,73 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
-from bot.clock import CHINA, Clock
-from bot.dialogue.published import Published
-from bot.inbound.trigger import trigger
-from bot.knowledge.encoder import Encoder
-from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.clock import CHINA
+from bot.model import Fault, MedrepError
 from bot.people import stop
 from bot.runtime.services import Services
-from bot.schedule.timers import BATCH, Timers
-from bot.store import arriving_contacts, contact_view, outbox_outcomes
+from bot.schedule.timers import BATCH
+from bot.store import contact_view, erasure, outbox_outcomes
 from bot.store.contacts import Contact
-from bot.store.database import Database
-from bot.store.vault import Vault
-from tests.schedule.setting import remind
+from tests.schedule.setting import DAY, EIGHT, HOUR, MINUTE, ends, next_due, remind, rows, tick
 
 MANY = """
     INSERT INTO timer (contact_id, person_id, action, name, refs, purpose, rrule, starts_at, next_due, grace)
     SELECT contact_id, person_id, action, name, refs, purpose, rrule, starts_at, next_due, grace
     FROM (SELECT * FROM timer LIMIT 1) AS one CROSS JOIN generate_series(1, :count)
 """
-EIGHT = datetime(2026, 11, 21, 8, 0, tzinfo=CHINA)
-
-
-@pytest.fixture
-def services(database: Database, vault: Vault, clock: Clock, home: Path) -> Services:
-    clock.move_to(EIGHT)
-    return Services(database, vault, clock, Published(database, Encoder()), home)
-
-
-@pytest.fixture
-async def patient(services: Services) -> Contact:
-    async with services.db.begin() as tx:
-        account = Account(Channel.WECHAT, "p")
-        return await arriving_contacts.find_or_add(
-            tx, services.vault, account, Audience.PATIENT, "o1", services.clock.now()
-        )
-
-
-async def rows(services: Services, query: str) -> list[Any]:
-    async with services.db.begin() as tx:
-        return list((await tx.execute(text(query))).all())
 
 
 async def test_due_is_queued_once_and_the_timer_moves_on(services: Services, patient: Contact) -> None:
-    await remind(services, patient, EIGHT - timedelta(minutes=1))
-    ticker = Timers(services, trigger, {})
-    assert await ticker.tick() == 1
-    assert await ticker.tick() == 0
+    await remind(services, patient, EIGHT - MINUTE)
+    assert await tick(services) == 1
+    assert await tick(services) == 0
     ((state, body, expires),) = await rows(services, "SELECT state, body_enc, expires_at FROM outbox")
     assert (state, body) == ("waiting", None), "its text is made when it is sent"
-    assert expires == EIGHT + timedelta(minutes=29)
-    ((due,),) = await rows(services, "SELECT next_due FROM timer")
-    assert due == EIGHT + timedelta(days=1, minutes=-1)
+    assert expires == EIGHT + 29 * MINUTE
+    assert await next_due(services) == EIGHT + DAY - MINUTE
 
 
 async def test_tickers_side_by_side_queue_each_timer_once(services: Services, patient: Contact) -> None:
     for number in range(3):
-        await remind(services, patient, EIGHT - timedelta(minutes=number))
+        await remind(services, patient, EIGHT - number * MINUTE)
     async with services.db.begin() as tx:
         await tx.execute(text(MANY), {"count": BATCH * 2 + 4})
-    queued = await asyncio.gather(*(Timers(services, trigger, {}).tick() for _ in range(4)))
+    queued = await asyncio.gather(*(tick(services) for _ in range(4)))
     assert sum(queued) == BATCH * 2 + 7
     assert (await rows(services, "SELECT count(*) FROM outbox"))[0][0] == BATCH * 2 + 7
 
@@ -78,55 +48,49 @@ async def test_tickers_side_by_side_queue_each_timer_once(services: Services, pa
 async def test_downtime_is_recorded_and_only_what_is_in_grace_leaves(
     services: Services, patient: Contact
 ) -> None:
-    await remind(services, patient, EIGHT - timedelta(days=3, minutes=10))
-    assert await Timers(services, trigger, {}).tick() == 1, "today's is ten minutes late, within its grace"
-    found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY due_at")
-    assert [tuple(row) for row in found] == [("missed", "downtime")] * 3 + [("pending", None)]
+    await remind(services, patient, EIGHT - 3 * DAY - 10 * MINUTE)
+    assert await tick(services) == 1, "today's is ten minutes late, within its grace"
+    assert await ends(services) == [("missed", "downtime")] * 3 + [("pending", None)]
     incidents = await rows(services, "SELECT facts FROM evidence WHERE kind = 'reminders.missed'")
     assert [row[0] for row in incidents] == [{"count": 3}], "one outage is one incident"
 
 
 async def test_past_its_grace_it_is_missed(services: Services, patient: Contact) -> None:
-    await remind(services, patient, EIGHT - timedelta(hours=2))
-    assert await Timers(services, trigger, {}).tick() == 0
-    assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
-        ("missed", "downtime")
-    ]
+    await remind(services, patient, EIGHT - 2 * HOUR)
+    assert await tick(services) == 0
+    assert await ends(services) == [("missed", "downtime")]
     assert not await rows(services, "SELECT 1 FROM outbox")
 
 
 async def test_who_said_stop_is_not_reminded(services: Services, patient: Contact) -> None:
-    await remind(services, patient, EIGHT - timedelta(minutes=1))
+    await remind(services, patient, EIGHT - MINUTE)
     async with services.db.begin() as tx:
         await stop.stop(tx, patient, services.clock.now())
-    assert await Timers(services, trigger, {}).tick() == 0
-    assert [tuple(r) for r in await rows(services, "SELECT state, reason FROM occurrence")] == [
-        ("cancelled", "stopped")
-    ]
+    assert await tick(services) == 0
+    assert await ends(services) == [("cancelled", "stopped")]
 
 
 async def test_a_finished_rule_ends_the_timer(services: Services, patient: Contact) -> None:
-    await remind(services, patient, EIGHT - timedelta(minutes=1), "FREQ=DAILY;COUNT=1")
-    assert await Timers(services, trigger, {}).tick() == 1
-    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
+    await remind(services, patient, EIGHT - MINUTE, "FREQ=DAILY;COUNT=1")
+    assert await tick(services) == 1
+    assert await next_due(services) is None
 
 
 async def test_twice_a_day_keeps_wall_clock_time(services: Services, patient: Contact) -> None:
     await remind(services, patient, EIGHT, "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=0;BYSECOND=0")
     services.clock.move_to(EIGHT + timedelta(seconds=2))
-    await Timers(services, trigger, {}).tick()
-    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [EIGHT.replace(hour=20)]
+    await tick(services)
+    assert await next_due(services) == EIGHT.replace(hour=20)
 
 
 async def test_a_rule_nobody_can_read_ends_its_own_timer_and_no_other(
     services: Services, patient: Contact
 ) -> None:
     for _ in range(2):
-        await remind(services, patient, EIGHT - timedelta(minutes=1))
+        await remind(services, patient, EIGHT - MINUTE)
     await rows(services, "UPDATE timer SET rrule = 'FREQ=SOMETIMES' WHERE id = 1 RETURNING id")
-    assert await Timers(services, trigger, {}).tick() == 1
-    found = await rows(services, "SELECT state, reason FROM occurrence ORDER BY timer_id")
-    assert [tuple(row) for row in found] == [("missed", "unreadable rule"), ("pending", None)]
+    assert await tick(services) == 1
+    assert await ends(services) == [("missed", "unreadable rule"), ("pending", None)]
     assert (await rows(services, "SELECT next_due IS NULL FROM timer ORDER BY id"))[0][0]
 
 
@@ -134,40 +98,40 @@ async def test_a_rule_nobody_can_read_ends_its_own_timer_and_no_other(
 async def test_a_queued_reminder_that_never_leaves_says_why(
     services: Services, patient: Contact, why: str
 ) -> None:
-    await remind(services, patient, EIGHT - timedelta(minutes=1))
-    assert await Timers(services, trigger, {}).tick() == 1
+    await remind(services, patient, EIGHT - MINUTE)
+    assert await tick(services) == 1
     async with services.db.begin() as tx:
         if why == "stopped":
             await stop.stop(tx, patient, services.clock.now())
         elif why == "unreachable":
             await outbox_outcomes.cancel_open(tx, patient.id)
         else:
-            await outbox_outcomes.expired(tx, EIGHT + timedelta(hours=1), 10)
+            await outbox_outcomes.expired(tx, EIGHT + HOUR, 10)
     found = await rows(services, "SELECT occurrence.state, reason, outbox.state FROM occurrence, outbox")
     ended = "expired" if why == "expired" else "cancelled"
-    assert [tuple(row) for row in found] == [("cancelled" if why == "stopped" else "missed", why, ended)]
+    assert found == [("cancelled" if why == "stopped" else "missed", why, ended)]
 
 
 async def test_what_was_due_and_what_is_due_next_is_seen_from_outside(
     services: Services, patient: Contact
 ) -> None:
     await remind(services, patient, EIGHT)
-    await Timers(services, trigger, {}).tick()
+    await tick(services)
     async with services.db.begin() as tx:
         now, ahead = await contact_view.timers(tx, patient.id)
         (message,) = await contact_view.messages(tx, patient.id)
     assert (now.state, now.due, now.sent_at) == ("pending", EIGHT, None)
-    assert (ahead.state, ahead.due) == ("pending", EIGHT + timedelta(days=1))
+    assert (ahead.state, ahead.due) == ("pending", EIGHT + DAY)
     assert (message.lane, message.purpose, message.due) == ("proactive", "medication", EIGHT)
 
 
 async def test_a_timer_without_a_rule_is_due_once(services: Services, patient: Contact) -> None:
-    await remind(services, patient, EIGHT + timedelta(hours=1), None)
-    assert await Timers(services, trigger, {}).tick() == 0
-    services.clock.move_to(EIGHT + timedelta(hours=1, minutes=1))
-    assert await Timers(services, trigger, {}).tick() == 1
-    assert [r[0] for r in await rows(services, "SELECT next_due FROM timer")] == [None]
-    assert await Timers(services, trigger, {}).tick() == 0
+    await remind(services, patient, EIGHT + HOUR, None)
+    assert await tick(services) == 0
+    services.clock.move_to(EIGHT + HOUR + MINUTE)
+    assert await tick(services) == 1
+    assert await next_due(services) is None
+    assert await tick(services) == 0
 
 
 async def test_the_time_zone_is_the_persons(services: Services, patient: Contact) -> None:
@@ -176,8 +140,8 @@ async def test_the_time_zone_is_the_persons(services: Services, patient: Contact
     begins = datetime(2026, 10, 31, 8, tzinfo=new_york)
     services.clock.move_to(begins)
     await remind(services, patient, begins, zone=new_york.key)
-    await Timers(services, trigger, {}).tick()
-    ((due,),) = await rows(services, "SELECT next_due FROM timer")
+    await tick(services)
+    due = await next_due(services)
     assert due == datetime(2026, 11, 1, 8, tzinfo=new_york)
     assert due - begins.astimezone(UTC) == timedelta(hours=25)
 
@@ -189,10 +153,10 @@ async def test_monthly_on_the_31st_is_due_on_the_last_day_and_then_on_the_31st_a
     await remind(services, patient, begins, "FREQ=MONTHLY")
     due = []
     for _ in range(4):
-        ((next_due,),) = await rows(services, "SELECT next_due FROM timer")
-        due.append(next_due.astimezone(CHINA).date().isoformat()[5:])
-        services.clock.move_to(next_due + timedelta(minutes=1))
-        assert await Timers(services, trigger, {}).tick() == 1
+        moment = await next_due(services)
+        assert moment is not None
+        due.append(moment.astimezone(CHINA).date().isoformat()[5:])
+        assert await tick(services, moment + MINUTE) == 1
     assert due == ["01-31", "02-28", "03-31", "04-30"]
 
 
@@ -206,8 +170,9 @@ async def test_references_are_ids(services: Services, patient: Contact) -> None:
 
 async def test_an_erasure_under_way_holds_up_no_ticker(services: Services, patient: Contact) -> None:
     """An erasure locks the contact first and its timers later; the ticker the other way round."""
-    await remind(services, patient, EIGHT - timedelta(minutes=1))
+    await remind(services, patient, EIGHT - MINUTE)
     async with services.db.begin() as tx:
-        await tx.execute(text("SELECT FROM contact FOR UPDATE"))
-        assert await asyncio.wait_for(Timers(services, trigger, {}).tick(), 10) == 0
-    assert await Timers(services, trigger, {}).tick() == 1
+        await erasure.lock(tx, [patient.person_id])
+        async with asyncio.timeout(10):
+            assert await tick(services) == 0
+    assert await tick(services) == 1

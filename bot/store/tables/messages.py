@@ -100,7 +100,7 @@ turn = Table(
         unique=True,
         postgresql_where=text("state IN ('running', 'retry')"),
     ),
-    Index("ix_turn_contact_id", "contact_id"),
+    Index("ix_turn_contact_started", "contact_id", "started_at"),
     Index("ix_turn_lease_until", "lease_until", postgresql_where=text("state IN ('running', 'retry')")),
 )
 
@@ -170,7 +170,7 @@ outbox = Table(
     Column("not_before", Moment),  # business time; the policy says when it may be asked again
     Column("expires_at", Moment),
     Column("retry_at", Moment, nullable=False),  # real time
-    # Its hour, or the time of its next try, has not come: no claim looks at it until `outbox.wake`.
+    # Its hour, or the time of its next try, has not come: no claim looks at it until `outbox_claims.wake`.
     Column("parked", Boolean, nullable=False, server_default=text("false")),
     Column("lease_until", Moment),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
@@ -179,7 +179,7 @@ outbox = Table(
     Column("halved", Integer, nullable=False, server_default=text("0")),  # how often it was too long
     Column("sent_at", Moment),
     Column("written_at", Moment),  # real time it was handed to a connection; null: certainly not sent
-    Column("via", Text),  # passive | active
+    Column("via", Text),  # passive | active | template
     Column("platform_id", Text),
     Column("fault", Text),
     Index("ix_outbox_contact_id", "contact_id"),
@@ -215,6 +215,12 @@ outbox = Table(
         postgresql_where=text("state IN ('waiting', 'sending')"),
     ),
     Index("ix_outbox_held", "contact_id", postgresql_where=text("state = 'held'")),
+    Index(  # how often and when we came lately
+        "ix_outbox_courtesy",
+        "contact_id",
+        "sent_at",
+        postgresql_where=text("purpose IN ('service', 'promotion')"),
+    ),
     Index(
         "ix_outbox_expires_at",
         "expires_at",

@@ -59,8 +59,24 @@ occurrence = Table(
     Unique("timer_id", "due_at"),
     CheckConstraint("state IN ('pending', 'sent', 'missed', 'cancelled', 'unknown')", name="state"),
     Index("ix_occurrence_age", "due_at", postgresql_using="brin"),
-    # Those of messages end with their outbox rows; the others are looked after by the ticker.
-    Index("ix_occurrence_open", "id", postgresql_where=text("state = 'pending' AND action <> 'message'")),
+    # Turns and jobs that are to begin, jobs that run, turns that have begun.
+    Index(
+        "ix_occurrence_waiting",
+        "id",
+        postgresql_where=text(
+            "state = 'pending' AND action <> 'message' AND inbox_id IS NULL AND lease_until IS NULL"
+        ),
+    ),
+    Index(
+        "ix_occurrence_running",
+        "lease_until",
+        postgresql_where=text("state = 'pending' AND lease_until IS NOT NULL"),
+    ),
+    Index(
+        "ix_occurrence_begun",
+        "inbox_id",
+        postgresql_where=text("state = 'pending' AND inbox_id IS NOT NULL"),
+    ),
 )
 
 early_receipt = Table(  # of a message whose platform id was not committed yet, or is not ours

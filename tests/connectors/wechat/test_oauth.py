@@ -12,10 +12,9 @@ from bot.clock import real_now
 from bot.model import Fault, MedrepError
 from connectors.wechat import OAuth, WeChat
 from tests.connectors.wechat import world
-from tests.connectors.wechat.test_client import chain
-from tests.connectors.wechat.world import APP_ID, OPENID, SECRET, Platform
+from tests.connectors.wechat.calls import Side, chain
+from tests.connectors.wechat.world import APP_ID, OPENID, SECRET
 
-Side = tuple[Platform, str]
 KEY = b"k" * 32
 BOUND = "meeting:7:cookie-a"
 

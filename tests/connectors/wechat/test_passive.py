@@ -20,9 +20,7 @@ from connectors.wechat import envelope, webhook
 from connectors.wechat.render import passive_text
 from tests.connectors.wechat import world
 from tests.connectors.wechat.conftest import MODES, Site
-from tests.connectors.wechat.world import GH, OPENID, MemoryGateway, event, post, text
-
-Gateways = dict[str, MemoryGateway]
+from tests.connectors.wechat.world import GH, OPENID, Gateways, MemoryGateway, event, post, text
 
 
 def opened(mode: str, body: str) -> dict[str, str]:

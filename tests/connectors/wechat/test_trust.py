@@ -16,9 +16,7 @@ from yarl import URL
 from connectors.wechat import webhook
 from tests.connectors.wechat import world
 from tests.connectors.wechat.conftest import MODES, Site
-from tests.connectors.wechat.world import MemoryGateway, Post, post, sign, text
-
-Gateways = dict[str, MemoryGateway]
+from tests.connectors.wechat.world import Gateways, Post, post, sign, text
 
 SIGNED = {
     "plain": ("signature", "timestamp", "nonce"),

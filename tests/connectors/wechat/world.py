@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from prometheus_client import REGISTRY
 
 from bot.model import Accepted, Account, Audience, Channel, Inbound, Message, PassiveReply, TokenFetch
 from bot.settings import Template, WeChatAccount
@@ -190,6 +191,14 @@ class MemoryGateway:
     def one(self) -> Inbound:
         (row,) = self.rows.values()
         return row
+
+
+Gateways = dict[str, MemoryGateway]
+
+
+def counted(name: str, **labels: str) -> float:
+    """What this counter of the process stands at."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class MemoryTokens:

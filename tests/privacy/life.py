@@ -1,0 +1,154 @@
+"""What a person leaves behind in all tables, and the search for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Table, select, update
+
+from bot.clock import real_now
+from bot.inbound.receive import Receiver
+from bot.model import Account, Audience, Channel, Choice, Inbound, InboundKind, MedrepError, Purpose
+from bot.runtime.services import Services
+from bot.schedule.changes import set_timer
+from bot.schedule.timers import step
+from bot.settings import Accounts, WebChatAccount
+from bot.store import conversations, tables, timers, turns
+from bot.store import outbox as outgoing
+from bot.store.contacts import Contact
+from bot.store.outbox import Draft
+from bot.store.tables import evidence, metadata
+from bot.store.timers import Action
+from bot.store.vault import Vault
+
+DEMO = Account(Channel.WEBCHAT, "demo")
+ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
+NAME, PHONE, OPENID = "欧阳明月", "13812345678", "oPRIVATE_0123456789abcdefghi"
+BEFORE = "认证之前写的话"
+QUESTION = "青霉素的问题只有我会这样问"
+ADVERSE = "我有个患者吃了二甲双胍以后起了皮疹，这句话要留存"
+NEEDLES = (
+    NAME,
+    PHONE,
+    OPENID,
+    BEFORE,
+    QUESTION,
+    ADVERSE,
+    "只属于会话的话",
+    "只属于选项的话",
+    "只属于动作的话",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A doctor who verified by code, asked, was answered and told of an adverse event; beside another."""
+
+    services: Services
+    contact: Contact
+    newcomer: UUID
+    doctor: UUID
+    path: Path
+
+
+async def write(services: Services, text: str, address: str = OPENID) -> int:
+    inbound = Inbound(DEMO, address, f"m:{uuid4().hex}", InboundKind.TEXT, real_now(), text=text)
+    return (await Receiver(services).accept(inbound, Audience.DOCTOR, passive_until=None)).inbox_id
+
+
+async def talk(tx: Any, services: Services, contact: Contact) -> None:
+    """What a turn and a schedule leave behind, one row in every table that has something of a person."""
+    now, vault = services.clock.now(), services.vault
+    claim = await turns.claim_next(tx, real_now() + timedelta(minutes=1), timedelta(minutes=5))
+    assert claim is not None and claim.contact_id == contact.id
+    offered = (Choice("human", "只属于选项的话"),)
+    await conversations.write_conversation(tx, vault, contact, "只属于会话的话".encode(), offered, now)
+    await conversations.write_effect(
+        tx, vault, contact, claim.turn_id, "action_answer", 0, {"said": "只属于动作的话"}, now
+    )
+    reply = services.published.dialogue.reply("utter_thanks", Audience.DOCTOR)
+    for _ in range(2):
+        await outgoing.add(
+            tx, vault, contact, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
+        )
+    await set_timer(
+        tx,
+        contact,
+        Action.MESSAGE,
+        "response",
+        {"response": "utter_thanks"},
+        purpose=Purpose.SERVICE,
+        subject="visit:7",
+        starts_at=now - timedelta(seconds=1),
+        grace=timedelta(minutes=1),
+        now=now,
+        rrule="FREQ=DAILY",
+    )
+    due = await timers.claim(tx, now, 10)
+    assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
+    reminder = tables.outbox.c.occurrence_id.is_not(None)
+    await tx.execute(update(tables.outbox).where(reminder).values(state="held", platform_id="p1"))
+
+
+def _bytes(value: Any) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str).encode()
+    return str(value).encode()
+
+
+async def everything(services: Services) -> AsyncIterator[tuple[Table, Any]]:
+    for table in metadata.sorted_tables:
+        async with services.db.begin() as tx:
+            for row in (await tx.execute(select(table))).all():
+                yield table, row
+
+
+async def find(services: Services, *needles: str) -> list[str]:
+    """Where any of these stands in clear (as UTF-8, or as JSON escapes it), in any column of any table."""
+    raw = [form for n in needles for form in (n.encode(), json.dumps(n)[1:-1].encode())]
+    return [
+        f"{table.name}.{column}"
+        async for table, row in everything(services)
+        for column, value in row._mapping.items()
+        if any(form in _bytes(value) for form in raw)
+    ]
+
+
+async def readable(services: Services, vault: Vault, people: set[UUID]) -> dict[str, int]:
+    """How many ciphertexts of these people still open, by table."""
+    places = {
+        "contact": "address",
+        "inbox": "body",
+        "outbox": "body",
+        "conversation": "body",
+        "offer": "body",
+    }
+    places |= {"effect": "result", "task": "detail"}
+    found: dict[str, int] = {}
+    async for table, row in everything(services):
+        for column in (c.name for c in table.c if c.name.endswith("_enc")):
+            key = row._mapping.get("person_id")
+            sealed = row._mapping[column]
+            if key not in people or not sealed:
+                continue
+            contexts = [f"{table.name}.{column.removesuffix('_enc')}"]
+            if table is evidence:
+                contexts = [f"{name}.{place}" for name, place in places.items()]
+            for context in contexts:
+                async with services.db.begin() as tx:
+                    try:
+                        await vault.open(tx, key, sealed, context)
+                    except MedrepError:
+                        continue
+                found[table.name] = found.get(table.name, 0) + 1
+    return found
