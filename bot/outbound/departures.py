@@ -17,20 +17,23 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import real_now
 from bot.model import Fault, MedrepError, Message, Purpose, Receipt
 from bot.outbound.circumstances import Circumstances, read_circumstances
-from bot.outbound.failures import Refusal, bug
+from bot.outbound.failures import Refusal, unexpected
 from bot.outbound.policy import COURTESY
 from bot.outbound.release import Exit, message_of
 from bot.runtime.services import Services
 from bot.store import contact_keys, contacting, conversations, outbox, outbox_claims
 from bot.store.contacting import Recipient
 from bot.store.contacts import Contact
-from bot.store.database import Tx
+from bot.store.database import Tx, bound
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_claims import HandOver
 from bot.store.platform import Ledger, Taken
 
 log = structlog.get_logger()
 
+# Seconds that a batch waits for a lock, say of a person who is being erased, and that one of its statements
+# may take: both are well within the lease, so that there is time to send the others without the one.
+LOCK_WAIT, STATEMENT = 3.0, 5.0
 KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
 
 
@@ -72,6 +75,7 @@ async def prepare(
     whoever erases, stops or stores a message does.
     """
     now, vault = services.clock.now(), services.vault
+    await bound(tx, LOCK_WAIT, STATEMENT)
     recipients = await contacting.recipients(tx, {row.contact_id for row in claimed})
     met = {contact_id: one.contact for contact_id, one in recipients.items()}
     keys = await contact_keys.keys_of(tx, vault, met.values())
@@ -92,7 +96,7 @@ async def prepare(
             raise  # the transaction is lost
         except Exception as error:
             log.exception("outbox.bug", row=row.id)
-            refusals.append(Refusal(row, bug(error), ledger.opening(row.contact_id)))
+            refusals.append(Refusal(row, unexpected(error), ledger.opening(row.contact_id)))
             continue
         if row.purpose in COURTESY:
             facts = _one_more(facts, row, now)

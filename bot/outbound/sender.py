@@ -15,7 +15,7 @@ import structlog
 from bot.clock import real_now
 from bot.model import Account, Fault, MedrepError, Receipt
 from bot.outbound.departures import Channel, Departure, prepare
-from bot.outbound.failures import Refusal, bug, follow
+from bot.outbound.failures import Refusal, follow, unexpected
 from bot.outbound.settling import Sent, Settling
 from bot.outbound.tidying import Tidying
 from bot.runtime import metrics
@@ -34,6 +34,7 @@ BEGUN = 32  # of these, what we begin: reminders that hang never take the places
 # and claims and prepares some while others are with the platform.
 GATHER = 0.04
 POLL = 0.5
+AT_ONCE = 2.0  # seconds; what has failed within them is tried once more
 SOON = timedelta(seconds=1)  # after the database was away: when what was not handed over is tried again
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 
@@ -173,8 +174,9 @@ class Sender:
             if len(rows) > 1:
                 log.warning("outbox.one_by_one", reason=type(error).__name__, rows=len(rows))
                 return [send for row in rows for send in await self._depart(channel, [row])]
-            log.exception("outbox.bug", row=rows[0].id)
-            await self._refused([Refusal(rows[0], error if isinstance(error, MedrepError) else bug(error))])
+            if not isinstance(error, UNAVAILABLE):
+                log.exception("outbox.bug", row=rows[0].id)
+            await self._refused([Refusal(rows[0], unexpected(error))])
             return []
         reached("outbox.before_send")
         sends = [asyncio.create_task(self._transmit(channel, departure)) for departure in departures]
@@ -185,14 +187,16 @@ class Sender:
     async def _prepared(
         self, channel: Channel, rows: Sequence[Outgoing]
     ) -> tuple[list[Departure], list[Refusal]]:
-        for last in (False, True):
+        began = time.monotonic()
+        while True:
             try:
                 async with self._services.db.begin() as tx:
                     return await prepare(tx, self._services, channel, rows, self._lease)
-            except UNAVAILABLE:  # a deadlock, most likely
-                if last:
+            except UNAVAILABLE:
+                # A deadlock, or a connection that was cut: once more. What took long takes as long again.
+                if time.monotonic() - began > AT_ONCE:
                     raise
-        raise AssertionError
+                began -= AT_ONCE
 
     async def _give_back(self, rows: Sequence[Outgoing]) -> None:
         """The database was away before they were handed over: they need not wait for their lease."""
