@@ -192,7 +192,7 @@ async def found_again(tx: Tx, account: Account, key: str, passive_until: datetim
 
 async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
     """The messages of a turn, in order. Raises MedrepError(ERASED)."""
-    rows = (await tx.execute(select(inbox).where(inbox.c.turn_id == turn_id).order_by(inbox.c.id))).all()
+    rows = await hot(tx, _OF_TURN, {"turn": turn_id})
     return tuple(
         [
             Waiting(
@@ -206,6 +206,12 @@ async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
             for row in rows
         ]
     )
+
+
+_OF_TURN = """
+    SELECT id, kind, received_at, passive_until, screening, person_id, body_enc
+    FROM inbox WHERE turn_id = %(turn)s ORDER BY id
+    """
 
 
 async def is_over(tx: Tx, inbox_id: int) -> bool:
