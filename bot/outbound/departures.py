@@ -37,7 +37,7 @@ LOCK_WAIT, STATEMENT = 3.0, 5.0
 KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
 
 
-class Channel(Protocol):
+class Connector(Protocol):
     """What the sender needs of a connector."""
 
     def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
@@ -67,7 +67,7 @@ class Departure:
 
 
 async def prepare(
-    tx: Tx, services: Services, channel: Channel, claimed: Sequence[Outgoing], lease: timedelta
+    tx: Tx, services: Services, channel: Connector, claimed: Sequence[Outgoing], lease: timedelta
 ) -> tuple[list[Departure], list[Refusal]]:
     """What leaves of the claimed rows of one account, handed over; and what does not.
 
@@ -117,7 +117,7 @@ class _Going:
         self,
         tx: Tx,
         services: Services,
-        channel: Channel,
+        channel: Connector,
         recipients: Mapping[int, Recipient],
         keys: Mapping[int, UUID],
         ledger: Ledger,
@@ -166,7 +166,7 @@ class _Going:
 
 
 def _template_fields(
-    channel: Channel, row: Outgoing, message: Message, draft: Draft
+    channel: Connector, row: Outgoing, message: Message, draft: Draft
 ) -> Mapping[str, str] | None:
     names = channel.template_fields(row.purpose.value)
     if row.occurrence_id is None or names is None or row.pieces_sent:

@@ -14,7 +14,7 @@ import structlog
 
 from bot.clock import real_now
 from bot.model import Account, Fault, MedrepError, Receipt
-from bot.outbound.departures import Channel, Departure, prepare
+from bot.outbound.departures import Connector, Departure, prepare
 from bot.outbound.failures import Refusal, follow, unexpected
 from bot.outbound.settling import Sent, Settling
 from bot.outbound.tidying import Tidying
@@ -43,7 +43,7 @@ class Sender:
     """One per process. Any number of processes may run it: rows are claimed, in order per contact."""
 
     def __init__(
-        self, services: Services, channels: Mapping[Account, Channel], *, lease: timedelta = LEASE
+        self, services: Services, channels: Mapping[Account, Connector], *, lease: timedelta = LEASE
     ) -> None:
         self._services = services
         self._channels = channels
@@ -150,7 +150,7 @@ class Sender:
             for row in rows:
                 self._leave(row)
 
-    async def _depart(self, channel: Channel, rows: Sequence[Outgoing]) -> list[asyncio.Task[None]]:
+    async def _depart(self, channel: Connector, rows: Sequence[Outgoing]) -> list[asyncio.Task[None]]:
         """Have these rows handed over; the sends that begin.
 
         Until then nothing has left: what goes wrong is tried again, and at last each row alone, so that one
@@ -185,7 +185,7 @@ class Sender:
         return sends
 
     async def _prepared(
-        self, channel: Channel, rows: Sequence[Outgoing]
+        self, channel: Connector, rows: Sequence[Outgoing]
     ) -> tuple[list[Departure], list[Refusal]]:
         began = time.monotonic()
         while True:
@@ -209,7 +209,7 @@ class Sender:
         with suppress(*UNAVAILABLE):  # the lease has them
             await retried(write, self._patience)
 
-    async def _transmit(self, channel: Channel, departure: Departure) -> None:
+    async def _transmit(self, channel: Connector, departure: Departure) -> None:
         """Send what was handed over, and record what became of it. What goes wrong with recording leaves the
         row to its lease: then it counts as uncertain."""
         row = departure.row
@@ -225,7 +225,7 @@ class Sender:
         finally:
             self._leave(row)
 
-    async def _sent(self, channel: Channel, departure: Departure) -> Refusal | None:
+    async def _sent(self, channel: Connector, departure: Departure) -> Refusal | None:
         row, sent, receipt = departure.row, 0, Receipt()
         try:
             if departure.via == "template":
@@ -284,7 +284,7 @@ class Sender:
                 self._leave(refusal.row)
 
 
-def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
+def _template(channel: Connector, departure: Departure) -> Awaitable[Receipt]:
     row, fields = departure.row, departure.fields or {}
     return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
 

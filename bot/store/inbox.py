@@ -141,7 +141,7 @@ def _values(arrival: Arrival) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class StoredMessage:
     """One stored message of a turn, decrypted."""
 
     id: int
@@ -190,12 +190,12 @@ async def found_again(tx: Tx, account: Account, key: str, passive_until: datetim
     return found
 
 
-async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
+async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[StoredMessage, ...]:
     """The messages of a turn, in order. Raises MedrepError(ERASED)."""
     rows = await hot(tx, _OF_TURN, {"turn": turn_id})
     return tuple(
         [
-            Waiting(
+            StoredMessage(
                 id=row.id,
                 kind=InboundKind(row.kind),
                 received_at=row.received_at,

@@ -14,7 +14,7 @@ import pytest
 
 from bot.app import listeners, tidying
 from bot.clock import real_now
-from bot.dialogue.action_calls import Call, once
+from bot.dialogue.action_calls import ActionCall, once
 from bot.dialogue.publishing import publish_dialogue
 from bot.dialogue.version import Dialogue
 from bot.model import Fault, MedrepError
@@ -197,7 +197,7 @@ class Action:
         self.runs = 0
         self._fails = fails
 
-    async def __call__(self, call: Call) -> dict[str, Any]:
+    async def __call__(self, call: ActionCall) -> dict[str, Any]:
         self.runs += 1
         await open_task(
             call.tx, call.services.vault, Kind.HAND_OVER, now=call.now, contact=call.contact, detail="找人"
