@@ -53,8 +53,8 @@ class Draft:
     fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
 
     @classmethod
-    def of(cls, reply: Reply, *, unordered: bool = False) -> Draft:
-        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices, unordered)
+    def of(cls, reply: Reply) -> Draft:
+        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices)
 
     @property
     def basis(self) -> str | None:
