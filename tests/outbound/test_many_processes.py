@@ -17,7 +17,7 @@ from bot.clock import real_now
 from bot.dialogue.action_calls import ActionCall, once
 from bot.dialogue.publishing import publish_dialogue
 from bot.dialogue.version import Dialogue
-from bot.model import Fault, MedrepError
+from bot.model import Fault, MedrepError, Message
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.runtime.key_report import report
 from bot.runtime.notifications import Notifications
@@ -75,9 +75,8 @@ async def test_a_refused_token_is_renewed_once_for_all(open_window: Stage, other
         for services in (stage.services, other)
         for tokens in [PlatformTokens(services.db, services.vault.keyring)]
     ]
-    await asyncio.gather(
-        *(wechat.typing(stage.phone.openid) for wechat in accounts * 3), return_exceptions=True
-    )
+    sends = [wechat.send(stage.phone.openid, Message("好"), key="k") for wechat in accounts * 3]
+    await asyncio.gather(*sends, return_exceptions=True)
     assert len(await stage.calls("stable_token")) == 2, "one for each token"
 
 
