@@ -1,8 +1,8 @@
 """What tests share: one running service a session; for rooms with a database one real PostgreSQL a
 session and one database a test.
 
-Start-up takes a second and a database made from the migrated template some 50 ms, so no test needs to
-clean up after another, and none sees what another wrote.
+A database is emptied after its test (`tests/databases.py`), so no test needs to clean up after another,
+and none sees what another wrote.
 """
 
 from __future__ import annotations
