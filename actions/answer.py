@@ -12,7 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.call import current, entry_of, intent, quote, say, words_of
 from actions.cases import follows, supplement
 from actions.colleagues import find_colleague, hand_over
-from bot.dialogue.action_calls import Call
+from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Decision, Entry, Route, weighs
 from bot.model import Audience
 
@@ -87,7 +87,7 @@ def _in_words(tracker: Any, options: list[str]) -> str:
     return HAND_OVER if _NONE_OF_THEM.search(words_of(tracker)) else ""
 
 
-async def consult(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
+async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """A doctor's question: what approved material says to it."""
     question, decision = decide(call, tracker)
     if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER:
@@ -105,7 +105,7 @@ async def consult(dispatcher: CollectingDispatcher, call: Call, tracker: Any) ->
     ]
 
 
-async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
+async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """Words without a place. A doctor's are looked up, and nothing is handed over without a yes."""
     if tracker.get_slot("adverse_event"):
         return follows(tracker)
@@ -126,7 +126,7 @@ async def fall_back(dispatcher: CollectingDispatcher, call: Call, tracker: Any) 
     return [*slots, SlotSet("pending", None)]
 
 
-def decide(call: Call, tracker: Any) -> tuple[str, Decision]:
+def decide(call: ActionCall, tracker: Any) -> tuple[str, Decision]:
     """The question as understood and what approved content says to it; a follow-up is about the product last
     spoken of, or asks of another what was asked before."""
     index, product = call.services.published.index, str(tracker.get_slot("product") or "")
@@ -141,7 +141,7 @@ def remember(decision: Decision, question: str) -> list[EventType]:
 
 
 async def reply(
-    dispatcher: CollectingDispatcher, call: Call, decision: Decision, question: str
+    dispatcher: CollectingDispatcher, call: ActionCall, decision: Decision, question: str
 ) -> list[EventType]:
     if decision.route == Route.ANSWER and decision.entry is not None:
         return show(dispatcher, call, decision.entry)
@@ -164,7 +164,7 @@ def propose(dispatcher: CollectingDispatcher, decision: Decision) -> list[EventT
     return [SlotSet("pending", HAND_OVER)]
 
 
-def offer(dispatcher: CollectingDispatcher, call: Call, options: Any) -> None:
+def offer(dispatcher: CollectingDispatcher, call: ActionCall, options: Any) -> None:
     """The likely questions as choices, and the way out."""
     call.route = "clarify"
     buttons = [{"title": option.question, "payload": f"entry:{option.id}"} for option in options]
@@ -172,7 +172,7 @@ def offer(dispatcher: CollectingDispatcher, call: Call, options: Any) -> None:
     say(dispatcher, "utter_clarify", buttons=buttons)
 
 
-def show(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> list[EventType]:
+def show(dispatcher: CollectingDispatcher, call: ActionCall, entry: Entry) -> list[EventType]:
     """The approved answer. A 「好的」 after it is an acknowledgement, so nothing is pending."""
     quote(dispatcher, call, entry)
     return [SlotSet("last_entry", entry.id), SlotSet("product", entry.product), SlotSet("pending", None)]

@@ -10,18 +10,18 @@ from typing import Any
 
 from rasa_sdk.executor import CollectingDispatcher
 
-from bot.dialogue.action_calls import Call
+from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Entry, answer_text
 from bot.tasks import Kind, open_task
 
-_call: ContextVar[Call] = ContextVar("call")
+_call: ContextVar[ActionCall] = ContextVar("call")
 _ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
 _WEEKDAYS = "一二三四五六日"
 LONGEST = 4000  # characters of their words that a colleague reads
 
 
 @contextmanager
-def calling(call: Call) -> Iterator[None]:
+def calling(call: ActionCall) -> Iterator[None]:
     """Actions run inside see this call."""
     token = _call.set(call)
     try:
@@ -30,7 +30,7 @@ def calling(call: Call) -> Iterator[None]:
         _call.reset(token)
 
 
-def current() -> Call:
+def current() -> ActionCall:
     """The call this action runs in."""
     return _call.get()
 
@@ -49,11 +49,11 @@ def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
     dispatcher.utter_message(response=response, **values)
 
 
-def entry_of(call: Call, entry_id: str) -> Entry | None:
+def entry_of(call: ActionCall, entry_id: str) -> Entry | None:
     return call.services.published.content.entry.get(entry_id)
 
 
-def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
+def quote(dispatcher: CollectingDispatcher, call: ActionCall, entry: Entry) -> None:
     """An approved answer with its source; its basis is the entry in the revision it has now."""
     call.route = "answer"
     edition = call.services.published.edition
@@ -63,7 +63,7 @@ def quote(dispatcher: CollectingDispatcher, call: Call, entry: Entry) -> None:
     )
 
 
-async def ask(call: Call, kind: Kind, words: str, *, mark: str = "") -> datetime:
+async def ask(call: ActionCall, kind: Kind, words: str, *, mark: str = "") -> datetime:
     """A task for a colleague with the person's words, one of a kind a turn; when it is due."""
     call.route = _ROUTES.get(kind, call.route)
     _, due = await open_task(

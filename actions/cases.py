@@ -9,7 +9,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import ask, say, words_of
-from bot.dialogue.action_calls import Call
+from bot.dialogue.action_calls import ActionCall
 from bot.tasks import Kind
 
 ASKS = re.compile(r"[吗么？?]|怎么|咋|如何|要不要|能不能|会不会|是不是|需不需要|多少(?!岁)")
@@ -21,12 +21,12 @@ _DETAILS = re.compile(
 )
 
 
-async def record(call: Call, words: str) -> None:
+async def record(call: ActionCall, words: str) -> None:
     """Open a case with these words."""
     await ask(call, Kind.ADVERSE_EVENT, words)
 
 
-async def supplement(dispatcher: CollectingDispatcher, call: Call, tracker: Any) -> list[EventType]:
+async def supplement(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """Right after an adverse event, the details that were asked for go to the same colleague, who else would
     never read them. Empty when these words are something else."""
     words = words_of(tracker)

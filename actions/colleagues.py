@@ -5,13 +5,13 @@ from __future__ import annotations
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import LONGEST, ask, say, spoken_time
-from bot.dialogue.action_calls import Call
+from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
 from bot.tasks import Kind, add_to_open
 
 
 async def hand_over(
-    dispatcher: CollectingDispatcher, call: Call, question: str, response: str, *, product: str = ""
+    dispatcher: CollectingDispatcher, call: ActionCall, question: str, response: str, *, product: str = ""
 ) -> None:
     """A medical-information request. `product` is the id of what it is about, if the words do not name it."""
     generic = call.services.published.content.product[product].generic if product else ""
@@ -22,7 +22,7 @@ async def hand_over(
 
 
 async def find_colleague(
-    dispatcher: CollectingDispatcher, call: Call, detail: str, response: str = "utter_human"
+    dispatcher: CollectingDispatcher, call: ActionCall, detail: str, response: str = "utter_human"
 ) -> None:
     """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
     existing = await add_to_open(

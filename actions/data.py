@@ -11,7 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
 from actions.call import ask, current, intent, say, spoken_time, words_of
-from bot.dialogue.action_calls import Call
+from bot.dialogue.action_calls import ActionCall
 from bot.people import stop
 from bot.tasks import Kind
 
@@ -36,7 +36,7 @@ class Privacy(Action):  # type: ignore[misc]
         return []
 
 
-async def register(dispatcher: CollectingDispatcher, call: Call, what: str, words: str) -> None:
+async def register(dispatcher: CollectingDispatcher, call: ActionCall, what: str, words: str) -> None:
     """A task for whoever looks after data, and when it will be done. Never added to another that is open: a
     deletion must not hide in an older question."""
     due = await ask(call, Kind.DATA_REQUEST, words, mark=f"[{what}] ")

@@ -22,7 +22,7 @@ from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, O
 from actions.data import Privacy, Resume, Stop
 from actions.source_and_repeat import More, Products, Repeat, Source
 from actions.verification import ValidateVerifyForm, Verify
-from bot.dialogue.action_calls import Call, once
+from bot.dialogue.action_calls import ActionCall, once
 from bot.model import MedrepError
 from bot.runtime.services import Services
 
@@ -79,7 +79,7 @@ class Host:
         except (ValueError, KeyError, TypeError, RecursionError):  # the last: nested too deep
             return web.json_response({"error": "bad request"}, status=400)
 
-        async def execute(call: Call) -> dict[str, Any]:
+        async def execute(call: ActionCall) -> dict[str, Any]:
             with calling(call):
                 result = await self._executor.run(payload)
             return {"events": [], "responses": []} if result is None else result.model_dump()

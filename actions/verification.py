@@ -13,17 +13,17 @@ from actions.call import current, intent, say, words_of
 from actions.colleagues import find_colleague
 from actions.data import RESPONSES as DATA_REQUESTS
 from actions.data import register
-from bot.doctors import PARTS, Outcome, parse, verify
+from bot.doctors import PARTS, Attempt, parse, verify
 
 # What was tried in vain is kept, so that one part alone can be corrected. The mark on the code says so: only
 # a message that brings a part is a new try.
 TRIED = "tried:"
-KEPT = frozenset({Outcome.AGAIN, Outcome.LIMIT})
+KEPT = frozenset({Attempt.AGAIN, Attempt.LIMIT})
 RESPONSES = {
-    Outcome.VERIFIED: "utter_verify_done",
-    Outcome.AGAIN: "utter_verify_again",
-    Outcome.WAIT: "utter_verify_wait",
-    Outcome.LIMIT: "utter_verify_limit",
+    Attempt.VERIFIED: "utter_verify_done",
+    Attempt.AGAIN: "utter_verify_again",
+    Attempt.WAIT: "utter_verify_wait",
+    Attempt.LIMIT: "utter_verify_limit",
 }
 
 
@@ -75,8 +75,8 @@ class Verify(Action):  # type: ignore[misc]
         kept = [SlotSet("verify_code", f"{TRIED}{parts.get('code', '')}")]
         return [
             *(kept if outcome in KEPT else _forgotten()),
-            SlotSet("verified", outcome == Outcome.VERIFIED),
-            SlotSet("verify_waiting", outcome == Outcome.WAIT),
+            SlotSet("verified", outcome == Attempt.VERIFIED),
+            SlotSet("verify_waiting", outcome == Attempt.WAIT),
         ]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.commands.context import context, progress, run, say
-from bot.dialogue.publishing import ConflictError, Outcome, export_dialogue, import_dialogue
+from bot.dialogue.publishing import ConflictError, ImportedDialogue, export_dialogue, import_dialogue
 from bot.settings import ROOT
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def export_files(folder: Folder = ROOT, over: Over = "") -> None:
     _carry(_export(folder, over))
 
 
-def _carry(work: Coroutine[Any, Any, Outcome]) -> None:
+def _carry(work: Coroutine[Any, Any, ImportedDialogue]) -> None:
     try:
         say(str(run(work)))
     except ConflictError as conflict:
@@ -50,12 +50,12 @@ def _carry(work: Coroutine[Any, Any, Outcome]) -> None:
         raise typer.Exit(1) from None
 
 
-async def _import(folder: Path, over: str) -> Outcome:
+async def _import(folder: Path, over: str) -> ImportedDialogue:
     async with context() as home:
         by = f"import by {getpass.getuser()}"
         return await import_dialogue(home.db, home.settings.home, folder, by, home.clock.now(), over)
 
 
-async def _export(folder: Path, over: str) -> Outcome:
+async def _export(folder: Path, over: str) -> ImportedDialogue:
     async with context() as home:
         return await export_dialogue(home.db, home.settings.home, folder, over)

@@ -9,7 +9,7 @@ import typer
 
 from bot.commands.context import contact_of, context, run, say_json
 from bot.store import contact_view
-from bot.store.contact_view import Line
+from bot.store.contact_view import ContactLine
 
 ContactOption = Annotated[str, typer.Option("--contact", help="Whose, as CHANNEL:ACCOUNT:ADDRESS.")]
 
@@ -38,7 +38,7 @@ async def _timers(contact: str) -> None:
             _print(await contact_view.timers(tx, found.id))
 
 
-def _print(lines: list[Line]) -> None:
+def _print(lines: list[ContactLine]) -> None:
     for line in lines:
         shown = asdict(line)
         for name in ("not_before", "due", "sent_at"):

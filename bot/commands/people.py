@@ -12,9 +12,9 @@ import typer
 
 from bot.commands.context import Context, contact_of, context, progress, run, say, say_json
 from bot.dialogue.published import Published
-from bot.doctors import Report, confirm, decline, import_doctors, write_codes
+from bot.doctors import ImportReport, confirm, decline, import_doctors, write_codes
 from bot.evidence import signed_document
-from bot.privacy import Receipt, erase_person, export_person
+from bot.privacy import ErasureReceipt, erase_person, export_person
 from bot.runtime.services import Services
 
 TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
@@ -39,7 +39,7 @@ def import_file(
         raise typer.Exit(1)
 
 
-async def _import(file: Path, codes: Path | None) -> Report:
+async def _import(file: Path, codes: Path | None) -> ImportReport:
     async with context() as home:
         report = await import_doctors(
             home.db, home.vault, home.clock, home.settings.accounts, file, by=getpass.getuser()
@@ -97,7 +97,7 @@ def erase(external_id: Who = None, contact: ContactOption = None) -> None:
         say_json(asdict(receipt))
 
 
-async def _erase(external_id: str | None, contact: str | None) -> tuple[Receipt, ...]:
+async def _erase(external_id: str | None, contact: str | None) -> tuple[ErasureReceipt, ...]:
     async with context() as home:
         services, by = await _services(home), getpass.getuser()
         person_id = await _person(home, contact)

@@ -20,7 +20,7 @@ from bot.dialogue.understanding import understand
 from bot.knowledge import Encoder, kept_index
 from bot.model import Audience, Fault, MedrepError
 from bot.service import programs
-from bot.service.home import Tokens, tokens
+from bot.service.home import ServiceTokens, tokens
 from bot.service.postgres import free_port
 from bot.service.training import train
 from bot.settings import Settings
@@ -63,7 +63,7 @@ async def _engine(home: Context) -> AsyncIterator[EngineClient]:
         assert dialogue is not None  # noqa: S101 - for the type checker; the seed is in force at least
         model = await train(settings.home, dialogue, progress)
         own = _private(settings)
-        token = Tokens(engine=secrets.token_urlsafe(16), actions=secrets.token_urlsafe(16))
+        token = ServiceTokens(engine=secrets.token_urlsafe(16), actions=secrets.token_urlsafe(16))
         child = programs.engine(own, token, lambda: model)
         stack.push_async_callback(child.stop, 4.0)
         await child.start()

@@ -18,7 +18,7 @@ from bot.store.doctors import Standing
 
 
 @dataclass(slots=True)
-class Call:
+class ActionCall:
     """One action call: the turn's person, and the transaction in which all it does takes effect.
 
     The action sets `route` when it takes a question somewhere: answer, clarify, medical_information, human.
@@ -38,11 +38,11 @@ async def once(
     turn_id: UUID,
     action: str,
     ordinal: int,
-    run: Callable[[Call], Awaitable[dict[str, Any]]],
+    run: Callable[[ActionCall], Awaitable[dict[str, Any]]],
 ) -> dict[str, Any]:
     """The result of this call: `run`'s the first time, the stored one after that.
 
-    What `run` writes through `Call.tx` and its result commit together, keyed on (turn, action, ordinal); a
+    What `run` writes through its transaction and its result commit together, by (turn, action, ordinal); a
     repeat that comes while the first still runs waits for it. The commit need not reach the disk by itself:
     the turn's own commit, without which the turn is done again, takes it along.
     Raises MedrepError(NOT_FOUND) for a turn that is not ours or not under way any more.
@@ -56,7 +56,7 @@ async def once(
             return stored
         now = services.clock.now()
         contact, standing = running
-        call = Call(services, tx, turn_id, contact, standing, now)
+        call = ActionCall(services, tx, turn_id, contact, standing, now)
         result = await run(call)
         await conversations.write_effect(
             tx, services.vault, contact, turn_id, action, ordinal, result, now, call.route

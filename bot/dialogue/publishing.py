@@ -25,7 +25,7 @@ SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImportedDialogue:
     """What became of an import. `kept`: somebody published something else, which stays in force."""
 
     fingerprint: str  # of what is in force now
@@ -58,7 +58,7 @@ class ConflictError(MedrepError):
 # ---------------------------------------------------------------- seed
 
 
-async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> Outcome:
+async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = ROOT) -> ImportedDialogue:
     """Put the checkout's dialogue in force where none is: a later one is published by `import_dialogue`.
 
     Whoever starts may be an older checkout, which must not undo what a newer one brought.
@@ -69,9 +69,9 @@ async def seed_dialogue(db: Database, home: Path, now: datetime, root: Path = RO
         if fingerprint is None:
             await publish_dialogue(tx, dialogue, SEED, now)
     if fingerprint is not None and fingerprint != dialogue.fingerprint:
-        return Outcome(fingerprint, "kept")
+        return ImportedDialogue(fingerprint, "kept")
     _remember(home, root, dialogue.fingerprint)
-    return Outcome(dialogue.fingerprint, "unchanged" if fingerprint else "published")
+    return ImportedDialogue(dialogue.fingerprint, "unchanged" if fingerprint else "published")
 
 
 async def publish_dialogue(tx: Tx, dialogue: Dialogue, by: str, now: datetime) -> None:
@@ -107,7 +107,7 @@ async def in_force(tx: Tx) -> Dialogue | None:
 
 async def import_dialogue(
     db: Database, home: Path, folder: Path, by: str, now: datetime, over: str = ""
-) -> Outcome:
+) -> ImportedDialogue:
     """Put the folder's dialogue in force. `over` is the start of the version that may be replaced unseen.
 
     Raises ConflictError where that would undo what was published since, MedrepError(BAD_INPUT).
@@ -122,10 +122,10 @@ async def import_dialogue(
             await publish_dialogue(tx, files, by, now)
             state = "published"
     _remember(home, folder, files.fingerprint)
-    return Outcome(files.fingerprint, state)
+    return ImportedDialogue(files.fingerprint, state)
 
 
-async def export_dialogue(db: Database, home: Path, folder: Path, over: str = "") -> Outcome:
+async def export_dialogue(db: Database, home: Path, folder: Path, over: str = "") -> ImportedDialogue:
     """Write what is in force to the folder; files that are not in it any more are removed.
 
     Raises ConflictError where that would undo changes in the folder, MedrepError(NOT_FOUND).
@@ -143,7 +143,7 @@ async def export_dialogue(db: Database, home: Path, folder: Path, over: str = ""
         (folder / name).unlink()
     _remember(home, folder, stored.fingerprint)
     state = "unchanged" if local.fingerprint == stored.fingerprint else "exported"
-    return Outcome(stored.fingerprint, state)
+    return ImportedDialogue(stored.fingerprint, state)
 
 
 def _named(over: str, dialogue: Dialogue) -> bool:

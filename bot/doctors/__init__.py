@@ -1,16 +1,16 @@
 """Doctors: who is on the list, who is invited, and who it is that writes."""
 
 from bot.doctors.codes import issue_codes, write_codes
-from bot.doctors.importing import Report, import_doctors
+from bot.doctors.importing import ImportReport, import_doctors
 from bot.doctors.parts import NO_CODE, PARTS, parse
 from bot.doctors.row import RowFault
-from bot.doctors.verification import Outcome, confirm, decline, verify
+from bot.doctors.verification import Attempt, confirm, decline, verify
 
 __all__ = [
     "NO_CODE",
     "PARTS",
-    "Outcome",
-    "Report",
+    "Attempt",
+    "ImportReport",
     "RowFault",
     "confirm",
     "decline",

@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.doctors.batch import load
 from bot.doctors.columns import Columns, read_header
 from bot.doctors.row import DoctorRow, RowFault, read_row
-from bot.doctors.sheet import Line, open_sheet
+from bot.doctors.sheet import SheetLine, open_sheet
 from bot.evidence import note
 from bot.model import Account, Fault, MedrepError
 from bot.runtime.killpoints import reached
@@ -30,7 +30,7 @@ BATCH = 2000
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """What an import did. `faults` are the rows that were not loaded, in order of the sheet."""
 
     file: str  # SHA-256 of the file, in hex
@@ -50,12 +50,12 @@ class Report:
 
 async def import_doctors(
     db: Database, vault: Vault, clock: Clock, accounts: Accounts, path: Path, *, by: str = "cli"
-) -> Report:
+) -> ImportReport:
     """Load a csv or xlsx file; bad rows are reported, good ones load.
 
     Raises MedrepError(NOT_FOUND | BAD_INPUT | TOO_LARGE) when the file as a whole cannot be used.
     """
-    report = Report(await asyncio.to_thread(_digest, path))
+    report = ImportReport(await asyncio.to_thread(_digest, path))
     seen = _Seen()
     with ExitStack() as stack:
         # Reading and checking are work for a thread: whoever else shares this loop goes on.
@@ -112,7 +112,7 @@ class _Taken:
     faults: list[RowFault]
 
 
-def _take(lines: Iterator[Line], columns: Columns, accounts: Accounts, seen: _Seen) -> _Taken:
+def _take(lines: Iterator[SheetLine], columns: Columns, accounts: Accounts, seen: _Seen) -> _Taken:
     """The next BATCH lines, read."""
     taken = _Taken([], [])
     for line in islice(lines, BATCH):
@@ -126,10 +126,12 @@ def _take(lines: Iterator[Line], columns: Columns, accounts: Accounts, seen: _Se
     return taken
 
 
-async def _commit(db: Database, vault: Vault, clock: Clock, taken: _Taken, report: Report, by: str) -> None:
+async def _commit(
+    db: Database, vault: Vault, clock: Clock, taken: _Taken, report: ImportReport, by: str
+) -> None:
     async with db.begin() as tx:
         loaded = await load(tx, vault, taken.rows, clock.now())
-        part = Report(
+        part = ImportReport(
             report.file,
             len(loaded.added),
             len(loaded.changed),
@@ -146,7 +148,7 @@ async def _commit(db: Database, vault: Vault, clock: Clock, taken: _Taken, repor
     report.loaded += part.loaded
 
 
-def _facts(report: Report, by: str) -> dict[str, Any]:
+def _facts(report: ImportReport, by: str) -> dict[str, Any]:
     return {
         "by": by,
         "rows": report.rows,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.doctors import identity
 from bot.doctors.columns import Columns
-from bot.doctors.sheet import Cell, Line
+from bot.doctors.sheet import Cell, SheetLine
 from bot.model import Account, Audience, Fault, MedrepError
 from bot.settings import Accounts
 from bot.store.keyring import Keyring
@@ -73,7 +73,7 @@ class DoctorRow:
         return keyring.digest("doctor.row", json.dumps(values, ensure_ascii=False))
 
 
-def read_row(line: Line, columns: Columns, accounts: Accounts) -> DoctorRow:
+def read_row(line: SheetLine, columns: Columns, accounts: Accounts) -> DoctorRow:
     """Raises MedrepError(BAD_INPUT) with the reason."""
     if any(cell.text.strip() for cell in line.cells[columns.width :]):
         raise _unusable("比表头多出内容，可能错列")
@@ -105,7 +105,7 @@ def _unusable(reason: str) -> MedrepError:
     return MedrepError(Fault.BAD_INPUT, reason)
 
 
-def _at(line: Line, place: int) -> Cell:
+def _at(line: SheetLine, place: int) -> Cell:
     return line.cells[place] if place < len(line.cells) else Cell("")
 
 

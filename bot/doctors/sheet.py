@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SheetLine:
     """One row that is not blank. `number` is its row in the sheet, from 1."""
 
     number: int
@@ -58,7 +58,7 @@ class Line:
 class Sheet:
     """An opened file: its rows, and the names of further sheets that are not read."""
 
-    lines: Iterator[Line]
+    lines: Iterator[SheetLine]
     other_sheets: tuple[str, ...] = ()
 
 
@@ -238,9 +238,9 @@ def _number(value: float) -> Cell:
 # ---------------------------------------------------------------- both
 
 
-def _bounded(rows: Iterator[tuple[int, tuple[Cell, ...]]]) -> Iterator[Line]:
+def _bounded(rows: Iterator[tuple[int, tuple[Cell, ...]]]) -> Iterator[SheetLine]:
     """Rows with something in them, at most MAX_ROWS and the header."""
-    filled = (Line(number, cells) for number, cells in rows if any(cell.text.strip() for cell in cells))
+    filled = (SheetLine(number, cells) for number, cells in rows if any(cell.text.strip() for cell in cells))
     yield from islice(filled, MAX_ROWS + 1)
     if next(filled, None) is not None:
         raise MedrepError(Fault.TOO_LARGE, f"超过 {MAX_ROWS} 行：前 {MAX_ROWS} 行已处理，其余请另存后导入")

@@ -39,7 +39,7 @@ _LONGEST = 200
 _NOBODY = b"\0" * 32
 
 
-class Outcome(StrEnum):
+class Attempt(StrEnum):
     VERIFIED = "verified"
     AGAIN = "again"  # something did not match; never said what
     WAIT = "wait"  # a colleague will confirm or decline
@@ -48,33 +48,33 @@ class Outcome(StrEnum):
 
 async def verify(
     tx: Tx, services: Services, contact: Contact, parts: Mapping[str, str], now: datetime
-) -> Outcome:
+) -> Attempt:
     """Decide on what a newcomer said: `name`, `hospital`, `phone`, `code` (`NO_CODE` when they have none)."""
     if (await doctors.standing(tx, contact.person_id)).verified:
-        return Outcome.VERIFIED
+        return Attempt.VERIFIED
     if contact.audience != Audience.DOCTOR:
         raise MedrepError(Fault.CONFLICT, "only doctors' accounts verify")
     keyring = services.vault.keyring
     if await _too_often(tx, keyring, contact, now):
-        await _record(tx, contact, Outcome.LIMIT, now)
-        return Outcome.LIMIT
+        await _record(tx, contact, Attempt.LIMIT, now)
+        return Attempt.LIMIT
     answers = {part: str(parts.get(part) or "")[:_LONGEST] for part in ("name", "hospital", "phone", "code")}
     identity = identity_digest(keyring, answers["name"], answers["hospital"], answers["phone"])
     candidates = await doctors.listed(tx, identity)
     if answers["code"].lower() == NO_CODE:
         await _ask_colleague(tx, services, contact, answers, candidates, now)
-        await _record(tx, contact, Outcome.WAIT, now)
-        return Outcome.WAIT
+        await _record(tx, contact, Attempt.WAIT, now)
+        return Attempt.WAIT
     digest = code_digest(keyring, answers["code"])
     invited = await doctors.invited(tx, digest, now)
     # One comparison, made whether or not there is such a code.
     right = hmac.compare_digest((invited and invited.identity) or _NOBODY, identity) and code(answers["code"])
     if invited is None or not right:
-        await _record(tx, contact, Outcome.AGAIN, now)
-        return Outcome.AGAIN
+        await _record(tx, contact, Attempt.AGAIN, now)
+        return Attempt.AGAIN
     await doctors.use_code(tx, digest, now)
     await bind(tx, services.vault, contact.id, invited.person_id, "code", now)
-    return Outcome.VERIFIED
+    return Attempt.VERIFIED
 
 
 async def confirm(
@@ -123,7 +123,7 @@ async def _too_often(tx: Tx, keyring: Keyring, contact: Contact, now: datetime) 
     return False
 
 
-async def _record(tx: Tx, contact: Contact, outcome: Outcome, now: datetime) -> None:
+async def _record(tx: Tx, contact: Contact, outcome: Attempt, now: datetime) -> None:
     await note(tx, "verification.tried", now, f"contact:{contact.id}", contact, outcome=outcome.value)
 
 

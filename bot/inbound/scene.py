@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.inbound.turn_input import Reading, read_turn
+from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import (
     Audience,
     Basis,
@@ -25,7 +25,7 @@ from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.doctors import Standing
-from bot.store.inbox import Waiting
+from bot.store.inbox import StoredMessage
 from bot.store.turns import Claim, Record
 from bot.store.vault import Vault
 
@@ -39,8 +39,8 @@ class Scene:
 
     contact: Contact
     standing: Standing
-    messages: tuple[Waiting, ...]
-    reading: Reading | None  # None: nothing to ask the engine
+    messages: tuple[StoredMessage, ...]
+    reading: TurnReading | None  # None: nothing to ask the engine
     conversation: bytes | None
     taken_over: bool  # a colleague speaks with them
 
@@ -73,7 +73,9 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
 
 
-async def _clicked(tx: Tx, vault: Vault, contact: Contact, messages: Sequence[Waiting]) -> Choice | None:
+async def _clicked(
+    tx: Tx, vault: Vault, contact: Contact, messages: Sequence[StoredMessage]
+) -> Choice | None:
     """What the last message picked, by its id, of whichever message of ours to this contact offered it."""
     last = messages[-1] if messages else None
     pick = read_pick(last.body["choice"]) if last and last.kind == InboundKind.CHOICE else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for
 from bot.model import Choice, InboundKind, TurnInput
-from bot.store.inbox import Waiting
+from bot.store.inbox import StoredMessage
 
 _ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
@@ -18,7 +18,7 @@ _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七�
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TurnReading:
     """Input for the engine, or (`fixed`) the name of a response that needs no engine."""
 
     input: TurnInput
@@ -26,13 +26,13 @@ class Reading:
 
 
 def read_turn(
-    messages: Sequence[Waiting],
+    messages: Sequence[StoredMessage],
     offered: Sequence[Choice],
     clicked: Choice | None = None,
     *,
     verified: bool,
     intents: Collection[str] = (),
-) -> Reading | None:
+) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
@@ -44,27 +44,27 @@ def read_turn(
     kind = messages[-1].kind if messages else None
     body = messages[-1].body if messages else {}
     if kind == InboundKind.TRIGGER:
-        return Reading(TurnInput(intent=body["event"], trigger=True, metadata=body["detail"]))
+        return TurnReading(TurnInput(intent=body["event"], trigger=True, metadata=body["detail"]))
     if kind == InboundKind.EVENT and body["event"] == "click":
         return _menu(str(body["detail"].get("key", "")), intents, verified=verified)
     if kind == InboundKind.EVENT:
         if body["event"] not in ("subscribe", "scan"):
             return None
-        return Reading(TurnInput(text="", intent="greet" if verified else "verify"))
+        return TurnReading(TurnInput(text="", intent="greet" if verified else "verify"))
     if kind == InboundKind.MEDIA:
-        return Reading(TurnInput(), fixed="utter_media")
+        return TurnReading(TurnInput(), fixed="utter_media")
     if kind not in (InboundKind.TEXT, InboundKind.CHOICE):
         return None
     text = "\n".join(message.body["text"] for message in messages if message.body["text"])
     if not verified:
-        return Reading(TurnInput(text=text, intent=asked_for(text) or "verify"))
+        return TurnReading(TurnInput(text=text, intent=asked_for(text) or "verify"))
     picked = clicked or _picked(kind, body, text, offered)
     if picked is not None:
-        return Reading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
-    return Reading(TurnInput(text=text)) if text.strip() else None
+        return TurnReading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
+    return TurnReading(TurnInput(text=text)) if text.strip() else None
 
 
-def _menu(key: str, intents: Collection[str], *, verified: bool) -> Reading:
+def _menu(key: str, intents: Collection[str], *, verified: bool) -> TurnReading:
     """What an entry of the account's menu means, by its key: the id of a choice, or `text:` and words as if
     typed. The operator of the account set the keys; nobody can type one.
     """
@@ -78,12 +78,12 @@ def _menu(key: str, intents: Collection[str], *, verified: bool) -> Reading:
     elif key == "medical_information" or (what == "entry" and name):
         turn_input = TurnInput(intent="choose", entities={"choice": key})
     elif verified:
-        return Reading(TurnInput(), fixed="utter_fallback")
+        return TurnReading(TurnInput(), fixed="utter_fallback")
     else:
         turn_input = TurnInput()
     if verified or turn_input.intent in _OPEN:
-        return Reading(turn_input)
-    return Reading(TurnInput(text=turn_input.text, intent=asked_for(turn_input.text) or "verify"))
+        return TurnReading(turn_input)
+    return TurnReading(TurnInput(text=turn_input.text, intent=asked_for(turn_input.text) or "verify"))
 
 
 def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequence[Choice]) -> Choice | None:

@@ -104,34 +104,13 @@ class TurnWorkers:
 
     async def turn(self) -> Turned | None:
         """One turn, if anything waits; None: nothing does."""
-        services = self._services
-        async with services.db.begin() as tx:
+        async with self._services.db.begin() as tx:
             claim = await turns.claim_next(tx, real_now(), LEASE)
         if claim is None:
             return None
         reached("inbox.claimed")
-        if claim.attempts > LIVES:
-            await self._failed(claim, MedrepError(Fault.ENGINE_FAILED, "its workers died"))
-            return Turned(more=True)
         try:
-            async with services.db.begin() as tx:
-                scene = await read_scene(tx, services, claim)
-                if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
-                    return Turned(more=True)
-            if scene is None or scene.reading is None:
-                await self._done_silently(claim)
-                return Turned(more=True)
-            if scene.taken_over:
-                await self._done_silently(claim, TAKEN_OVER)
-                return Turned(more=True)
-            if scene.reading.fixed:
-                return Turned(await self._endings.commit(claim, scene, None))
-            turn = await self._engine_turn(claim, scene, scene.reading.input)
-            reached("inbox.turned")
-            more = await self._endings.commit(claim, scene, turn)
-            metrics.TURNS.labels("done").inc()
-            reached("inbox.committed")
-            return Turned(more)
+            return await self._made(claim)
         except MedrepError as error:
             await self._failed(claim, error)
         except UNAVAILABLE:
@@ -141,6 +120,27 @@ class TurnWorkers:
             log.exception("inbox.bug", turn=str(claim.turn_id))
             await self._failed(claim, MedrepError(Fault.ENGINE_FAILED, "internal"))
         return Turned(more=True)
+
+    async def _made(self, claim: Claim) -> Turned:
+        """Make the claimed turn. Raises MedrepError."""
+        services = self._services
+        if claim.attempts > LIVES:
+            raise MedrepError(Fault.ENGINE_FAILED, "its workers died")
+        async with services.db.begin() as tx:
+            scene = await read_scene(tx, services, claim)
+            if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
+                return Turned(more=True)
+        if scene is None or scene.reading is None or scene.taken_over:
+            await self._done_silently(claim, TAKEN_OVER if scene and scene.reading else None)
+            return Turned(more=True)
+        turn = None
+        if not scene.reading.fixed:
+            turn = await self._engine_turn(claim, scene, scene.reading.input)
+            reached("inbox.turned")
+        more = await self._endings.commit(claim, scene, turn)
+        metrics.TURNS.labels("done").inc()
+        reached("inbox.committed")
+        return Turned(more)
 
     async def _engine_turn(self, claim: Claim, scene: Scene, turn_input: TurnInput) -> Turn:
         """What the engine makes of it.

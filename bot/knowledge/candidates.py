@@ -21,7 +21,7 @@ _KINDS = (
 USE, OUTSIDE = KINDS.index("use"), KINDS.index("outside")
 
 
-class Reader:
+class QuestionReader:
     """Reads a text as a question about a product: what remains without its name, and what it speaks of."""
 
     def __init__(self, content: Content) -> None:

@@ -80,7 +80,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProductReading:
     """One question read as about one product. `matches` and `uses` come best first; `matches` are
     entries this person may read today, `withheld` is the best of the others."""
 
@@ -110,7 +110,7 @@ class Question:
     audience: Audience
     subject: tuple[str, ...]
     talked: tuple[str, ...]  # the product talked about before, named now or not
-    readings: tuple[Reading, ...]
+    readings: tuple[ProductReading, ...]
     offered: tuple[Entry, ...]
     evidence: bool = False  # literature is asked for; `form` is without that wish
 
@@ -241,11 +241,11 @@ def _best_first(match: Match) -> float:
     return -match.score
 
 
-def _best(reading: Reading) -> float:
+def _best(reading: ProductReading) -> float:
     return reading.matches[0].score if reading.matches else 0.0
 
 
-def _off_label(reading: Reading, question: Question) -> float:
+def _off_label(reading: ProductReading, question: Question) -> float:
     """How likely it is a use the label does not approve. An approved purpose is none, nor is a wish for the
     evidence of a benefit; a disease the label restricts is on the label, however it is asked about."""
     use = reading.uses[0].score if reading.uses else 0.0
@@ -260,7 +260,7 @@ def _off_label(reading: Reading, question: Question) -> float:
     return max(reading.off_label, use if use >= KNOWN_USE and use > entry else 0.0)
 
 
-def _known_use(content: Content, reading: Reading) -> OffLabelUse | None:
+def _known_use(content: Content, reading: ProductReading) -> OffLabelUse | None:
     if not reading.uses or reading.uses[0].score < CHOICES:
         return None
     return next(use for use in content.off_label if use.id == reading.uses[0].entry_id)

@@ -19,9 +19,9 @@ import yaml
 from bot.clock import CHINA
 from bot.knowledge import offlabel
 from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
-from bot.knowledge.candidates import KINDS, OUTSIDE, Reader
+from bot.knowledge.candidates import KINDS, OUTSIDE, QuestionReader
 from bot.knowledge.content import Content, Entry
-from bot.knowledge.decide import SHORT, Decision, Match, Question, Reading, content_words, decide
+from bot.knowledge.decide import SHORT, Decision, Match, ProductReading, Question, content_words, decide
 from bot.knowledge.encoder import Encoder, Vectors
 from bot.knowledge.grams import Grams, Weighed
 from bot.knowledge.products import Names, elsewhere, nameless
@@ -53,7 +53,7 @@ class Index:
     def __init__(self, content: Content, encoder: Encoder) -> None:
         self.content = content
         self._encoder = encoder
-        self._reader = Reader(content)
+        self._reader = QuestionReader(content)
         made = {product.id: list(self._reader.candidates(product)) for product in content.products}
         made = {key: some for key, some in made.items() if some}
         every = [candidate for some in made.values() for candidate in some]
@@ -136,7 +136,7 @@ class Index:
 
     def _readings(
         self, form: str, names: Names, products: Sequence[str], offered: Mapping[str, Entry]
-    ) -> tuple[Reading, ...]:
+    ) -> tuple[ProductReading, ...]:
         subjects = [(key, *self._reader.about(form, names, key)) for key in products]
         rests = list(dict.fromkeys(rest for _, rest, _ in subjects))
         looks = map(self._look, rests, self._encoder.fresh(rests))
@@ -145,7 +145,7 @@ class Index:
 
     def _reading(
         self, product: str, rest: str, about: Subject, look: Look, offered: Mapping[str, Entry]
-    ) -> Reading:
+    ) -> ProductReading:
         space = self._spaces[product]
         chance = self._candidate(space.features(self._asked(product, about, look)))
         row = offlabel.features(space, chance, look.topic, rest, self._reader.approved[product])
@@ -153,7 +153,7 @@ class Index:
         ranked = [(space.candidates[i], Match(space.candidates[i].id, float(chance[i]))) for i in order]
         entries = [match for candidate, match in ranked if not candidate.use]
         best = next((int(i) for i in order if not space.is_use[i]), 0)
-        return Reading(
+        return ProductReading(
             product=product,
             rest=rest,
             matches=tuple(match for match in entries if match.entry_id in offered),

@@ -69,8 +69,7 @@ async def read_circumstances(
     turns: dict[UUID, frozenset[UUID]] = {}
     windows: frozenset[int] = frozenset()
     if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
-        purposes = [purpose.value for purpose in COURTESY]
-        sent = await contacting.sent(tx, courteous, purposes, now - WEEK, now)
+        sent = await contacting.sent(tx, courteous, now - WEEK, now)
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     if any(row.purpose == Purpose.PROMOTION for row in rows):
         windows = await contacting.open_windows(tx, contact_ids, now)

@@ -17,24 +17,27 @@ from sqlalchemy.exc import DBAPIError
 from bot.clock import real_now
 from bot.model import Fault, MedrepError, Message, Purpose, Receipt
 from bot.outbound.circumstances import Circumstances, read_circumstances
-from bot.outbound.failures import Refusal, bug
+from bot.outbound.failures import Refusal, unexpected
 from bot.outbound.policy import COURTESY
 from bot.outbound.release import Exit, message_of
 from bot.runtime.services import Services
 from bot.store import contact_keys, contacting, conversations, outbox, outbox_claims
 from bot.store.contacting import Recipient
 from bot.store.contacts import Contact
-from bot.store.database import Tx
+from bot.store.database import Tx, bound
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_claims import HandOver
 from bot.store.platform import Ledger, Taken
 
 log = structlog.get_logger()
 
+# Seconds that a batch waits for a lock, say of a person who is being erased, and that one of its statements
+# may take: both are well within the lease, so that there is time to send the others without the one.
+LOCK_WAIT, STATEMENT = 3.0, 5.0
 KEPT_FOR_SAFETY = 1  # pushes that only emergency text may use
 
 
-class Channel(Protocol):
+class Connector(Protocol):
     """What the sender needs of a connector."""
 
     def split(self, message: Message, halved: int) -> tuple[Message, ...]: ...
@@ -64,7 +67,7 @@ class Departure:
 
 
 async def prepare(
-    tx: Tx, services: Services, channel: Channel, claimed: Sequence[Outgoing], lease: timedelta
+    tx: Tx, services: Services, channel: Connector, claimed: Sequence[Outgoing], lease: timedelta
 ) -> tuple[list[Departure], list[Refusal]]:
     """What leaves of the claimed rows of one account, handed over; and what does not.
 
@@ -72,6 +75,7 @@ async def prepare(
     whoever erases, stops or stores a message does.
     """
     now, vault = services.clock.now(), services.vault
+    await bound(tx, LOCK_WAIT, STATEMENT)
     recipients = await contacting.recipients(tx, {row.contact_id for row in claimed})
     met = {contact_id: one.contact for contact_id, one in recipients.items()}
     keys = await contact_keys.keys_of(tx, vault, met.values())
@@ -92,7 +96,7 @@ async def prepare(
             raise  # the transaction is lost
         except Exception as error:
             log.exception("outbox.bug", row=row.id)
-            refusals.append(Refusal(row, bug(error), ledger.opening(row.contact_id)))
+            refusals.append(Refusal(row, unexpected(error), ledger.opening(row.contact_id)))
             continue
         if row.purpose in COURTESY:
             facts = _one_more(facts, row, now)
@@ -113,7 +117,7 @@ class _Going:
         self,
         tx: Tx,
         services: Services,
-        channel: Channel,
+        channel: Connector,
         recipients: Mapping[int, Recipient],
         keys: Mapping[int, UUID],
         ledger: Ledger,
@@ -162,7 +166,7 @@ class _Going:
 
 
 def _template_fields(
-    channel: Channel, row: Outgoing, message: Message, draft: Draft
+    channel: Connector, row: Outgoing, message: Message, draft: Draft
 ) -> Mapping[str, str] | None:
     names = channel.template_fields(row.purpose.value)
     if row.occurrence_id is None or names is None or row.pieces_sent:

@@ -14,7 +14,7 @@ from bot.model import PROACTIVE, Fault, MedrepError, OutboxState
 from bot.runtime import metrics
 from bot.runtime.services import Services
 from bot.store import contacting, contacts, outbox, outbox_outcomes, platform
-from bot.store.database import Tx
+from bot.store.database import UNAVAILABLE, Tx
 from bot.store.outbox import Draft, Outgoing
 from bot.store.outbox_outcomes import Outcome
 from bot.store.platform import Taken
@@ -67,9 +67,13 @@ class Refusal:
     unsent: int = 0  # so many of those pieces certainly did not leave
 
 
-def bug(error: Exception) -> MedrepError:
-    """An error of ours with one row, as a refusal of it. Its words may be personal: only its name is kept."""
-    return MedrepError(Fault.CONFIGURATION, f"{type(error).__name__} before it was sent")
+def unexpected(error: Exception) -> MedrepError:
+    """An error with one row that was not foreseen: others hold what it needs (`of_statement`), or it is a bug
+    of ours. Its words may be personal: only its name is kept."""
+    if isinstance(error, MedrepError):
+        return error
+    fault = Fault.TRANSIENT if isinstance(error, UNAVAILABLE) else Fault.CONFIGURATION
+    return MedrepError(fault, f"{type(error).__name__} before it was sent")
 
 
 async def follow(tx: Tx, services: Services, refusals: Sequence[Refusal]) -> None:

@@ -13,10 +13,10 @@ from bot.evidence import note
 from bot.model import Account
 from bot.store import outbox_outcomes, receipts
 from bot.store.database import Tx
-from bot.store.receipts import Report
+from bot.store.receipts import DeliveryReport
 
 
-async def reported(tx: Tx, reports: Sequence[Report], now: datetime) -> None:
+async def reported(tx: Tx, reports: Sequence[DeliveryReport], now: datetime) -> None:
     """These receipts have come, in this order."""
     # All at once, in the order in which everybody locks them.
     await receipts.alone(tx, [(report.account, report.platform_id) for report in reports])
@@ -33,7 +33,7 @@ async def settled(tx: Tx, sent: Sequence[tuple[Account, str]], now: datetime) ->
             await _applied(tx, report, now)
 
 
-async def _applied(tx: Tx, report: Report, now: datetime) -> bool:
+async def _applied(tx: Tx, report: DeliveryReport, now: datetime) -> bool:
     """Whether the message is known."""
     row = await outbox_outcomes.reported(tx, report)
     if row is None:

@@ -14,8 +14,8 @@ import structlog
 
 from bot.clock import real_now
 from bot.model import Account, Fault, MedrepError, Receipt
-from bot.outbound.departures import Channel, Departure, prepare
-from bot.outbound.failures import Refusal, bug, follow
+from bot.outbound.departures import Connector, Departure, prepare
+from bot.outbound.failures import Refusal, follow, unexpected
 from bot.outbound.settling import Sent, Settling
 from bot.outbound.tidying import Tidying
 from bot.runtime import metrics
@@ -34,6 +34,7 @@ BEGUN = 32  # of these, what we begin: reminders that hang never take the places
 # and claims and prepares some while others are with the platform.
 GATHER = 0.04
 POLL = 0.5
+AT_ONCE = 2.0  # seconds; what has failed within them is tried once more
 SOON = timedelta(seconds=1)  # after the database was away: when what was not handed over is tried again
 STOPPING = 4.0  # seconds for the sends under way when the process ends
 
@@ -42,7 +43,7 @@ class Sender:
     """One per process. Any number of processes may run it: rows are claimed, in order per contact."""
 
     def __init__(
-        self, services: Services, channels: Mapping[Account, Channel], *, lease: timedelta = LEASE
+        self, services: Services, channels: Mapping[Account, Connector], *, lease: timedelta = LEASE
     ) -> None:
         self._services = services
         self._channels = channels
@@ -149,7 +150,7 @@ class Sender:
             for row in rows:
                 self._leave(row)
 
-    async def _depart(self, channel: Channel, rows: Sequence[Outgoing]) -> list[asyncio.Task[None]]:
+    async def _depart(self, channel: Connector, rows: Sequence[Outgoing]) -> list[asyncio.Task[None]]:
         """Have these rows handed over; the sends that begin.
 
         Until then nothing has left: what goes wrong is tried again, and at last each row alone, so that one
@@ -173,8 +174,9 @@ class Sender:
             if len(rows) > 1:
                 log.warning("outbox.one_by_one", reason=type(error).__name__, rows=len(rows))
                 return [send for row in rows for send in await self._depart(channel, [row])]
-            log.exception("outbox.bug", row=rows[0].id)
-            await self._refused([Refusal(rows[0], error if isinstance(error, MedrepError) else bug(error))])
+            if not isinstance(error, UNAVAILABLE):
+                log.exception("outbox.bug", row=rows[0].id)
+            await self._refused([Refusal(rows[0], unexpected(error))])
             return []
         reached("outbox.before_send")
         sends = [asyncio.create_task(self._transmit(channel, departure)) for departure in departures]
@@ -183,16 +185,18 @@ class Sender:
         return sends
 
     async def _prepared(
-        self, channel: Channel, rows: Sequence[Outgoing]
+        self, channel: Connector, rows: Sequence[Outgoing]
     ) -> tuple[list[Departure], list[Refusal]]:
-        for last in (False, True):
+        began = time.monotonic()
+        while True:
             try:
                 async with self._services.db.begin() as tx:
                     return await prepare(tx, self._services, channel, rows, self._lease)
-            except UNAVAILABLE:  # a deadlock, most likely
-                if last:
+            except UNAVAILABLE:
+                # A deadlock, or a connection that was cut: once more. What took long takes as long again.
+                if time.monotonic() - began > AT_ONCE:
                     raise
-        raise AssertionError
+                began -= AT_ONCE
 
     async def _give_back(self, rows: Sequence[Outgoing]) -> None:
         """The database was away before they were handed over: they need not wait for their lease."""
@@ -205,7 +209,7 @@ class Sender:
         with suppress(*UNAVAILABLE):  # the lease has them
             await retried(write, self._patience)
 
-    async def _transmit(self, channel: Channel, departure: Departure) -> None:
+    async def _transmit(self, channel: Connector, departure: Departure) -> None:
         """Send what was handed over, and record what became of it. What goes wrong with recording leaves the
         row to its lease: then it counts as uncertain."""
         row = departure.row
@@ -221,7 +225,7 @@ class Sender:
         finally:
             self._leave(row)
 
-    async def _sent(self, channel: Channel, departure: Departure) -> Refusal | None:
+    async def _sent(self, channel: Connector, departure: Departure) -> Refusal | None:
         row, sent, receipt = departure.row, 0, Receipt()
         try:
             if departure.via == "template":
@@ -280,7 +284,7 @@ class Sender:
                 self._leave(refusal.row)
 
 
-def _template(channel: Channel, departure: Departure) -> Awaitable[Receipt]:
+def _template(channel: Connector, departure: Departure) -> Awaitable[Receipt]:
     row, fields = departure.row, departure.fields or {}
     return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
 

@@ -24,7 +24,7 @@ class Measurement(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Figure:
     """A measurement and where it stands in the folded text. `bound`: "" or "above", "below", "target"."""
 
     code: str
@@ -105,7 +105,7 @@ def parse_measurements(text: str) -> list[Measurement]:
     return [Measurement(code=r.code, value=tidy(r.value), unit=r.unit) for r in found if not r.bound]
 
 
-def readings(folded: str) -> list[Reading]:
+def readings(folded: str) -> list[Figure]:
     """All readings in folded text, bounds and targets included (and marked)."""
     if not _FIGURE(folded):
         return []
@@ -122,13 +122,13 @@ def readings(folded: str) -> list[Reading]:
 _FIGURE = re.compile(r"\d|[十百点]").search
 
 
-def _reading(folded: str, match: re.Match[str], group: str, of: Analyte, factor: float = 1) -> Reading | None:
+def _reading(folded: str, match: re.Match[str], group: str, of: Analyte, factor: float = 1) -> Figure | None:
     """The figure in `group` as a measurement of `of`; None when it is implausible or something else."""
     value = read(match[group])
     start, end = match.span(group)
     if value is None or not of.low <= value * factor <= of.high:
         return None
-    return Reading(of.code, value * factor, of.unit, start, end, _bound(folded, start, end))
+    return Figure(of.code, value * factor, of.unit, start, end, _bound(folded, start, end))
 
 
 def _bound(folded: str, start: int, end: int) -> str:
@@ -156,7 +156,7 @@ _PAIRS = (
 )
 
 
-def _pressure_pairs(folded: str) -> Iterator[Reading]:
+def _pressure_pairs(folded: str) -> Iterator[Figure]:
     for pattern in _PAIRS:
         for match in pattern.finditer(folded):
             high = _reading(folded, match, "high", _SYSTOLIC)
@@ -177,12 +177,12 @@ _SINGLES = (
 )
 
 
-def _pressures(folded: str) -> Iterator[Reading]:
+def _pressures(folded: str) -> Iterator[Figure]:
     for pattern, analyte in _SINGLES:
         yield from _simple(folded, pattern, analyte)
 
 
-def _simple(folded: str, pattern: re.Pattern[str], analyte: Analyte) -> Iterator[Reading]:
+def _simple(folded: str, pattern: re.Pattern[str], analyte: Analyte) -> Iterator[Figure]:
     for match in pattern.finditer(folded):
         if _NOT_A_LEVEL.match(folded, match.end("value")):
             continue
@@ -203,7 +203,7 @@ _MOLAR = Analyte(GLUCOSE, "mmol/L", "", 0.5, 50)
 _MASS = Analyte(GLUCOSE_MASS, "mg/dL", "", 15, 900)
 
 
-def _glucose(folded: str) -> Iterator[Reading]:
+def _glucose(folded: str) -> Iterator[Figure]:
     for pattern in (_SUGAR, _SUGAR_AFTER):
         for match in pattern.finditer(folded):
             reading = _reading(folded, match, "value", _MASS if match["mass"] else _MOLAR)
@@ -215,7 +215,7 @@ def _glucose(folded: str) -> Iterator[Reading]:
             yield reading
 
 
-def _labelled(folded: str) -> Iterator[Reading]:
+def _labelled(folded: str) -> Iterator[Figure]:
     for pattern, analyte in _LABELS:
         yield from _simple(folded, pattern, analyte)
     for match in _PER_MINUTE.finditer(folded):
@@ -249,7 +249,7 @@ _BODY = Analyte(WEIGHT, "kg", "体重", 2, 300)
 _BARE_BODY = replace(_BODY, high=120)  # beyond, a figure without unit may well be 斤
 
 
-def _weights(folded: str) -> Iterator[Reading]:
+def _weights(folded: str) -> Iterator[Figure]:
     for i, (pattern, factor) in enumerate(_WEIGHTS):
         for match in pattern.finditer(folded):
             if _CHANGE.search(folded, max(0, match.start("value") - 4), match.start("value")):
@@ -275,7 +275,7 @@ _BODY_HEAT = Analyte(TEMPERATURE, "Cel", "体温", 34, 43)
 _OTHER_HEAT = re.compile(r"[水室气油](?:温)?[^,。;!?\n]{0,4}$|储存|保存|低于|不超过")
 
 
-def _temperatures(folded: str) -> Iterator[Reading]:
+def _temperatures(folded: str) -> Iterator[Figure]:
     for pattern in _DEGREES:
         for match in pattern.finditer(folded):
             reading = _reading(folded, match, "value", _BODY_HEAT)

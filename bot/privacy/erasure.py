@@ -22,7 +22,7 @@ PATIENCE = 20.0  # seconds to wait for processes that run
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ErasureReceipt:
     """What became of a store: `rows` it concerned, what was `done`, and `why` what stays does."""
 
     store: str
@@ -33,7 +33,7 @@ class Receipt:
 
 async def erase_person(
     services: Services, *, external_id: str | None = None, person_id: UUID | None = None, by: str
-) -> tuple[Receipt, ...]:
+) -> tuple[ErasureReceipt, ...]:
     """Erase a doctor by external id, or anybody by person id; a receipt per store, also in the evidence.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED: already done).
@@ -47,7 +47,7 @@ async def erase_person(
     return (await _settled(services, whom, receipts[0]), *receipts[1:])
 
 
-async def _settled(services: Services, whom: UUID, keys: Receipt) -> Receipt:
+async def _settled(services: Services, whom: UUID, keys: ErasureReceipt) -> ErasureReceipt:
     """The receipt of the keys, once they are gone from the key folders: here, and where a process runs."""
     async with services.db.begin() as tx:
         moment = await key_holders.moment(tx)
@@ -68,7 +68,7 @@ async def _settled(services: Services, whom: UUID, keys: Receipt) -> Receipt:
     return replace(keys, done=f"{_DESTROYED_HERE}{'; '.join(places)}")
 
 
-async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receipt, ...]:
+async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[ErasureReceipt, ...]:
     """Erase this person in the caller's transaction. Raises MedrepError(NOT_FOUND | ERASED).
 
     The keys are out of use with the commit, and out of each key folder as soon as its processes hear of it.
@@ -91,20 +91,20 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Receip
     addresses = await erasure.contacts(tx, contacts, subjects, now)
     keys, bare = await erasure.keys(tx, services.vault, family, now)
     receipts = (
-        Receipt("keys", keys, _DELETED, f"{bare} of them: {_BARE}" if bare else ""),
-        Receipt("doctor", profiles, "deleted with its look-up digest and invitation codes", _TOMBSTONE),
-        Receipt("contact", addresses, "address and its look-up digest removed", _CONTACT),
-        Receipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
-        Receipt("outbox", sent, f"texts removed, {cancelled} queued cancelled", _APPROVED),
-        Receipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
-        *(Receipt(store, rows, "deleted") for store, rows in talk.items()),
-        Receipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
-        Receipt("timer", timers, "ended, references removed"),
-        Receipt("task", tasks, "details removed, open ones closed"),
-        Receipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
-        Receipt("compliance_case", compliance, "kept, readable under keys of their own", _COMPLIANCE),
-        Receipt("evidence", 0, "kept: ciphertext nobody can read, digests, nothing personal", _EVIDENCE),
-        Receipt("backup", 0, "not touched", _BACKUP),
+        ErasureReceipt("keys", keys, _DELETED, f"{bare} of them: {_BARE}" if bare else ""),
+        ErasureReceipt("doctor", profiles, "deleted with look-up digest and invitation codes", _TOMBSTONE),
+        ErasureReceipt("contact", addresses, "address and its look-up digest removed", _CONTACT),
+        ErasureReceipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
+        ErasureReceipt("outbox", sent, f"texts removed, {cancelled} queued cancelled", _APPROVED),
+        ErasureReceipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
+        *(ErasureReceipt(store, rows, "deleted") for store, rows in talk.items()),
+        ErasureReceipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
+        ErasureReceipt("timer", timers, "ended, references removed"),
+        ErasureReceipt("task", tasks, "details removed, open ones closed"),
+        ErasureReceipt("safety_case", cases, "kept, readable under keys of their own", _SAFETY),
+        ErasureReceipt("compliance_case", compliance, "kept, readable under keys of their own", _COMPLIANCE),
+        ErasureReceipt("evidence", 0, "kept: unreadable ciphertext, digests, nothing personal", _EVIDENCE),
+        ErasureReceipt("backup", 0, "not touched", _BACKUP),
     )
     counts = [f"{receipt.store}:{receipt.rows}" for receipt in receipts]
     await note(tx, "person.erased", now, f"person:{whom}", Owner(whom), by=by, receipts=counts)

@@ -20,7 +20,7 @@ from bot.runtime.loops import repeat
 from bot.runtime.services import Services
 from bot.store import contacts, occurrences
 from bot.store.database import UNAVAILABLE, Tx, retried
-from bot.store.occurrences import MISSED, SENT, Waiting
+from bot.store.occurrences import MISSED, SENT, DueOccurrence
 from bot.store.timers import Action
 from bot.store.triggers import Trigger
 from bot.store.vault import Vault
@@ -75,11 +75,11 @@ class Beginning:
                 await self._begin(one)
         self._after = 0
 
-    async def _next(self) -> list[Waiting]:
+    async def _next(self) -> list[DueOccurrence]:
         async with self._services.db.begin() as tx:
             return await occurrences.waiting(tx, self._after, BATCH)
 
-    async def _begin(self, one: Waiting) -> None:
+    async def _begin(self, one: DueOccurrence) -> None:
         try:
             if one.action == Action.TRIGGER:
                 await self._turn(one)
@@ -94,7 +94,7 @@ class Beginning:
             log.exception("occurrence.bug", occurrence=one.id)
             await self._end(one, MISSED, type(error).__name__)
 
-    async def _turn(self, one: Waiting) -> None:
+    async def _turn(self, one: DueOccurrence) -> None:
         """Trigger a turn, in one transaction with the occurrence that says so."""
         now = self._services.clock.now()
         assert one.contact_id is not None and one.purpose is not None  # noqa: S101 - the table says so
@@ -117,7 +117,7 @@ class Beginning:
                 owner = Owner(contact.person_id, contact.id)
                 await note(tx, "timer.missed", now, f"timer:{one.timer_id}", owner, reason=reason)
 
-    async def _triggered(self, tx: Tx, one: Waiting, wanted: Trigger, now: datetime) -> str | None:
+    async def _triggered(self, tx: Tx, one: DueOccurrence, wanted: Trigger, now: datetime) -> str | None:
         """Why no turn begins; None: it does."""
         if wanted.expires_at < now:
             return "expired"
@@ -131,7 +131,7 @@ class Beginning:
         await occurrences.triggered(tx, one.id, inbox_id)
         return None
 
-    async def _taken(self, one: Waiting) -> bool:
+    async def _taken(self, one: DueOccurrence) -> bool:
         """Whether this process runs the job."""
         async with self._services.db.begin() as tx:
             if not await occurrences.claim(tx, one):
@@ -139,7 +139,7 @@ class Beginning:
             await occurrences.lease(tx, one.id, real_now() + LONGEST_JOB + SURE)
         return True
 
-    async def _run(self, one: Waiting) -> None:
+    async def _run(self, one: DueOccurrence) -> None:
         state, reason = SENT, None
         try:
             async with asyncio.timeout(LONGEST_JOB.total_seconds()):
@@ -161,6 +161,6 @@ class Beginning:
         except UNAVAILABLE:
             log.error("job.end_not_written", job=one.name)  # after its lease nobody knows how it ended
 
-    async def _end(self, one: Waiting, state: str, reason: str | None) -> None:
+    async def _end(self, one: DueOccurrence, state: str, reason: str | None) -> None:
         async with self._services.db.begin() as tx:
             await occurrences.end(tx, one.id, state, reason)

@@ -90,18 +90,20 @@ async def _locked(descriptor: int, home: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tokens:
+class ServiceTokens:
     """What app and engine show each other."""
 
     engine: str
     actions: str
 
 
-def tokens(settings: Settings) -> Tokens:
+def tokens(settings: Settings) -> ServiceTokens:
     """The environment's (an engine elsewhere has its own), else made once and kept in the key folder."""
 
     def one(name: str, given: str | None) -> str:
         kept = secret_file(settings.key_dir / f"{name}.token", secrets.token_urlsafe(32).encode())
         return given or kept.decode("ascii")
 
-    return Tokens(engine=one("engine", settings.engine_token), actions=one("actions", settings.actions_token))
+    return ServiceTokens(
+        engine=one("engine", settings.engine_token), actions=one("actions", settings.actions_token)
+    )

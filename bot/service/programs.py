@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bot.service.home import Tokens
+from bot.service.home import ServiceTokens
 from bot.service.postgres import Cluster
 from bot.service.process import Child, plain_environment
 from bot.service.training import ENGINE_PYTHON
@@ -47,7 +47,7 @@ class DatabaseProcess:
         return code
 
 
-def engine(settings: Settings, shared: Tokens, model: Callable[[], Path]) -> Child:
+def engine(settings: Settings, shared: ServiceTokens, model: Callable[[], Path]) -> Child:
     def environment() -> dict[str, str]:
         return {
             **plain_environment(),
@@ -84,7 +84,11 @@ def metrics_folder(home: Path) -> Path:
 
 
 def app(
-    settings: Settings, shared: Tokens, database: Callable[[], str], sandbox_url: str | None, number: int
+    settings: Settings,
+    shared: ServiceTokens,
+    database: Callable[[], str],
+    sandbox_url: str | None,
+    number: int,
 ) -> Child:
     def environment() -> dict[str, str]:
         variables = {

@@ -26,7 +26,7 @@ from bot.dialogue.publishing import seed_dialogue
 from bot.model import Fault, MedrepError
 from bot.service import demo, programs
 from bot.service.disk import Disk, cap_logs
-from bot.service.home import Tokens, claim, tokens
+from bot.service.home import ServiceTokens, claim, tokens
 from bot.service.ports import refuse_used_ports
 from bot.service.postgres import Cluster, free_port
 from bot.service.process import Child, Process, Say, keep
@@ -69,7 +69,7 @@ class Supervisor:
     def __init__(self, settings: Settings, options: Options, say: Say) -> None:
         self._settings, self._options, self._say = settings, options, say
         self._disk = Disk(settings.home, say)
-        self._shared: Tokens
+        self._shared: ServiceTokens
         self._cluster: Cluster | None = None
         self._db: Database
         self._apps: list[Child] = []

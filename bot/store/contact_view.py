@@ -14,7 +14,7 @@ from bot.store.tables import inbox, occurrence, outbox, timer
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ContactLine:
     """One message, a trigger that has become none (`trigger:ID`), or one occurrence of a timer.
 
     Times are business time.
@@ -31,7 +31,7 @@ class Line:
     sent_at: datetime | None
 
 
-async def messages(tx: Tx, contact_id: int) -> list[Line]:
+async def messages(tx: Tx, contact_id: int) -> list[ContactLine]:
     """Outbound messages of a contact, oldest first; then the triggers that wait or ended without any."""
     rows = await tx.execute(
         select(
@@ -49,7 +49,7 @@ async def messages(tx: Tx, contact_id: int) -> list[Line]:
         .where(outbox.c.contact_id == contact_id)
         .order_by(outbox.c.id)
     )
-    sent = [Line(*row) for row in rows]
+    sent = [ContactLine(*row) for row in rows]
     waiting = await tx.execute(
         select(
             "trigger:" + cast(inbox.c.id, Text),
@@ -69,10 +69,10 @@ async def messages(tx: Tx, contact_id: int) -> list[Line]:
         )
         .order_by(inbox.c.id)
     )
-    return [*sent, *(Line(*row) for row in waiting)]
+    return [*sent, *(ContactLine(*row) for row in waiting)]
 
 
-async def timers(tx: Tx, contact_id: int) -> list[Line]:
+async def timers(tx: Tx, contact_id: int) -> list[ContactLine]:
     """What was due for a contact and what is due next (`pending`), in order of time; `id` is the timer's."""
     common = (timer.c.id, timer.c.purpose, literal("proactive"))
     begun = (
@@ -92,5 +92,5 @@ async def timers(tx: Tx, contact_id: int) -> list[Line]:
     ahead = select(*common, null(), literal(PENDING), null(), null(), timer.c.next_due, null()).where(
         timer.c.contact_id == contact_id, timer.c.next_due.is_not(None)
     )
-    rows = [Line(*row) for query in (begun, ahead) for row in await tx.execute(query)]
+    rows = [ContactLine(*row) for query in (begun, ahead) for row in await tx.execute(query)]
     return sorted(rows, key=lambda line: (line.due is None, line.due, line.id))

@@ -31,7 +31,12 @@ EVIDENCE_KEY = "medrep_evidence_key"  # the execution option that carries it
 # What passes by itself: the database gone, restarting, refusing or full, or no connection free in time.
 # A wrong statement or wrong data is none of these: it is a bug of ours and is told as one.
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
-_OF_STATEMENT = (errors.DeadlockDetected, errors.QueryCanceled, errors.ProgramLimitExceeded)
+_OF_STATEMENT = (
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.ProgramLimitExceeded,
+)
 
 
 def of_statement(error: Exception) -> bool:
@@ -125,6 +130,17 @@ async def hot(tx: Tx, statement: str, values: Mapping[str, Any]) -> list[Any]:
         if raw.closed:
             await tx.execute(text("SELECT 1"))  # fails, and SQLAlchemy learns that its connections are gone
         raise DBAPIError.instance("(hidden)", None, error, psycopg.Error, hide_parameters=True) from None
+
+
+async def bound(tx: Tx, waiting: float, running: float) -> None:
+    """No statement of this transaction waits for a lock, or runs, for more seconds (`of_statement`)."""
+    await hot(tx, _BOUND, {"waiting": f"{waiting}s", "running": f"{running}s"})
+
+
+_BOUND = """
+    SELECT set_config('lock_timeout', %(waiting)s, true) AS waiting,
+           set_config('statement_timeout', %(running)s, true) AS running
+    """
 
 
 async def copy_in(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -141,7 +141,7 @@ def _values(arrival: Arrival) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class StoredMessage:
     """One stored message of a turn, decrypted."""
 
     id: int
@@ -190,12 +190,12 @@ async def found_again(tx: Tx, account: Account, key: str, passive_until: datetim
     return found
 
 
-async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
+async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[StoredMessage, ...]:
     """The messages of a turn, in order. Raises MedrepError(ERASED)."""
-    rows = (await tx.execute(select(inbox).where(inbox.c.turn_id == turn_id).order_by(inbox.c.id))).all()
+    rows = await hot(tx, _OF_TURN, {"turn": turn_id})
     return tuple(
         [
-            Waiting(
+            StoredMessage(
                 id=row.id,
                 kind=InboundKind(row.kind),
                 received_at=row.received_at,
@@ -206,6 +206,12 @@ async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[Waiting, ...]:
             for row in rows
         ]
     )
+
+
+_OF_TURN = """
+    SELECT id, kind, received_at, passive_until, screening, person_id, body_enc
+    FROM inbox WHERE turn_id = %(turn)s ORDER BY id
+    """
 
 
 async def is_over(tx: Tx, inbox_id: int) -> bool:

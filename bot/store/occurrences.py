@@ -185,7 +185,7 @@ async def move(tx: Tx, occurrence_id: int, to: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class DueOccurrence:
     """A pending occurrence whose turn or job has not begun."""
 
     id: int
@@ -213,12 +213,12 @@ _CLAIM = text(f"{_WAITING} AND occurrence.id = :id FOR UPDATE OF occurrence SKIP
 _LOCK_CONTACT = text("SELECT id FROM contact WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED")
 
 
-async def waiting(tx: Tx, after: int, limit: int) -> list[Waiting]:
+async def waiting(tx: Tx, after: int, limit: int) -> list[DueOccurrence]:
     """Turns and jobs that are to begin, behind this occurrence, oldest first."""
-    return [Waiting(*row) for row in await tx.execute(_NEXT, {"after": after, "limit": limit})]
+    return [DueOccurrence(*row) for row in await tx.execute(_NEXT, {"after": after, "limit": limit})]
 
 
-async def claim(tx: Tx, one: Waiting) -> bool:
+async def claim(tx: Tx, one: DueOccurrence) -> bool:
     """Whether it is still to begin, and nobody else changes it or its contact before this transaction ends.
 
     It waits for no lock: an erasure or an import may hold a contact for long, and other turns are due.

@@ -53,8 +53,8 @@ class Draft:
     fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
 
     @classmethod
-    def of(cls, reply: Reply, *, unordered: bool = False) -> Draft:
-        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices, unordered)
+    def of(cls, reply: Reply) -> Draft:
+        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices)
 
     @property
     def basis(self) -> str | None:
@@ -137,7 +137,7 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class Added:
     """A message as it was queued. `passive`: a connection may carry it."""
 
     row: Outgoing
@@ -157,7 +157,7 @@ async def add(
     written_until: datetime | None = None,
     expires_at: datetime | None = None,
     subject: str | None = None,
-) -> Queued:
+) -> Added:
     """Queue a message.
 
     `passive`: the message whose connection may carry it, unless an earlier answer is still on its way, which
@@ -185,7 +185,7 @@ async def add(
         "retry_at": retry_at,
     }
     (row,) = await hot(tx, _ADD, values)
-    return Queued(Outgoing.of(row), row.passive_inbox_id is not None)
+    return Added(Outgoing.of(row), row.passive_inbox_id is not None)
 
 
 # As `in_line` and `answers` say it; a row that is taken at once is as `outbox_claims.take` leaves it. The

@@ -13,7 +13,7 @@ from bot.model import PROACTIVE, Fault, OutboxState
 from bot.store import channels, occurrences
 from bot.store.database import Tx, hot
 from bot.store.outbox import Outgoing
-from bot.store.receipts import Report
+from bot.store.receipts import DeliveryReport
 from bot.store.tables import inbox, outbox
 
 _QUEUED = (OutboxState.WAITING.value, OutboxState.HELD.value)
@@ -207,7 +207,7 @@ async def _end(tx: Tx, which: ColumnElement[bool], state: OutboxState, fault: st
     return ids, await occurrences.ended(tx, ids)
 
 
-async def reported(tx: Tx, report: Report) -> tuple[int, OutboxState] | None:
+async def reported(tx: Tx, report: DeliveryReport) -> tuple[int, OutboxState] | None:
     """The platform's later word on a message it had taken: the row's id and state, if we know it.
 
     What counted as sent and failed after all is `failed`, and its reminder missed.

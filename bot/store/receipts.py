@@ -16,7 +16,7 @@ from bot.store.tables import early_receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """The platform's later word on a message: whether it arrived, and what it said of that."""
 
     account: Account
@@ -34,7 +34,7 @@ async def alone(tx: Tx, messages: Sequence[tuple[Account, str]]) -> None:
     await wait_for_names(tx, (f"{account} {platform_id}" for account, platform_id in messages))
 
 
-async def keep(tx: Tx, report: Report, now: datetime) -> None:
+async def keep(tx: Tx, report: DeliveryReport, now: datetime) -> None:
     """Keep it until a message with this platform id is settled; the last word counts."""
     values = {"delivered": report.delivered, "status": report.status, "at": now}
     key = {"account": str(report.account), "platform_id": report.platform_id}
@@ -42,12 +42,12 @@ async def keep(tx: Tx, report: Report, now: datetime) -> None:
     await tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
-async def take(tx: Tx, messages: Sequence[tuple[Account, str]]) -> list[Report]:
+async def take(tx: Tx, messages: Sequence[tuple[Account, str]]) -> list[DeliveryReport]:
     """What was reported early on these messages."""
     names = {(str(account), platform_id): account for account, platform_id in messages}
     key = tuple_(early_receipt.c.account, early_receipt.c.platform_id)
     rows = await tx.execute(delete(early_receipt).where(key.in_(list(names))).returning(early_receipt))
     return [
-        Report(names[row.account, row.platform_id], row.platform_id, row.delivered, row.status)
+        DeliveryReport(names[row.account, row.platform_id], row.platform_id, row.delivered, row.status)
         for row in rows
     ]

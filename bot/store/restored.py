@@ -20,7 +20,7 @@ _QUEUED = (OutboxState.WAITING.value, OutboxState.SENDING.value, OutboxState.HEL
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class QueuedMessage:
     """One message that has not left, as far as the database knows."""
 
     id: int
@@ -51,7 +51,7 @@ async def resume(tx: Tx) -> int:
     return int(done.rowcount)
 
 
-async def queued(tx: Tx) -> list[Queued]:
+async def queued(tx: Tx) -> list[QueuedMessage]:
     """What would be sent, oldest first."""
     rows = await tx.execute(
         select(
@@ -66,7 +66,7 @@ async def queued(tx: Tx) -> list[Queued]:
         .where(outbox.c.state.in_(_QUEUED))
         .order_by(outbox.c.id)
     )
-    return [Queued(*row) for row in rows]
+    return [QueuedMessage(*row) for row in rows]
 
 
 async def cancel(tx: Tx, ids: Sequence[int]) -> int:

@@ -50,10 +50,6 @@ class WeChat:
         path = f"/wechat/{self.account.name}"
         return [web.get(path, self._webhook.verify, allow_head=False), web.post(path, self._webhook.receive)]
 
-    def passive_text(self, message: Message) -> str:
-        """The message as the one text a passive reply can be, choices numbered."""
-        return render.passive_text(message)
-
     def passive_fits(self, message: Message) -> bool:
         """Whether a passive reply carries all of it; what does not fit is to be pushed."""
         return render.passive_fits(message)
@@ -111,11 +107,6 @@ class WeChat:
         }
         answer = await self.api.call("/cgi-bin/message/template/send", body)
         return Receipt(platform_id=str(answer.get("msgid") or ""))
-
-    async def typing(self, address: str) -> None:
-        """Show 「对方正在输入…」. Raises MedrepError like `send`; nothing depends on it."""
-        body = {"touser": address, "command": "Typing"}
-        await self.api.call("/cgi-bin/message/custom/typing", body)
 
 
 def _check_field(name: str, value: str) -> None:

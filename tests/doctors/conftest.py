@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from bot.clock import Clock
-from bot.doctors import Report, import_doctors
+from bot.doctors import ImportReport, import_doctors
 from bot.model import Audience
 from bot.settings import Accounts, WebChatAccount
 from bot.store.database import Database
@@ -50,7 +50,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def load(database: Database, vault: Vault, clock: Clock) -> Load:
-    async def load(path: Path) -> Report:
+    async def load(path: Path) -> ImportReport:
         return await import_doctors(database, vault, clock, ACCOUNTS, path, by="test")
 
     return load

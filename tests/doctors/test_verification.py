@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.doctors import Outcome, confirm, decline, import_doctors, issue_codes, verify
+from bot.doctors import Attempt, confirm, decline, import_doctors, issue_codes, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
 from bot.privacy.erasure import erase
 from bot.runtime.services import Services
@@ -46,7 +46,7 @@ async def newcomer(services: Services, address: str = "oNEW") -> Contact:
         )
 
 
-async def attempt(services: Services, contact: Contact, **parts: str) -> Outcome:
+async def attempt(services: Services, contact: Contact, **parts: str) -> Attempt:
     async with services.db.begin() as tx:
         current = await contacts.by_id(tx, contact.id)
         return await verify(tx, services, current, parts, services.clock.now())
@@ -63,7 +63,7 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
     answers = {"name": "张　三", "hospital": "示例县 人民医院", "phone": "+86 138-0000-0001"}
     assert (
         await attempt(services, contact, **answers, code=codes["D1"].lower().replace("-", " "))
-        == Outcome.VERIFIED
+        == Attempt.VERIFIED
     )
     async with services.db.begin() as tx:
         now = await contacts.by_id(tx, contact.id)
@@ -74,21 +74,21 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
         merged = select(person.c.merged_into).where(person.c.id == contact.person_id)
         assert (await tx.execute(merged)).scalar_one() == now.person_id
     assert (
-        await attempt(services, contact, **answers, code="") == Outcome.VERIFIED
+        await attempt(services, contact, **answers, code="") == Attempt.VERIFIED
     )  # asked again: still who they are
 
 
 async def test_a_code_works_once(services: Services, codes: dict[str, str]) -> None:
     first, second = await newcomer(services, "o1"), await newcomer(services, "o2")
-    assert await attempt(services, first, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
-    assert await attempt(services, second, **ZHANG, code=codes["D1"]) == Outcome.AGAIN
+    assert await attempt(services, first, **ZHANG, code=codes["D1"]) == Attempt.VERIFIED
+    assert await attempt(services, second, **ZHANG, code=codes["D1"]) == Attempt.AGAIN
     assert not await verified(services, second)
 
 
 async def test_a_code_works_once_also_at_the_same_moment(services: Services, codes: dict[str, str]) -> None:
     both = [await newcomer(services, f"o{n}") for n in range(4)]
     outcomes = await asyncio.gather(*(attempt(services, w, **ZHANG, code=codes["D1"]) for w in both))
-    assert sorted(outcomes) == [Outcome.AGAIN] * 3 + [Outcome.VERIFIED]
+    assert sorted(outcomes) == [Attempt.AGAIN] * 3 + [Attempt.VERIFIED]
 
 
 WRONG = {
@@ -114,7 +114,7 @@ async def test_any_mismatch_gets_the_same_answer(
         answers["code"] = codes["D2"]
     elif what == "old_code":
         services.clock.move_to(services.clock.now() + timedelta(days=30, minutes=1))
-    assert await attempt(services, contact, **answers) == Outcome.AGAIN
+    assert await attempt(services, contact, **answers) == Attempt.AGAIN
     assert not await verified(services, contact)
     async with services.db.begin() as tx:
         used = select(invitation_code.c.code_hmac).where(invitation_code.c.used_at.is_not(None))
@@ -127,8 +127,8 @@ async def test_without_a_code_everybody_waits_for_a_person(
 ) -> None:
     contact = await newcomer(services)
     answers = {**ZHANG, **WRONG.get(who, {})}
-    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
-    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
+    assert await attempt(services, contact, **answers, code="none") == Attempt.WAIT
+    assert await attempt(services, contact, **answers, code="none") == Attempt.WAIT
     async with services.db.begin() as tx:
         (found,) = await tasks.read(tx, services.vault)
         standing = await doctors.standing(tx, contact.person_id)
@@ -139,7 +139,7 @@ async def test_without_a_code_everybody_waits_for_a_person(
 
 
 async def identity_task(services: Services, contact: Contact, answers: dict[str, str]) -> int:
-    assert await attempt(services, contact, **answers, code="none") == Outcome.WAIT
+    assert await attempt(services, contact, **answers, code="none") == Attempt.WAIT
     async with services.db.begin() as tx:
         return int((await tx.execute(select(task.c.id).where(task.c.state != "done"))).scalar_one())
 
@@ -182,7 +182,7 @@ async def test_a_person_declines_and_they_may_try_again(services: Services, code
         await decline(tx, services, task_id, "王代表", services.clock.now())
     assert await replies(services, contact) == ["response:utter_verify_again"]
     assert not await verified(services, contact)
-    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Attempt.VERIFIED
 
 
 async def test_a_decision_locks_the_contact_before_the_task(
@@ -218,7 +218,7 @@ async def test_who_is_verified_while_the_doctor_is_erased_is_erased_with_them(
 
     async with services.db.begin() as verifying:
         parts = {**ZHANG, "code": codes["D1"]}
-        assert await verify(verifying, services, contact, parts, services.clock.now()) == Outcome.VERIFIED
+        assert await verify(verifying, services, contact, parts, services.clock.now()) == Attempt.VERIFIED
         erasing = await begun(services.db, erase_doctor())
     await erasing
     async with services.db.begin() as tx:
@@ -234,7 +234,7 @@ async def test_a_code_locks_the_doctor_before_itself(services: Services, codes: 
         await erasure.lock(erasing, [listed])
         trying = await begun(services.db, attempt(services, contact, **ZHANG, code=codes["D1"]))
         await erasure.profile(erasing, [listed], None, services.clock.now())
-    assert await trying == Outcome.AGAIN
+    assert await trying == Attempt.AGAIN
 
 
 async def test_no_contact_is_given_to_a_doctor_who_is_being_erased(
@@ -269,7 +269,7 @@ async def test_nobody_is_confirmed_by_guess(services: Services, codes: dict[str,
 async def test_a_confirmed_contact_is_not_given_to_another(services: Services, codes: dict[str, str]) -> None:
     contact = await newcomer(services)
     task_id = await identity_task(services, contact, ZHANG)
-    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Attempt.VERIFIED
     with pytest.raises(MedrepError) as refused:  # the code decided, which closed the task
         async with services.db.begin() as tx:
             await confirm(tx, services, task_id, "D2", "赵代表", services.clock.now())
@@ -281,21 +281,21 @@ async def test_tries_are_limited_by_the_hour_and_the_day(services: Services, cod
     outcomes = []
     for _ in range(5):
         outcomes += [await attempt(services, contact, **wrong) for _ in range(5)]
-        assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.LIMIT
+        assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Attempt.LIMIT
         services.clock.move_to(services.clock.now() + timedelta(minutes=61))
-    assert outcomes == [Outcome.AGAIN] * 20 + [Outcome.LIMIT] * 5
-    assert await attempt(services, await newcomer(services, "oOTHER"), **wrong) == Outcome.AGAIN
+    assert outcomes == [Attempt.AGAIN] * 20 + [Attempt.LIMIT] * 5
+    assert await attempt(services, await newcomer(services, "oOTHER"), **wrong) == Attempt.AGAIN
     services.clock.move_to(services.clock.now() + timedelta(days=1))
-    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Outcome.VERIFIED
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Attempt.VERIFIED
 
 
 async def test_many_contacts_together_are_limited_too(services: Services, codes: dict[str, str]) -> None:
     for number in range(60):
         contact = await newcomer(services, f"o{number}")
         for _ in range(5):
-            assert await attempt(services, contact, **ZHANG, code="2222-2222-2222") == Outcome.AGAIN
+            assert await attempt(services, contact, **ZHANG, code="2222-2222-2222") == Attempt.AGAIN
     assert (
-        await attempt(services, await newcomer(services, "oNEXT"), **ZHANG, code=codes["D1"]) == Outcome.LIMIT
+        await attempt(services, await newcomer(services, "oNEXT"), **ZHANG, code=codes["D1"]) == Attempt.LIMIT
     )
 
 

@@ -8,28 +8,28 @@ import pytest
 
 from bot.clock import real_now
 from bot.inbound.scene import read_scene
-from bot.inbound.turn_input import Reading, read_turn
+from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import Choice, InboundKind, InboxState, Message, Purpose, TurnInput, read_pick
 from bot.store import turns
-from bot.store.inbox import Waiting
+from bot.store.inbox import StoredMessage
 from bot.store.outbox import Draft, Part
 from tests.stage import Stage
 
 OFFERED = (Choice("entry:met-renal", "肾功能不全怎么用"), Choice("human", "找同事"))
 
 
-def waiting(kind: InboundKind, text: str, choice: str = "") -> Waiting:
+def waiting(kind: InboundKind, text: str, choice: str = "") -> StoredMessage:
     body = {"text": text, "choice": choice, "event": "", "detail": {}}
-    return Waiting(1, kind, datetime.now(UTC), None, {}, body)
+    return StoredMessage(1, kind, datetime.now(UTC), None, {}, body)
 
 
-def reading(kind: InboundKind, text: str, choice: str = "", clicked: Choice | None = None) -> Reading:
+def reading(kind: InboundKind, text: str, choice: str = "", clicked: Choice | None = None) -> TurnReading:
     found = read_turn([waiting(kind, text, choice)], OFFERED, clicked, verified=True)
     assert found is not None
     return found
 
 
-def picked(found: Reading) -> str | None:
+def picked(found: TurnReading) -> str | None:
     return found.input.entities.get("choice") if found.input.intent == "choose" else None
 
 
@@ -59,9 +59,9 @@ def test_what_the_id_names_comes_first() -> None:
     assert picked(reading(InboundKind.CHOICE, "找同事", "1201", old)) == "entry:met-dose"
 
 
-def menu(key: str, *, verified: bool = True) -> Reading:
+def menu(key: str, *, verified: bool = True) -> TurnReading:
     body = {"text": "", "choice": "", "event": "click", "detail": {"key": key} if key else {}}
-    event = Waiting(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
+    event = StoredMessage(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
     found = read_turn([event], OFFERED, verified=verified, intents={"ask_help", "ask_human", "verify"})
     assert found is not None
     return found
@@ -94,7 +94,7 @@ def test_a_stranger_gets_nothing_by_the_menu_but_a_person() -> None:
 
 def test_a_link_of_the_menu_is_no_turn() -> None:
     body = {"text": "", "choice": "", "event": "view", "detail": {"key": "https://example.com"}}
-    event = Waiting(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
+    event = StoredMessage(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
     assert read_turn([event], OFFERED, verified=True) is None
 
 

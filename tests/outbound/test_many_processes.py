@@ -14,10 +14,10 @@ import pytest
 
 from bot.app import listeners, tidying
 from bot.clock import real_now
-from bot.dialogue.action_calls import Call, once
+from bot.dialogue.action_calls import ActionCall, once
 from bot.dialogue.publishing import publish_dialogue
 from bot.dialogue.version import Dialogue
-from bot.model import Fault, MedrepError
+from bot.model import Fault, MedrepError, Message
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.runtime.key_report import report
 from bot.runtime.notifications import Notifications
@@ -75,9 +75,8 @@ async def test_a_refused_token_is_renewed_once_for_all(open_window: Stage, other
         for services in (stage.services, other)
         for tokens in [PlatformTokens(services.db, services.vault.keyring)]
     ]
-    await asyncio.gather(
-        *(wechat.typing(stage.phone.openid) for wechat in accounts * 3), return_exceptions=True
-    )
+    sends = [wechat.send(stage.phone.openid, Message("好"), key="k") for wechat in accounts * 3]
+    await asyncio.gather(*sends, return_exceptions=True)
     assert len(await stage.calls("stable_token")) == 2, "one for each token"
 
 
@@ -197,7 +196,7 @@ class Action:
         self.runs = 0
         self._fails = fails
 
-    async def __call__(self, call: Call) -> dict[str, Any]:
+    async def __call__(self, call: ActionCall) -> dict[str, Any]:
         self.runs += 1
         await open_task(
             call.tx, call.services.vault, Kind.HAND_OVER, now=call.now, contact=call.contact, detail="找人"

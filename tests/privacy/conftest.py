@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctors import Outcome, import_doctors, issue_codes, verify
+from bot.doctors import Attempt, import_doctors, issue_codes, verify
 from bot.runtime.services import Services
 from bot.store import contacts
 from tests.privacy.life import (
@@ -42,8 +42,8 @@ async def life(services: Services, tmp_path: Path) -> Life:
         before = await contacts.by_address(tx, services.vault, DEMO, OPENID)
         assert before is not None
         answers = {"name": NAME, "hospital": "虚构县青石医院", "phone": PHONE}
-        assert await verify(tx, services, before, {**answers, "code": "none"}, now) == Outcome.WAIT
-        assert await verify(tx, services, before, {**answers, "code": codes["D1"]}, now) == Outcome.VERIFIED
+        assert await verify(tx, services, before, {**answers, "code": "none"}, now) == Attempt.WAIT
+        assert await verify(tx, services, before, {**answers, "code": codes["D1"]}, now) == Attempt.VERIFIED
     await write(services, QUESTION)
     await write(services, ADVERSE)
     async with services.db.begin() as tx:

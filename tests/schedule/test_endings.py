@@ -23,7 +23,7 @@ from bot.store import contact_view, receipts, restored
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.occurrences import Origin
-from bot.store.receipts import Report
+from bot.store.receipts import DeliveryReport
 from tests.outbound.test_templates import cards, due, outside
 from tests.schedule.setting import remind
 from tests.stage import DOCTORS, Stage
@@ -152,7 +152,7 @@ async def test_a_receipt_waits_for_a_send_that_is_just_being_settled(open_window
     """Neither may look before the other commits."""
     stage = open_window
     row = await stage.queue()
-    now, report = stage.services.clock.now(), Report(DOCTORS, "m-1", False, "failed:user block")
+    now, report = stage.services.clock.now(), DeliveryReport(DOCTORS, "m-1", False, "failed:user block")
     other = asyncio.Event()
 
     async def receipt() -> None:
@@ -177,7 +177,7 @@ async def test_a_receipt_of_nothing_we_sent_is_kept_a_while(open_window: Stage) 
     now = stage.services.clock.now()
     async with stage.services.db.begin() as tx:
         for delivered in (True, False):
-            await reported(tx, [Report(DOCTORS, "m-9", delivered, str(delivered))], now)
+            await reported(tx, [DeliveryReport(DOCTORS, "m-9", delivered, str(delivered))], now)
     assert await stage.rows("SELECT platform_id, status FROM early_receipt") == [("m-9", "False")]
 
 

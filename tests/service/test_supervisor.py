@@ -12,7 +12,7 @@ import pytest
 
 import bot.dialogue.engine_client
 import bot.service.supervisor
-from bot.service.home import Tokens
+from bot.service.home import ServiceTokens
 from bot.service.postgres import free_port
 from bot.service.process import Child
 from bot.service.supervisor import Options, Supervisor
@@ -44,7 +44,7 @@ async def test_only_an_engine_that_was_ready_counts_as_hung(tmp_path: Path) -> N
     port = free_port()
     settings = read_settings({"MEDREP_HOME": str(tmp_path), "MEDREP_ENGINE_PORT": str(port)})
     supervisor = Supervisor(settings, Options(), lines.append)
-    supervisor._shared = Tokens("engine", "actions")
+    supervisor._shared = ServiceTokens("engine", "actions")
     command = (sys.executable, "-c", READY, str(port), "2.5")
     engine = Child("engine", command, lambda: os.environ, tmp_path / "engine.log")
     await engine.start()

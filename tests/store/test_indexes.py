@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from bot.clock import real_now
-from bot.store import occurrences
-from bot.store.database import Database
+from bot.store import contacting, occurrences
+from bot.store.database import Database, hot
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,20 @@ async def test_a_plan_that_is_made_once_uses_partial_indexes(
             await tx.execute(text(f"SET LOCAL {setting}"))
         plan = "\n".join((await tx.execute(text(f"EXPLAIN {statement.text}"), values)).scalars())
     assert [index for index in indexes if index not in plan] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [(contacting._SENT, "ix_outbox_courtesy"), (contacting._CONVERSATIONS, "ix_turn_contact_started")],
+    ids=["sent", "conversations"],
+)
+async def test_of_each_courtesy_message_what_is_recent_is_read(
+    database: Database, statement: str, index: str
+) -> None:
+    """All that ever left was read."""
+    async with database.begin() as tx:
+        await tx.execute(text("SET LOCAL enable_seqscan = off"))
+        await tx.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        values = {"people": [], "since": real_now(), "now": real_now()}
+        plan = "\n".join(line for (line,) in await hot(tx, f"EXPLAIN {statement}", values))
+    assert index in plan

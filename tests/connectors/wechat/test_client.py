@@ -53,11 +53,6 @@ async def test_too_long_is_refused_before_it_is_sent(wechat: WeChat, platform: S
     assert "".join(sent["text"]["content"] for sent in platform[0].sent()) == message.text
 
 
-async def test_typing(wechat: WeChat, platform: Side) -> None:
-    await wechat.typing(OPENID)
-    assert platform[0].sent("custom/typing") == [{"touser": OPENID, "command": "Typing"}]
-
-
 # ---------------------------------------------------------------- templates
 
 
