@@ -118,6 +118,10 @@ class Databases:
         for made in itertools.chain(*self._free.values()):
             made.close()
 
+    def as_admin(self, name: str) -> str:
+        """The URL for somebody with every right."""
+        return self._cluster.url("postgres", name)
+
     @contextmanager
     def lent(self, template: str) -> Iterator[str]:
         """The URL of a database like the template, as the service logs in."""
