@@ -1,22 +1,21 @@
 """What tests share: one running service a session; for rooms with a database one real PostgreSQL a
 session and one database a test.
 
-Start-up takes a second and a database made from the migrated template some 50 ms, so no test needs to
-clean up after another, and none sees what another wrote.
+A database is emptied after its test (`tests/databases.py`), so no test needs to clean up after another,
+and none sees what another wrote.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import aiohttp
 import psycopg
 import pytest
-from psycopg import sql
 
 from bot.clock import Clock, real_now
 from bot.dialogue.published import Published
@@ -32,6 +31,7 @@ from bot.store.keyring import Keyring, evidence_key, make_keys
 from bot.store.migrate import migrate
 from bot.store.published import Version, publish
 from bot.store.vault import Vault
+from tests.databases import Databases
 from tests.running import Service, with_model
 
 pytest_plugins = ["tests.sharing", "tests.stage"]
@@ -70,46 +70,56 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         await running.stop()
 
 
+@pytest.fixture(scope="session")
+def databases(cluster: Cluster) -> Iterator[Databases]:
+    all_of_them = Databases(cluster)
+    yield all_of_them
+    all_of_them.close()
+
+
 @asynccontextmanager
-async def copied(cluster: Cluster, template: str, home: Path) -> AsyncIterator[Database]:
+async def copied(databases: Databases, template: str, home: Path) -> AsyncIterator[Database]:
     """A database of its own, reached as the worker, with the key for evidence of `home`."""
-    name = f"test_{uuid4().hex}"
-    as_admin = cluster.url("postgres", "postgres")
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER medrep_owner")
-    async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
-        await admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    opened = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
-    try:
-        yield opened
-    finally:
-        await opened.close()
-        async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
-            await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with databases.lent(template) as url:
+        opened = Database(url, evidence_key=evidence_key(home / "keys"))
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
 
 @pytest.fixture
-async def database(cluster: Cluster, home: Path) -> AsyncIterator[Database]:
-    """Migrated and empty."""
-    async with copied(cluster, TEMPLATE, home) as made:
+async def database(template: str, databases: Databases, home: Path) -> AsyncIterator[Database]:
+    """Migrated and empty; for `services`, with the seed's dialogue in force."""
+    async with copied(databases, template, home) as made:
         yield made
 
 
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str:
+    """Of the test's `database`."""
+    wanted = "services" in request.fixturenames
+    return str(request.getfixturevalue("seeded_template")) if wanted else TEMPLATE
+
+
 @pytest.fixture(scope="session")
-async def seeded_template(cluster: Cluster) -> str:
-    """A template in which the seed's dialogue is in force; to check and store it takes longer than a test."""
+async def seeded_template(cluster: Cluster, keys: Path) -> str:
+    """A template in which the seed's dialogue is in force, and that `keys` belong to; to check and store
+    these takes longer than a test."""
     as_admin = cluster.url("postgres", "postgres")
     async with await psycopg.AsyncConnection.connect(as_admin, autocommit=True) as admin:
         await admin.execute(f"CREATE DATABASE {SEEDED} TEMPLATE {TEMPLATE} OWNER medrep_owner")
     db = Database(cluster.url(database=SEEDED))
+    await admit(db.url, keys)
     await put_in_force(db, SEED)
     await db.close()
     return SEEDED
 
 
 @pytest.fixture
-async def seeded(cluster: Cluster, seeded_template: str, home: Path) -> AsyncIterator[Database]:
+async def seeded(databases: Databases, seeded_template: str, home: Path) -> AsyncIterator[Database]:
     """Migrated, with the seed's dialogue."""
-    async with copied(cluster, seeded_template, home) as made:
+    async with copied(databases, seeded_template, home) as made:
         yield made
 
 
@@ -121,10 +131,18 @@ async def put_in_force(db: Database, by: str) -> None:
         await publish(tx, version, real_now())
 
 
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The keys that every home gets a copy of: to make some takes five times the disk's fsync."""
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    make_keys(folder)
+    return folder
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, keys: Path) -> Path:
     """A MEDREP_HOME of the test's own, with keys."""
-    make_keys(tmp_path / "home" / "keys")
+    shutil.copytree(keys, tmp_path / "home" / "keys")
     return tmp_path / "home"
 
 
@@ -151,8 +169,6 @@ def encoder() -> Encoder:
 @pytest.fixture
 async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
     """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
-    await admit(database.url, home / "keys")
-    await put_in_force(database, "test")
     published = Published(database, encoder)
     await published.load()
     return Services(database, vault, clock, published, home)

@@ -22,7 +22,6 @@ from bot.app import listeners, tidying
 from bot.clock import CHINA, Clock, real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
-from bot.dialogue.publishing import seed_dialogue
 from bot.inbound.connections import Connections
 from bot.inbound.gateway import PASSIVE_WAIT, Gateway
 from bot.inbound.turns import TurnWorkers
@@ -37,7 +36,6 @@ from bot.settings import read_accounts
 from bot.store import contacts, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Database, Tx
-from bot.store.key_checks import admit
 from bot.store.keyring import Keyring, evidence_key
 from bot.store.outbox import Draft, Part
 from bot.store.vault import Vault
@@ -49,7 +47,7 @@ from tests.phone import Phone
 from tests.pushing import Pushed
 
 DOCTORS = Account(Channel.WECHAT, "sandbox")
-IN_VAIN = timedelta(seconds=0.3)  # what a connection waits while no loop runs that could answer
+IN_VAIN = timedelta()  # what a connection waits while no loop runs that could answer
 RETRY_WAIT = timedelta(seconds=1.5)
 ENCODER = Encoder()  # holds no state, and takes a while to load
 
@@ -172,12 +170,10 @@ class Stage:
 
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
-    """What one process stands on."""
-    await admit(url, home / "keys")
+    """What one process stands on; of `seeded`, which knows the keys of each `home`."""
     db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
     services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
-    await seed_dialogue(db, home, real_now())
     await services.published.load()
     return services
 

@@ -51,12 +51,16 @@ async def as_superuser(cluster: Cluster, database: Database, *statements: str, *
     """What somebody with every right could do: the triggers are off for them."""
     strong = as_postgres(cluster, database)
     try:
-        async with strong.begin() as tx:
-            await tx.execute(text("SET session_replication_role = replica"))
-            for statement in statements:
-                await tx.exec_driver_sql(statement, values or None)
+        await with_every_right(strong, *statements, **values)
     finally:
         await strong.close()
+
+
+async def with_every_right(strong: Database, *statements: str, **values: Any) -> None:
+    async with strong.begin() as tx:
+        await tx.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            await tx.exec_driver_sql(statement, values or None)
 
 
 def head_file(home: Path) -> Path:

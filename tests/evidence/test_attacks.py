@@ -28,7 +28,7 @@ from bot.store.database import Database
 from bot.store.keyring import evidence_key, make_keys
 from tests.conftest import TEMPLATE
 from tests.evidence.attacks import ATTACKS
-from tests.evidence.chain import as_superuser, change_file, head_file, record
+from tests.evidence.chain import as_postgres, change_file, head_file, record, with_every_right
 
 TABLES = ("evidence", "seal", "head", "checkpoint")
 THIEF = Ed25519PrivateKey.generate()
@@ -38,21 +38,25 @@ THIEF = Ed25519PrivateKey.generate()
 class Site:
     """One service's record: twelve rows under three heads, put back after each attack."""
 
-    cluster: Cluster
     database: Database
+    strong: Database
     home: Path
     before: Path
 
     async def put_back(self) -> None:
+        back: list[str] = []
         for table in TABLES:
             overriding = "OVERRIDING SYSTEM VALUE" if table == "evidence" else ""
-            back = f"INSERT INTO {table} {overriding} SELECT * FROM kept_{table}"  # noqa: S608
-            await self.sql(f"TRUNCATE {table}", back)
+            back += [
+                f"DELETE FROM {table}",  # noqa: S608
+                f"INSERT INTO {table} {overriding} SELECT * FROM kept_{table}",  # noqa: S608
+            ]
+        await self.sql(*back)
         shutil.rmtree(self.home)
         shutil.copytree(self.before, self.home)
 
     async def sql(self, *statements: str, **values: object) -> None:
-        await as_superuser(self.cluster, self.database, *statements, **values)
+        await with_every_right(self.strong, *statements, **values)
 
     def file(self, change: Callable[[list[str]], list[str]]) -> None:
         change_file(head_file(self.home), change)
@@ -75,7 +79,7 @@ async def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> A
     home = folder / "home"
     make_keys(home / "keys")
     database = Database(cluster.url(database=name), evidence_key=evidence_key(home / "keys"))
-    site = Site(cluster, database, home, folder / "before")
+    site = Site(database, as_postgres(cluster, database), home, folder / "before")
     sealer = Sealer(database, home)
     for first in (0, 4, 8):
         await record(database, Clock(), 4, first)
@@ -85,6 +89,7 @@ async def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> A
     shutil.copytree(home, site.before)
     yield site
     await database.close()
+    await site.strong.close()
     await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
     await admin.close()
 

@@ -21,9 +21,10 @@ from bot.store.tables import evidence, staff
 from tests.running import Service
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Service:
-    return Service(tmp_path_factory.mktemp("staff") / "home")
+@pytest.fixture
+def office(home: Path, database: Database) -> Service:
+    """Its database runs already, so that no command starts one."""
+    return Service(home, {"MEDREP_DATABASE_URL": database.url})
 
 
 def listed(office: Service) -> list[dict[str, Any]]:

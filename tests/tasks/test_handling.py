@@ -18,6 +18,7 @@ from bot.store.tables import evidence, task
 from bot.store.tasks import TaskRow
 from bot.store.vault import Vault
 from bot.tasks import Kind, acknowledge, close, open_task
+from tests.approved import colleagues
 
 ACCOUNT = Account(Channel.WECHAT, "demo")
 
@@ -57,8 +58,7 @@ async def desk(database: Database, vault: Vault, clock: Clock) -> Desk:
     async with database.begin() as tx:
         person_id = await vault.create(tx, "doctor", clock.now())
         contact = await contacts.add(tx, vault, ACCOUNT, Audience.DOCTOR, "oAbc", person_id, clock.now())
-        for role in Role:
-            await staff.add(tx, role.value, [role], clock.now(), by="test")
+        await colleagues(tx, {role.value: [role] for role in Role})
     assert contact is not None
     return Desk(database, vault, clock, contact)
 
