@@ -93,7 +93,7 @@ async def test_forty_messages_outlive_a_token_endpoint_that_hangs(stage: Stage) 
         assert set(await states(stage)) <= {"waiting", "sending"}
         assert await stage.calls("message/custom/send") == []
         asked = len(await stage.calls("stable_token"))
-        assert asked <= 3 * (time.monotonic() - began) / 4, "a busy machine sleeps longer than it was told to"
+        assert asked <= 4 * (time.monotonic() - began) / 6, "a busy machine sleeps longer than it was told to"
         await stage.control("faults", method="DELETE")
         await settled(stage, {"sent": 40}, 30)
     assert len(await stage.calls("message/custom/send")) == 40
@@ -138,9 +138,9 @@ async def test_a_failed_token_answer_is_asked_for_with_pauses_that_all_processes
     began = time.monotonic()
     with capture_logs() as logs:
         async with sending(stage.sender, second):
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(2.5)
     asked = await stage.calls("stable_token")
-    assert 1 <= len(asked) <= 2 * (time.monotonic() - began) / 1.5, "at 0 and 1 s"
+    assert 1 <= len(asked) <= 2 * (time.monotonic() - began) / 2.5, "at 0 and 1 s"
     failures = [line for line in logs if line["event"] == "token.failed"]
     assert [line["failures"] for line in failures] == list(range(1, len(asked) + 1)), "one line each"
     assert await states(stage) == {"waiting": 4}
