@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -234,14 +234,14 @@ def descendants(pid: int) -> dict[int, str]:
     found: dict[int, str] = {}
     waiting = [pid]
     while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            try:
-                children = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            for child in children:
-                found[child] = command_line(child)
-                waiting.append(child)
+        tasks = []
+        with suppress(OSError):  # the process has ended
+            tasks = list(Path(f"/proc/{waiting.pop()}/task").glob("*/children"))
+        for task in tasks:
+            with suppress(OSError):  # the thread has ended
+                for child in map(int, task.read_text().split()):
+                    found[child] = command_line(child)
+                    waiting.append(child)
     return found
 
 

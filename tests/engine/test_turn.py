@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import asyncio
 import json
 import time
 from typing import Any
@@ -246,9 +246,15 @@ async def test_a_bad_request_says_so(engine: Engine, actions: ActionServer, body
 
 
 async def test_a_body_too_large(engine: Engine, actions: ActionServer) -> None:
-    large = io.BytesIO(json.dumps(turn_of("长" * 2_000_000)).encode())
-    status, answer = await engine.call("POST", "/turn", large)
-    assert (status, answer["error"]) == (413, "too_large")
+    """Refused by the length that its head names. Whoever goes on sending may find the connection reset."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    key = f"Authorization: Bearer {TOKEN}"
+    head = ("POST /turn HTTP/1.1", "Host: engine", key, "Content-Length: 6000000")
+    writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
+    async with asyncio.timeout(20):
+        answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 413") and '"error":"too_large"' in answer.replace(" ", "")
 
 
 async def test_nothing_a_person_wrote_is_in_the_log(engine: Engine, actions: ActionServer) -> None:
