@@ -14,7 +14,7 @@ from bot.runtime.services import Services
 from bot.store import conversations, scenes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.doctors import Standing
+from bot.store.scenes import Standing
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ passed the exit within the commit, and nobody needs to look for it.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +24,7 @@ from bot.runtime.services import Services
 from bot.store import contacts, conversations, outbox, passive, scenes, triggers, turns
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.outbox import Draft
+from bot.store.outbox import Draft, Outgoing
 from bot.store.turns import Claim
 from bot.tasks import Kind, open_task
 
@@ -31,10 +33,15 @@ TAKEN_OVER = "takeover"  # why a turn ended without a word: a colleague speaks w
 
 @dataclass(slots=True)
 class Handing:
-    """A connection that is reserved for a reply, and the reply once it may leave."""
+    """A connection that is reserved for the first reply of a turn, and that reply once it may leave."""
 
-    connection: Connection
+    connection: Connection | None = None
     offer: Offer | None = None
+
+    def free(self) -> None:
+        """Nothing is given: the connection looks for itself."""
+        if self.connection is not None:
+            self.connection.free()
 
 
 class Endings:
@@ -50,30 +57,23 @@ class Endings:
         Raises MedrepError(LEASE_LOST | ERASED).
         """
         services, now = self._services, self._services.clock.now()
-        handing: list[Handing] = []
-        try:
-            async with services.db.begin() as tx:
-                silent = takeover.silence(now, services.limits)
-                contact, taken_over = await scenes.at_commit(tx, claim.contact_id, silent)
-                if claim.purpose is None and taken_over:
-                    return (await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)).more
-                more = await self._commit(tx, claim, contact, scene, turn, handing)
-                reached("inbox.before_commit")
-        except BaseException:
-            for one in handing:
-                one.connection.free()
-            raise
-        await self._hand_over(handing)
-        return more
+        async with self._ending() as (tx, handing):
+            silent = takeover.silence(now, services.limits)
+            contact, taken_over = await scenes.at_commit(tx, claim.contact_id, silent)
+            if claim.purpose is None and taken_over:
+                return (await turns.finish(tx, claim, InboxState.DONE, now, fault=TAKEN_OVER)).more
+            more = await self._commit(tx, claim, contact, scene, turn, handing)
+            reached("inbox.before_commit")
+            return more
 
     async def give_up(self, claim: Claim, error: MedrepError) -> None:
         """The engine failed it for good: say so, and leave a task. Raises MedrepError(LEASE_LOST)."""
         services, now = self._services, self._services.clock.now()
-        async with services.db.begin() as tx:
+        async with self._ending() as (tx, handing):
             contact, _ = await scenes.at_commit(tx, claim.contact_id, now)
             finished = await turns.finish(tx, claim, InboxState.FAILED, now, fault=str(error.fault))
             reply = services.published.dialogue.reply("utter_failed", contact.audience, Purpose.REPLY)
-            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], finished.connection)
+            queued = await self._queue(tx, claim, contact, [Draft.of(reply)], finished.connection, handing)
             facts: dict[str, Any] = {"fault": str(error.fault), "detail": error.detail}
             subject = f"turn:{claim.turn_id}"
             failed = about("turn.failed", now, subject, contact, **facts, attempts=claim.attempts)
@@ -83,6 +83,18 @@ class Endings:
                 tx, services.vault, Kind.FAILED_TURN, now=now, contact=contact, key=key, detail=detail
             )
 
+    @asynccontextmanager
+    async def _ending(self) -> AsyncIterator[tuple[Tx, Handing]]:
+        """The transaction in which a turn ends; after its commit the connection gets its reply."""
+        handing = Handing()
+        try:
+            async with self._services.db.begin() as tx:
+                yield tx, handing
+        except BaseException:
+            handing.free()
+            raise
+        await self._hand_over(handing)
+
     async def _commit(
         self,
         tx: Tx,
@@ -90,7 +102,7 @@ class Endings:
         contact: Contact,
         scene: Scene,
         turn: Turn | None,
-        handing: list[Handing],
+        handing: Handing,
     ) -> bool:
         vault, now = self._services.vault, self._services.clock.now()
         replies = turn.replies if turn else self._fixed(scene)
@@ -127,22 +139,19 @@ class Endings:
         contact: Contact,
         drafts: list[Draft],
         waiting: tuple[int, datetime] | None,
-        handing: list[Handing] | None = None,
+        handing: Handing,
     ) -> list[Evidence]:
-        """Queue the messages of a turn; what is to be recorded.
-
-        The first is for the connection that is `waiting` (whose message, until when); one of this process is
-        reserved, and kept in `handing`.
-        """
+        """Queue the messages of a turn, the first for the connection that is `waiting` (whose message, until
+        when); what is to be recorded."""
         services, now = self._services, self._services.clock.now()
         if waiting is not None and waiting[1] < real_now():
             waiting = None
+        if waiting is not None and drafts:
+            handing.connection = self._connections.reserve(*waiting)
         found = []
         for number, draft in enumerate(drafts):
             first = waiting if number == 0 else None
-            connection = self._connections.reserve(*first) if first and handing is not None else None
-            if connection is not None and handing is not None:
-                handing.append(Handing(connection))
+            taken = first is not None and handing.connection is not None
             queued = await outbox.add(
                 tx,
                 services.vault,
@@ -152,34 +161,38 @@ class Endings:
                 retry_at=real_now(),
                 turn_id=claim.turn_id,
                 passive=first,
-                written_until=real_now() + self._connections.retry_wait if connection else None,
+                written_until=real_now() + self._connections.retry_wait if taken else None,
                 expires_at=claim.expires_at,
                 subject=claim.subject,
             )
             row = queued.row
             if first is not None and not queued.passive:
                 await passive.lend(tx, contact.id, *first, real_now())
-            elif connection is not None and handing is not None:
-                message = await self._connections.message(tx, services, row, contact)
-                if message is None:
-                    await passive.push_instead(tx, row)
-                else:
-                    handing[-1].offer = Offer(row.id, message, row)
+            elif taken:
+                handing.offer = await self._offer(tx, row, contact)
             facts = {"turn": str(claim.turn_id), "purpose": draft.purpose.value, **_about(claim)}
             found.append(
                 about("reply.queued", now, f"outbox:{row.id}", contact, body_enc=row.body_enc, **facts)
             )
         return found
 
-    async def _hand_over(self, handing: list[Handing]) -> None:
-        for one in handing:
-            if one.offer is None:
-                one.connection.free()
-            elif not one.connection.give(one.offer):
-                async with self._services.db.begin() as tx:
-                    await passive.push_instead(tx, one.offer.row)
-            else:
-                reached("passive.claimed")
+    async def _offer(self, tx: Tx, row: Outgoing, contact: Contact) -> Offer | None:
+        """What the connection carries; else the row is pushed, or meets the same refusal there."""
+        message = await self._connections.message(tx, self._services, row, contact)
+        if message is None:
+            await passive.push_instead(tx, row)
+            return None
+        return Offer(row.id, message, row)
+
+    async def _hand_over(self, handing: Handing) -> None:
+        connection, offer = handing.connection, handing.offer
+        if connection is None or offer is None:
+            handing.free()
+        elif connection.give(offer):
+            reached("passive.claimed")
+        else:  # it has just gone
+            async with self._services.db.begin() as tx:
+                await passive.push_instead(tx, offer.row)
 
     async def _introduced(
         self, tx: Tx, claim: Claim, contact: Contact, replies: tuple[Reply, ...]

@@ -24,8 +24,8 @@ from bot.runtime.services import Services
 from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.doctors import Standing
 from bot.store.inbox import StoredMessage
+from bot.store.scenes import Standing
 from bot.store.turns import Claim, Record
 from bot.store.vault import Vault
 

@@ -26,7 +26,7 @@ from bot.store.contacting import Recipient
 from bot.store.contacts import Contact
 from bot.store.database import Tx, bound
 from bot.store.outbox import Draft, Outgoing
-from bot.store.outbox_claims import HandOver
+from bot.store.outbox_claims import Transmission
 from bot.store.platform import Ledger, Taken
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ async def prepare(
     if departures:
         await ledger.save(tx)
         await outbox_claims.hand_over(
-            tx, [HandOver(one.row, one.via) for one in departures], real_now(), lease
+            tx, [Transmission(one.row, one.via) for one in departures], real_now(), lease
         )
     if going.offers:
         await conversations.write_offers(tx, going.offers, now)

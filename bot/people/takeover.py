@@ -124,7 +124,7 @@ async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: 
     """
     if contact.audience != Audience.DOCTOR or not names_product(text, products):
         return
-    if not (await doctors.standing(tx, contact.person_id)).verified:
+    if not await doctors.verified(tx, [contact.person_id]):
         raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
 
 

@@ -8,33 +8,27 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 
-from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.store.contacts import Contact, add, address_digest, by_address
+from bot.model import Account, Audience, Fault, MedrepError
+from bot.store.contacts import COLUMNS, SOURCE, Contact, add, address_digest, by_address, contact_of
 from bot.store.database import Tx, hot
 from bot.store.tables import contact
 from bot.store.vault import Vault
 
-_KNOWN = """
-    SELECT place, contact.id, contact.channel, contact.account, contact.audience, contact.person_id,
-           contact.key_id, contact.introduced_at, person.stopped_at, contact.unreachable_at
+_KNOWN = f"""
+    SELECT place, {COLUMNS}
     FROM unnest(%(channels)s::text[], %(accounts)s::text[], %(digests)s::bytea[])
          WITH ORDINALITY AS wanted (channel, account, digest, place)
-    JOIN contact ON (contact.channel, contact.account, contact.address_hmac)
-                  = (wanted.channel, wanted.account, wanted.digest)
-    JOIN person ON person.id = contact.person_id
-"""
+    JOIN ({SOURCE}) ON (contact.channel, contact.account, contact.address_hmac)
+                     = (wanted.channel, wanted.account, wanted.digest)
+    """  # noqa: S608 - the columns are constants of ours
 _KNOWN_AND_FREE = f"{_KNOWN} FOR NO KEY UPDATE OF contact SKIP LOCKED"
 
 
 async def lock_known(tx: Tx, vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[int, Contact]:
     """As `contacts.by_address` for many, by their place in `addresses`. It waits for nobody: who is unknown
     is left out, and so is who is locked."""
-    return {
-        place - 1: Contact(id_, Account(Channel(channel), account), Audience(audience), *rest)
-        for place, id_, channel, account, audience, *rest in await hot(
-            tx, _KNOWN_AND_FREE, _wanted(vault, addresses)
-        )
-    }
+    rows = await hot(tx, _KNOWN_AND_FREE, _wanted(vault, addresses))
+    return {row.place - 1: contact_of(row) for row in rows}
 
 
 def _wanted(vault: Vault, addresses: Sequence[tuple[Account, str]]) -> dict[str, list[Any]]:
@@ -51,7 +45,7 @@ async def add_newcomers(
     """As `find_or_add` for many whom `lock_known` has left out: those who are known stay left out, the others
     become newcomers. Raises MedrepError(CONFLICT): somebody else just adds one of them; roll back."""
     wanted = [(account, address) for account, _, address in newcomers.values()]
-    existing = {place - 1 for place, *_ in await hot(tx, _KNOWN, _wanted(vault, wanted))}
+    existing = {row.place - 1 for row in await hot(tx, _KNOWN, _wanted(vault, wanted))}
     unknown = [one for place, one in enumerate(newcomers.items()) if place not in existing]
     if not unknown:
         return {}

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from bot.model import Account, Audience, Channel
-from bot.store.contacts import Contact, SealedAddress
+from bot.store.contacts import COLUMNS, SOURCE, Contact, SealedAddress, contact_of
 from bot.store.database import Tx, hot
 
 
@@ -25,30 +24,16 @@ async def recipients(tx: Tx, contact_ids: Collection[int]) -> dict[int, Recipien
     """These contacts. An erasure of any of them waits until this transaction ends, or was before."""
     rows = await hot(tx, _RECIPIENTS, {"contacts": list(contact_ids)})
     return {
-        row.id: Recipient(
-            Contact(
-                id=row.id,
-                account=Account(Channel(row.channel), row.account),
-                audience=Audience(row.audience),
-                person_id=row.person_id,
-                key_id=row.key_id,
-                introduced_at=row.introduced_at,
-                stopped_at=row.stopped_at,
-                unreachable_at=row.unreachable_at,
-            ),
-            SealedAddress(row.person_id, bytes(row.address_enc)),
-        )
+        row.id: Recipient(contact_of(row), SealedAddress(row.person_id, bytes(row.address_enc)))
         for row in rows
     }
 
 
 # The lock of a foreign key: an erasure takes FOR UPDATE of the same rows, in the same order, before all else.
-_RECIPIENTS = """
-    SELECT contact.id, contact.channel, contact.account, contact.audience, contact.person_id, contact.key_id,
-           contact.introduced_at, person.stopped_at, contact.unreachable_at, contact.address_enc
-    FROM contact JOIN person ON person.id = contact.person_id
+_RECIPIENTS = f"""
+    SELECT {COLUMNS}, contact.address_enc FROM {SOURCE}
     WHERE contact.id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY contact.id FOR KEY SHARE OF contact
-    """
+    """  # noqa: S608 - the columns are constants of ours
 
 
 async def lock_contacts(tx: Tx, contact_ids: Collection[int]) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Account, Audience, Channel
-from bot.store.database import Tx
-from bot.store.tables import contact, person
+from bot.store.database import Tx, hot
+from bot.store.tables import contact
 from bot.store.vault import Vault
 
 
@@ -29,26 +29,15 @@ class Contact:
     unreachable_at: datetime | None
 
 
-_COLUMNS = (
-    contact.c.id,
-    contact.c.channel,
-    contact.c.account,
-    contact.c.audience,
-    contact.c.person_id,
-    contact.c.key_id,
-    contact.c.introduced_at,
-    # A stop belongs to the person, so a contact that they get later is stopped as well.
-    select(person.c.stopped_at)
-    .where(person.c.id == contact.c.person_id)
-    .correlate(contact)
-    .scalar_subquery()
-    .label("stopped_at"),
-    contact.c.unreachable_at,
-)
+# Of every statement that reads contacts. A stop belongs to the person, so a contact that they get later is
+# stopped as well.
+COLUMNS = """contact.id, contact.channel, contact.account, contact.audience, contact.person_id,
+           contact.key_id, contact.introduced_at, person.stopped_at, contact.unreachable_at"""
+SOURCE = "contact JOIN person ON person.id = contact.person_id"
 
 
 def contact_of(row: Any) -> Contact:
-    """From a row with the columns above."""
+    """From a row with `COLUMNS`."""
     return Contact(
         id=row.id,
         account=Account(Channel(row.channel), row.account),
@@ -75,27 +64,31 @@ async def by_address(
     transaction erases it, and waits for whoever adds a row that points to it. To wait only later, with the
     weaker lock in hand, could deadlock with one of them who needs that lock, too.
     """
-    row = (
-        await tx.execute(
-            select(*_COLUMNS)
-            .where(
-                contact.c.channel == account.channel.value,
-                contact.c.account == account.name,
-                contact.c.address_hmac == address_digest(vault, account, address),
-            )
-            .with_for_update(key_share=not erasing, of=contact)
-        )
-    ).first()
-    return contact_of(row) if row else None
+    digest = address_digest(vault, account, address)
+    values = {"channel": account.channel.value, "account": account.name, "digest": digest}
+    rows = await hot(tx, _ERASING if erasing else _BY_ADDRESS, values)
+    return contact_of(rows[0]) if rows else None
+
+
+_ADDRESSED = f"""
+    SELECT {COLUMNS} FROM {SOURCE}
+    WHERE contact.channel = %(channel)s AND contact.account = %(account)s
+      AND contact.address_hmac = %(digest)s
+    """  # noqa: S608 - the columns are constants of ours
+_BY_ADDRESS = f"{_ADDRESSED} FOR NO KEY UPDATE OF contact"
+_ERASING = f"{_ADDRESSED} FOR UPDATE OF contact"
 
 
 async def by_id(tx: Tx, contact_id: int) -> Contact:
-    return contact_of((await tx.execute(select(*_COLUMNS).where(contact.c.id == contact_id))).one())
+    return (await by_ids(tx, [contact_id]))[contact_id]
 
 
 async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
-    rows = await tx.execute(select(*_COLUMNS).where(contact.c.id.in_(contact_ids)))
+    rows = await hot(tx, _BY_IDS, {"contacts": list(contact_ids)})
     return {row.id: contact_of(row) for row in rows}
+
+
+_BY_IDS = f"SELECT {COLUMNS} FROM {SOURCE} WHERE contact.id = ANY(%(contacts)s::bigint[])"  # noqa: S608
 
 
 async def lock(tx: Tx, contact_id: int) -> None:
@@ -108,8 +101,10 @@ async def lock(tx: Tx, contact_id: int) -> None:
 
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
-    rows = await tx.execute(select(*_COLUMNS).where(contact.c.person_id == person_id).order_by(contact.c.id))
-    return tuple(contact_of(row) for row in rows)
+    return tuple(contact_of(row) for row in await hot(tx, _OF_PERSON, {"person": person_id}))
+
+
+_OF_PERSON = f"SELECT {COLUMNS} FROM {SOURCE} WHERE person.id = %(person)s ORDER BY contact.id"  # noqa: S608
 
 
 async def add(

@@ -15,32 +15,7 @@ from bot.model import Fault, MedrepError
 from bot.store.advisory import Lock, wait_for
 from bot.store.database import Tx, copy_in
 from bot.store.keyring import Keyring
-from bot.store.tables import contact, doctor, invitation_code, person, staff, task, tombstone
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the dialogue needs to know of the person behind a contact."""
-
-    verified: bool
-    waiting: bool  # a colleague has yet to confirm who this is
-    rep: str | None
-
-
-_WAITING = exists().where(task.c.person_id == person.c.id, task.c.kind == "identity", task.c.state != "done")
-_STANDING = (
-    select(doctor.c.verified_at, staff.c.name, _WAITING.label("waiting"))
-    .select_from(person)
-    .outerjoin(doctor, doctor.c.person_id == person.c.id)
-    .outerjoin(staff, staff.c.id == doctor.c.rep_id)
-    .where(person.c.id == bindparam("person"))
-)
-
-
-async def standing(tx: Tx, person_id: UUID) -> Standing:
-    """Whether this person is a verified doctor, and whose."""
-    row = (await tx.execute(_STANDING, {"person": person_id})).one()
-    return Standing(row.verified_at is not None, row.waiting, row.name)
+from bot.store.tables import contact, doctor, invitation_code, person, staff, tombstone
 
 
 async def verified(tx: Tx, people: Collection[UUID]) -> frozenset[UUID]:

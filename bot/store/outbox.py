@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, not_, select
+from sqlalchemy import exists, func, select
 
 from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
@@ -23,15 +23,10 @@ from bot.store.vault import Vault
 OPEN = (OutboxState.WAITING.value, OutboxState.SENDING.value)
 
 
-def in_line(row: FromClause) -> ColumnElement[bool]:
-    """Ordered, and on its way: later messages of its lane wait for it, unless it waits for its hour."""
-    waits_for_its_hour = and_(row.c.parked, row.c.not_before.is_not(None))
-    return and_(row.c.state.in_(OPEN), ~row.c.unordered, not_(waits_for_its_hour))
-
-
-def answers(row: FromClause) -> ColumnElement[bool]:
-    """In the lane of what was asked for, which reminders and visits never hold up."""
-    return row.c.lane == "reply"
+# Of an outbox row `earlier`: ordered, and on its way. Later messages of its lane wait for it, unless it waits
+# for its hour.
+IN_LINE = """earlier.state IN ('waiting', 'sending') AND NOT earlier.unordered
+              AND NOT (earlier.parked AND earlier.not_before IS NOT NULL)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +183,14 @@ async def add(
     return Added(Outgoing.of(row), row.passive_inbox_id is not None)
 
 
-# As `in_line` and `answers` say it; a row that is taken at once is as `outbox_claims.take` leaves it. The
-# sender is woken unless a connection has its chance first.
+# A row that is taken at once is as `outbox_claims.take` leaves it. The sender is woken unless a connection
+# has its chance first.
 _ADD = f"""
     WITH carried AS (
         SELECT %(inbox)s::bigint AS inbox_id, %(until)s::timestamptz AS until
         WHERE %(unordered)s OR NOT EXISTS (
-            SELECT FROM outbox
-            WHERE contact_id = %(contact)s AND lane = 'reply' AND state IN ('waiting', 'sending')
-              AND NOT unordered AND NOT (parked AND not_before IS NOT NULL))
+            SELECT FROM outbox AS earlier
+            WHERE earlier.contact_id = %(contact)s AND earlier.lane = 'reply' AND {IN_LINE})
     ), way AS (
         SELECT inbox_id, until,
                inbox_id IS NOT NULL AND %(written_until)s::timestamptz IS NOT NULL AS taken

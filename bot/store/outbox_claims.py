@@ -13,33 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from bot.model import Account, Fault, MedrepError, OutboxState
 from bot.store.database import Tx, hot
 from bot.store.occurrences import Origin
-from bot.store.outbox import Outgoing
+from bot.store.outbox import IN_LINE, Outgoing
 from bot.store.tables import outbox, served
 
-# Of each account the most urgent rows, the oldest of each contact's lane. Answers and what we begin have
-# places of their own, so that neither waits for sends of the other that hang.
-_CLAIM = """
-WITH ours AS (
-    SELECT name FROM unnest(CAST(%(accounts)s AS text[])) AS name
-    WHERE NOT EXISTS (SELECT FROM circuit WHERE account = name AND open_until > %(now)s)
-), answers AS (
-    SELECT picked.id FROM ours CROSS JOIN LATERAL (
-        {ready} AND priority <= 1 ORDER BY priority, id LIMIT %(free)s FOR UPDATE SKIP LOCKED
-    ) AS picked ORDER BY picked.priority, picked.id LIMIT %(free)s
-), begun AS (
-    SELECT picked.id FROM ours CROSS JOIN LATERAL (
-        {ready} AND priority > 1 ORDER BY priority, id LIMIT %(begun)s FOR UPDATE SKIP LOCKED
-    ) AS picked ORDER BY picked.priority, picked.id
-    LIMIT least(%(begun)s, %(free)s - (SELECT count(*) FROM answers))
-)
-UPDATE outbox
-SET state = 'sending', via = 'active', lease_until = %(lease_until)s, written_at = NULL,
-    fence = fence + 1, attempts = attempts + 1
-WHERE id IN (SELECT id FROM answers UNION ALL SELECT id FROM begun)
-RETURNING *
-""".replace(
-    "{ready}",
-    """
+_READY = f"""
         SELECT id, priority FROM outbox AS candidate
         WHERE account = ours.name AND state = 'waiting' AND NOT parked
           AND retry_at <= %(now)s
@@ -49,10 +26,31 @@ RETURNING *
           AND (unordered OR NOT EXISTS (
               SELECT FROM outbox AS earlier
               WHERE earlier.contact_id = candidate.contact_id AND earlier.lane = candidate.lane
-                AND earlier.id < candidate.id AND earlier.state IN ('waiting', 'sending')
-                AND NOT earlier.unordered AND NOT (earlier.parked AND earlier.not_before IS NOT NULL)))
-    """,
+                AND earlier.id < candidate.id AND {IN_LINE}))
+    """  # noqa: S608 - the condition is a constant of ours
+
+# Of each account the most urgent rows, the oldest of each contact's lane. Answers and what we begin have
+# places of their own, so that neither waits for sends of the other that hang.
+_CLAIM = f"""
+WITH ours AS (
+    SELECT name FROM unnest(CAST(%(accounts)s AS text[])) AS name
+    WHERE NOT EXISTS (SELECT FROM circuit WHERE account = name AND open_until > %(now)s)
+), answers AS (
+    SELECT picked.id FROM ours CROSS JOIN LATERAL (
+        {_READY} AND priority <= 1 ORDER BY priority, id LIMIT %(free)s FOR UPDATE SKIP LOCKED
+    ) AS picked ORDER BY picked.priority, picked.id LIMIT %(free)s
+), begun AS (
+    SELECT picked.id FROM ours CROSS JOIN LATERAL (
+        {_READY} AND priority > 1 ORDER BY priority, id LIMIT %(begun)s FOR UPDATE SKIP LOCKED
+    ) AS picked ORDER BY picked.priority, picked.id
+    LIMIT least(%(begun)s, %(free)s - (SELECT count(*) FROM answers))
 )
+UPDATE outbox
+SET state = 'sending', via = 'active', lease_until = %(lease_until)s, written_at = NULL,
+    fence = fence + 1, attempts = attempts + 1
+WHERE id IN (SELECT id FROM answers UNION ALL SELECT id FROM begun)
+RETURNING *
+"""  # noqa: S608 - the condition is a constant of ours
 
 
 async def claim(
@@ -127,7 +125,7 @@ async def unserved(tx: Tx, since: datetime, now: datetime, accounts: Collection[
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class Transmission:
     """A claimed row, with its text, that is about to be with the platform."""
 
     row: Outgoing
@@ -192,7 +190,7 @@ _HAND_OVER = """
     """
 
 
-async def hand_over(tx: Tx, handed: Sequence[HandOver], now: datetime, lease: timedelta) -> None:
+async def hand_over(tx: Tx, handed: Sequence[Transmission], now: datetime, lease: timedelta) -> None:
     """From the commit on these locked rows may be with the platform; the text of an occurrence is kept."""
     made = [one.row if one.row.occurrence_id is not None else None for one in handed]
     await hot(

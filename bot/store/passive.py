@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from bot.model import OutboxState
 from bot.store import channels
 from bot.store.database import Tx, hot, notify
-from bot.store.outbox import Outgoing, answers, in_line
+from bot.store.outbox import IN_LINE, Outgoing
 from bot.store.tables import outbox
 
 
@@ -18,15 +18,8 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
 
     Whatever keeps that one from being pushed (a quota, say), a passive reply costs nothing.
     """
-    row = (
-        await tx.execute(
-            select(outbox.c.id, outbox.c.state, outbox.c.passive_until, outbox.c.pieces_sent)
-            .where(outbox.c.contact_id == contact_id, answers(outbox), in_line(outbox))
-            .order_by(outbox.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-    ).first()
+    rows = await hot(tx, _FIRST_IN_LINE, {"contact": contact_id})
+    row = rows[0] if rows else None
     if row is None or row.state != OutboxState.WAITING.value or row.pieces_sent:
         return
     if row.passive_until is not None and row.passive_until >= now:
@@ -37,6 +30,13 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
         .values(passive_inbox_id=inbox_id, passive_until=until, fence=outbox.c.fence + 1)
     )
     await notify(tx, channels.PASSIVE, str(inbox_id))
+
+
+_FIRST_IN_LINE = f"""
+    SELECT id, state, passive_until, pieces_sent FROM outbox AS earlier
+    WHERE contact_id = %(contact)s AND lane = 'reply' AND {IN_LINE}
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+    """  # noqa: S608 - the condition is a constant of ours
 
 
 async def find(

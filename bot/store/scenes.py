@@ -10,10 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from bot.model import Choice
-from bot.store.contacts import Contact, contact_of
+from bot.store.contacts import COLUMNS, SOURCE, Contact, contact_of
 from bot.store.database import Tx, hot
-from bot.store.doctors import Standing
 from bot.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the dialogue needs to know of the person behind a contact."""
+
+    verified: bool
+    waiting: bool  # a colleague has yet to confirm who this is
+    rep: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,6 @@ class Background:
     taken_over: bool
 
 
-_CONTACT = """contact.id, contact.channel, contact.account, contact.audience, contact.person_id,
-           contact.key_id, contact.introduced_at, person.stopped_at, contact.unreachable_at"""
 _TAKEN_OVER = """EXISTS (
                SELECT FROM takeover
                WHERE takeover.contact_id = contact.id AND ended_at IS NULL AND last_at > %(silent)s)"""
@@ -42,11 +48,11 @@ _DOCTOR = """LEFT JOIN doctor ON doctor.person_id = person.id
 # A conversation that began with a stranger does not go on with a doctor: after the contact turned out to be
 # somebody it is not found any more.
 _BACKGROUND = f"""
-    SELECT {_CONTACT},
+    SELECT {COLUMNS},
            {_STANDING}, offer.person_id AS offered_to, offer.body_enc AS offer,
            conversation.body_enc AS conversation,
            {_TAKEN_OVER} AS taken_over
-    FROM contact JOIN person ON person.id = contact.person_id
+    FROM {SOURCE}
     {_DOCTOR}
     LEFT JOIN offer ON offer.contact_id = contact.id AND offer.offered_at > %(since)s
     LEFT JOIN conversation
@@ -75,8 +81,8 @@ async def background(tx: Tx, vault: Vault, contact_id: int, since: datetime, sil
 
 # Locked, so that an erasure, which locks the contact first, waits for the turn and not in the middle of it.
 _AT_COMMIT = f"""
-    SELECT {_CONTACT}, {_TAKEN_OVER} AS taken_over
-    FROM contact JOIN person ON person.id = contact.person_id
+    SELECT {COLUMNS}, {_TAKEN_OVER} AS taken_over
+    FROM {SOURCE}
     WHERE contact.id = %(contact)s
     FOR KEY SHARE OF contact
     """  # noqa: S608 - the columns are constants of ours
@@ -91,9 +97,8 @@ async def at_commit(tx: Tx, contact_id: int, silent: datetime) -> tuple[Contact,
 # The contact is locked first, as an erasure does, which closes the turn: rows that point to the contact are
 # added later in the same transaction.
 _RUNNING = f"""
-    SELECT {_CONTACT}, {_STANDING}, set_config('synchronous_commit', 'off', true)
-    FROM turn JOIN contact ON contact.id = turn.contact_id
-    JOIN person ON person.id = contact.person_id
+    SELECT {COLUMNS}, {_STANDING}, set_config('synchronous_commit', 'off', true)
+    FROM {SOURCE} JOIN turn ON turn.contact_id = contact.id
     {_DOCTOR}
     WHERE turn.id = %(turn)s AND turn.state = 'running'
     FOR KEY SHARE OF contact FOR NO KEY UPDATE OF turn

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from bot.clock import Clock
+from bot.clock import Clock, real_now
 from bot.doctors import issue_codes, write_codes
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.privacy import export_person
-from bot.store import arriving_contacts, contacts, doctors, people, tables
+from bot.store import arriving_contacts, contacts, doctors, people, scenes, tables
 from bot.store.database import Database
 from bot.store.tables import doctor, evidence, invitation_code, person, staff
 from bot.store.vault import Vault
@@ -60,7 +60,7 @@ async def test_a_doctor_is_stored_as_described(
     }
     async with database.begin() as tx:
         assert (await tx.execute(select(staff.c.name, staff.c.login))).all() == [("王代表", None)]
-        assert not (await doctors.standing(tx, await doctors.person_of(tx, "D1"))).verified
+        assert not await doctors.verified(tx, [await doctors.person_of(tx, "D1")])
 
 
 async def test_an_english_header_and_only_what_is_needed(load: Load, write: Any) -> None:
@@ -180,7 +180,7 @@ async def test_a_doctor_with_an_account_is_verified(
         contact = await contacts.by_address(tx, vault, DEMO, "oABC")
         assert contact is not None and contact.person_id == await doctors.person_of(tx, "D1")
         assert await contacts.address(tx, vault, contact.id) == "oABC"
-        standing = await doctors.standing(tx, contact.person_id)
+        standing = (await scenes.background(tx, vault, contact.id, real_now(), real_now())).standing
         assert (standing.verified, standing.rep) == (True, "王代表")
         assert (await tx.execute(select(doctor.c.verified_by))).scalar_one() == "import"
 
@@ -224,7 +224,7 @@ async def test_a_corrected_account_detaches_the_wrong_one(
         wrong = await contacts.by_address(tx, vault, DEMO, "oWRONG")
         assert right is not None and wrong is not None
         assert right.person_id == await doctors.person_of(tx, "D1")
-        assert not (await doctors.standing(tx, wrong.person_id)).verified
+        assert not await doctors.verified(tx, [wrong.person_id])
         assert await contacts.address(tx, vault, wrong.id) == "oWRONG"
 
 

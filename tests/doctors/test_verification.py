@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bot.clock import real_now
 from bot.doctors import Attempt, confirm, decline, import_doctors, issue_codes, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
 from bot.privacy.erasure import erase
 from bot.runtime.services import Services
 from bot.settings import Accounts, WebChatAccount
-from bot.store import arriving_contacts, contacts, doctors, erasure, outbox, tables, tasks
+from bot.store import arriving_contacts, contacts, doctors, erasure, outbox, scenes, tables, tasks
 from bot.store.contacts import Contact
 from bot.store.tables import doctor, invitation_code, person, task
 from tests.locks import begun
@@ -55,7 +56,7 @@ async def attempt(services: Services, contact: Contact, **parts: str) -> Attempt
 async def verified(services: Services, contact: Contact) -> bool:
     async with services.db.begin() as tx:
         current = await contacts.by_id(tx, contact.id)
-        return (await doctors.standing(tx, current.person_id)).verified
+        return bool(await doctors.verified(tx, [current.person_id]))
 
 
 async def test_the_right_words_and_a_code(services: Services, codes: dict[str, str]) -> None:
@@ -131,11 +132,11 @@ async def test_without_a_code_everybody_waits_for_a_person(
     assert await attempt(services, contact, **answers, code="none") == Attempt.WAIT
     async with services.db.begin() as tx:
         (found,) = await tasks.read(tx, services.vault)
-        standing = await doctors.standing(tx, contact.person_id)
+        background = await scenes.background(tx, services.vault, contact.id, real_now(), real_now())
     assert (found.kind, found.owner) == ("identity", "王代表" if who == "listed" else None)
     assert found.detail is not None and answers["name"] in found.detail and answers["phone"] in found.detail
     assert ("名单匹配：D1" in found.detail) == (who == "listed")
-    assert standing.waiting and not standing.verified
+    assert background.standing.waiting and not background.standing.verified
 
 
 async def identity_task(services: Services, contact: Contact, answers: dict[str, str]) -> int:

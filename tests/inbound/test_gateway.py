@@ -15,6 +15,7 @@ import pytest
 
 from bot.inbound import connections, endings
 from bot.inbound.gateway import PASSIVE_WAIT
+from bot.inbound.turns import TurnWorkers
 from bot.model import Accepted, Fault, Inbound, InboundKind, MedrepError, OutboxState, PassiveReply, Turn
 from bot.store.outbox import Draft
 from tests.stage import DOCTORS, RETRY_WAIT, Stage
@@ -264,7 +265,7 @@ async def test_a_connection_that_goes_just_before_it_is_handed_over_loses_nothin
 async def test_a_turn_that_does_not_commit_leaves_its_connection_waiting(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another worker has the turn by now; its reply comes on this connection all the same."""
+    """Another process has the turn by now; its reply comes on this connection all the same."""
     stage.gateway._passive_wait = timedelta(minutes=1)
     accepted = await stage.gateway.accept(_picture(stage, "m:1"), passive=True)
     connection = await _waiting(stage, accepted)
@@ -274,7 +275,9 @@ async def test_a_turn_that_does_not_commit_leaves_its_connection_waiting(
         assert await stage.workers.turn()
     assert not connection.done()
     await stage.write("UPDATE turn SET lease_until = now() - interval '1 second'")
-    assert await stage.workers.turn()
+    elsewhere = TurnWorkers(stage.services, stage.engine, connections.Connections(lambda *_: True))
+    assert await elsewhere.turn()
+    await stage.gateway.notified(str(accepted.inbox_id))
     async with asyncio.timeout(20):
         assert await connection is not None
 

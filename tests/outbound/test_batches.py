@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +28,7 @@ from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.occurrences import Origin
 from bot.store.outbox import Draft, Part
+from tests.locks import begun
 from tests.outbound.test_release import CONTENT, ENTRY
 from tests.phone import Phone
 from tests.schedule.setting import remind
@@ -53,17 +53,6 @@ async def due(stage: Stage, address: str, room: str = "response", **more: Any) -
     await remind(stage.services, contact, now, None, wording=room, **more)
     assert await Timers(stage.services).tick() == 1
     return int((await stage.rows("SELECT max(id) FROM outbox"))[0][0])
-
-
-async def blocked(stage: Stage) -> None:
-    """Return once a session waits for a lock of another."""
-    query = (
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        " WHERE datname = current_database() AND NOT granted"
-    )
-    async with asyncio.timeout(20):
-        while (await stage.rows(query))[0][0] == 0:
-            await asyncio.sleep(0.01)
 
 
 # ---------------------------------------------------------------- one row and its neighbours
@@ -220,8 +209,7 @@ async def test_what_they_say_while_a_batch_waits_for_them_is_found(open_window: 
         else:
             for purpose in (Purpose.SERVICE, Purpose.MEDICATION):
                 await consent.withdraw(tx, contact, purpose, now, source="test")
-        claimed = asyncio.create_task(stage.sender.push())
-        await blocked(stage)
+        claimed = await begun(stage.services.db, stage.sender.push())
     await claimed
     await stage.sender.push()
     states = {((await stage.row(row)).state, (await stage.row(row)).fault) for row in rows}
@@ -236,8 +224,7 @@ async def test_a_batch_and_an_erasure_lock_in_one_order(open_window: Stage) -> N
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
         await tx.execute(text("SELECT FROM contact WHERE id = :id FOR UPDATE"), {"id": contact.id})
-        push = asyncio.create_task(stage.sender.push())
-        await blocked(stage)
+        push = await begun(stage.services.db, stage.sender.push())
         await tx.execute(text("SET LOCAL lock_timeout = '300ms'"))
         await tx.execute(text("SELECT FROM outbox FOR UPDATE"))
         await tx.execute(text("SELECT FROM send_window FOR UPDATE"))
@@ -258,8 +245,7 @@ async def test_windows_are_locked_by_what_they_are_and_not_by_when_they_close(op
     lock = text("SELECT FROM send_window WHERE act = :act FOR UPDATE")
     async with stage.services.db.begin() as tx:
         await tx.execute(lock, {"act": "click"})
-        push = asyncio.create_task(stage.sender.push())
-        await blocked(stage)
+        push = await begun(stage.services.db, stage.sender.push())
         await tx.execute(text("SET LOCAL lock_timeout = '300ms'"))
         await tx.execute(lock, {"act": "message"})
     await push

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from bot.model import Channel, Choice, OutboxState, Purpose, Receipt
 from bot.schedule.timers import Timers
 from bot.store import arriving_contacts, contacts, outbox, scenes
+from tests.locks import begun
 from tests.schedule.setting import remind
 from tests.stage import DOCTORS, Stage
 
@@ -287,8 +288,7 @@ async def test_holding_and_writing_wait_for_each_other(open_window: Stage) -> No
     async with stage.services.db.begin() as tx:
         # As accepting a message does, first of all.
         assert await contacts.by_address(tx, stage.services.vault, DOCTORS, stage.phone.openid)
-        push = asyncio.create_task(stage.sender.push())
-        await asyncio.sleep(0.5)
+        push = await begun(stage.services.db, stage.sender.push())
         assert (await stage.row(row)).state == OutboxState.SENDING
         await tx.execute(text("UPDATE send_window SET used = 0, opening = opening + 1"))
     await push

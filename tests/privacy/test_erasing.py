@@ -14,7 +14,7 @@ from bot.evidence import Sealer
 from bot.evidence import verify as verify_chain
 from bot.model import Fault, InboxState, MedrepError, OutboxState
 from bot.privacy import erase_person, export_person
-from bot.store import contacts, doctors, tables, tasks, turns
+from bot.store import contacts, doctors, scenes, tables, tasks, turns
 from bot.store.keyring import Keyring
 from bot.store.tables import (
     attempt,
@@ -160,8 +160,8 @@ async def test_the_same_account_writing_again_is_a_newcomer(life: Life) -> None:
         again = await contacts.by_address(tx, services.vault, DEMO, OPENID)
         assert again is not None and again.id != life.contact.id
         assert again.person_id not in {life.doctor, life.newcomer}
-        standing = await doctors.standing(tx, again.person_id)
-        assert not standing.verified and not standing.waiting
+        background = await scenes.background(tx, services.vault, again.id, real_now(), real_now())
+    assert not background.standing.verified and not background.standing.waiting
 
 
 async def test_an_import_does_not_bring_them_back(life: Life) -> None:

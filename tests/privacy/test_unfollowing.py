@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from bot.clock import real_now
 from bot.doctors import import_doctors
@@ -31,6 +30,7 @@ from bot.store.tables import contact as contact_table
 from bot.store.tables import data_key, evidence
 from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
+from tests.locks import begun
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -136,7 +136,7 @@ async def test_the_companys_entry_stays_and_they_may_come_back(two: Two) -> None
         again = await contacts.by_address(tx, services.vault, DEMO, ONE)
         assert again is not None and again.id == two.one.id and again.person_id == two.one.person_id
         assert again.key_id not in (None, two.one.key_id)
-        assert (await doctors.standing(tx, again.person_id)).verified
+        assert await doctors.verified(tx, [again.person_id])
     bodies = await two.bodies(two.one)
     assert [body for body in bodies.values() if body != Fault.ERASED.value]
 
@@ -156,14 +156,8 @@ async def test_a_key_given_by_two_at_once_is_one(two: Two) -> None:
 
     async with services.db.begin() as tx:
         first = await contact_keys.key_of(tx, services.vault, listed)
-        second = asyncio.create_task(give())
-        async with asyncio.timeout(20):
-            while not (await tx.execute(_WAITING)).scalar():
-                await asyncio.sleep(0.02)
+        second = await begun(services.db, give())
     assert await second == first != listed.person_id
-
-
-_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
 
 
 async def test_ciphertext_of_somebody_else_does_not_open_here(two: Two) -> None:
