@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
+from bot.service.postgres import Cluster
 from tests.conftest import TEMPLATE
 from tests.databases import Databases
 
@@ -18,6 +21,14 @@ def done(url: str, *statements: str) -> list[tuple[object, ...]]:
         for statement in statements:
             cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def databases(cluster: Cluster) -> Iterator[Databases]:
+    """Some of these tests' own: one that served many tests before goes to nobody any more."""
+    own = Databases(cluster)
+    yield own
+    own.close()
 
 
 def test_it_comes_back_empty_with_its_counters(databases: Databases) -> None:

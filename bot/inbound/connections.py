@@ -21,9 +21,13 @@ RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
 
 @dataclass(frozen=True, slots=True)
 class Offer(PassiveReply):
-    """What a connection carries, and the row as it was taken for just this connection."""
+    """What a connection carries, and the row as it was taken for just this connection.
+
+    `earlier`: the row as another connection has it, which the platform has not given up.
+    """
 
     row: Outgoing
+    earlier: Outgoing | None = None
 
 
 @dataclass(eq=False, slots=True)

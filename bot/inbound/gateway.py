@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.evidence import note_all
 from bot.inbound.connections import Connection, Connections, Offer
-from bot.inbound.receive import Receiver
+from bot.inbound.receive import Arrived, Receiver
 from bot.model import (
     Accepted,
     Account,
@@ -36,20 +35,12 @@ from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.store import contacts, inbox, outbox_claims, outbox_outcomes, passive
 from bot.store.database import retried
-from bot.store.outbox import Outgoing
 from bot.store.outbox_outcomes import Outcome
 
 PASSIVE_WAIT = timedelta(seconds=3)
 LOOK = 1.0  # seconds
 WAITERS = 40  # connections of one process that may wait at once
 ANSWERED = frozenset({InboundKind.TEXT, InboundKind.CHOICE, InboundKind.MEDIA, InboundKind.EVENT})
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived(Accepted):
-    """An accepted message on the connection that brought it, which waits until then (real time)."""
-
-    until: datetime | None = None
 
 
 class Gateway:
@@ -81,7 +72,7 @@ class Gateway:
         accepted = await self._receiver.accept(inbound, audience, passive_until=until)
         if not accepted.duplicate:
             metrics.RECEIVED.labels(str(inbound.account), inbound.kind.value).inc()
-        return Arrived(accepted.inbox_id, accepted.duplicate, until, answered=accepted.answered)
+        return accepted
 
     async def passive_reply(self, accepted: Accepted) -> PassiveReply | None:
         """The reply of this message, if it comes within about 3 s. May be cancelled at any moment."""
@@ -98,7 +89,7 @@ class Gateway:
             return await self._awaited(accepted, connection, arrived)
         finally:
             if (left := self._connections.remove(connection)) is not None:
-                await asyncio.shield(self._push_instead(left.row))
+                await asyncio.shield(self._not_carried(left))
 
     async def _awaited(
         self, accepted: Arrived, connection: Connection, arrived: datetime
@@ -130,13 +121,17 @@ class Gateway:
     async def passive_written(self, reply: PassiveReply, *, written: bool) -> None:
         """The connection took the reply, or broke: then a platform retry may, or it is pushed."""
         assert isinstance(reply, Offer)  # noqa: S101 - for the type checker; we made it
-        row = reply.row
+        offer = reply
         await retried(
-            lambda: self._written(row, written=written), self._connections.retry_wait.total_seconds() / 2
+            lambda: self._written(offer, written=written), self._connections.retry_wait.total_seconds() / 2
         )
 
-    async def _written(self, row: Outgoing, *, written: bool) -> None:
+    async def _written(self, offer: Offer, *, written: bool) -> None:
+        row = offer.row
         async with self._services.db.begin() as tx:
+            if not written and offer.earlier is not None:
+                await passive.give_back(tx, row, offer.earlier)
+                return
             if not written:
                 # Help waits for no retry: it is pushed at once, at worst it is read twice.
                 urgent = row.purpose == Purpose.EMERGENCY
@@ -164,13 +159,16 @@ class Gateway:
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            if (reply := await taking) is not None:
-                await self._push_instead(reply.row)
+            if (offer := await taking) is not None:
+                await self._not_carried(offer)
             raise
 
-    async def _push_instead(self, row: Outgoing) -> None:
+    async def _not_carried(self, offer: Offer) -> None:
         async with self._services.db.begin() as tx:
-            await passive.push_instead(tx, row)
+            if offer.earlier is None:
+                await passive.push_instead(tx, offer.row)
+            else:
+                await passive.give_back(tx, offer.row, offer.earlier)
 
     async def _take(self, accepted: Arrived, arrived: datetime) -> Offer | None:
         services, lease = self._services, self._connections.retry_wait
@@ -188,4 +186,6 @@ class Gateway:
                 return None
             taken = await outbox_claims.take(tx, row, real_now(), lease)
         reached("passive.claimed")
-        return Offer(row.id, message, taken) if taken else None
+        # The platform still holds the earlier connection of a copy: pushing what that carries says it twice.
+        earlier = row if accepted.copy and row.state != OutboxState.WAITING else None
+        return Offer(row.id, message, taken, earlier) if taken else None

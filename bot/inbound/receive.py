@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -51,6 +52,17 @@ ROOM_ALONE = 64  # of them, those that need a transaction of their own, which co
 ALONE = 12  # and of which so many are under way
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived(Accepted):
+    """An accepted message on the connection that brought it, which waits until then (real time).
+
+    `copy`: an earlier connection with the same message is open still, for all that we know.
+    """
+
+    until: datetime | None = None
+    copy: bool = False
+
+
 class Receiver:
     """Where messages come in."""
 
@@ -62,7 +74,7 @@ class Receiver:
 
     async def accept(
         self, inbound: Inbound, audience: Audience, *, passive_until: datetime | None
-    ) -> Accepted:
+    ) -> Arrived:
         """Screen, store and commit. `passive_until` (real time): a connection can carry the reply.
 
         Raises MedrepError(BUSY): too much is on its way in. What the screening finds is never refused, nor is
@@ -78,9 +90,11 @@ class Receiver:
                 stored = await self._store_alone(incoming)
             if stored.inbox_id is None:
                 async with services.db.begin() as tx:
-                    found = await inbox.found_again(tx, inbound.account, key, passive_until)
-                return Accepted(found, duplicate=True)
-        return Accepted(stored.inbox_id, duplicate=False, answered=screening != QUIET)
+                    found, earlier = await inbox.found_again(tx, inbound.account, key, passive_until)
+                copy = earlier is not None and real_now() < earlier
+                return Arrived(found, duplicate=True, until=passive_until, copy=copy)
+        answered = screening != QUIET
+        return Arrived(stored.inbox_id, duplicate=False, answered=answered, until=passive_until)
 
     @contextmanager
     def _room(self, incoming: Incoming) -> Iterator[None]:

@@ -21,7 +21,7 @@ from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
 from bot.runtime.loops import together_or_alone
 from bot.settings import Limits
 from bot.staff import Role, colleague
-from bot.store import contacting, contacts, doctors, outbox, takeovers
+from bot.store import contacting, doctors, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Part
@@ -49,7 +49,7 @@ async def start(tx: Tx, contact: Contact, login: str, now: datetime, limits: Lim
     Raises MedrepError(NOT_FOUND | CONFLICT: another colleague has it, or this one may not).
     """
     starter = await colleague(tx, login, ROLES)
-    await contacts.lock(tx, contact.id)  # a turn that is about to open waits, and finds it
+    await contacting.lock_contacts(tx, [contact.id])  # a turn that is about to open waits, and finds it
     found = (await takeovers.open_of(tx, [contact.id], lock=True)).get(contact.id)
     if found and found.last_at <= silence(now, limits):
         await _end(tx, found, now, by="silence")

@@ -10,7 +10,7 @@ from bot.clock import CHINA
 from bot.evidence import Owner, note
 from bot.model import PROACTIVE, Fault, MedrepError, Purpose
 from bot.schedule import recurrence
-from bot.store import contacts, occurrences, outbox_outcomes, timers, triggers
+from bot.store import contacting, occurrences, outbox_outcomes, timers, triggers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, Pending
@@ -169,7 +169,7 @@ async def _locked(tx: Tx, timer_id: int) -> Timer:
     """The timer, with its contact locked first, as everybody locks."""
     contact_id = await timers.contact_of(tx, timer_id)
     if contact_id is not None:
-        await contacts.lock(tx, contact_id)
+        await contacting.lock_contacts(tx, [contact_id])
     return await timers.locked(tx, timer_id)
 
 

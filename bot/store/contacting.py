@@ -37,7 +37,11 @@ _RECIPIENTS = f"""
 
 
 async def lock_contacts(tx: Tx, contact_ids: Collection[int]) -> None:
-    """Wait for messages of these contacts that are being stored; none is, until this transaction ends."""
+    """Wait for what these contacts are just writing, and let nothing more in before this transaction ends.
+
+    Rows of ours that point to a contact may be added meanwhile: a sender that holds its windows adds an
+    offer, and whoever has this lock may be waiting for those windows.
+    """
     await hot(tx, _LOCK_CONTACTS, {"contacts": list(contact_ids)})
 
 

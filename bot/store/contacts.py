@@ -91,15 +91,6 @@ async def by_ids(tx: Tx, contact_ids: Collection[int]) -> dict[int, Contact]:
 _BY_IDS = f"SELECT {COLUMNS} FROM {SOURCE} WHERE contact.id = ANY(%(contacts)s::bigint[])"  # noqa: S608
 
 
-async def lock(tx: Tx, contact_id: int) -> None:
-    """Wait for what this contact is just writing, and let nothing more in before this transaction ends.
-
-    Rows of ours that point to the contact may be added meanwhile: a sender that holds its windows adds an
-    offer, and whoever has this lock may be waiting for those windows.
-    """
-    await tx.execute(select(contact.c.id).where(contact.c.id == contact_id).with_for_update(key_share=True))
-
-
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Contact, ...]:
     return tuple(contact_of(row) for row in await hot(tx, _OF_PERSON, {"person": person_id}))
 

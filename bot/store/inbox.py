@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, text, update
+from sqlalchemy import and_, func, select, text
 
 from bot.clock import real_now
 from bot.model import Account, Inbound, InboundKind, InboxState
@@ -173,21 +173,27 @@ async def seal(tx: Tx, vault: Vault, contact: Contact, inbound: Inbound) -> byte
     return await vault.seal(tx, await contact_keys.key_of(tx, vault, contact), json.dumps(body), "inbox.body")
 
 
-async def found_again(tx: Tx, account: Account, key: str, passive_until: datetime | None) -> int:
-    """The id of the message with this key; a new connection may carry its reply from now on."""
-    found: int = (
-        await tx.execute(
-            update(inbox)
-            .where(
-                inbox.c.channel == account.channel.value,
-                inbox.c.account == account.name,
-                inbox.c.key == key,
-            )
-            .values(passive_until=func.greatest(passive_until, inbox.c.passive_until))
-            .returning(inbox.c.id)
-        )
-    ).scalar_one()
-    return found
+async def found_again(
+    tx: Tx, account: Account, key: str, passive_until: datetime | None
+) -> tuple[int, datetime | None]:
+    """The id of the message with this key, and until when its connections waited up to now.
+
+    A new connection may carry its reply from now on.
+    """
+    of_it = {"channel": account.channel.value, "account": account.name, "key": key, "until": passive_until}
+    ((inbox_id, earlier),) = await hot(tx, _FOUND_AGAIN, of_it)
+    return inbox_id, earlier
+
+
+_FOUND_AGAIN = """
+    WITH earlier AS (
+        SELECT id, passive_until FROM inbox
+        WHERE channel = %(channel)s AND account = %(account)s AND key = %(key)s FOR NO KEY UPDATE
+    )
+    UPDATE inbox SET passive_until = greatest(%(until)s::timestamptz, earlier.passive_until)
+    FROM earlier WHERE inbox.id = earlier.id
+    RETURNING inbox.id, earlier.passive_until
+    """
 
 
 async def of_turn(tx: Tx, vault: Vault, turn_id: UUID) -> tuple[StoredMessage, ...]:

@@ -32,10 +32,13 @@ async def lend(tx: Tx, contact_id: int, inbox_id: int, until: datetime, now: dat
     await notify(tx, channels.PASSIVE, str(inbox_id))
 
 
+# Only the first: where somebody else is about to send that one, the next would overtake it.
 _FIRST_IN_LINE = f"""
-    SELECT id, state, passive_until, pieces_sent FROM outbox AS earlier
-    WHERE contact_id = %(contact)s AND lane = 'reply' AND {IN_LINE}
-    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT id, state, passive_until, pieces_sent FROM outbox
+    WHERE id = (
+        SELECT id FROM outbox AS earlier
+        WHERE contact_id = %(contact)s AND lane = 'reply' AND {IN_LINE} ORDER BY id LIMIT 1)
+    FOR UPDATE SKIP LOCKED
     """  # noqa: S608 - the condition is a constant of ours
 
 
@@ -82,3 +85,12 @@ async def push_instead(tx: Tx, row: Outgoing) -> None:
         )
     )
     await notify(tx, channels.OUTBOX)
+
+
+async def give_back(tx: Tx, row: Outgoing, earlier: Outgoing) -> None:
+    """This connection has not carried it: what becomes of it on the one that had it before stands."""
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
+        .values(state=earlier.state.value, fence=earlier.fence)
+    )

@@ -146,6 +146,37 @@ async def test_a_broken_write_waits_for_a_retry_and_is_then_pushed(stage: Stage)
     assert (row.state, row.via) == (OutboxState.SENT, "active")
 
 
+async def test_a_copy_that_could_not_carry_it_leaves_it_to_the_connection_that_did(stage: Stage) -> None:
+    """The platform posts it twice at once: a push beside the first connection would be read twice."""
+    await let_us_push(stage)
+    inbound = _picture(stage, "m:1")
+    async with stage.running():
+        first = await _offered(stage, inbound)
+        copy = await _offered(stage, inbound)
+        await stage.gateway.passive_written(copy, written=False)
+        assert await stage.sender.push() == 0
+        await stage.gateway.passive_written(first, written=True)
+        assert (await stage.row(first.outbox_id)).state == OutboxState.SENT
+        late = await _offered(stage, inbound)
+        await stage.gateway.passive_written(late, written=False)
+        assert (await stage.row(first.outbox_id)).state == OutboxState.SENT
+
+
+async def test_a_retry_that_could_not_carry_it_leaves_it_to_a_push(stage: Stage) -> None:
+    """The platform has hung up on the first connection, so nobody has read it."""
+    await let_us_push(stage)
+    inbound = _picture(stage, "m:1")
+    async with stage.running():
+        stage.gateway._passive_wait = RETRY_WAIT / 2
+        first = await _offered(stage, inbound)
+        await stage.gateway.passive_written(first, written=True)
+        await asyncio.sleep(stage.gateway._passive_wait.total_seconds())
+        retry = await _offered(stage, inbound)
+        await stage.gateway.passive_written(retry, written=False)
+        assert (await stage.row(first.outbox_id)).state == OutboxState.WAITING
+        await stage.phone.next(1, RETRY_WAIT.total_seconds() + 4)
+
+
 async def test_a_process_that_dies_with_the_reply_in_hand_leaves_it_to_the_retry(stage: Stage) -> None:
     inbound = _picture(stage, "m:1")
     async with stage.running():
@@ -372,7 +403,7 @@ async def test_what_a_quota_keeps_back_rides_on_the_next_connection(open_window:
 
 
 async def test_help_whose_connection_broke_is_pushed_at_once(stage: Stage) -> None:
-    stage.gateway._retry_wait = RETRY_WAIT * 20
+    stage.gateway._connections.retry_wait = RETRY_WAIT * 20
     inbound = Inbound(
         DOCTORS, stage.phone.openid, "m:help", InboundKind.TEXT, datetime.now(UTC), text=RED_FLAG
     )

@@ -144,7 +144,7 @@ async def test_what_is_held_keeps_no_other_batch_from_adding_rows_of_the_contact
 
     async def hold() -> None:
         async with services.db.begin() as tx:
-            await contacts.lock(tx, one.id)
+            await contacting.lock_contacts(tx, [one.id])
             await platform.exhaust(tx, one.id)
 
     async with services.db.begin() as sending:

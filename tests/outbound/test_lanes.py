@@ -6,10 +6,12 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from bot.clock import CHINA, real_now
 from bot.model import OutboxState, Purpose
 from bot.outbound.sender import BEGUN, TOGETHER
-from bot.store import outbox_claims
+from bot.store import outbox_claims, passive
 from tests.pushing import Pushed
 from tests.stage import DOCTORS, Stage
 
@@ -52,6 +54,21 @@ async def test_a_reply_waits_for_no_reminder_of_the_same_person(open_window: Sta
     await stage.sender.push()
     assert (await stage.row(reply)).state == OutboxState.SENT
     assert (await stage.row(reminder)).state == OutboxState.WAITING
+
+
+async def test_no_connection_is_lent_to_the_second_while_the_first_is_being_taken(stage: Stage) -> None:
+    await stage.phone.send(type="image", wait=True)
+    first, second = await stage.queue("utter_thanks"), await stage.queue("utter_media")
+    ((inbox_id, contact_id),) = await stage.rows("SELECT id, contact_id FROM inbox")
+    until = real_now() + timedelta(seconds=3)
+    async with stage.services.db.begin() as taking, stage.services.db.begin() as lending:
+        await taking.execute(text("SELECT FROM outbox WHERE id = :id FOR UPDATE"), {"id": first})
+        await passive.lend(lending, contact_id, inbox_id, until, real_now())
+    lent = "SELECT id FROM outbox WHERE passive_inbox_id = :inbox"
+    assert await stage.rows(lent, inbox=inbox_id) == [], f"{second} would overtake {first}"
+    async with stage.services.db.begin() as tx:
+        await passive.lend(tx, contact_id, inbox_id, until, real_now())
+    assert await stage.rows(lent, inbox=inbox_id) == [(first,)]
 
 
 async def test_order_holds_within_a_lane(open_window: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from tests.phone import Phone
 from tests.proofs.scene import Scene, Spoken
@@ -67,11 +68,24 @@ async def chat_matches(home: Scene, phone: Phone, reminder: str) -> None:
     rows = [row for row in await home.spoken(phone.openid) if row.turn is not None or row.unordered]
     assert {row.state for row in rows} <= {"sent", "unknown"}, [(r.state, r.fault) for r in rows]
     sent = [row for row in rows if row.state == "sent"]
-    left = [item["text"] for item in await phone.replies()]
-    left = aligned(left, [row for row in sent if not row.unordered])
-    left = minus(left, [row for row in sent if row.unordered])
-    left = minus(left, [row for row in rows if row.state == "unknown"], optional=True)
-    assert set(left) <= {reminder}, f"shown more often than said: {left}"
+    chat = await phone.chat()
+    left = [item["text"] for item in chat if item["from"] == "account"]
+    try:
+        left = aligned(left, [row for row in sent if not row.unordered])
+        left = minus(left, [row for row in sent if row.unordered])
+        left = minus(left, [row for row in rows if row.state == "unknown"], optional=True)
+        assert set(left) <= {reminder}, f"shown more often than said: {left}"
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *told(rows, chat)])) from None
+
+
+def told(rows: list[Spoken], chat: list[dict[str, Any]]) -> list[str]:
+    """What was to be said, and what the chat shows, a line each."""
+    said = [f"{row.id} {row.state} {row.via} {row.text[:20]!r}" for row in rows]
+    return said + [
+        f"{item['time']} {item['id']} {item['via']} {item['answers'] or ''} {item['text'][:20]!r}"
+        for item in chat
+    ]
 
 
 def aligned(shown: list[str], rows: list[Spoken]) -> list[str]:
