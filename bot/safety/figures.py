@@ -106,12 +106,13 @@ def _measured(text: str) -> Iterator[_Read]:
         yield _Read(measure, value, reading.start, reading.end, kind)
 
 
-_SHORT = r"[^\d,。;!?\n]{0,7}?"  # between a label and its figure, within the clause
+# between a label and its figure: within the clause, and no other figure or label
+_SHORT = r"[^\d,。;!?\n百低舒下心脉糖]{0,7}?"
 _EXTREMES = (
     (
         "systolic",
         re.compile(
-            rf"(?:血压|高压|收缩压|上压|(?<![a-z])s?bp(?![a-z])){_SHORT}(?P<value>[3-8]\d|[三四五六七八]十[一二三四五六七八九]?)(?![\d.])"
+            rf"(?:血压|高压|收缩压|上压|(?<![a-z])s?bp(?![a-z])){_SHORT}(?P<value>[3-8]\d|(?<![百零])[三四五六七八]十[一二三四五六七八九]?)(?![\d.])"
         ),
     ),
     (
@@ -147,6 +148,8 @@ class _Patterns:
     changed: re.Pattern[str]
     other_unit: re.Pattern[str]
     not_at_rest: re.Pattern[str]
+    food: re.Pattern[str]
+    at_once: re.Pattern[str]
     no_dose: re.Pattern[str]
 
 
@@ -194,10 +197,13 @@ _TABLETS = (
 
 def _tablets(text: str) -> Iterator[_Read]:
     """Tablets swallowed: not what is taken each time or over days, nor food."""
+    rules = _patterns()
     for pattern in _TABLETS:
         for match in pattern.finditer(text):
             value = 20.0 if match["value"].endswith("几十") else read(match["value"])
             clauses = text[max(0, match.start() - 12) : match.end() + 16]
-            if value is None or _patterns().no_dose.search(clauses):
+            if value is None or rules.food.search(clauses):
+                continue
+            if rules.no_dose.search(clauses) and not rules.at_once.search(clauses):
                 continue
             yield _Read("tablets", value, match.start(), match.end())

@@ -82,10 +82,15 @@ _WHOM = re.compile(
 )
 
 
+_NEAR = 10  # characters
+
+
 def _harmless(at: Window, category: str) -> bool:
-    """What the category itself names as none of it, in the sentence: a bottle finished over a month."""
+    """What the category itself names as none of it, close by: a bottle finished over a month."""
     words = _categories()[category].get("none", ())
-    return bool(words) and bool(_compiled(category).search(at.sentence))
+    return bool(words) and bool(
+        _compiled(category).search(at.text[max(0, at.start - _NEAR) : at.end + _NEAR])
+    )
 
 
 @cache

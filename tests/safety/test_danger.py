@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -97,3 +98,20 @@ def test_the_table_names_sign_source_and_text_of_whatever_words_there_are() -> N
 def test_a_limit_is_where_the_table_puts_it(just: str, not_yet: str, category: str) -> None:
     assert screen(just, Audience.PATIENT).red_flag == category
     assert screen(not_yet, Audience.PATIENT).red_flag == ""
+
+
+def test_what_people_say_otherwise_is_no_danger() -> None:
+    """Of the examples of all intents but those about adverse events and product questions."""
+    texts = [
+        _PLAIN.sub(r"\1", line.removeprefix("- ").strip())
+        for path in sorted((ROOT / "data" / "nlu").glob("*.yml"))
+        for block in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]
+        if block.get("intent") not in {"report_adverse_event", "ask_product", None}
+        for line in str(block.get("examples", "")).splitlines()
+    ]
+    assert len(texts) > 1000
+    found = [text for text in texts if screen(text, Audience.PATIENT).red_flag]
+    assert len(found) <= 0.003 * len(texts), found
+
+
+_PLAIN = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
