@@ -32,7 +32,7 @@ class Emergency:
     """What a category is answered with: a response, and what of the label a doctor is shown."""
 
     response: str
-    label: str
+    label: tuple[str, ...]  # words of the question whose entry is quoted, the first that one has
 
 
 @cache
@@ -40,7 +40,7 @@ def emergencies() -> dict[str, Emergency]:
     """By category, in the order of precedence."""
     found: dict[str, Emergency] = {}
     for row in _rows():
-        found.setdefault(row["category"], Emergency(row["text"], row["label"]))
+        found.setdefault(row["category"], Emergency(row["text"], tuple(row["label"])))
     return found
 
 
