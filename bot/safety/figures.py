@@ -36,7 +36,7 @@ _WORTH = re.compile(
     r"(?:高压|收缩压|血压|低压|舒张压|上压|下压|(?<![a-z])[bs]p(?![a-z])|血糖|空腹|[餐饭]后|血氧|spo2|心率|心跳|脉搏|脉率"
     r"|(?<![a-z])hr(?![a-z])|钾|(?<![a-z])k\+?(?![a-z]))[^。;!?\n]{0,14}?(?=\d|百|[零〇一二两三四五六七八九十])"
     r"|[12]\d\d\s?/\s?1?\d\d|(?<!\d)[12]\d{2}(?:[5-9]\d|1\d\d)(?!\d)"
-    r"|(?:\d|十|百|几)[多来几]?[片粒颗丸]"
+    r"|(?:\d|十|百|几)[多来几]?[片粒颗丸]|(?<!血)糖.{0,3}[1-3]\.\d|\d{2} ?(?:tab|pill|cap)"
 )
 
 
@@ -91,10 +91,13 @@ def _beside(text: str, figure: _Read, limit: Limit) -> bool:
     return any(not context.denied(Window(text, match.start(), match.end())) for match in matches)
 
 
+_WEIGHT = re.compile(r"\s?(?:公斤|千克|kg|斤)")
+
+
 def _measured(text: str) -> Iterator[_Read]:
     for reading in readings(text):
         measure = _NAMES.get(reading.code)
-        if measure is None or reading.bound not in {"", "above"}:
+        if measure is None or reading.bound not in {"", "above"} or _WEIGHT.match(text, reading.end):
             continue
         value = reading.value / _MG_PER_MMOL if reading.code == GLUCOSE_MASS else reading.value
         # "above" gives no upper bound, so nothing below follows from it.
@@ -119,6 +122,12 @@ _EXTREMES = (
         "systolic",
         re.compile(
             r"(?:血压|高压|(?<![a-z])bp(?![a-z])|[测量][的了是])[^\d,。;!?\n]{0,4}(?P<value>[12]\d\d)(?:[5-9]\d|1\d\d)(?!\d)(?:mmhg)?"
+        ),
+    ),
+    (
+        "glucose",
+        re.compile(
+            r"(?<![低高降尿果蔗喝吃含加无半乳])糖(?:是|只有|才|就|到|测|了|的){0,2}\s?(?P<value>[1-3]\.\d)(?!\d)"
         ),
     ),
     (
@@ -183,6 +192,10 @@ def _extreme(text: str) -> Iterator[_Read]:
 _PIECES = r"[片粒颗丸]"
 _SWALLOWED = r"(?:吃|服|吞|喝|咽|含|嚼|灌)"
 _TABLETS = (
+    re.compile(
+        r"(?:took|taken|swallow(?:ed)?|ingest(?:ed)?)[^,。;!?\n]{0,20}?(?P<value>\d{2,3})\s?(?:tab|pill|cap)"
+    ),
+    re.compile(r"(?P<value>\d{2,3})\s?(?:tab(?:let)?s?|pills?|caps?)\s?(?:at once|in one go|together)"),
     re.compile(
         rf"{_SWALLOWED}[^,。;!?\n]{{0,10}}?(?P<value>{NUMBER}|[五六七八九])(?P<more>[来多几余])?\s?{_PIECES}"
     ),
