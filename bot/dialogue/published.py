@@ -60,6 +60,11 @@ class Published:
         return self._edition
 
     @property
+    def loaded(self) -> bool:
+        """Whether any content is in force here."""
+        return self._edition is not None
+
+    @property
     def content(self) -> Content:
         return self.edition.content
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.clock import real_now
 from bot.dialogue.published import Published
 from bot.evidence import Evidence, about
+from bot.inbound.label import names_ours
 from bot.model import Audience, Inbound, InboundKind, InboxState
 from bot.safety import Screening
 from bot.store import inbox, platform
@@ -59,6 +60,10 @@ async def arrival(
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
     answered = bool(screening.stop or screening.resume or screening.red_flag)
+    # Of a product that a doctor's emergency names, a turn quotes the label.
+    quoted = bool(screening.red_flag) and not (screening.stop or screening.resume)
+    quoted = quoted and incoming.audience is Audience.DOCTOR and names_ours(inbound.text, published)
+    over = (answered and not quoted) or inbound.kind == InboundKind.RECEIPT
     waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
     found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
     facts = {name: value for name, value in found.items() if value}
@@ -69,7 +74,7 @@ async def arrival(
         contact=contact,
         sealed=sealed,
         screening=facts,
-        state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
+        state=InboxState.DONE if over else InboxState.WAITING,
         received_at=incoming.received_at,
         ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
         passive_until=incoming.passive_until,

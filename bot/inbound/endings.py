@@ -105,7 +105,7 @@ class Endings:
         handing: Handing,
     ) -> bool:
         vault, now = self._services.vault, self._services.clock.now()
-        replies = turn.replies if turn else self._fixed(scene)
+        replies = (*scene.label, *(turn.replies if turn else self._fixed(scene)))
         replies = await self._introduced(tx, claim, contact, replies)
         if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
             replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)
@@ -212,7 +212,8 @@ class Endings:
         return (self._services.published.dialogue.reply("utter_introduce", contact.audience), *replies)
 
     def _fixed(self, scene: Scene) -> tuple[Reply, ...]:
-        assert scene.reading is not None  # noqa: S101 - for the type checker; it was asked before
+        if scene.reading is None:
+            return ()
         return (self._services.published.dialogue.reply(scene.reading.fixed, scene.contact.audience),)
 
 

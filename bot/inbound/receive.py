@@ -34,7 +34,7 @@ from bot.privacy import unfollowed
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.safety import Screening, screen
+from bot.safety import Screening, emergency, screen
 from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
@@ -185,7 +185,7 @@ class Receiver:
         )
 
     def _emergency(self, category: str) -> str:
-        name = f"utter_emergency_{category}"
+        name = emergency(category).response
         return name if self._services.published.dialogue.has(name) else "utter_emergency"
 
     async def _task(self, tx: Tx, arrival: Arrival, kind: Kind, inbox_id: int) -> None:

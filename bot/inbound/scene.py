@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bot.inbound.label import of_label
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import (
     Audience,
@@ -16,6 +17,7 @@ from bot.model import (
     Fault,
     InboundKind,
     MedrepError,
+    Reply,
     Turn,
     read_pick,
 )
@@ -43,6 +45,12 @@ class Scene:
     reading: TurnReading | None  # None: nothing to ask the engine
     conversation: bytes | None
     taken_over: bool  # a colleague speaks with them
+    label: tuple[Reply, ...] = ()  # what is quoted to emergencies among the messages, before all else
+
+    @property
+    def silent(self) -> bool:
+        """Nothing is to be said."""
+        return self.reading is None and not self.label
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
@@ -69,8 +77,15 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     intents = services.published.dialogue.intents
-    reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents)
-    return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
+    # An emergency was answered when it was accepted; the engine hears of the other messages.
+    flagged = [message for message in messages if message.screening.get("red_flag")]
+    others = [message for message in messages if message not in flagged]
+    reading = read_turn(others, known.offered, clicked, verified=verified, intents=intents)
+    told = bool(flagged) and verified and known.contact.audience == Audience.DOCTOR
+    label = of_label(flagged, services.published, now) if told else ()
+    return Scene(
+        known.contact, known.standing, messages, reading, known.conversation, known.taken_over, label
+    )
 
 
 async def _clicked(

@@ -130,11 +130,11 @@ class TurnWorkers:
             scene = await read_scene(tx, services, claim)
             if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
                 return Turned(more=True)
-        if scene is None or scene.reading is None or scene.taken_over:
-            await self._done_silently(claim, TAKEN_OVER if scene and scene.reading else None)
+        if scene is None or scene.silent or scene.taken_over:
+            await self._done_silently(claim, TAKEN_OVER if scene and not scene.silent else None)
             return Turned(more=True)
         turn = None
-        if not scene.reading.fixed:
+        if scene.reading is not None and not scene.reading.fixed:
             turn = await self._engine_turn(claim, scene, scene.reading.input)
             reached("inbox.turned")
         more = await self._endings.commit(claim, scene, turn)

@@ -10,7 +10,7 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
-from bot.knowledge.products import is_name, names_product
+from bot.knowledge.products import is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "names_product",
     "parse",
+    "products_named",
     "source_text",
     "weighs",
 ]

@@ -92,9 +92,14 @@ class Catalogue:
                     yield self._own[name], start, end
 
 
+def products_named(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
+    """The ids of the products that a text names anywhere, typing errors included."""
+    return _catalogue(products).names(plain(text)).products
+
+
 def names_product(text: str, products: tuple[Product, ...]) -> bool:
     """Whether a text names one of the products anywhere, typing errors included."""
-    return bool(_catalogue(products).names(plain(text)).spans)
+    return bool(products_named(text, products))
 
 
 @lru_cache(maxsize=4)

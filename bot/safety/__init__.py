@@ -11,11 +11,12 @@ from functools import cache
 
 from bot.model import Audience
 from bot.safety import adverse_events, mentions, red_flags
+from bot.safety.signs import Emergency, emergencies
 from bot.safety.stop import read_request
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
-__all__ = ["Screening", "Sign", "categories", "no_case", "screen"]
+__all__ = ["Emergency", "Screening", "Sign", "categories", "emergency", "no_case", "screen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,12 @@ def no_case(text: str) -> bool:
 
 def categories() -> tuple[str, ...]:
     """Every category `red_flag` can name, in the order of precedence."""
-    return tuple(read_rules("safety", "red_flags")["categories"])
+    return tuple(emergencies())
+
+
+def emergency(category: str) -> Emergency:
+    """What a category of `red_flag` is answered with."""
+    return emergencies()[category]
 
 
 def _sign(folded: Folded, what: str, start: int, end: int) -> Sign:

@@ -55,16 +55,28 @@ def surroundings(folded: Folded, start: int, end: int) -> tuple[str, int, int, i
 @dataclass(frozen=True, slots=True)
 class _Patterns:
     negated: re.Pattern[str]
+    denied_list: re.Pattern[str]
     not_negated: re.Pattern[str]
     absent: re.Pattern[str]
     past: re.Pattern[str]
     past_after: re.Pattern[str]
     treated_after: re.Pattern[str]
+    since_after: re.Pattern[str]
+    since_before: re.Pattern[str]
+    told_of: re.Pattern[str]
+    told_of_after: re.Pattern[str]
+    saying: re.Pattern[str]
+    saying_after: re.Pattern[str]
+    recovering: re.Pattern[str]
+    priced: re.Pattern[str]
     again: re.Pattern[str]
     supposed: re.Pattern[str]
     supposed_after: re.Pattern[str]
     asked_before: re.Pattern[str]
     asked_after: re.Pattern[str]
+    why_after: re.Pattern[str]
+    why_before: re.Pattern[str]
+    general_why: re.Pattern[str]
     may: re.Pattern[str]
     ends_in_question: re.Pattern[str]
     in_general: re.Pattern[str]
@@ -90,10 +102,13 @@ def denied(at: Window) -> bool:
         ended = at.gap > low + match.start() and _symptoms().search(match[0])
         if not ended:
             return True
+    match = rules.denied_list.search(at.text[max(0, at.start - _LIST_REACH) : at.start])
+    if match and not rules.not_negated.search(at.text[: at.start][: -len(match[0])]):
+        return True
     return bool(rules.absent.match(at.text[at.end :]))
 
 
-_DENIAL_REACH = 40
+_DENIAL_REACH, _LIST_REACH = 40, 80
 
 
 @cache
@@ -102,10 +117,32 @@ def _symptoms() -> re.Pattern[str]:
 
 
 def past(at: Window) -> bool:
+    """Over, or older than a week (三个月前晕倒, 脑梗半年了), and nothing says that it is so again."""
     rules = patterns()
-    if not (rules.past.search(at.before) or rules.past_after.match(at.text[at.end :])):
+    after = at.text[at.end :]
+    before = rules.past.search(at.before) or rules.since_before.search(at.before)
+    if not (before or rules.past_after.match(after) or rules.since_after.match(after)):
         return False
     return not rules.again.search(at.sentence)
+
+
+def told_of(at: Window) -> bool:
+    """News, a film, a saying (笑得喘不过气): it happens to nobody here."""
+    rules = patterns()
+    if rules.told_of_after.match(at.after) or rules.saying_after.match(at.text[at.end :]):
+        return True
+    return bool(rules.told_of.search(at.before) or rules.saying.search(at.before))
+
+
+def recovering(at: Window) -> bool:
+    """What is left of it is exercised and treated (面瘫能自愈吗, 偏瘫康复训练)."""
+    rules = patterns()
+    return bool(rules.recovering.search(at.sentence)) and not rules.again.search(at.sentence)
+
+
+def priced(at: Window) -> bool:
+    """What its treatment costs, or where it is best: 消化道出血手术多少钱."""
+    return bool(patterns().priced.search(at.text))
 
 
 def treated(at: Window) -> bool:
@@ -121,7 +158,22 @@ def supposed(at: Window) -> bool:
 def asked(at: Window) -> bool:
     """Asked about or told as knowledge: 会引起胸痛吗, 胸痛的鉴别诊断, 心梗有哪些症状."""
     rules = patterns()
-    if rules.asked_before.search(at.before) or rules.asked_after.match(at.text[at.end :]):
+    return (
+        as_knowledge(at)
+        or bool(rules.why_after.match(at.text[at.end :]))
+        or bool(rules.why_before.search(at.before))
+    )
+
+
+def as_knowledge(at: Window) -> bool:
+    """The same but for the cause: 突然晕倒是什么原因 asks for it, and tells that it happened."""
+    rules = patterns()
+    after = at.text[at.end :]
+    if (
+        rules.asked_before.search(at.before)
+        or rules.asked_after.match(after)
+        or rules.general_why.match(after)
+    ):
         return True
     return bool(rules.may.search(at.before)) and ends_in_question(at)
 

@@ -23,7 +23,7 @@ async def judge(home: Scene, phones: Sequence[Phone], reminder: str = "") -> dic
     turns = {key: (state, turn) for key, state, turn in stored}
     for key in await acknowledged(home):
         assert key in turns, "acknowledged and lost"
-        # A red flag or a stop is answered at accept and makes no turn.
+        # A red flag or a stop is answered at accept; a turn is made only of a red flag that names a product.
         assert turns[key] in (("done", "done"), ("done", None)), (key, turns[key])
     assert not await home.rows("SELECT state, attempts, fault FROM turn WHERE state <> 'done'")
     assert not await home.rows(
