@@ -15,7 +15,7 @@ from bot.safety.stop import read_request
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
-__all__ = ["Screening", "Sign", "categories", "no_case", "screen"]
+__all__ = ["Screening", "Sign", "categories", "screen", "tells"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,12 @@ def screen(text: str, audience: Audience) -> Screening:
     )
 
 
-def no_case(text: str) -> bool:
-    """Whether a doctor's words that may sound like an adverse event tell of none. For whoever judges what the
-    screening did not find: the screening itself needs no such word."""
+def tells(text: str, audience: Audience, *, about_product: bool = False) -> bool:
+    """Whether words that the NLU takes for a report of an adverse event may be one. `about_product`: a
+    medicine was spoken of before. The screening itself needs no such word."""
     folded = fold(text, _pictures())
-    return adverse_events.no_case(folded, mentions.find(folded)["adverse_event"])
+    found = mentions.find(folded)["adverse_event"]
+    return adverse_events.tells(folded, found, audience, about_product=about_product)
 
 
 def categories() -> tuple[str, ...]:
