@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import consult, decide, fall_back, remember, show
+from actions.answer import consult, decide, fall_back, remember, reply
 from actions.call import ask, current, intent, say, words_of
 from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
@@ -81,15 +81,14 @@ class AdverseEvent(Action):  # type: ignore[misc]
         if not screened and not tells(words, call.contact.audience, about_product=spoken_of):
             return await _no_case(dispatcher, call, tracker)
         if not screened:
-            await record(call, words)
-            say(dispatcher, "utter_adverse_event")
-        if not doctor or not ASKS.search(words):
+            await record(dispatcher, call, tracker)
+        if not doctor:
             return [SlotSet("case", True)]
         question, decision = decide(call, tracker)
-        if decision.route != Route.ANSWER or decision.entry is None:
-            return [SlotSet("case", True)]
         slots = [SlotSet("case", True), *remember(decision, question)]
-        return [*slots, *show(dispatcher, call, decision.entry)]
+        if ASKS.search(words) and decision.products and decision.route != Route.NONE:
+            return [*slots, *await reply(dispatcher, call, decision, question)]
+        return slots
 
 
 async def _no_case(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:

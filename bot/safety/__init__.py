@@ -10,12 +10,25 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.model import Audience
-from bot.safety import adverse_events, mentions, red_flags
+from bot.safety import adverse_events, case_reports, mentions, red_flags
+from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
 from bot.safety.stop import read_request
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
-__all__ = ["Screening", "Sign", "categories", "screen", "tells"]
+__all__ = [
+    "CaseReport",
+    "Screening",
+    "Sign",
+    "asked_for",
+    "categories",
+    "every_element",
+    "is_detail",
+    "is_of",
+    "read_case",
+    "screen",
+    "tells",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,14 @@ def tells(text: str, audience: Audience, *, about_product: bool = False) -> bool
     folded = fold(text, _pictures())
     found = mentions.find(folded)["adverse_event"]
     return adverse_events.tells(folded, found, audience, about_product=about_product)
+
+
+def read_case(text: str, audience: Audience) -> CaseReport:
+    """What a report of an adverse event tells, whoever found that it is one."""
+    folded = fold(text, _pictures())
+    found = mentions.find(folded)["adverse_event"]
+    event = adverse_events.find(found, audience)
+    return case_reports.read_case(folded, found, event.kind if event else "")
 
 
 def categories() -> tuple[str, ...]:

@@ -54,16 +54,27 @@ def _patterns() -> _Patterns:
     rules = read_rules("safety", "adverse_events")
     names = [name for name in _Patterns.__dataclass_fields__ if name != "drug"]
     compiled = {name: compile_patterns(rules[name], rules["words"]) for name in names}
-    named = "|".join(sorted(map(re.escape, _names()), key=len, reverse=True))
-    drug = compile_patterns(["{drug}", rf"(?<![a-z])(?:{named})(?![a-z])"], rules["words"])
+    drug = compile_patterns(["{drug}", _listed().pattern], rules["words"])
     return _Patterns(drug=drug, **compiled)
 
 
-def _names() -> set[str]:
-    """What medicines are called in the lexicon, folded."""
+def drugs_in(text: str) -> tuple[str, ...]:
+    """The medicines of the lexicon that a folded text names, by their preferred names."""
+    return tuple(dict.fromkeys(_preferred()[match[0]] for match in _listed().finditer(text)))
+
+
+@cache
+def _listed() -> re.Pattern[str]:
+    names = "|".join(sorted(map(re.escape, _preferred()), key=len, reverse=True))
+    return re.compile(rf"(?<![a-z])(?:{names})(?![a-z])")
+
+
+@cache
+def _preferred() -> dict[str, str]:
+    """Every name of a medicine in the lexicon, folded, with the one that it is known by."""
     lines = (ROOT / "data/lexicon/drug.txt").read_text(encoding="utf-8").splitlines()
-    names = (name.strip() for line in lines if not line.startswith("#") for name in line.split("|"))
-    return {folded for name in names if len(folded := fold(name).text) > 1}
+    rows = [[name.strip() for name in line.split("|")] for line in lines if line and line[0] != "#"]
+    return {folded: row[0] for row in rows for name in row if len(folded := fold(name).text) > 1}
 
 
 def find(mentions: list[Mention], audience: Audience) -> AdverseEvent | None:
@@ -193,7 +204,8 @@ def _exposure(at: Window) -> str:
     if "\n\n" in before:
         before = before.rpartition("\n\n")[2]
     drug = rules.drug.search(before)
-    eaten = [match.span() for match in rules.eaten.finditer(before)]
+    earlier = at.text[: at.start]
+    eaten = [match.span() for match in rules.eaten.finditer(before if drug else earlier)]
     taken = ""
     for match in rules.taken.finditer(before):
         food = any(low < match.end() <= high for low, high in eaten) if drug else eaten

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from bot.model import Audience
-from bot.safety import screen, tells
+from bot.safety import asked_for, read_case, screen, tells
 
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}
 # What was measured: of cases those found without the NLU; of the rest those quiet even if the NLU takes them
@@ -45,3 +46,17 @@ def test_cases_are_found_and_others_left_alone(name: str) -> None:
 )
 def test_what_the_nlu_hears_needs_a_medicine_in_sight(text: str, spoken_of: bool, case: bool) -> None:
     assert tells(text, Audience.DOCTOR, about_product=spoken_of) == case
+
+
+@pytest.mark.parametrize(
+    "case",
+    yaml.safe_load((Path(__file__).parent / "case_reports.yml").read_text(encoding="utf-8")),
+    ids=lambda case: case["text"],
+)
+def test_what_a_report_tells(case: dict[str, Any]) -> None:
+    found = read_case(case["text"], Audience.DOCTOR)
+    read = {"missing": asked_for(found.missing)}
+    read |= {name: getattr(found, name) for name in ("kind", "past", "death", "patients")}
+    assert {name: read[name] for name in case if name != "text"} == {
+        name: value for name, value in case.items() if name != "text"
+    }
