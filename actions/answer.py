@@ -10,7 +10,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import current, entry_of, intent, quote, say, words_of
-from actions.cases import follows, supplement
+from actions.cases import ASKS, follows, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Decision, Entry, Route, weighs
@@ -90,8 +90,9 @@ def _in_words(tracker: Any, options: list[str]) -> str:
 async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """A doctor's question: what approved material says to it."""
     question, decision = decide(call, tracker)
-    if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER:
-        return follows(tracker)  # safety has answered; asking back would talk over it
+    asked = ASKS.search(words_of(tracker)) and decision.products
+    if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER and not asked:
+        return [*remember(decision, question), *follows(tracker)]  # safety has answered, nothing was asked
     if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
         say(dispatcher, "utter_no_comparison")
         return [*remember(decision, question), SlotSet("pending", HAND_OVER)]
@@ -108,7 +109,8 @@ async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: A
 async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """Words without a place. A doctor's are looked up, and nothing is handed over without a yes."""
     if tracker.get_slot("adverse_event"):
-        return follows(tracker)
+        doctor = call.contact.audience == Audience.DOCTOR
+        return await consult(dispatcher, call, tracker) if doctor else follows(tracker)
     if addition := await supplement(dispatcher, call, tracker):
         return addition
     slots: list[EventType] = []

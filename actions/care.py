@@ -9,13 +9,14 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import consult, decide, fall_back, remember, show
+from actions.answer import consult, decide, fall_back, remember, reply
 from actions.call import ask, current, intent, say, words_of
 from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
+from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Route
 from bot.model import Audience
-from bot.safety import no_case
+from bot.safety import tells
 from bot.tasks import Kind
 
 # What remains of a bare 「转医学信息部」 when this is taken away is nothing; of a question, the question.
@@ -72,22 +73,33 @@ class AdverseEvent(Action):  # type: ignore[misc]
         return "action_adverse_event"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
+        call, words = current(), words_of(tracker)
         doctor, screened = call.contact.audience == Audience.DOCTOR, tracker.get_slot("adverse_event")
         if doctor and not screened and decide(call, tracker)[1].off_label:
             return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
-        if doctor and not screened and no_case(words_of(tracker)):
-            return await fall_back(dispatcher, call, tracker)
+        spoken_of = bool(tracker.get_slot("product"))
+        if not screened and not tells(words, call.contact.audience, about_product=spoken_of):
+            return await _no_case(dispatcher, call, tracker)
         if not screened:
-            await record(call, words_of(tracker))
-            say(dispatcher, "utter_adverse_event")
-        if not doctor or not ASKS.search(words_of(tracker)):
+            await record(dispatcher, call, tracker)
+        if not doctor:
             return [SlotSet("case", True)]
         question, decision = decide(call, tracker)
-        if decision.route != Route.ANSWER or decision.entry is None:
-            return [SlotSet("case", True)]
         slots = [SlotSet("case", True), *remember(decision, question)]
-        return [*slots, *show(dispatcher, call, decision.entry)]
+        if ASKS.search(words) and decision.products and decision.route != Route.NONE:
+            return [*slots, *await reply(dispatcher, call, decision, question)]
+        return slots
+
+
+async def _no_case(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
+    """The NLU heard a case where none is told of: a question, or somebody unwell without a medicine."""
+    if call.contact.audience == Audience.DOCTOR:
+        return await fall_back(dispatcher, call, tracker)
+    if addition := await supplement(dispatcher, call, tracker):
+        return addition
+    asks = next(tracker.get_latest_entity_values("drug"), None)
+    say(dispatcher, "utter_patient_no_product" if asks else "utter_patient_unwell")
+    return [SlotSet("pending", None)]
 
 
 class OwnReport(Action):  # type: ignore[misc]

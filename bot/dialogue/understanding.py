@@ -10,7 +10,7 @@ from bot.dialogue.engine_client import EngineClient
 from bot.knowledge import Decision, Index, Route, weighs
 from bot.model import Audience
 from bot.patients import parse_dosage, parse_measurements
-from bot.safety import no_case, screen
+from bot.safety import screen, tells
 
 # Intents after which a doctor's words are looked up in the approved material, as the actions do.
 LOOKED_UP = frozenset(
@@ -57,8 +57,8 @@ async def understand(
 
 def _opens_case(text: str, intent: str, decision: Decision, audience: Audience) -> bool:
     """Whether the dialogue opens a case. A doctor's off-label question names a complaint, too."""
-    asks = audience == Audience.DOCTOR and (decision.off_label or no_case(text))
-    return intent == "report_adverse_event" and not asks
+    off_label = audience == Audience.DOCTOR and decision.off_label
+    return intent == "report_adverse_event" and not off_label and tells(text, audience)
 
 
 def _route(text: str, intent: str, decision: Decision, audience: Audience) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bot.model import Audience, Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply
+from bot.safety import every_element
 from bot.text.yaml_loader import Loader
 
 # The seed's files: Rasa's project files and everything its training reads.
@@ -45,6 +46,7 @@ PLACEHOLDERS = {
     "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
     "source": r"《[\s\S]{1,400}",
+    "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none
 # What the app tells the engine without asking the NLU (`bot/inbound`): a version must know it.

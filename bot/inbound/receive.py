@@ -8,7 +8,7 @@ it leaves with the engine dead or hung.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
-from bot.tasks import Kind, open_task
+from bot.tasks import Kind, open_task, report_case
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -157,25 +157,27 @@ class Receiver:
     async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
         contact, now = arrival.contact, arrival.received_at
-        names: list[str] = []
+        names: list[tuple[str, Mapping[str, str]]] = []
         if screening.red_flag:
-            names.append(self._emergency(screening.red_flag))
+            names.append((self._emergency(screening.red_flag), {}))
             await self._task(tx, arrival, Kind.EMERGENCY, inbox_id)
         if screening.adverse_event:
-            names.append("utter_adverse_event")
-            await self._task(tx, arrival, Kind.ADVERSE_EVENT, inbox_id)
+            names += await self._case(tx, arrival, inbox_id, urgent=not screening.red_flag)
         if screening.stop:
-            names.append("utter_stop")
+            names.append(("utter_stop", {}))
             await stop.stop(tx, contact, now)
         elif screening.resume:
-            names.append("utter_resume")
+            names.append(("utter_resume", {}))
             await stop.resume(tx, contact, now)
         if not names:
             return
         dialogue = self._services.published.dialogue
         urgent = screening.red_flag or screening.adverse_event
         draft = Draft(
-            parts=tuple(Part(dialogue.text(name, contact.audience), dialogue.basis(name)) for name in names),
+            parts=tuple(
+                Part(dialogue.text(name, contact.audience, **values), dialogue.basis(name))
+                for name, values in names
+            ),
             purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
             unordered=True,
         )
@@ -187,6 +189,21 @@ class Receiver:
     def _emergency(self, category: str) -> str:
         name = emergency(category).response
         return name if self._services.published.dialogue.has(name) else "utter_emergency"
+
+    async def _case(
+        self, tx: Tx, arrival: Arrival, inbox_id: int, *, urgent: bool
+    ) -> list[tuple[str, Mapping[str, str]]]:
+        """What is said to a report. `urgent`: when to call for help is not said elsewhere."""
+        saying = await report_case(
+            tx,
+            self._services.vault,
+            now=arrival.received_at,
+            contact=arrival.contact,
+            key=f"{Kind.ADVERSE_EVENT}:inbox:{inbox_id}",
+            words=arrival.inbound.text[:4000],
+        )
+        has = self._services.published.dialogue.has  # an older version says it all in one text
+        return [one for one in saying.responses if has(one[0]) and (urgent or not one[0].endswith("_urgent"))]
 
     async def _task(self, tx: Tx, arrival: Arrival, kind: Kind, inbox_id: int) -> None:
         await open_task(

@@ -10,13 +10,28 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.model import Audience
-from bot.safety import adverse_events, mentions, red_flags
+from bot.safety import adverse_events, case_reports, mentions, red_flags
+from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
 from bot.safety.signs import Emergency, emergencies
 from bot.safety.stop import read_request
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
-__all__ = ["Emergency", "Screening", "Sign", "categories", "emergency", "no_case", "screen"]
+__all__ = [
+    "CaseReport",
+    "Emergency",
+    "Screening",
+    "Sign",
+    "asked_for",
+    "categories",
+    "emergency",
+    "every_element",
+    "is_detail",
+    "is_of",
+    "read_case",
+    "screen",
+    "tells",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,20 @@ def screen(text: str, audience: Audience) -> Screening:
     )
 
 
-def no_case(text: str) -> bool:
-    """Whether a doctor's words that may sound like an adverse event tell of none. For whoever judges what the
-    screening did not find: the screening itself needs no such word."""
+def tells(text: str, audience: Audience, *, about_product: bool = False) -> bool:
+    """Whether words that the NLU takes for a report of an adverse event may be one. `about_product`: a
+    medicine was spoken of before. The screening itself needs no such word."""
     folded = fold(text, _pictures())
-    return adverse_events.no_case(folded, mentions.find(folded)["adverse_event"])
+    found = mentions.find(folded)["adverse_event"]
+    return adverse_events.tells(folded, found, audience, about_product=about_product)
+
+
+def read_case(text: str, audience: Audience) -> CaseReport:
+    """What a report of an adverse event tells, whoever found that it is one."""
+    folded = fold(text, _pictures())
+    found = mentions.find(folded)["adverse_event"]
+    event = adverse_events.find(found, audience)
+    return case_reports.read_case(folded, found, event.kind if event else "")
 
 
 def categories() -> tuple[str, ...]:

@@ -1,7 +1,19 @@
 """Whatever needs a person is a task: what it is, whose it is, and when it is due."""
 
+from bot.tasks.cases import Saying, add_detail, report_case
 from bot.tasks.handling import acknowledge, close
 from bot.tasks.task import Kind, add_to_open, open_task
 from bot.tasks.telling import EVERY, tell
 
-__all__ = ["EVERY", "Kind", "acknowledge", "add_to_open", "close", "open_task", "tell"]
+__all__ = [
+    "EVERY",
+    "Kind",
+    "Saying",
+    "acknowledge",
+    "add_detail",
+    "add_to_open",
+    "close",
+    "open_task",
+    "report_case",
+    "tell",
+]

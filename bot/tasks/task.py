@@ -22,6 +22,7 @@ from bot.store.vault import Vault
 class Kind(StrEnum):
     MEDICAL_INFORMATION = "medical_information"  # a question that is not answered from approved text
     ADVERSE_EVENT = "adverse_event"  # to pharmacovigilance, within 24 h of first awareness
+    CASE_ALARM = "case_alarm"  # a death was reported, or reports have become a cluster
     EMERGENCY = "emergency"  # a red flag was seen
     HAND_OVER = "hand_over"  # they want a person
     IDENTITY = "identity"  # a person must confirm who this is
@@ -36,6 +37,7 @@ class Kind(StrEnum):
 # Whose it is; what is not named here is for the rep of the doctor it concerns.
 _OWNERS = {
     Kind.ADVERSE_EVENT: Role.PV,
+    Kind.CASE_ALARM: Role.PV,
     Kind.EMERGENCY: Role.PV,
     Kind.MEDICAL_INFORMATION: Role.MEDICAL,
     Kind.DATA_REQUEST: Role.COMPLIANCE,
@@ -44,7 +46,11 @@ _OWNERS = {
 # Their records must be kept: safety cases, and compliance's (how a request or a suspicion was dealt with).
 CASES = frozenset({Kind.ADVERSE_EVENT, *(kind for kind, role in _OWNERS.items() if role == Role.COMPLIANCE)})
 # The clock runs day and night for safety; working time is what people are promised otherwise.
-_AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
+_AT_ONCE = {
+    Kind.EMERGENCY: timedelta(hours=1),
+    Kind.CASE_ALARM: timedelta(hours=1),
+    Kind.ADVERSE_EVENT: timedelta(hours=24),
+}
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
 _LONGEST_DETAIL = 8000  # characters that one task may gather
 _OPENS, _CLOSES = time(9), time(18)

@@ -91,6 +91,18 @@ JOURNEYS: dict[tuple[str, str], list[Step]] = {
         ("我有个病人吃了氨氯地平脚肿了", "24小时", "药物安全", "!没关系", "!正常现象", "!来源"),
         ("task adverse_event: 吃了氨氯地平脚肿了",),
     ],
+    ("wang", "a case, its question, and its details afterwards"): [
+        ("病人吃氨氯地平脚肿了", "药物安全", "请补充：年龄、性别、用法用量", "120", "!用的药"),
+        ("那最大剂量多少", "10mg", "苯磺酸氨氯地平片说明书", "!药物安全"),
+        ("那个病人女的 63岁 每天5mg", "已补充", "请补充：什么时候开始", "!年龄"),
+        ("task adverse_event: 病人吃氨氯地平脚肿了\n那个病人女的 63岁 每天5mg",),
+        ("三年前有个男病人吃立普妥横纹肌溶解 没报", "药物安全", "!120", "!性别"),
+        ("喝了冷饮后胃胀怎么办", "!药物安全"),
+        ("缬沙坦吃了多久起效", "!药物安全"),
+        ("阿托伐他汀吃了会掉头发吗", "!药物安全"),
+        ("吃氨氯地平没有水肿", "!药物安全"),
+        ("批号240315的缬沙坦 铝箔里是空的", "保留药品和包装", "!120", "!请补充"),
+    ],
     ("zhao", "people and rights"): [
         ("谁让你们有我电话的", "登记", "导出我的数据"),
         ("让吴代表给我打电话", "吴代表", "前联系您"),
@@ -152,6 +164,9 @@ async def test_a_question_about_an_adverse_event_is_answered_after_it_is_taken_d
     reply = await phone.ask("二甲双胍吃了拉肚子怎么处理", count=2)
     assert "药物安全" in reply
     assert "来源" in reply and "胃肠道" in reply
+    reply = await phone.ask("转氨酶高2倍 继续吃阿托伐他汀没事吧", count=2)
+    assert "药物安全" in reply and "没事" not in reply
+    assert "阿托伐他汀" in reply.partition("药物安全")[2], reply
 
 
 async def test_somebody_verified_while_the_form_is_open_is_answered(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bot.model import Audience, MedrepError
-from bot.safety import Screening, categories, no_case, screen
+from bot.safety import Screening, categories, screen, tells
 from bot.text.folding import fold
 from bot.text.patterns import Scanner, compile_patterns
 
@@ -54,22 +54,22 @@ def test_labelled(audience: Audience, expected: set[str], text: str) -> None:
         ("他汀吃了伤肝不", True),
         ("病人用了都挺好，没什么不良反应", True),
         ("病人吃了人蔫蔫的，眼皮都抬不动", False),
-        ("没有头晕，就是人有点飘", False),
+        ("吃了药没有头晕，就是人有点飘", False),
         ("病人一吃这药动不动就犯迷瞪", False),
         ("病人不肯吃，说吃了胃疼", False),
         ("吃了络活喜脚肿了，咋办", False),
         ("我有个病人吃了代文不对劲，你们管不管", False),
-        ("吃了" + "咋办" * 200, False),
+        ("吃了药" + "咋办" * 200, False),
     ],
 )
 def test_what_tells_of_no_case(text: str, none: bool) -> None:
-    assert no_case(text) == none
+    assert tells(text, Audience.DOCTOR) != none
 
 
 def test_no_report_of_a_doctor_is_taken_for_none() -> None:
     reports = [text for audience, found, text in ALL if audience == Audience.DOCTOR and "ae" in found]
     assert len(reports) > 100
-    lost = [text for text in reports if no_case(text)]
+    lost = [text for text in reports if not tells(text, Audience.DOCTOR)]
     assert not lost
 
 

@@ -22,6 +22,7 @@ from bot.tasks import Kind, open_task
 ACCOUNT = Account(Channel.WECHAT, "demo")
 OWNERS = {
     Kind.ADVERSE_EVENT: "pv",
+    Kind.CASE_ALARM: "pv",
     Kind.EMERGENCY: "pv",
     Kind.MEDICAL_INFORMATION: "medical",
     Kind.DATA_REQUEST: "compliance",

@@ -8,6 +8,7 @@ written by the caller; `lease_until`, `retry_at` and the like hold real time.
 from __future__ import annotations
 
 from bot.store.tables.base import clock_offset, metadata
+from bot.store.tables.cases import case_sign
 from bot.store.tables.content import content_approval, content_revision, content_version
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
@@ -31,6 +32,7 @@ from bot.store.tables.timers import early_receipt, occurrence, timer
 
 __all__ = [
     "attempt",
+    "case_sign",
     "checkpoint",
     "circuit",
     "clock_offset",
