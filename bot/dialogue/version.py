@@ -33,6 +33,10 @@ FIXED = (
     "utter_adverse_event",
     "utter_stop",
     "utter_resume",
+    "utter_stop_kinds",
+    "utter_no_benefit",
+    "utter_location",
+    "utter_own_line",
     "utter_media",
     "utter_fallback",
     "utter_failed",
@@ -44,6 +48,7 @@ PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
     "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
+    "kinds": r"(?:会议通知|产品资料|用药提醒)(?:、(?:会议通知|产品资料|用药提醒)){0,2}",
     "source": r"《[\s\S]{1,400}",
 }
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none

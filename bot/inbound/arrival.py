@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.clock import real_now
 from bot.dialogue.published import Published
 from bot.evidence import Evidence, about
+from bot.inbound.open_requests import left_over
 from bot.model import Audience, Inbound, InboundKind, InboxState
 from bot.safety import Screening
 from bot.store import inbox, platform
@@ -42,6 +43,11 @@ class Incoming:
         """It is stored however much comes in: the screening found something, or they unfollowed."""
         return self.screening != QUIET or self.inbound.event == "unsubscribe"
 
+    @property
+    def wishes(self) -> bool:
+        """It changes what they hear of us."""
+        return self.screening.stop or self.screening.resume or bool(self.screening.only)
+
 
 def is_fragment(text: str, published: Published) -> bool:
     """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
@@ -58,9 +64,16 @@ async def arrival(
     inbound, screening = incoming.inbound, incoming.screening
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
-    answered = bool(screening.stop or screening.resume or screening.red_flag)
+    answered = bool(incoming.wishes or screening.red_flag or screening.money)
+    more = answered and not screening.money and bool(left_over(inbound.text, published.ours))
+    over = (answered and not more) or inbound.kind == InboundKind.RECEIPT
     waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
-    found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
+    found = {
+        "red_flag": screening.red_flag,
+        "adverse_event": screening.adverse_event,
+        "wish": incoming.wishes,
+        "money": screening.money,
+    }
     facts = {name: value for name, value in found.items() if value}
     sealed = await inbox.seal(tx, vault, contact, inbound)
     return Arrival(
@@ -69,7 +82,7 @@ async def arrival(
         contact=contact,
         sealed=sealed,
         screening=facts,
-        state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
+        state=InboxState.DONE if over else InboxState.WAITING,
         received_at=incoming.received_at,
         ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
         passive_until=incoming.passive_until,

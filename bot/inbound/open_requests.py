@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from bot.safety import NOTHING, Ours, besides, has_subject, own_words
 from bot.text.folding import fold
 
 _LONGEST = 60  # characters; in a longer message the words may mean something else
@@ -49,6 +50,12 @@ def asked_for(text: str) -> str:
             if request.fullmatch(clause):
                 return intent
     return ""
+
+
+def left_over(text: str, ours: Ours = NOTHING) -> str:
+    """What a message asks for besides a wish about our messages (退订，转人工); "" where that is nothing."""
+    rest = besides(own_words(text, ours).text)
+    return rest if rest and (asked_for(rest) or has_subject(rest)) else ""
 
 
 def _plain(clause: str) -> str:

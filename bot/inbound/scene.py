@@ -68,8 +68,15 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
             raise
         return None
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
-    intents = services.published.dialogue.intents
-    reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents)
+    published = services.published
+    reading = read_turn(
+        messages,
+        known.offered,
+        clicked,
+        verified=verified,
+        intents=published.dialogue.intents,
+        ours=published.ours,
+    )
     return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
 
 
