@@ -137,7 +137,13 @@ def _approved() -> list[tuple[str, str]]:
     ]
     entries = chain.from_iterable(book.get("entries") or [] for book in books)
     return [
-        (entry["id"], entry["answer"] + "。" + (entry.get("differs") or {}).get("note", ""))
+        (
+            entry["id"],
+            # the question is the label of a choice
+            "。".join(
+                [entry["question"] + "？", entry["answer"], (entry.get("differs") or {}).get("note", "")]
+            ),
+        )
         for entry in entries
     ]
 
