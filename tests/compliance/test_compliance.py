@@ -62,7 +62,7 @@ def test_nearly_always_the_rule_that_a_person_would_name() -> None:
     assert sum(right) / len(right) > 0.97
 
 
-@pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.0, 1.0)])
+@pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.95, 0.0)])
 def test_what_a_colleague_may_be_tempted_to_write(part: str, recall: float, false: float) -> None:
     """Fee for volume, asking for counts, disparaging, telling to switch, urging; and introductions."""
     rows = yaml.safe_load((HERE / "trade.yml").read_text(encoding="utf-8"))[part]

@@ -1,7 +1,7 @@
 """Hints at money, wishes about our messages, and what is not the person's own words, against labelled texts.
 
 Each file has a part that was looked at while the rules were written and one that was written before and run
-once. First run of the held-out parts: see the floors below, which hold the figures of that run.
+once: of hints at money 37 of 40 found and 0 of 32 others, of wishes 51 of 54 right. The floors hold that.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def ours() -> Ours:
     return sentences_of(one["text"] for variations in responses.values() for one in variations)
 
 
-@pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.0, 1.0)])
+@pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.92, 0.0)])
 def test_money(part: str, recall: float, false: float) -> None:
     cases = [
         (text, expected == "yes", screen(text, AUDIENCES[audience]))
@@ -51,7 +51,7 @@ def test_money(part: str, recall: float, false: float) -> None:
             assert text[slice(*sign.span)] == sign.words != ""
 
 
-@pytest.mark.parametrize(("part", "right"), [("tuned", 1.0), ("held_out", 0.0)])
+@pytest.mark.parametrize(("part", "right"), [("tuned", 1.0), ("held_out", 0.94)])
 def test_wishes(part: str, right: float) -> None:
     said = ours()
     wrong = [(expected, text) for expected, text in rows("wishes.yml", part) if wish(text, said) != expected]
