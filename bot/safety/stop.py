@@ -47,6 +47,7 @@ class _Words:
     agrees: re.Pattern[str]
     other: re.Pattern[str]
     kind_stop: re.Pattern[str]
+    kind_weak: re.Pattern[str]
     kind_keep: re.Pattern[str]
     rest_kept: re.Pattern[str]
     rest_stopped: re.Pattern[str]
@@ -119,6 +120,7 @@ def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
     """The purposes that alone are to stop; empty: the message does not tell kinds apart."""
     words = _words()
     stopped: set[Purpose] = set()
+    weakly: set[Purpose] = set()
     kept: set[Purpose] = set()
     others_kept = others_stopped = False
     for clause in clauses:
@@ -126,6 +128,8 @@ def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
         if words.subject.search(text) and not _named()[Purpose.MEDICATION].search(text):
             continue
         named = {purpose for purpose, pattern in _named().items() if pattern.search(text)}
+        if Purpose.SERVICE in named and "药" not in text:
+            named.discard(Purpose.MEDICATION)  # 会议提醒 is no reminder of a dose
         if words.rest_stopped.search(text):
             others_stopped = True
             kept |= named
@@ -135,10 +139,14 @@ def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
                 stopped |= named
         elif named and words.kind_stop.search(text):
             stopped |= named
+        elif named and words.kind_weak.search(text):
+            weakly |= named
         elif named and words.kind_keep.search(text):
             kept |= named
         elif words.stop.fullmatch(clause.plain):
             others_stopped = True
+    if kept or others_kept:
+        stopped |= weakly
     stopped -= kept
     if others_stopped and kept:
         return PROACTIVE - kept

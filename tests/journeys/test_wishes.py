@@ -48,7 +48,9 @@ async def test_money_is_compliances(phone: Phone, service: Service) -> None:
     after = tasks(service)
     assert after.keys() - before.keys() or any("小王" in one["detail"] for one in after.values())
     found = [one for one in after.values() if "小王上次给的卡 这次咋没了" in one["detail"]]
-    assert [(one["kind"], one["owner_role"], one["owner"]) for one in found] == [("compliance", "compliance", None)]
+    assert [(one["kind"], one["owner_role"], one["owner"]) for one in found] == [
+        ("compliance", "compliance", None)
+    ]
 
 
 def tasks(service: Service) -> dict[int, dict[str, str]]:
