@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -118,41 +120,44 @@ def has_subject(text: str) -> bool:
 
 def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
     """The purposes that alone are to stop; empty: the message does not tell kinds apart."""
-    words = _words()
-    stopped: set[Purpose] = set()
-    weakly: set[Purpose] = set()
-    kept: set[Purpose] = set()
-    others_kept = others_stopped = False
+    said: dict[str, set[Purpose]] = defaultdict(set)
     for clause in clauses:
-        text = clause.raw
-        if words.subject.search(text) and not _named()[Purpose.MEDICATION].search(text):
-            continue
-        named = {purpose for purpose, pattern in _named().items() if pattern.search(text)}
-        if Purpose.SERVICE in named and "药" not in text:
-            named.discard(Purpose.MEDICATION)  # 会议提醒 is no reminder of a dose
-        if words.rest_stopped.search(text):
-            others_stopped = True
-            kept |= named
-        elif words.rest_kept.search(text):
-            others_kept = True
-            if words.kind_stop.search(text):
-                stopped |= named
-        elif named and words.kind_stop.search(text):
-            stopped |= named
-        elif named and words.kind_weak.search(text):
-            weakly |= named
-        elif named and words.kind_keep.search(text):
-            kept |= named
-        elif words.stop.fullmatch(clause.plain):
-            others_stopped = True
+        for verdict, named in _verdicts(clause):
+            said[verdict] |= named
+    kept, stopped = said["keep"], said["stop"] - said["keep"]
+    others_kept = "others_kept" in said
     if kept or others_kept:
-        stopped |= weakly
-    stopped -= kept
-    if others_stopped and kept:
-        return PROACTIVE - kept
-    if others_stopped or (not kept and not others_kept and stopped != {Purpose.SERVICE}):
+        stopped |= said["perhaps"] - kept
+    if "others_stop" in said:
+        return PROACTIVE - kept if kept else frozenset()
+    if not kept and not others_kept and stopped != {Purpose.SERVICE}:
         return frozenset()  # all, or no kind at all
     return frozenset(stopped)
+
+
+def _verdicts(clause: _Clause) -> Iterator[tuple[str, set[Purpose]]]:
+    """What a clause says of the kinds that it names, and of all others."""
+    words, text = _words(), clause.raw
+    named = {purpose for purpose, pattern in _named().items() if pattern.search(text)}
+    if words.subject.search(text) and Purpose.MEDICATION not in named:
+        return
+    if Purpose.SERVICE in named and "药" not in text:
+        named.discard(Purpose.MEDICATION)  # 会议提醒 is no reminder of a dose
+    stops = bool(words.kind_stop.search(text))
+    if words.rest_stopped.search(text):
+        yield "others_stop", set()
+        yield "keep", named
+    elif words.rest_kept.search(text):
+        yield "others_kept", set()
+        yield "stop", named if stops else set()
+    elif named and stops:
+        yield "stop", named
+    elif named and words.kind_weak.search(text):
+        yield "perhaps", named
+    elif named and words.kind_keep.search(text):
+        yield "keep", named
+    elif words.stop.fullmatch(clause.plain):
+        yield "others_stop", set()
 
 
 def _besides(folded: Folded, clauses: list[_Clause], wish: re.Pattern[str]) -> str:

@@ -1,4 +1,4 @@
-"""What somebody may wish of our messages is asked; and money goes to compliance, not to a rep or the material."""
+"""What somebody may wish of our messages is asked; and money goes to compliance, not to a rep."""
 
 from __future__ import annotations
 
