@@ -65,7 +65,8 @@ async def arrival(
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
     answered = bool(incoming.wishes or screening.red_flag or screening.money)
-    more = answered and not screening.money and bool(left_over(inbound.text, published.ours))
+    granted = incoming.wishes or screening.money
+    more = bool(granted and left_over(inbound.text, published.ours, money=bool(screening.money)))
     over = (answered and not more) or inbound.kind == InboundKind.RECEIPT
     waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
     found = {

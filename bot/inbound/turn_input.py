@@ -79,16 +79,18 @@ def read_turn(
 def _words(messages: Sequence[StoredMessage], ours: Ours) -> tuple[str, str]:
     """What they wrote themselves; and where that is nothing, what it was instead.
 
-    A wish about our messages is granted already: what the message asks for besides is left of it.
+    A wish about our messages or a hint at money is answered already: what the message asks besides is left.
     """
     found, instead = [], ""
     for message in messages:
         written = message.body["text"]
+        money = bool(message.screening.get("money"))
+        if money or message.screening.get("wish"):
+            found.append(left_over(written, ours, money=money))
+            continue
         own = own_words(written, ours)
-        if message.kind != InboundKind.TEXT or (own.text == written and not message.screening.get("wish")):
+        if message.kind != InboundKind.TEXT or own.text == written:
             found.append(written)
-        elif message.screening.get("wish"):
-            found.append(left_over(written, ours))
         else:
             found.append(own.face or own.words)
             instead = own.instead if own.instead in _INSTEAD else instead

@@ -12,7 +12,7 @@ from functools import cache
 from bot.model import Audience, Purpose
 from bot.safety import adverse_events, mentions, money, red_flags
 from bot.safety.own import NOTHING, Ours, OwnWords, own_words, sentences_of
-from bot.safety.stop import has_subject, is_yes, read_wish
+from bot.safety.stop import clauses_of, is_question, is_yes, read_wish
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
@@ -24,7 +24,7 @@ __all__ = [
     "Sign",
     "besides",
     "categories",
-    "has_subject",
+    "is_question",
     "is_yes",
     "likely_stop",
     "no_case",
@@ -87,8 +87,10 @@ def screen(text: str, audience: Audience, ours: Ours = NOTHING) -> Screening:
 
 
 def besides(own: str) -> str:
-    """What somebody's own words say besides the wish about our messages that they hold."""
-    return read_wish(fold(own)).besides
+    """What somebody's own words say besides the wish about our messages, and the hints at money, in them."""
+    wish = read_wish(fold(own))
+    clauses = clauses_of(fold(wish.besides if wish.what else own))
+    return " ".join(clause for clause in clauses if not money.find(fold(clause), Audience.DOCTOR))
 
 
 def likely_stop(own: str) -> bool:

@@ -54,6 +54,7 @@ class _Words:
     rest_kept: re.Pattern[str]
     rest_stopped: re.Pattern[str]
     subject: re.Pattern[str]
+    asks: re.Pattern[str]
 
 
 @cache
@@ -92,7 +93,8 @@ def read_wish(folded: Folded) -> Wish:
     if words.other.search(folded.text):
         return NO_WISH
     if kinds := _kinds(clauses):
-        return Wish("stop", only=kinds)
+        rest = [clause for clause in clauses if not any(_verdicts(clause))]
+        return Wish("stop", only=kinds, besides=_written(folded, rest))
     if said.fits(words.stop) or said.fits(words.alone_stop):
         return Wish("stop")
     if any(words.stop.fullmatch(clause.plain) for clause in clauses):
@@ -113,9 +115,17 @@ def is_yes(text: str) -> bool:
     return bool(clauses) and all(_words().agrees.fullmatch(clause.raw) for clause in clauses)
 
 
-def has_subject(text: str) -> bool:
-    """Whether what stands beside a wish asks for something of its own."""
-    return bool(_words().subject.search(fold(text).text))
+def is_question(text: str) -> bool:
+    """Whether what stands beside a wish or a hint asks for something of its own."""
+    folded, words = fold(text).text, _words()
+    return bool(words.subject.search(folded) and words.asks.search(folded))
+
+
+def clauses_of(folded: Folded) -> list[str]:
+    """A short text cut at punctuation and where a space stood, as written; a longer one is not cut."""
+    if len(folded.text) > _LONGEST:
+        return [folded.source]
+    return [folded.source[slice(*folded.span(*clause.span))] for clause in _clauses(folded)]
 
 
 def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
@@ -161,8 +171,11 @@ def _verdicts(clause: _Clause) -> Iterator[tuple[str, set[Purpose]]]:
 
 
 def _besides(folded: Folded, clauses: list[_Clause], wish: re.Pattern[str]) -> str:
-    left = [clause.span for clause in clauses if not clause.fits(wish)]
-    return " ".join(folded.source[slice(*folded.span(start, end))] for start, end in left)
+    return _written(folded, [clause for clause in clauses if not clause.fits(wish)])
+
+
+def _written(folded: Folded, clauses: list[_Clause]) -> str:
+    return " ".join(folded.source[slice(*folded.span(*clause.span))] for clause in clauses)
 
 
 def _clauses(folded: Folded) -> list[_Clause]:

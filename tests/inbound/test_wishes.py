@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.inbound.open_requests import left_over
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import Choice, Inbound, InboundKind, InboxState, Purpose
 from bot.people import consent
@@ -91,6 +92,11 @@ async def test_what_stands_beside_a_stop_is_done_too(stage: Stage) -> None:
     assert await states(stage) == [InboxState.WAITING, InboxState.DONE]
     for text, left in (("别再发了，转人工", "转人工"), ("退订。缬沙坦孕妇能用吗", "缬沙坦孕妇能用吗")):
         assert reading(text, wish=True).input.text == left
+    assert left_over("小王上次给的卡没了 另外缬沙坦孕妇能用吗") == "另外缬沙坦孕妇能用吗"
+    for text in ("缬沙坦 回扣多少", "开二甲双胍有提成吗，多少个点", "小王给的卡呢 转人工"):
+        assert left_over(text, money=True) == "", text
+    assert left_over("退订 你们烦不烦") == ""
+    assert left_over("会议别发，缬沙坦孕妇能用吗") == "缬沙坦孕妇能用吗"
     unverified = read_turn([message("退订 转人工", wish=True)], (), verified=False)
     assert unverified is not None and unverified.input.intent == "ask_human"
 
