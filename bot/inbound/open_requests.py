@@ -53,7 +53,7 @@ def asked_for(text: str) -> str:
 
 
 def left_over(text: str, ours: Ours = NOTHING, *, money: bool = False) -> str:
-    """What a message asks for besides a wish about our messages (退订，转人工) or a hint at money, if anything.
+    """What a message asks for besides a wish about our messages (退订，转人工) or a hint at money.
 
     After a hint (`money`) nobody is handed over: it may speak of that very colleague.
     """
