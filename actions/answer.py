@@ -12,6 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.call import current, entry_of, intent, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
 from actions.colleagues import find_colleague, hand_over
+from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Decision, Entry, Route, weighs
 from bot.model import Audience
@@ -60,6 +61,9 @@ class Choose(Action):  # type: ignore[misc]
         picked = next(tracker.get_latest_entity_values("choice"), None) or tracker.get_slot("pending") or ""
         options = list(tracker.get_slot("options") or [])
         events = [SlotSet("pending", None), SlotSet("choice", None), SlotSet("options", None)]
+        if picked in ANSWERS:
+            await settle(dispatcher, call, picked)
+            return events
         if picked == CHOICES:
             picked = _in_words(tracker, options)
         entry = entry_of(call, picked.removeprefix("entry:")) if picked.startswith("entry:") else None

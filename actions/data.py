@@ -9,11 +9,12 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import fall_back
+from actions.answer import decide, fall_back
 from actions.call import ask, current, intent, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
-from bot.people import stop
-from bot.tasks import Kind
+from bot.model import Audience
+from bot.safety import likely_stop
+from bot.tasks import Kind, suspect
 
 RESPONSES = {
     "export_data": "utter_export",
@@ -21,7 +22,7 @@ RESPONSES = {
     "change_profile": "utter_change_profile",
 }
 
-# What a resumption never says.
+# What a resumption never says: heard wrongly, it may be a wish to stop.
 _NO = re.compile(r"别|勿|莫|拒|甭|停(?!了)|取消(?!退订|停)|不(?!小心|好意思|退|再退)")
 
 
@@ -44,22 +45,27 @@ async def register(dispatcher: CollectingDispatcher, call: ActionCall, what: str
 
 
 class Stop(Action):  # type: ignore[misc]
-    """They want no more messages, in words that the stop list does not have."""
+    """What sounds like a wish to hear no more of us. The NLU only guesses, so they are asked; what a doctor
+    asks of a medicine (CK 5x ULN stop?) is looked up."""
 
     def name(self) -> str:
         return "action_stop"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        await stop.stop(call.tx, call.contact, call.now)
-        say(dispatcher, "utter_stop")
+        call, words = current(), words_of(tracker)
+        if not likely_stop(words) and _clinical(call, tracker):
+            return await fall_back(dispatcher, call, tracker)
+        if call.contact.stopped_at is not None:
+            say(dispatcher, "utter_stop")  # they have: which words undo it
+        else:
+            say(dispatcher, "utter_stop_ask")
         return []
 
 
 class Resume(Action):  # type: ignore[misc]
     """What sounds like a wish to hear from us again, in words that the list of `safety` does not have.
 
-    A stop is not undone on a guess: whoever stopped is told which words do it.
+    Whoever stopped is asked; nobody else can mean it.
     """
 
     def name(self) -> str:
@@ -67,9 +73,31 @@ class Resume(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if _NO.search(words_of(tracker)):  # heard wrongly, it would turn a stop into its opposite
-            await stop.stop(call.tx, call.contact, call.now)
-        elif call.contact.stopped_at is None:
+        if _NO.search(words_of(tracker)):
+            say(dispatcher, "utter_stop" if call.contact.stopped_at is not None else "utter_stop_ask")
+        elif call.contact.stopped_at is None or _clinical(call, tracker):
             return await fall_back(dispatcher, call, tracker)
-        say(dispatcher, "utter_stop")
+        else:
+            say(dispatcher, "utter_resume_ask")
+        return []
+
+
+def _clinical(call: ActionCall, tracker: Any) -> bool:
+    """Whether the words are about a medicine or a finding."""
+    if any(next(tracker.get_latest_entity_values(kind), None) for kind in ("drug", "disease", "lab", "dose")):
+        return True
+    return call.contact.audience == Audience.DOCTOR and bool(decide(call, tracker)[1].drugs)
+
+
+class Benefit(Action):  # type: ignore[misc]
+    """The NLU heard a wish for money or gifts that the rules of `safety` do not have: refused, and compliance
+    looks into it."""
+
+    def name(self) -> str:
+        return "action_benefit"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        await suspect(call.tx, call.services.vault, call.contact, call.now, words_of(tracker))
+        say(dispatcher, "utter_no_benefit")
         return []

@@ -19,7 +19,7 @@ from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundExceptio
 from actions.answer import Answer, Choose, Fallback
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
-from actions.data import Privacy, Resume, Stop
+from actions.data import Benefit, Privacy, Resume, Stop
 from actions.source_and_repeat import More, Products, Repeat, Source
 from actions.verification import ValidateVerifyForm, Verify
 from bot.dialogue.action_calls import ActionCall, once
@@ -41,6 +41,7 @@ ACTIONS = (
     AdverseEvent,
     Feedback,
     Privacy,
+    Benefit,
     Stop,
     Resume,
     Verify,

@@ -11,6 +11,7 @@ import typer
 
 from bot import tasks
 from bot.commands.context import As, Context, context, progress, run, say_json
+from bot.staff import colleague
 from bot.store import tasks as rows
 from bot.store.database import Tx
 
@@ -23,16 +24,22 @@ HIDDEN = ("contact_id", "person_id", "key_id")
 def list_tasks(
     called: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    login: Annotated[
+        str, typer.Option("--as", metavar="LOGIN", help="Only what this colleague may read.")
+    ] = "",
 ) -> None:
     """Print what waits for a person, one JSON object a line, or say that a colleague does it."""
     if called.invoked_subcommand is None:
-        run(_list(waiting=not every))
+        run(_list(waiting=not every, login=login))
 
 
-async def _list(*, waiting: bool) -> None:
+async def _list(*, waiting: bool, login: str) -> None:
     async with context() as home:
         async with home.db.begin() as tx:
             found = await rows.read(tx, home.vault, waiting=waiting)
+            if login:
+                reader = await colleague(tx, login)
+                found = [row for row in found if tasks.visible(row, reader)]
         for row in found:
             say_json({name: _shown(value) for name, value in asdict(row).items() if name not in HIDDEN})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bot.content import Edition, edition
 from bot.dialogue.version import Dialogue
 from bot.knowledge import Content, Encoder, Index, is_name, kept_index
 from bot.model import Fault, MedrepError
+from bot.safety import NOTHING, Ours, sentences_of
 from bot.store import content as store
 from bot.store import published
 from bot.store.database import Database, Tx
@@ -43,6 +45,7 @@ class Published:
         # Those that may be quoted, by version and the entries withdrawn from it.
         self._editions: dict[tuple[int, frozenset[str]], Edition] = {}
         self._index: Index | None = None
+        self._ours = NOTHING
         self._indexed = asyncio.Event()
         self._building: asyncio.Task[None] | None = None
 
@@ -84,6 +87,11 @@ class Published:
         """Return once questions can be answered."""
         await self._indexed.wait()
 
+    @property
+    def ours(self) -> Ours:
+        """Sentences of ours, to be known again when somebody pastes them back."""
+        return self._ours
+
     def is_name(self, text: str) -> bool:
         """Whether a text is nothing but the name of a product; False while no content is published."""
         return self._edition is not None and is_name(text, self._edition.content.products)
@@ -119,6 +127,8 @@ class Published:
         if dialogue is not None:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
+        if dialogue is not None or newer is not None:
+            self._ours = sentences_of(self._said(newer or self._newest))
         if newer is not None:
             self._newest = newer
             # The first is there at once, for what is named in words; nothing is answered before its index. A
@@ -126,6 +136,13 @@ class Published:
             self._edition = self._edition or newer
             if self._encoder is not None:
                 self._building = asyncio.create_task(self._build(newer, self._encoder))
+
+    def _said(self, edition: Edition | None) -> Iterator[str]:
+        """Everything that we may have said lately."""
+        for dialogue in self._dialogues.values():
+            yield from (text for _, _, text in dialogue.texts())
+        if edition is not None:
+            yield from (entry.answer for entry in edition.content.entries)
 
     async def _build(self, newer: Edition, encoder: Encoder) -> None:
         content = newer.content

@@ -41,9 +41,9 @@ async def understand(
             for e in answer["entities"]
         ],
         "red_flag": bool(screening.red_flag),
-        # What the screening does not find, the dialogue acts on: it opens the case, it ends the messages.
+        # What the screening does not find, the dialogue acts on: it opens the case.
         "adverse_event": screening.adverse_event or _opens_case(text, answer["intent"], decision, audience),
-        "stop": screening.stop or answer["intent"] == "stop_contact",
+        "stop": screening.stop,
         "off_label": decision.off_label,
         "dosage": parse_dosage(text),
         "measurements": list(parse_measurements(text)),
@@ -51,7 +51,11 @@ async def understand(
             {"id": match.entry_id, "score": round(float(match.score), 4)}
             for match in index.search(text, audience, now)[:SHOWN]
         ],
-        "route": "emergency" if screening.red_flag else _route(text, answer["intent"], decision, audience),
+        "route": "emergency"
+        if screening.red_flag
+        else "dialogue"
+        if screening.money
+        else _route(text, answer["intent"], decision, audience),
     }
 
 

@@ -34,6 +34,10 @@ FIXED = (
     "utter_adverse_event",
     "utter_stop",
     "utter_resume",
+    "utter_stop_kinds",
+    "utter_no_benefit",
+    "utter_location",
+    "utter_own_line",
     "utter_media",
     "utter_fallback",
     "utter_failed",
@@ -45,6 +49,7 @@ PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
     "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
+    "kinds": r"(?:会议通知|产品资料|用药提醒)(?:、(?:会议通知|产品资料|用药提醒)){0,2}",
     "source": r"《[\s\S]{1,400}",
     "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }

@@ -9,6 +9,7 @@ from bot.clock import real_now
 from bot.dialogue.published import Published
 from bot.evidence import Evidence, about
 from bot.inbound.label import names_ours
+from bot.inbound.open_requests import left_over
 from bot.model import Audience, Inbound, InboundKind, InboxState
 from bot.safety import Screening
 from bot.store import inbox, platform
@@ -43,6 +44,11 @@ class Incoming:
         """It is stored however much comes in: the screening found something, or they unfollowed."""
         return self.screening != QUIET or self.inbound.event == "unsubscribe"
 
+    @property
+    def wishes(self) -> bool:
+        """It changes what they hear of us."""
+        return self.screening.stop or self.screening.resume or bool(self.screening.only)
+
 
 def is_fragment(text: str, published: Published) -> bool:
     """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
@@ -59,13 +65,20 @@ async def arrival(
     inbound, screening = incoming.inbound, incoming.screening
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
-    answered = bool(screening.stop or screening.resume or screening.red_flag)
+    answered = bool(incoming.wishes or screening.red_flag or screening.money)
     # Of a product that a doctor's emergency names, a turn quotes the label.
-    quoted = bool(screening.red_flag) and not (screening.stop or screening.resume)
+    quoted = bool(screening.red_flag) and not incoming.wishes
     quoted = quoted and incoming.audience is Audience.DOCTOR and names_ours(inbound.text, published)
-    over = (answered and not quoted) or inbound.kind == InboundKind.RECEIPT
+    granted = incoming.wishes or screening.money
+    more = bool(granted and left_over(inbound.text, published.ours, money=bool(screening.money)))
+    over = (answered and not (quoted or more)) or inbound.kind == InboundKind.RECEIPT
     waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
-    found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
+    found = {
+        "red_flag": screening.red_flag,
+        "adverse_event": screening.adverse_event,
+        "wish": incoming.wishes,
+        "money": screening.money,
+    }
     facts = {name: value for name, value in found.items() if value}
     sealed = await inbox.seal(tx, vault, contact, inbound)
     return Arrival(

@@ -214,7 +214,10 @@ class Endings:
     def _fixed(self, scene: Scene) -> tuple[Reply, ...]:
         if scene.reading is None:
             return ()
-        return (self._services.published.dialogue.reply(scene.reading.fixed, scene.contact.audience),)
+        dialogue, name = self._services.published.dialogue, scene.reading.fixed
+        # a version that was published before this text was there
+        name = name if dialogue.has(name) else "utter_media"
+        return (dialogue.reply(name, scene.contact.audience),)
 
 
 def _about(claim: Claim) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from bot.safety import NOTHING, Ours, besides, is_question, own_words
 from bot.text.folding import fold
 
 _LONGEST = 60  # characters; in a longer message the words may mean something else
@@ -49,6 +50,15 @@ def asked_for(text: str) -> str:
             if request.fullmatch(clause):
                 return intent
     return ""
+
+
+def left_over(text: str, ours: Ours = NOTHING, *, money: bool = False) -> str:
+    """What a message asks for besides a wish about our messages (退订，转人工) or a hint at money.
+
+    After a hint (`money`) nobody is handed over: it may speak of that very colleague.
+    """
+    rest = besides(own_words(text, ours).text)
+    return rest if is_question(rest) or (not money and asked_for(rest)) else ""
 
 
 def _plain(clause: str) -> str:

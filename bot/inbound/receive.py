@@ -39,7 +39,7 @@ from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
-from bot.tasks import Kind, open_task, report_case
+from bot.tasks import Kind, open_task, report_case, suspect
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -81,7 +81,11 @@ class Receiver:
         whoever unfollows.
         """
         services = self._services
-        screening = screen(inbound.text, audience) if inbound.kind == InboundKind.TEXT else QUIET
+        screening = (
+            screen(inbound.text, audience, services.published.ours)
+            if inbound.kind == InboundKind.TEXT
+            else QUIET
+        )
         key = inbox.key_of(services.vault, inbound)
         incoming = Incoming(inbound, audience, screening, key, services.clock.now(), passive_until)
         with self._room(incoming):
@@ -133,7 +137,7 @@ class Receiver:
                 now,
                 erasing=inbound.event == "unsubscribe",
             )
-            if incoming.screening.stop or incoming.screening.resume:
+            if incoming.wishes:
                 # Their person row is to change. The sender locks it before the windows, which `store` locks.
                 await contacting.lock(tx, [contact.person_id])
             arrived = await arrival(tx, services.vault, services.published, incoming, contact)
@@ -163,20 +167,25 @@ class Receiver:
             await self._task(tx, arrival, Kind.EMERGENCY, inbox_id)
         if screening.adverse_event:
             names += await self._case(tx, arrival, inbox_id, urgent=not screening.red_flag)
+        if screening.money:
+            names.append(("utter_no_benefit", {}))
+            await suspect(tx, self._services.vault, contact, now, arrival.inbound.text)
+        dialogue = self._services.published.dialogue
         if screening.stop:
             names.append(("utter_stop", {}))
             await stop.stop(tx, contact, now)
+        elif screening.only:
+            ended = await stop.stop_kinds(tx, contact, screening.only, now)
+            names.append(("utter_stop_kinds", {"kinds": stop.spoken(ended)}))
         elif screening.resume:
             names.append(("utter_resume", {}))
             await stop.resume(tx, contact, now)
-        if not names:
-            return
-        dialogue = self._services.published.dialogue
         urgent = screening.red_flag or screening.adverse_event
         draft = Draft(
             parts=tuple(
                 Part(dialogue.text(name, contact.audience, **values), dialogue.basis(name))
                 for name, values in names
+                if dialogue.has(name)  # a version that was published before this text was there lacks it
             ),
             purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
             unordered=True,

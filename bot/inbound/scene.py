@@ -76,13 +76,20 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
             raise
         return None
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
-    intents = services.published.dialogue.intents
+    published = services.published
     # An emergency was answered when it was accepted; the engine hears of the other messages.
     flagged = [message for message in messages if message.screening.get("red_flag")]
     others = [message for message in messages if message not in flagged]
-    reading = read_turn(others, known.offered, clicked, verified=verified, intents=intents)
+    reading = read_turn(
+        others,
+        known.offered,
+        clicked,
+        verified=verified,
+        intents=published.dialogue.intents,
+        ours=published.ours,
+    )
     told = bool(flagged) and verified and known.contact.audience == Audience.DOCTOR
-    label = of_label(flagged, services.published, now) if told else ()
+    label = of_label(flagged, published, now) if told else ()
     return Scene(
         known.contact, known.standing, messages, reading, known.conversation, known.taken_over, label
     )

@@ -7,13 +7,16 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bot.inbound.open_requests import asked_for
+from bot.inbound.open_requests import asked_for, left_over
 from bot.model import Choice, InboundKind, TurnInput
+from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words
 from bot.store.inbox import StoredMessage
 
 _ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
+WISHES = frozenset({"stop", "resume"})  # choices of the question whether somebody wishes this
 _SET_BY_US = frozenset({"verify", "choose"})
+_INSTEAD = {"unseen": "utter_media", "place": "utter_location", "ours": "utter_own_line"}
 _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
 
 
@@ -32,8 +35,9 @@ def read_turn(
     *,
     verified: bool,
     intents: Collection[str] = (),
+    ours: Ours = NOTHING,
 ) -> TurnReading | None:
-    """The turn's input; None when there is nothing to react to.
+    """The turn's input; None when there is nothing to react to. `ours`: what we say, which nobody else said.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
     `intents` are those that a key of the account's menu may name.
@@ -52,16 +56,45 @@ def read_turn(
             return None
         return TurnReading(TurnInput(text="", intent="greet" if verified else "verify"))
     if kind == InboundKind.MEDIA:
-        return TurnReading(TurnInput(), fixed="utter_media")
+        place = (body.get("detail") or {}).get("type") == "location"
+        return TurnReading(TurnInput(), fixed="utter_location" if place else "utter_media")
     if kind not in (InboundKind.TEXT, InboundKind.CHOICE):
         return None
-    text = "\n".join(message.body["text"] for message in messages if message.body["text"])
+    text, instead = _words(messages, ours)
+    if instead and not text:
+        return TurnReading(TurnInput(), fixed=_INSTEAD[instead])
     if not verified:
         return TurnReading(TurnInput(text=text, intent=asked_for(text) or "verify"))
     picked = clicked or _picked(kind, body, text, offered)
     if picked is not None:
         return TurnReading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
+    asked = offered[0] if offered and offered[0].id in WISHES else None
+    if asked is not None and kind == InboundKind.TEXT and is_yes(text):
+        return TurnReading(TurnInput(text=asked.label, intent="choose", entities={"choice": asked.id}))
+    if likely_stop(text) and "stop_contact" in intents:
+        return TurnReading(TurnInput(text=text, intent="stop_contact"))
     return TurnReading(TurnInput(text=text)) if text.strip() else None
+
+
+def _words(messages: Sequence[StoredMessage], ours: Ours) -> tuple[str, str]:
+    """What they wrote themselves; and where that is nothing, what it was instead.
+
+    A wish about our messages or a hint at money is answered already: what the message asks besides is left.
+    """
+    found, instead = [], ""
+    for message in messages:
+        written = message.body["text"]
+        money = bool(message.screening.get("money"))
+        if money or message.screening.get("wish"):
+            found.append(left_over(written, ours, money=money))
+            continue
+        own = own_words(written, ours)
+        if message.kind != InboundKind.TEXT or own.text == written:
+            found.append(written)
+        else:
+            found.append(own.face or own.words)
+            instead = own.instead if own.instead in _INSTEAD else instead
+    return "\n".join(piece for piece in found if piece), instead
 
 
 def _menu(key: str, intents: Collection[str], *, verified: bool) -> TurnReading:
@@ -101,4 +134,5 @@ def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
     if match := _ORDINAL.fullmatch(bare):
         number = _DIGITS.get(match[1]) or int(match[1])
         return offered[number - 1] if number <= len(offered) else None
-    return next((choice for choice in offered if choice.label == bare), None)
+    labels = (unicodedata.normalize("NFKC", choice.label).strip() for choice in offered)
+    return next((choice for choice, label in zip(offered, labels, strict=True) if label == bare), None)

@@ -1,18 +1,25 @@
 """Stop and resume: withdrawing is as easy as agreeing, and holds on every channel.
 
-A stop belongs to the person. It holds for contacts that they get later, and survives an import, a contact
-that turns out to be theirs, and unfollowing; only their own words undo it.
+A stop of one kind of message is a withdrawn consent to its purpose. A stop of all belongs to the person: it
+holds for contacts that they get later, and survives an import, a contact that turns out to be theirs, and
+unfollowing; only their own words undo it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.evidence import note
-from bot.model import Fault
+from bot.model import Audience, Fault, Purpose
+from bot.people import consent
 from bot.store import contacts, outbox_outcomes, people, triggers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
+
+KINDS = {Purpose.SERVICE: "会议通知", Purpose.PROMOTION: "产品资料", Purpose.MEDICATION: "用药提醒"}
+_OF_DOCTORS = frozenset({Purpose.SERVICE, Purpose.PROMOTION})
+_SOURCE = "message"  # they wrote it
 
 
 async def stop(tx: Tx, contact: Contact, now: datetime) -> None:
@@ -32,7 +39,24 @@ async def stop(tx: Tx, contact: Contact, now: datetime) -> None:
     )
 
 
+async def stop_kinds(tx: Tx, contact: Contact, purposes: Collection[Purpose], now: datetime) -> list[Purpose]:
+    """Messages of these purposes alone are to stop; which of them this audience gets."""
+    doctor = contact.audience == Audience.DOCTOR
+    ended = [purpose for purpose in KINDS if purpose in purposes and (not doctor or purpose in _OF_DOCTORS)]
+    for purpose in ended:
+        await consent.withdraw(tx, contact, purpose, now, source=_SOURCE)
+    return ended
+
+
+def spoken(purposes: Collection[Purpose]) -> str:
+    """These kinds of messages as people call them."""
+    return "、".join(name for purpose, name in KINDS.items() if purpose in purposes)
+
+
 async def resume(tx: Tx, contact: Contact, now: datetime) -> None:
-    """They want to hear from us again."""
+    """They want to hear from us again: what they had withdrawn by a message is given as it was."""
     await people.stop(tx, contact.person_id, None)
+    for held in await consent.of_person(tx, contact.person_id):
+        if not held.holds:
+            await consent.give(tx, contact, held.purpose, now, text_version=held.text_version, source=_SOURCE)
     await note(tx, "person.resumed", now, f"contact:{contact.id}", contact)

@@ -1,4 +1,4 @@
-"""Safety: red flags, adverse events and requests to stop, found before and without any NLU.
+"""Safety: red flags, adverse events, wishes about our messages and hints at money, found before any NLU.
 
 `screen` is pure and linear in the text. What it looks for is data (`data/safety`), compiled once per process;
 call it once at start so that no message pays for that.
@@ -9,27 +9,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from bot.model import Audience
-from bot.safety import adverse_events, case_reports, mentions, red_flags
+from bot.model import Audience, Purpose
+from bot.safety import adverse_events, case_reports, mentions, money, red_flags
 from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
+from bot.safety.own import NOTHING, Ours, OwnWords, own_words, sentences_of
 from bot.safety.signs import Emergency, emergencies
-from bot.safety.stop import read_request
+from bot.safety.stop import clauses_of, is_question, is_yes, read_wish
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
 __all__ = [
+    "NOTHING",
     "CaseReport",
     "Emergency",
+    "Ours",
+    "OwnWords",
     "Screening",
     "Sign",
     "asked_for",
+    "besides",
     "categories",
     "emergency",
     "every_element",
     "is_detail",
     "is_of",
+    "is_question",
+    "is_yes",
+    "likely_stop",
+    "own_words",
     "read_case",
     "screen",
+    "sentences_of",
     "tells",
 ]
 
@@ -45,34 +55,57 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What a message holds that must not wait. `red_flag` is "" or the category of the emergency."""
+    """What a message holds that must not wait. `red_flag` is "" or the category of the emergency.
+
+    `only`: the purposes that alone are to stop, where `stop` is false. `money`: "" or the kind of hint.
+    """
 
     red_flag: str
     adverse_event: bool
     stop: bool
     resume: bool
     signs: tuple[Sign, ...] = ()
+    only: frozenset[Purpose] = frozenset()
+    money: str = ""
 
 
-def screen(text: str, audience: Audience) -> Screening:
-    """Screen what somebody wrote on an account for this audience."""
-    folded = fold(text, _pictures())
+def screen(text: str, audience: Audience, ours: Ours = NOTHING) -> Screening:
+    """Screen what somebody wrote on an account for this audience; `ours`: what we say ourselves."""
+    own = own_words(text, ours)
+    folded = fold(own.text, _pictures())
     found = mentions.find(folded)
     red_flag = red_flags.find(folded, found["red_flag"], audience)
     event = adverse_events.find(found["adverse_event"], audience)
-    request = read_request(folded)
+    wish = read_wish(folded)
+    hint = money.find(folded, audience)
     signs = []
     if red_flag:
-        signs.append(_sign(folded, red_flag.category, red_flag.start, red_flag.end))
+        signs.append(_sign(text, folded, red_flag.category, red_flag.start, red_flag.end))
     if event:
-        signs.append(_sign(folded, f"adverse_event/{event.kind}", event.start, event.end))
+        signs.append(_sign(text, folded, f"adverse_event/{event.kind}", event.start, event.end))
+    if hint:
+        signs.append(_sign(text, folded, f"money/{hint.kind}", hint.start, hint.end))
     return Screening(
         red_flag=red_flag.category if red_flag else "",
         adverse_event=event is not None,
-        stop=request == "stop",
-        resume=request == "resume",
+        stop=wish.what == "stop" and not wish.only,
+        resume=wish.what == "resume",
         signs=tuple(signs),
+        only=wish.only,
+        money=hint.kind if hint else "",
     )
+
+
+def besides(own: str) -> str:
+    """What somebody's own words say besides the wish about our messages, and the hints at money, in them."""
+    wish = read_wish(fold(own))
+    clauses = clauses_of(fold(wish.besides if wish.what else own))
+    return " ".join(clause for clause in clauses if not money.find(fold(clause), Audience.DOCTOR))
+
+
+def likely_stop(own: str) -> bool:
+    """Whether somebody may want to hear no more of us: they are asked."""
+    return read_wish(fold(own)).what == "ask"
 
 
 def tells(text: str, audience: Audience, *, about_product: bool = False) -> bool:
@@ -101,9 +134,9 @@ def emergency(category: str) -> Emergency:
     return emergencies()[category]
 
 
-def _sign(folded: Folded, what: str, start: int, end: int) -> Sign:
+def _sign(text: str, folded: Folded, what: str, start: int, end: int) -> Sign:
     low, high = folded.span(start, end)
-    return Sign(what, (low, high), folded.source[low:high])
+    return Sign(what, (low, high), text[low:high])
 
 
 @cache

@@ -1,7 +1,8 @@
 """Whatever needs a person is a task: what it is, whose it is, and when it is due."""
 
 from bot.tasks.cases import Saying, add_detail, report_case
-from bot.tasks.handling import acknowledge, close
+from bot.tasks.handling import acknowledge, close, visible
+from bot.tasks.suspicion import suspect
 from bot.tasks.task import Kind, add_to_open, open_task
 from bot.tasks.telling import EVERY, tell
 
@@ -15,5 +16,7 @@ __all__ = [
     "close",
     "open_task",
     "report_case",
+    "suspect",
     "tell",
+    "visible",
 ]

@@ -9,8 +9,10 @@ from bot.model import Fault, MedrepError
 from bot.staff import Role, colleague
 from bot.store import tasks
 from bot.store.database import Tx
+from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.store.vault import Vault
+from bot.tasks.suspicion import names
 from bot.tasks.task import Kind
 
 
@@ -43,13 +45,34 @@ async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *
     await note(tx, "task.closed", now, f"task:{task_id}", found, kind=found.kind, login=login)
 
 
+def visible(found: TaskRow, reader: StaffRow) -> bool:
+    """Whether a colleague reads this task: their role's, a rep's own; a manager what is a rep's, an auditor
+    all.
+
+    What compliance looks into is read by no other role, and not by whom it may speak of."""
+    roles = set(reader.roles)
+    if found.kind == Kind.COMPLIANCE:
+        return bool(roles & {Role.COMPLIANCE, Role.AUDITOR}) and not _about(found, reader)
+    if found.owner_role == Role.REP and Role.REP in roles and found.owner in (None, reader.name):
+        return True
+    if found.owner_role == Role.REP and Role.MANAGER in roles:
+        return True
+    return Role.AUDITOR in roles or (found.owner_role != Role.REP and found.owner_role in roles)
+
+
+def _about(found: TaskRow, reader: StaffRow) -> bool:
+    return found.kind == Kind.COMPLIANCE and names(found.detail or "", reader.name)
+
+
 async def _for(tx: Tx, vault: Vault, task_id: int, login: str) -> TaskRow:
     """The task, locked and not done, if it is for this colleague's role; a rep's is for managers, too."""
     found = await tasks.locked(tx, vault, task_id)
     if found is None:
         raise MedrepError(Fault.NOT_FOUND, f"there is no task {task_id}")
     owner = Role(found.owner_role)
-    await colleague(tx, login, {owner, Role.MANAGER} if owner == Role.REP else {owner})
+    reader = await colleague(tx, login, {owner, Role.MANAGER} if owner == Role.REP else {owner})
+    if _about(found, reader):
+        raise MedrepError(Fault.CONFLICT, f"task {task_id} is for another colleague of compliance")
     if found.state == "done":
         raise MedrepError(Fault.CONFLICT, f"task {task_id} is done")
     return found

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HAND_OVER = "hand_over"  # they want a person
     IDENTITY = "identity"  # a person must confirm who this is
     DATA_REQUEST = "data_request"  # copy, correct or delete
+    COMPLIANCE = "compliance"  # money, gifts or counting: looked into by compliance alone
     FEEDBACK = "feedback"  # an answer was found wrong or useless
     FAILED_TURN = "failed_turn"  # we could not answer
     BLOCKED_MESSAGE = "blocked_message"  # the exit refused a text
@@ -41,6 +42,7 @@ _OWNERS = {
     Kind.EMERGENCY: Role.PV,
     Kind.MEDICAL_INFORMATION: Role.MEDICAL,
     Kind.DATA_REQUEST: Role.COMPLIANCE,
+    Kind.COMPLIANCE: Role.COMPLIANCE,
     Kind.PLATFORM: Role.ADMIN,
 }
 # Their records must be kept: safety cases, and compliance's (how a request or a suspicion was dealt with).

@@ -62,6 +62,18 @@ def test_nearly_always_the_rule_that_a_person_would_name() -> None:
     assert sum(right) / len(right) > 0.97
 
 
+@pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.95, 0.0)])
+def test_what_a_colleague_may_be_tempted_to_write(part: str, recall: float, false: float) -> None:
+    """Fee for volume, asking for counts, disparaging, telling to switch, urging; and introductions."""
+    rows = yaml.safe_load((HERE / "trade.yml").read_text(encoding="utf-8"))[part]
+    found = [(expected == "yes", bool(check_text(text, Audience.DOCTOR)), text) for expected, text in rows]
+    refused = [was for should, was, _ in found if should]
+    passing = [was for should, was, _ in found if not should]
+    wrong = [text for should, was, text in found if should != was]
+    assert sum(refused) / len(refused) >= recall, wrong
+    assert sum(passing) / len(passing) <= false, wrong
+
+
 def test_the_set_is_large_and_has_every_rule() -> None:
     count = Counter(rule for _, rules, _ in ALL for rule in rules)
     assert len({text for *_, text in ALL}) > 450
@@ -125,7 +137,13 @@ def _approved() -> list[tuple[str, str]]:
     ]
     entries = chain.from_iterable(book.get("entries") or [] for book in books)
     return [
-        (entry["id"], entry["answer"] + "。" + (entry.get("differs") or {}).get("note", ""))
+        (
+            entry["id"],
+            # the question is the label of a choice
+            "。".join(
+                [entry["question"] + "？", entry["answer"], (entry.get("differs") or {}).get("note", "")]
+            ),
+        )
         for entry in entries
     ]
 

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from bot import staff
 from bot.clock import Clock
 from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.staff import Role
+from bot.staff import Role, colleague
 from bot.store import contacts, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.tables import evidence, task
 from bot.store.tasks import TaskRow
 from bot.store.vault import Vault
-from bot.tasks import Kind, acknowledge, close, open_task
+from bot.tasks import Kind, acknowledge, close, open_task, visible
 from tests.approved import colleagues
 
 ACCOUNT = Account(Channel.WECHAT, "demo")
@@ -138,3 +138,23 @@ async def test_who_somebody_is_is_not_decided_by_closing_the_task(desk: Desk) ->
     task_id = await desk.open(Kind.IDENTITY)
     with pytest.raises(MedrepError, match="confirm-doctor"):
         await desk.close(task_id, "rep")
+
+
+async def test_what_compliance_looks_into_is_read_by_nobody_else_and_not_by_whom_it_names(
+    desk: Desk, database: Database
+) -> None:
+    async with database.begin() as tx:
+        await colleagues(tx, {"王芳": [Role.COMPLIANCE, Role.REP], "陈静": [Role.COMPLIANCE, Role.REP]})
+        readers = [await colleague(tx, login) for login in (*Role, "王芳", "陈静")]
+    task_id = await desk.open(Kind.COMPLIANCE, "小王上次给的卡 这次咋没了")
+    hand_over = await desk.open(Kind.HAND_OVER)
+    found = {task.id: task for task in await desk.read()}
+    reads = {reader.name for reader in readers if visible(found[task_id], reader)}
+    assert reads == {"compliance", "auditor", "陈静"}
+    reads = {reader.name for reader in readers if visible(found[hand_over], reader)}
+    assert reads == {"rep", "manager", "auditor", "王芳", "陈静"}
+    for login, fault in (("rep", Fault.CONFLICT), ("manager", Fault.CONFLICT), ("王芳", Fault.CONFLICT)):
+        with pytest.raises(MedrepError) as raised:
+            await desk.acknowledge(task_id, login)
+        assert raised.value.fault == fault
+    await desk.acknowledge(task_id, "陈静")

@@ -26,6 +26,7 @@ OWNERS = {
     Kind.EMERGENCY: "pv",
     Kind.MEDICAL_INFORMATION: "medical",
     Kind.DATA_REQUEST: "compliance",
+    Kind.COMPLIANCE: "compliance",
     Kind.PLATFORM: "admin",
 }
 

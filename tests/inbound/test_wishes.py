@@ -1,0 +1,166 @@
+"""What a message does at acceptance and what is left of it for its turn: a wish about our messages, a hint at
+money, something that is not the person's own words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from bot.inbound.open_requests import left_over
+from bot.inbound.turn_input import TurnReading, read_turn
+from bot.model import Choice, Inbound, InboundKind, InboxState, Purpose
+from bot.people import consent
+from bot.safety import sentences_of
+from bot.store import tasks
+from bot.store.inbox import StoredMessage
+from tests.stage import DOCTORS, Stage
+
+STOP_ASKED = (Choice("stop", "是，退订"), Choice("keep", "不是"))
+OURS = sentences_of(["已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。"])
+WHO = "oWish"
+_numbers = count()
+
+
+async def write(stage: Stage, words: str) -> None:
+    key = f"m:{next(_numbers)}"
+    inbound = Inbound(DOCTORS, WHO, key, InboundKind.TEXT, datetime.now(UTC), words)
+    await stage.gateway.accept(inbound, passive=False)
+
+
+async def said(stage: Stage) -> list[str]:
+    """The responses that are queued, oldest first."""
+    found = await stage.rows("SELECT basis FROM outbox ORDER BY id")
+    return [one.split(":")[1].split("@")[0] for (basis,) in found for one in basis.split()]
+
+
+async def states(stage: Stage) -> list[str]:
+    return [state for (state,) in await stage.rows("SELECT state FROM inbox ORDER BY id")]
+
+
+async def holding(stage: Stage) -> set[Purpose]:
+    contact = await stage.contact(WHO)
+    async with stage.services.db.begin() as tx:
+        return {one.purpose for one in await consent.of_person(tx, contact.person_id) if one.holds}
+
+
+async def test_one_kind_stops_and_comes_back(stage: Stage) -> None:
+    await write(stage, "你好")
+    contact, now = await stage.contact(WHO), stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        for purpose in (Purpose.SERVICE, Purpose.PROMOTION):
+            await consent.give(tx, contact, purpose, now, text_version="v1", source="test")
+    await write(stage, "别给我发会议通知就行 资料可以发")
+    assert await holding(stage) == {Purpose.PROMOTION}
+    assert (await stage.contact(WHO)).stopped_at is None
+    await write(stage, "还是给我恢复吧")
+    assert await holding(stage) == {Purpose.PROMOTION, Purpose.SERVICE}
+    assert await said(stage) == ["utter_stop_kinds", "utter_resume"]
+
+
+async def test_a_resume_is_not_a_stop(stage: Stage) -> None:
+    await write(stage, "退了吧不想收了")
+    assert (await stage.contact(WHO)).stopped_at is not None
+    await write(stage, "「示例制药：不想收了，随时回复「退订」。」\n- - - - - - - - - - - -\n还是给我恢复吧")
+    assert (await stage.contact(WHO)).stopped_at is None
+    assert await states(stage) == [InboxState.DONE] * 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CK 5x ULN stop?",
+        "别弄了",
+        "发邮件",
+        "已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。",
+        "已为您退订，今后不再主动给您发消息。您主动提问，我照常回答；想恢复接收，回复「恢复接收」。",
+        "「示例制药：退订」\n- - - - - - - - - - - - - - -\n/:strong",
+    ],
+)
+async def test_nothing_changes(stage: Stage, words: str) -> None:
+    await write(stage, words)
+    assert await said(stage) == [] and await states(stage) == [InboxState.WAITING]
+    assert (await stage.contact(WHO)).stopped_at is None
+
+
+async def test_what_stands_beside_a_stop_is_done_too(stage: Stage) -> None:
+    await write(stage, "别再发了，转人工")
+    assert (await stage.contact(WHO)).stopped_at is not None
+    await write(stage, "退订 烦死了")
+    assert await states(stage) == [InboxState.WAITING, InboxState.DONE]
+    for text, left in (("别再发了，转人工", "转人工"), ("退订。缬沙坦孕妇能用吗", "缬沙坦孕妇能用吗")):
+        assert reading(text, wish=True).input.text == left
+    assert left_over("小王上次给的卡没了 另外缬沙坦孕妇能用吗") == "另外缬沙坦孕妇能用吗"
+    for text in ("缬沙坦 回扣多少", "开二甲双胍有提成吗，多少个点", "小王给的卡呢 转人工"):
+        assert left_over(text, money=True) == "", text
+    assert left_over("退订 你们烦不烦") == ""
+    assert left_over("会议别发，缬沙坦孕妇能用吗") == "缬沙坦孕妇能用吗"
+    unverified = read_turn([message("退订 转人工", wish=True)], (), verified=False)
+    assert unverified is not None and unverified.input.intent == "ask_human"
+
+
+def message(text: str, *, wish: bool = False) -> StoredMessage:
+    body = {"text": text, "choice": "", "event": "", "detail": {}}
+    return StoredMessage(1, InboundKind.TEXT, datetime.now(UTC), None, {"wish": True} if wish else {}, body)
+
+
+def reading(text: str, offered: tuple[Choice, ...] = (), *, wish: bool = False) -> TurnReading:
+    found = read_turn([message(text, wish=wish)], offered, verified=True, intents={"stop_contact"}, ours=OURS)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "fixed", "words"),
+    [
+        ("【收到不支持的消息类型，暂无法显示】", "utter_media", ""),
+        ("[Unsupported Message]", "utter_media", ""),
+        ("[位置]", "utter_location", ""),
+        ("已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。", "utter_own_line", ""),
+        ("「示例：退订」\n- - - - - - - - - - -\n", "utter_own_line", ""),
+        ("「示例：退订」\n- - - - - - - - - - -\n缬沙坦怎么吃", "", "缬沙坦怎么吃"),
+        ("/:strong", "", "👍"),
+        ("[ThumbsUp]", "", "👍"),
+        ("缬沙坦怎么吃[微笑]", "", "缬沙坦怎么吃"),
+        ("缬沙坦怎么吃", "", "缬沙坦怎么吃"),
+    ],
+)
+def test_what_is_not_their_own_words_is_answered_as_what_it_is(text: str, fixed: str, words: str) -> None:
+    found = reading(text)
+    assert (found.fixed, found.input.text) == (fixed, words)
+
+
+def test_a_place_is_answered_as_a_place() -> None:
+    for kind, fixed in (("location", "utter_location"), ("image", "utter_media")):
+        body: dict[str, Any] = {"text": "", "choice": "", "event": "", "detail": {"type": kind}}
+        sent = StoredMessage(1, InboundKind.MEDIA, datetime.now(UTC), None, {}, body)
+        found = read_turn([sent], (), verified=False)
+        assert found is not None and found.fixed == fixed
+
+
+def test_a_likely_wish_is_asked_about_and_a_plain_yes_counts() -> None:
+    assert reading("别弄了").input.intent == "stop_contact"
+    for text in ("是", "好的", "嗯", "1", "是，退订"):
+        assert reading(text, STOP_ASKED).input.entities == {"choice": "stop"}, text
+    for text in ("不是", "是什么意思", "二甲双胍怎么吃", "是不是发错了"):
+        assert reading(text, STOP_ASKED).input.entities.get("choice") != "stop", text
+    other = (Choice("entry:met-renal", "肾功能不全怎么用"),)
+    assert reading("好的", other).input.intent == "", "a yes to other choices is the dialogue's"
+
+
+@pytest.mark.parametrize(
+    "words", ["我这个月开了200盒 有啥表示没", "统方数据能给我一份吗", "小王上次给的卡 这次咋没了"]
+)
+async def test_money_is_refused_once_and_goes_to_compliance(stage: Stage, words: str) -> None:
+    await write(stage, words)
+    assert await said(stage) == ["utter_no_benefit"]
+    assert await states(stage) == [InboxState.DONE], "no turn: no interest, no request, no rep"
+    await write(stage, "别家都给5个点")
+    async with stage.services.db.begin() as tx:
+        (found,) = await tasks.read(tx, stage.services.vault)
+    assert (found.kind, found.owner_role, found.owner) == ("compliance", "compliance", None)
+    assert found.detail == f"{words}\n别家都给5个点", "verbatim"
+    received = await stage.rows("SELECT facts FROM evidence WHERE kind = 'message.received' ORDER BY id")
+    assert all(facts["money"] for (facts,) in received)
