@@ -56,7 +56,7 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         known = context.asked(at)
     if known:
         return False
-    if kind in ("figure", "bound"):
+    if kind in ("figure", "bound") or (kind == "said" and _categories()[category].get("concrete")):
         return audience is Audience.PATIENT or not _of_many(at, kind)
     if audience is Audience.PATIENT:
         return _real_for_patient(at, kind)

@@ -25,7 +25,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
     return [(AUDIENCES[audience], flag, str(text)) for audience, flag, text in rows]
 
 
-# found of the dangers, and harmless texts left alone: of four parts tuned on, and of two that were not
+# found of the dangers, and harmless texts left alone: of five parts tuned on, and of two that were not
 @pytest.mark.parametrize(
     ("name", "recall", "specificity"),
     [
@@ -33,6 +33,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_third.yml", 0.99, 0.99),
         ("danger_fourth.yml", 0.98, 0.99),
         ("danger_sixth.yml", 0.98, 0.99),
+        ("danger_seventh.yml", 0.93, 0.99),
         ("danger_unseen.yml", 0.95, 0.97),
         ("danger_fifth.yml", 0.82, 0.95),
     ],
