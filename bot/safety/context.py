@@ -117,11 +117,17 @@ def _symptoms() -> re.Pattern[str]:
 
 
 def past(at: Window) -> bool:
-    """Over, or older than a week (三个月前晕倒, 脑梗半年了), and nothing says that it is so again."""
+    """Over, and nothing says that it is so again."""
     rules = patterns()
-    after = at.text[at.end :]
-    before = rules.past.search(at.before) or rules.since_before.search(at.before)
-    if not (before or rules.past_after.match(after) or rules.since_after.match(after)):
+    if not (rules.past.search(at.before) or rules.past_after.match(at.text[at.end :])):
+        return False
+    return not rules.again.search(at.sentence)
+
+
+def long_ago(at: Window) -> bool:
+    """Older than a week (二十天前晕倒, 脑梗半年了), and nothing says that it is so again."""
+    rules = patterns()
+    if not (rules.since_before.search(at.before) or rules.since_after.match(at.text[at.end :])):
         return False
     return not rules.again.search(at.sentence)
 

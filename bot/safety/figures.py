@@ -31,14 +31,6 @@ _NAMES = {
 }
 _BEFORE, _AFTER = 40, 45  # characters around a label in which its figures, and what goes with them, stand
 
-# Only where one of these stands is it worth reading figures.
-_WORTH = re.compile(
-    r"(?:高压|收缩压|血压|低压|舒张压|上压|下压|(?<![a-z])[bs]p(?![a-z])|血糖|空腹|[餐饭]后|血氧|spo2|心率|心跳|脉搏|脉率"
-    r"|(?<![a-z])hr(?![a-z])|钾|(?<![a-z])k\+?(?![a-z]))[^。;!?\n]{0,14}?(?=\d|百|[零〇一二两三四五六七八九十])"
-    r"|[12]\d\d\s?/\s?1?\d\d|[量测压][^\d,。;!?\n]{0,7}[3-8]\d\s?/|(?<!\d)[12]\d{2}(?:[5-9]\d|1\d\d)(?!\d)"
-    r"|(?:\d|十|百|几)[多来几]?[片粒颗丸]|(?<!血)糖.{0,3}[1-3]\.\d|\d{2} ?(?:tab|pill|cap)"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -56,7 +48,7 @@ def find(folded: Folded) -> list[Mention]:
     found = []
     done = -1
     seen: set[str] = set()
-    for match in _WORTH.finditer(folded.text):
+    for match in _patterns().worth.finditer(folded.text):
         if match.start() < done:
             continue
         low, done = max(0, match.start() - _BEFORE), match.end() + _AFTER
@@ -121,7 +113,7 @@ _EXTREMES = (
     (
         "systolic",
         re.compile(
-            rf"(?:血压|高压|收缩压|上压|(?<![a-z])s?bp(?![a-z])){_SHORT}(?P<value>[3-8]\d|(?<![百零])[三四五六七八]十[一二三四五六七八九]?)(?![\d.])"
+            rf"(?:血压|高压|收缩压|上压|上面的?压|(?<![a-z])s?bp(?![a-z])){_SHORT}(?P<value>[3-8]\d|(?<![百零])[三四五六七八]十[一二三四五六七八九]?)(?![\d.])"
         ),
     ),
     (
@@ -159,6 +151,7 @@ _EXTREMES = (
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
+    worth: re.Pattern[str]  # only where one of these stands are figures read
     bound: re.Pattern[str]
     changed: re.Pattern[str]
     other_unit: re.Pattern[str]

@@ -47,7 +47,7 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         return False
     if _categories()[category].get("always"):
         return not (audience is Audience.DOCTOR and context.in_general(at))
-    if context.supposed(at) or context.recovering(at):
+    if context.long_ago(at) or context.supposed(at) or context.recovering(at):
         return False
     if kind != "named" and (audience is Audience.PATIENT or context.happening(at)):
         # 突然晕倒是什么原因: whoever asks for the cause of what they see has seen it.
@@ -56,7 +56,7 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         known = context.asked(at)
     if known:
         return False
-    if kind in ("figure", "bound"):
+    if kind in ("figure", "bound") or (kind == "said" and _categories()[category].get("concrete")):
         return audience is Audience.PATIENT or not _of_many(at, kind)
     if audience is Audience.PATIENT:
         return _real_for_patient(at, kind)
@@ -108,9 +108,14 @@ _DONE = re.compile(r"了|下去|掉|光")
 _QUANTITY = re.compile(r"[瓶板盒把片粒颗\d]|全|都")
 
 
+_SUSPECTED = re.compile(r"(?:是不是(?!会)|是否是|会不会是|怕是|像是|怀疑|可能是)[^,。;!?]{0,4}$")
+
+
 def _real_for_patient(at: Window, kind: str) -> bool:
     """A patient who names a sign has it, unless the words ask for knowledge."""
     if kind != "named" or context.happening(at):
+        return True
+    if _SUSPECTED.search(at.before):
         return True
     if context.in_general(at) or context.priced(at):
         return False
