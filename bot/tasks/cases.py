@@ -60,10 +60,10 @@ async def report_case(
     known = read_case(open_case.detail, audience) if open_case and open_case.detail else None
     if open_case and known and is_of(told, known, own=audience == Audience.PATIENT):
         return await _added(tx, vault, open_case.detail or "", now, contact, words)
-    ids = []
+    ids, linked = [], await _same_batch(tx, vault, told, now)
     for number in range(1, told.patients + 1):
         one_key = key if number == 1 else f"{key}:{number}"
-        detail = "\n".join([*_marks(told, number), words])
+        detail = "\n".join([*_marks(told, number), *linked, words])
         task_id, _ = await open_task(
             tx, vault, Kind.ADVERSE_EVENT, now=now, contact=contact, key=one_key, detail=detail
         )
@@ -140,6 +140,15 @@ def _links(vault: Vault, told: CaseReport, medicine: str) -> list[_Link]:
         *(_Link(name, digest("case", name), SAME_BATCH, BATCH_WITHIN) for name in batches),
         *(_Link(name, digest("case", name), SAME_REACTION, REACTION_WITHIN) for name in pairs),
     ]
+
+
+async def _same_batch(tx: Tx, vault: Vault, told: CaseReport, now: datetime) -> list[str]:
+    """Which reports of the same batch there are, a line for each batch."""
+    lines = []
+    for link in _links(vault, told, ""):
+        if link.least == SAME_BATCH and (ids := await cases.with_sign(tx, link.digest, now - link.within)):
+            lines.append(f"[同{link.name}：任务 {_numbers(ids)}]")
+    return lines
 
 
 async def _alarm(

@@ -221,10 +221,11 @@ async def test_a_report_tried_again_is_one(desk: Desk, person: Adding) -> None:
     assert await desk.details() == ["[死亡]\n患者服缬沙坦期间猝死"]
 
 
-async def test_a_closed_case_keeps_its_sign(
-    desk: Desk, person: Adding, database: Database, vault: Vault
-) -> None:
+async def test_a_later_report_names_those_of_its_batch(desk: Desk, person: Adding) -> None:
     await desk.told(await person("o1"), "批号X77的格华止里有异物")
     await desk.told(await person("o2"), "批号x77的二甲双胍有霉点")
     (alarm,) = await desk.details(Kind.CASE_ALARM)
     assert alarm.startswith("聚集：批号X77，90天内2例")
+    first, second = await desk.read()
+    assert second.detail == f"[产品质量投诉]\n[同批号X77：任务 {first.id}]\n批号x77的二甲双胍有霉点"
+    assert "[同批号" not in (first.detail or "")
