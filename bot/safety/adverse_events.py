@@ -38,7 +38,9 @@ class _Patterns:
     taken: re.Pattern[str]
     colloquial: re.Pattern[str]
     eaten: re.Pattern[str]
+    denied: re.Pattern[str]
     medical: re.Pattern[str]
+    particular: re.Pattern[str]
     well: re.Pattern[str]
     somebody: re.Pattern[str]
     drug: re.Pattern[str]
@@ -108,6 +110,9 @@ def tells(folded: Folded, mentions: list[Mention], audience: Audience, *, about_
     mentions = _whole(mentions)
     if rules.well.search(text) and all(_unreal(mention) for mention in mentions):
         return False
+    asked = context.questioned(Window(text, 0, len(text))) or "还是" in text
+    if not mentions and asked and len(text) <= _QUESTION and not rules.somebody.search(text):
+        return False
     if (
         audience is Audience.PATIENT
         and rules.taken.search(text)
@@ -133,7 +138,7 @@ def _no_case(folded: Folded, mentions: list[Mention]) -> bool:
         return False
     whole = Window(folded.text, 0, len(folded.text))
     questioned = context.questioned(whole) or bool(_OR_NOT.search(folded.text))
-    return questioned and not context.happening(whole)
+    return questioned and not _happening(whole)
 
 
 def _unreal(mention: Mention) -> bool:
@@ -142,7 +147,7 @@ def _unreal(mention: Mention) -> bool:
     if mention.kind == "no_effect":
         return False
     gone = rules.better.match(at.text[at.end :]) or rules.treated.search(at.before)
-    return bool(gone) or context.denied(at)
+    return bool(gone) or _denied(at)
 
 
 _MORE = re.compile(r"[,。;!?:\n].")  # another clause: 没有头晕，就是人飘
@@ -151,13 +156,13 @@ _OR_NOT = re.compile(r"(?!动不动)([一-龥]{1,2})不\1")
 
 def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool:
     if special:
-        unreal = context.supposed(at) or context.denied(at) or context.asked(at)
+        unreal = context.supposed(at) or _denied(at) or context.asked(at)
         unreal = unreal or bool(_EFFECT_ASKED.match(at.after)) or _meal(at, kind)
         if unreal or _patterns().intended.search(at.before):
             return False
-        reported = kind == "report" or context.happening(at) or not context.questioned(at)
+        reported = kind == "report" or _happening(at) or not context.questioned(at)
         return reported or audience is Audience.PATIENT
-    if kind != "no_effect" and (context.denied(at) or _patterns().better.match(at.text[at.end :])):
+    if kind != "no_effect" and (_denied(at) or _patterns().better.match(at.text[at.end :])):
         return False
     if context.supposed(at) or _patterns().treated.search(at.before) or _asked(at):
         return False
@@ -166,9 +171,18 @@ def _counts(at: Window, kind: str, audience: Audience, *, special: bool) -> bool
         return kind != "no_effect" and _blamed(at, audience)
     if kind == "feeling" and exposure == "named":
         return False
-    if audience is Audience.DOCTOR and context.in_general(at) and not context.happening(at):
+    if audience is Audience.DOCTOR and context.in_general(at) and not _happening(at):
         return False
     return _of_a_case(at, kind, exposure, audience)
+
+
+def _happening(at: Window) -> bool:
+    """Of somebody, or with the figures and times of a case: 从90涨到160, 换了还是咳."""
+    return context.happening(at) or bool(_patterns().particular.search(at.text))
+
+
+def _denied(at: Window) -> bool:
+    return context.denied(at) or bool(_patterns().denied.search(at.before))
 
 
 def _meal(at: Window, kind: str) -> bool:
@@ -218,13 +232,15 @@ def _exposure(at: Window) -> str:
 
 def _of_a_case(at: Window, kind: str, exposure: str, audience: Audience) -> bool:
     """Whether it is told of somebody; a doctor's question about a medicine in general is not."""
-    happening = context.happening(at) or bool(_STATED.match(at.text[at.end :]))
+    happening = _happening(at) or bool(_STATED.match(at.text[at.end :]))
     if exposure == "named":
         help_asked = audience is Audience.PATIENT and context.patterns().asks_help.search(at.sentence)
         plain = kind == "no_effect" and not context.questioned(at)
         return happening or bool(help_asked) or plain
-    if audience is Audience.PATIENT or happening:
+    if happening:
         return True
+    if audience is Audience.PATIENT:
+        return not _repeated(at)
     if _whether(at):
         return False
     return (exposure == "colloquially" and kind != "no_effect") or not context.questioned(at)
@@ -232,9 +248,13 @@ def _of_a_case(at: Window, kind: str, exposure: str, audience: Audience) -> bool
 
 def _whether(at: Window) -> bool:
     """吃了咳嗽不, 吃了头晕的多吗, 恶心不恶心: asks whether it does, and of nobody."""
+    return _repeated(at) or bool(_WHETHER.match(at.after))
+
+
+def _repeated(at: Window) -> bool:
+    """疼不疼."""
     words = at.text[at.start : at.end]
-    repeated = at.after.startswith((f"不{words}", f"不{words[-1]}"))
-    return repeated or bool(_WHETHER.match(at.after))
+    return at.after.startswith((f"不{words}", f"不{words[-1]}"))
 
 
 _WHETHER = re.compile(
@@ -249,4 +269,4 @@ _STATED = re.compile(r"^(?:了|得|的?(?:厉害|很|不行))")
 def _blamed(at: Window, audience: Audience) -> bool:
     if not _patterns().blamed.search(at.text[at.end :][:40]):
         return False
-    return audience is Audience.PATIENT or context.happening(at) or not context.questioned(at)
+    return audience is Audience.PATIENT or _happening(at) or not context.questioned(at)

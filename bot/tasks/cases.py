@@ -60,10 +60,10 @@ async def report_case(
     known = read_case(open_case.detail, audience) if open_case and open_case.detail else None
     if open_case and known and is_of(told, known, own=audience == Audience.PATIENT):
         return await _added(tx, vault, open_case.detail or "", now, contact, words)
-    ids = []
+    ids, linked = [], await _same_batch(tx, vault, told, now)
     for number in range(1, told.patients + 1):
         one_key = key if number == 1 else f"{key}:{number}"
-        detail = "\n".join([*_marks(told, number), words])
+        detail = "\n".join([*_marks(told, number), *linked, words])
         task_id, _ = await open_task(
             tx, vault, Kind.ADVERSE_EVENT, now=now, contact=contact, key=one_key, detail=detail
         )
@@ -81,22 +81,23 @@ async def add_detail(
     """Words that may belong to the contact's open case; None when they do not, or there is none. `expected`:
     they come right after the case, else they must refer to it or tell more. `asks`: they ask something as
     well, so they must say whose details they are."""
+    told = read_case(words, contact.audience)
+    of_a_patient = is_detail(told, _OF_A_PATIENT)
+    refers = told.same and (of_a_patient or is_detail(told, _COURSE))
+    plenty = of_a_patient and sum(is_detail(told, [element]) for element in (*_OF_A_PATIENT, *_COURSE)) > 1
+    if told.another or not (told.same and of_a_patient if asks else expected or refers or plenty):
+        return None
     open_case = await tasks.open_of(tx, vault, Kind.ADVERSE_EVENT.value, contact.id, now)
     if open_case is None or not open_case.detail:
         return None
-    audience = contact.audience
-    told, known = read_case(words, audience), read_case(open_case.detail, audience)
-    if told.another or not is_of(told, known, own=True) or not is_detail(told, _TOLD_LATER):
-        return None
-    strong = sum(is_detail(told, [element]) for element in _TOLD_LATER)
-    plenty = strong > 1 and is_detail(told, _OF_A_PATIENT)
-    if not (told.same if asks else expected or told.same or plenty):
+    known = read_case(open_case.detail, contact.audience)
+    if not is_of(told, known, own=True) or not is_detail(told, {*known.missing, "outcome"}):
         return None
     return await _added(tx, vault, open_case.detail, now, contact, words)
 
 
-_TOLD_LATER = ("age", "sex", "drug", "dosage", "onset", "outcome", "batch")
 _OF_A_PATIENT = ("age", "sex", "outcome", "batch")
+_COURSE = ("onset", "dosage")
 
 
 async def _added(tx: Tx, vault: Vault, before: str, now: datetime, contact: Contact, words: str) -> Saying:
@@ -140,6 +141,15 @@ def _links(vault: Vault, told: CaseReport, medicine: str) -> list[_Link]:
         *(_Link(name, digest("case", name), SAME_BATCH, BATCH_WITHIN) for name in batches),
         *(_Link(name, digest("case", name), SAME_REACTION, REACTION_WITHIN) for name in pairs),
     ]
+
+
+async def _same_batch(tx: Tx, vault: Vault, told: CaseReport, now: datetime) -> list[str]:
+    """Which reports of the same batch there are, a line for each batch."""
+    lines = []
+    for link in _links(vault, told, ""):
+        if link.least == SAME_BATCH and (ids := await cases.with_sign(tx, link.digest, now - link.within)):
+            lines.append(f"[同{link.name}：任务 {_numbers(ids)}]")
+    return lines
 
 
 async def _alarm(

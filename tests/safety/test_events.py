@@ -14,7 +14,7 @@ from bot.safety import asked_for, read_case, screen, tells
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}
 # What was measured: of cases those found without the NLU; of the rest those quiet even if the NLU takes them
 # for a report.
-FLOORS = {"events": (1.0, 0.99), "events_held_out": (0.0, 0.0)}
+FLOORS = {"events": (1.0, 1.0), "events_held_out": (0.89, 0.92)}
 
 
 @pytest.mark.parametrize("name", FLOORS)
