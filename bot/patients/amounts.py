@@ -22,8 +22,11 @@ _COUNTED = "片|粒|颗|丸|袋|小?包|支|喷|揿|吸|贴|枚|瓶|小?勺|匙|
 UNIT = rf"(?:{_COUNTED}|个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})(?![a-z/]))"
 _VERB = "(?:皮下注射|口服|含服|吸入|注射|吃|服用?|用|打|滴|喷|含|贴|喝|涂|抹|食|喂|冲|嚼|吸)"
 _PAIR = "(?P<pair>[一两二三四五六七八](?:[两二三四五六七八九])(?!十))"
-_RANGE = rf"(?:{_PAIR}|(?P<low>{AMOUNT})(?:\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
-_EACH = rf"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|单次|[各均])(?:可|约|就|只)?{_VERB}?(?:各|约)?"
+_RANGE = rf"(?:{_PAIR}|(?P<low>{AMOUNT})(?:(?:{_COUNTED}|单位)?\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
+_EACH = (
+    r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|[各均]|都(?=[是吃服打一两二\d])是?)"
+    rf"(?:可|约|就|只)?{_VERB}?(?:各|约)?"
+)
 _DOSE = re.compile(
     rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>半)?(?P<of>的(?:一半|四分之一))?"
     rf"|(?<![一二两三四五六七八九十\d半每])(?P<bare>[片粒颗包袋])半(?![天日年月])"
@@ -33,6 +36,7 @@ _SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
     rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、]?){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})(?P<unit>{UNIT})"
 )
 _THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程|小时)")  # of insulin: units
+_PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
 _PACK = re.compile(  # what a pack or a tablet holds is no dose
     rf"{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升|iu|单位)\s?[*x×]\s?\d{{1,3}}\s?[片粒丸支袋贴s](?:/盒|\s?[*x×]\s?\d{{1,2}}盒)?"
     rf"|每[片粒支颗丸袋](?:装|含|有|是)?{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升)"
@@ -63,6 +67,7 @@ class Dose:
 def spread(text: str) -> str:
     """早12中10晚12单位 with the unit at each figure; packs and strengths blanked."""
     text = _PACK.sub(lambda match: " " * len(match[0]), text)
+    text = _PUFFS.sub(lambda match: match[1] + match[2] + ("吸" if match[1] == "吸" else "喷"), text)
     if "胰岛素" in text:
         text = _THINGS.sub(r"\1单位", text)
     return _SERIES.sub(
@@ -83,7 +88,7 @@ def _dose(match: re.Match[str]) -> Dose | None:
     low, high = _bounds(match)
     if low is None or high is None or low <= 0 or high < low:
         return None
-    shared = bool(re.match("[各均]", match["each"] or match["each_thing"] or ""))
+    shared = bool(re.match("[各均都]", match["each"] or match["each_thing"] or ""))
     return Dose(low, high, unit, each and not shared, shared, match.start(), match.end())
 
 

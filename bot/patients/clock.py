@@ -47,7 +47,7 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
     """The times of day in folded text, and the text with blanks in their places."""
     text = _ABOUT.sub(lambda match: " " * len(match[0]), text)
     moments: list[Moment] = []
-    last_late, end, last_hour = False, -9, 0
+    last_late, end, last_hour, total = False, -9, 0, 0
     matches = sorted([*_CLOCK.finditer(text), *_BARE.finditer(text)], key=lambda match: match.start())
     kept: list[tuple[int, int]] = []
     for match in matches:
@@ -58,10 +58,12 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
         said = match.groupdict()
         hour = 0 if said.get("midnight") else int(read(said["hour"] or said.get("hour2") or "") or 0)
         part = said.get("part") or ""
-        carried = not part and last_late and match.start() - end <= 2 and last_hour < hour % 12
+        minutes = _minutes(said)
+        follows = not part and match.start() - end <= 2  # 下午3点和5点; 八点、十二点、六点
+        turned = hour * 60 + minutes <= total <= 12 * 60 + 59
+        carried = follows and (turned or (last_late and last_hour < hour % 12))
         late = part in _LATE or (part in _NOON and hour < 4) or said.get("half_day") == "pm" or carried
         hour = _of_day(hour, part, late=late)
-        minutes = _minutes(said)
         total = (hour * 60 + minutes) % (24 * 60)
         moments.append(Moment(f"{total // 60:02d}:{total % 60:02d}:00", match.start()))
         last_late, end, last_hour = late, match.end(), hour % 12

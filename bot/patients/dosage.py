@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
-from bot.patients.drugs import drugs
+from bot.patients.drugs import drugs, without_names
 from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import AT_A_MEAL, WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
@@ -38,7 +38,10 @@ _ROUTES = (
     (re.compile(r"塞肛|直肠"), "37161004", "直肠给药"),
     (re.compile(r"口服|(?<![a-z])po(?![a-z])|吃(?![饭完了])|服用?|含"), "26643006", "口服"),
 )
-_FIGURE = re.compile(r"[\d二两三四五六七八九十半]|[早中晚]一")
+# A figure that is left means something else, unless it is part of a name: 二乙胺, 维生素b12.
+_FIGURE = re.compile(
+    r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
+)
 _UNIT_WORDS = {"d": "天", "wk": "周", "mo": "月", "h": "小时", "a": "年"}
 
 
@@ -69,12 +72,14 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
         return False
     if phrase.doses:
         return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
-    if not phrase.timed or phrase.often.meals or _FIGURE.search(phrase.rest):
+    if not phrase.timed or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
         return False
     said = words()
     if said.medicine.search(stated.about):
         return length <= _LONGEST_WITHOUT_DOSE
-    return not left or (length <= _LONGEST_WITHOUT_WORD and bool(said.take.search(stated.about)))
+    return (not left and not stated.elsewhere) or (
+        length <= _LONGEST_WITHOUT_WORD and bool(said.take.search(stated.about))
+    )
 
 
 def _of_something_else(phrase: Phrase, folded: str) -> bool:
@@ -92,7 +97,7 @@ def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict
     total = uniform and _total(phrase, doses)
     rate = _rate(phrase, doses, total=total)
     dosage: dict[str, Any] = {"text": source}
-    if (phrase.clock and phrase.when) or (phrase.offset and not phrase.offset.exact):
+    if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
         dosage["additionalInstruction"] = [{"text": _beside(phrase)}]
     certain = uniform and not _unshared(phrase, doses)
     if phrase.often.dated or (doses and not certain):
@@ -130,7 +135,7 @@ def _one_plan(phrase: Phrase, doses: list[Dose], named: set[str], *, uniform: bo
     several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
     if several and len(named) > 1:
         raise _Unsayable
-    if len(set(often.rates)) > 1:
+    if len(set(often.rates)) > 1 or (often.day_groups > 1 and phrase.times > 1):
         raise _Unsayable
     matched = len(doses) == phrase.times or any(dose.shared for dose in doses)
     if doses and not uniform and (phrase.times < 2 or not matched or often.days):
@@ -259,12 +264,17 @@ def _repeat(phrase: Phrase, rate: Rate | None) -> dict[str, Any]:
         repeat["dayOfWeek"] = list(often.days)
     if phrase.clock:
         repeat["timeOfDay"] = phrase.clock
-    elif phrase.when:
+    elif phrase.when and not _either(phrase):
         repeat["when"] = list(phrase.when)
         offset = phrase.offset
         if offset and offset.exact and not set(phrase.when) <= {"C", "CM", "CD", "CV"}:
             repeat["offset"] = offset.minutes
     return repeat
+
+
+def _either(phrase: Phrase) -> bool:
+    """饭前1小时或饭后2小时: FHIR knows no "or", so it stays words."""
+    return {"AC", "PC"} <= set(phrase.when)
 
 
 def _course(low: float, high: float, unit: str) -> dict[str, Any]:

@@ -15,6 +15,11 @@ def drugs(folded: str) -> set[str]:
     return {names[match[0]] for match in pattern.finditer(folded)}
 
 
+def without_names(folded: str) -> str:
+    """The text without the medicines that it names, whose figures (二甲双胍, 诺和锐30) count nothing."""
+    return _lexicon()[0].sub("", folded)
+
+
 @cache
 def _lexicon() -> tuple[re.Pattern[str], dict[str, str]]:
     names: dict[str, str] = {}

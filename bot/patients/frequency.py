@@ -17,7 +17,7 @@ _TAKE = (
     r"(?:皮下|肌肉)?(?:吃药|服药|用药|打针|注射|口服|吃|服用?|用|打|滴|喷|涂|抹|擦|贴|换|喝|含|食|喂|扎"
     r"|各|共|总共|分|只|就|可)?"
 )
-_TIME = "(?:[次回趟遍顿针]|餐(?![前后中时])|(?<=[两2二])(?=餐[前后中时]))"
+_TIME = "(?:[次回趟遍顿针遭道]|餐(?![前后中时])|(?<=[两2二])(?=餐[前后中时]))"
 _HAN = "一两二三四五六七八"
 _MANY = (
     rf"(?:(?P<pair>[{_HAN}][{_HAN}九](?!十))"
@@ -41,7 +41,7 @@ _DAYS_A_WEEK = re.compile(
     rf"(?:每|[一1])个?(?:周|星期|礼拜){_TAKE}(?P<n>{AMOUNT})天(?:{_TAKE}(?:一|1){_TIME}|,?(?:每天|一天)(?:一|1){_TIME})?"
 )
 _DAILY = re.compile(
-    r"每天|每日|天天|日日|(?:一|1)(?:天|日)(?![次后前内])|(?<![今明昨当次第节假生周每\d])日(?=\s?\d)|每(?=[早晚晨夜清上中下傍睡餐饭])|(?<=每)个(?=早|晚)"
+    r"每天|每日|天天|日日|(?<![今明昨当次第节假生周每\d])日(?=服[一1两二三\d半])|(?:一|1)(?:天|日)(?![次后前内])|(?<![今明昨当次第节假生周每\d])日(?=\s?\d)|每(?=[早晚晨夜清上中下傍睡餐饭])|(?<=每)个(?=早|晚)"
 )
 _WEEKLY = re.compile(
     rf"(?:每个?(?P<unit>周|星期|礼拜|月|年|季度)|[一1]个?(?P<unit2>周|星期|礼拜|月|年)(?={_TAKE}{AMOUNT}(?:片|粒|颗|丸|袋|包|支|贴)))"
@@ -53,6 +53,10 @@ _MONTH_DAYS = re.compile(
 _LATIN = tuple(
     (re.compile(rf"(?<![a-z]){word}(?![a-z])"), meaning)
     for word, meaning in (
+        (r"(?:once|one time) (?:a day|daily)", (1, 1, "d", ())),
+        (r"(?:twice|two times) (?:a day|daily)", (2, 1, "d", ())),
+        (r"three times (?:a day|daily)", (3, 1, "d", ())),
+        (r"(?:once (?:a week|weekly)|every week)", (1, 1, "wk", ())),
         (r"q\.?d\.?", (1, 1, "d", ())),
         (r"b\.?i\.?d\.?", (2, 1, "d", ())),
         (r"t\.?i\.?d\.?", (3, 1, "d", ())),
@@ -72,13 +76,13 @@ _DAY = "[一二三四五六日天]"
 _WEEK = "(?:周|星期|礼拜)"
 _DAYS = re.compile(
     rf"(?:每一?个?|逢)?(?:(?<![一两二三四几\d半]){_WEEK}(?P<days>{_DAY}(?:(?:[、,和及与跟到至]|到了)?{_WEEK}?{_DAY}(?!次))*|[1-7](?:[、,和到至-][1-7])*|[1-7]{{2,5}})"
-    r"(?!\d|\s?[次回片粒颗丸袋包支针喷滴贴瓶剂天个周月小毫微单mgu.]|[半十]|两?次)|(?P<name>工作日|双休日?|周末))(?:的|里)?"
+    r"(?!\d|\s?[次回片粒颗丸袋包支针喷滴贴瓶剂天个周月小毫微单mgu.]|[半十]|两?次)|(?P<name>工作日|上班日|上班(?:的日子|那几天)|双休日?|周末|礼拜末))(?:的|里)?"
 )
-_NAMED = {"工作日": "一二三四五"}
+_WORK = ("工", "上")
 _CODES = dict(zip("一二三四五六日", ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), strict=True))
 _WEEK_DAYS = tuple(_CODES.values())
 _EXCEPT_AFTER = re.compile(
-    r",?(?:就|都|则|可以?)?(?:不(?:用|要|需要|必|能)?(?:再)?[吃服打用贴喝]药?|别[吃服打用]|停药?(?:一天|一次)?|休息?|歇着?)(?![一二两三\d])"
+    r",?(?:就|都|则|可以?)?(?:不(?:用|要|需要|必|能)?(?:再)?[吃服打用贴喝]药?|别[吃服打用]|停药?(?:一天|一次)?|休息?|歇着?|除外|[以之]外|外(?!用|涂))(?![一二两三\d])"
 )
 _EXCEPT_BEFORE = re.compile(r"除了?(?:去)?$")
 _COURSE = (
@@ -89,6 +93,9 @@ _COURSE = (
     re.compile(rf"(?:x|×|\*)\s?{_MANY}\s?个?(?P<unit>{_PERIOD}|d|w)(?![a-z])"),
     re.compile(rf"{_MANY}\s?个?(?P<unit>{_PERIOD})(?:为|是)?(?:一|1)?个?疗程"),
     re.compile(rf"(?:疗程)\s?{_MANY}\s?个?(?P<unit>{_PERIOD})"),
+)
+_BARE_COURSE = re.compile(  # bid 10天
+    rf"(?<=[a-z次日用药服片粒袋支g ,]){_MANY}\s?个?(?P<unit>天|日|周|星期|礼拜|月)(?=\s*(?:$|[,。;]))"
 )
 _COURSES = re.compile(rf"(?P<n>{AMOUNT})个?疗程")
 
@@ -110,6 +117,7 @@ class Often:
 
     rates: list[Rate] = field(default_factory=list)
     days: tuple[str, ...] = ()
+    day_groups: int = 0  # in how many places days are named
     when: list[tuple[int, str]] = field(default_factory=list)
     bounds: tuple[float, float, str] | None = None
     daily: list[int] = field(default_factory=list)  # where "a day" is said without a number of times
@@ -133,8 +141,9 @@ def cut(pattern: re.Pattern[str], text: str) -> tuple[list[re.Match[str]], str]:
     return found, pattern.sub(lambda match: " " * len(match[0]), text) if found else text
 
 
-def read_days(text: str) -> tuple[tuple[str, ...], str]:
-    """The days of the week on which a medicine is taken (empty: not said), and the text without them."""
+def read_days(text: str) -> tuple[tuple[str, ...], int, str]:
+    """The days of the week that are said (empty: none), in how many places, and what is left."""
+    groups = 0
     included: list[str] = []
     excluded: list[str] = []
     for match in _DAYS.finditer(text):
@@ -142,11 +151,12 @@ def read_days(text: str) -> tuple[tuple[str, ...], str]:
         after = _EXCEPT_AFTER.match(text, match.end())
         before = _EXCEPT_BEFORE.search(text[: match.start()])
         (excluded if after or before else included).extend(days)
+        groups += not (after or before)
         start = before.start() if before else match.start()
         end = after.end() if after else match.end()
         text = text[:start] + " " * (end - start) + text[end:]
     taken = tuple(day for day in _WEEK_DAYS if day in (included or _WEEK_DAYS) and day not in excluded)
-    return (taken if included or excluded else ()), text
+    return (taken if included or excluded else ()), groups, text
 
 
 def excepted(text: str) -> bool:
@@ -159,7 +169,7 @@ def excepted(text: str) -> bool:
 
 def _codes(match: re.Match[str]) -> list[str]:
     if match["name"]:
-        return [_CODES[day] for day in _NAMED.get(match["name"], "六日")]
+        return [_CODES[day] for day in ("一二三四五" if match["name"].startswith(_WORK) else "六日")]
     plain = re.sub(f"{_WEEK}|[、,和及与跟]", "", match["days"]).replace("天", "日")
     plain = re.sub("[1-7]", lambda day: "一二三四五六日"[int(day[0]) - 1], plain)
     found: list[str] = []
@@ -189,8 +199,12 @@ def read_often(text: str) -> tuple[Often, str]:
         count = len(re.split("[、,和及]", match["days"]))
         often.add(count, count, 1, 1, "mo")
         often.dated = True
-    often.days, text = read_days(text)
+    often.days, often.day_groups, text = read_days(text)
     text = _read_rates(often, text)
+    found, text = cut(_BARE_COURSE, text) if often.bounds is None else ([], text)
+    for match in found[:1]:
+        low, high = many(match)
+        often.bounds = (low, high, PERIODS[match["unit"]]) if low and high else None
     found, text = cut(_DAILY, text)
     often.daily = [match.start() for match in found]
     found, text = cut(_WEEKLY, text)

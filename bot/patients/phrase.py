@@ -23,6 +23,7 @@ _FROM_TO = re.compile(
 )
 _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日天周月d])")  # 2片/次, 3次/日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
+_BRACKETS = re.compile(r"[()\[\]（）【】「」]")
 _SHARED_OUT = re.compile(r"分(?:开|别)?[服吃喝]")
 _DIVIDED = re.compile(rf"分(?:早中?晚)?(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
 
@@ -70,6 +71,7 @@ class Phrase:
 def folded_plan(text: str) -> str:
     """`text` folded, with what folding would drop or join beside figures written out."""
     written = _FROM_TO.sub("到", _MIXED.sub(lambda match: _HALVES[match[1]], text))
+    written = _BRACKETS.sub(" ", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
     return fold(written).text.strip()
 

@@ -16,13 +16,13 @@ from typing import Any
 
 from bot.patients.amounts import UNIT, read_doses
 from bot.patients.clock import read_clock
-from bot.patients.frequency import excepted, read_often
+from bot.patients.frequency import excepted, read_days, read_often
 from bot.patients.occasions import read_occasions
 from bot.text.numerals import AMOUNT, read
 from bot.text.patterns import read_rules
 
 
-class Kind(Enum):
+class ClauseKind(Enum):
     PLAN = auto()
     BESIDE = auto()  # something else, or the past
     NEGATED = auto()
@@ -43,6 +43,7 @@ class Limit:
 class Statement:
     text: str  # the clauses that say how much, how often or when
     about: str  # and those beside them, which may name the medicine
+    elsewhere: bool  # other clauses are about something else
     as_needed: bool
     limit: Limit | None
 
@@ -70,7 +71,7 @@ _AS_NEEDED = (
     r"(?:如有)?必要(?:的)?时候?(?![^,。;!?]{0,10}(?:看|就[医诊]|[检复]查|手术|住院|联系|咨询|行))|需要(?:的)?时(?:候)?|按需|(?<![a-z])(?:prn|sos)(?![a-z])|实在(?:不行|难受)(?:了|时|的时候)?",
     (
         r"(?:{symptom})(?:起来|得|的)?(?:厉害|严重|不行|难受|要命|很|受不了|突然)?(?:发作)?[\d.度以上超过]{0,8}"
-        r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|,|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
+        r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
         r"(?=舌下|{take}|临时|睡前|{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
     ),
     r"(?:{symptom})(?:的)?时候?(?=$|[,。;])",
@@ -120,7 +121,7 @@ def statement(text: str) -> Statement | None:
     if not any(clause.strip() for clause in told.kept) or said.compound.search("".join(told.judged)):
         return None
     stated = ",".join(clause for clause in told.kept if _CUE.search(clause))
-    return Statement(stated, ",".join(told.kept), as_needed, limit)
+    return Statement(stated, ",".join(told.kept), told.elsewhere, as_needed, limit)
 
 
 @dataclass(slots=True)
@@ -130,26 +131,28 @@ class _Telling:
     kept: list[str] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)  # what a compound plan may be spread over
     sentence: int = 0  # where the current sentence begins in `kept`
+    elsewhere: bool = False
     doubted: bool = False  # the current sentence asks about the plan
-    before: Kind | None = None
+    before: ClauseKind | None = None
 
     def take(self, written: str, end: str) -> bool:
         """Whether there may still be a plan."""
         said = words()
         kind, clause = _kind(written, end)
-        if kind is Kind.DOUBTED:
+        if kind is ClauseKind.DOUBTED:
             if _figures(clause):
                 self.kept, self.doubted = self.kept[: self.sentence], True
-            elif self.before is Kind.PLAN:  # else 血糖还是8，怎么办 is about the figure
+            elif self.before is ClauseKind.PLAN:  # else 血糖还是8，怎么办 is about the figure
                 return False
-        elif kind is Kind.STOPPED and self.kept and not said.medicine.search(clause.replace("药", "")):
+        elif kind is ClauseKind.STOPPED and self.kept and not said.medicine.search(clause.replace("药", "")):
             return False
-        elif kind is Kind.PLAN and not self.doubted:
+        elif kind is ClauseKind.PLAN and not self.doubted:
             self.kept.append(clause)
-        if kind is not Kind.ASKED and said.change.search(clause) and not said.past.search(clause):
+        if kind is not ClauseKind.ASKED and said.change.search(clause) and not said.past.search(clause):
             return False
-        if kind in {Kind.PLAN, Kind.NEGATED, Kind.STOPPED}:
-            self.judged.append(clause + end)
+        if kind in {ClauseKind.PLAN, ClauseKind.NEGATED, ClauseKind.STOPPED}:
+            self.judged.append((read_days(clause)[2] if excepted(clause) else clause) + end)
+        self.elsewhere |= kind is ClauseKind.BESIDE and bool(clause.strip())
         self.before = kind
         if end and end in "。;!?\n":
             self.sentence, self.doubted = len(self.kept), False
@@ -173,43 +176,43 @@ def _limit(text: str) -> tuple[Limit | None, str]:
     return Limit(most, "次" if unit in {"次", "回"} else unit), _LIMIT.sub(_blank, text)
 
 
-def _kind(clause: str, end: str) -> tuple[Kind, str]:
+def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:
     """What a clause is, and what of it counts: of 每天一片不能喝酒 the first half."""
     said = words()
     if not clause.strip():
-        return Kind.BESIDE, clause
+        return ClauseKind.BESIDE, clause
     if excepted(clause):
-        return Kind.PLAN, clause
+        return ClauseKind.PLAN, clause
     stopped = said.stopped.search(clause) and not said.question.search(clause)
     if said.past.search(clause) and not stopped:
-        return Kind.BESIDE, clause
+        return ClauseKind.BESIDE, clause
     if end == "?" or said.question.search(clause):
         left = "".join(_WRITTEN.findall(said.bare.sub("", said.question.sub("", clause))))
-        return (Kind.DOUBTED if len(left) <= 1 or _figures(clause) else Kind.ASKED), clause
+        return (ClauseKind.DOUBTED if len(left) <= 1 or _figures(clause) else ClauseKind.ASKED), clause
     if stopped:
-        return Kind.STOPPED, clause
+        return ClauseKind.STOPPED, clause
     negation = said.negated.search(clause)
     if negation and _figures(clause[: negation.start()]):
         return _kind(clause[: negation.start()], end)
     if negation:
-        return Kind.NEGATED, clause
+        return ClauseKind.NEGATED, clause
     return _subject(clause), clause
 
 
-def _subject(clause: str) -> Kind:
+def _subject(clause: str) -> ClauseKind:
     said = words()
     other = said.other.search(said.remedy.sub(_blank, clause)) is not None
     if not _CUE.search(clause):
-        return Kind.BESIDE if other else Kind.PLAN
+        return ClauseKind.BESIDE if other else ClauseKind.PLAN
     if read_doses(clause)[0] and not (other and not _of_medicine(clause)):
-        return Kind.PLAN
+        return ClauseKind.PLAN
     if other:
-        return Kind.BESIDE
+        return ClauseKind.BESIDE
     rest = read_occasions(read_clock(read_often(clause)[1])[1])[2]
     left = len(_WRITTEN.findall(rest))
     if left > 3 and not said.take.search(clause) and not said.medicine.search(clause):
-        return Kind.BESIDE  # what nobody takes: 早上起来手麻
-    return Kind.PLAN
+        return ClauseKind.BESIDE  # what nobody takes: 早上起来手麻
+    return ClauseKind.PLAN
 
 
 def _of_medicine(clause: str) -> bool:
