@@ -16,7 +16,7 @@ _MINUTE = r"(?:[0-5]?\d(?!\d)|[一二三四五]?十[一二三四五六七八九]
 _CLOCK = re.compile(
     rf"(?P<part>{_PARTS})?的?\s?(?P<before>差(?P<short>一刻|1刻|{_MINUTE}分)(?:钟)?(?:到)?)?"
     rf"(?P<hour>{_HOUR})(?:(?:点钟?|时(?![候间刻]))(?:整|(?P<half>半)|(?P<quarter>[一二两三123])刻钟?"
-    rf"|差(?P<less>一刻|1刻|{_MINUTE}分)|过?(?P<minute>{_MINUTE})分?(?![片粒颗袋包支个滴次天日月mgu毫单]))?"
+    rf"|差(?P<less>一刻|1刻|{_MINUTE}分)|过?(?P<minute>{_MINUTE})分?(?![片粒颗袋包支个滴次天日月mgu毫单点时:]))?"
     r"|:(?P<minutes>[0-5]\d))\s?(?P<half_day>[ap]m(?![a-z]))?"
 )
 # 早8晚8各一片, 8am, and midnight by its name.
@@ -74,6 +74,8 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
 
 
 def _of_day(hour: int, part: str, *, late: bool) -> int:
+    if hour == 0:
+        return 0
     if hour == 12:
         return 0 if part in _NIGHT or part in {"晚上", "晚间", "夜晚", "晚", "凌晨"} else 12
     if part in _NIGHT and 5 < hour < 12:

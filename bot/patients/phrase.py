@@ -13,7 +13,7 @@ from bot.patients.clock import Moment, read_clock
 from bot.patients.frequency import Often, cut, read_often
 from bot.patients.occasions import AT_A_MEAL, Occasion, Offset, merged, read_occasions
 from bot.text.folding import fold
-from bot.text.numerals import AMOUNT, read
+from bot.text.numerals import AMOUNT, read, tidy
 
 _MIXED = re.compile(r"(?<=\d)\s?([½¼¾])")
 _HALVES = {"½": ".5", "¼": ".25", "¾": ".75"}
@@ -24,6 +24,7 @@ _FROM_TO = re.compile(
 _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日天周月d])")  # 2片/次, 3次/日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
 _BRACKETS = re.compile(r"[()\[\]（）【】「」]")
+_AND_A_HALF = re.compile(r"([一两二三四五六七八九\d])个半(?=小时|月|钟头|星期|礼拜)")
 _SHARED_OUT = re.compile(r"分(?:开|别)?[服吃喝]")
 _DIVIDED = re.compile(rf"分(?:早中?晚)?(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
 
@@ -72,6 +73,7 @@ def folded_plan(text: str) -> str:
     """`text` folded, with what folding would drop or join beside figures written out."""
     written = _FROM_TO.sub("到", _MIXED.sub(lambda match: _HALVES[match[1]], text))
     written = _BRACKETS.sub(" ", written)
+    written = _AND_A_HALF.sub(lambda match: f"{tidy((read(match[1]) or 0) + 0.5)}个", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
     return fold(written).text.strip()
 

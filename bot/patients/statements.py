@@ -72,8 +72,9 @@ _AS_NEEDED = (
     (
         r"(?:{symptom})(?:起来|得|的)?(?:厉害|严重|不行|难受|要命|很|受不了|突然)?(?:发作)?[\d.度以上超过]{0,8}"
         r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
-        r"(?=舌下|{take}|临时|睡前|{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
+        r"(?=舌下|{take}|临时|睡前|(?:[每一1]次)?{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
     ),
+    r"(?<![饭餐觉床上午醒])的时候,?(?:就|再|才)?(?=(?:{take}){count}{unit})",
     r"(?:{symptom})(?:的)?时候?(?=$|[,。;])",
 )
 
@@ -96,12 +97,12 @@ def words() -> _Words:
 
 
 _LIMIT = re.compile(
-    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|不(?:能|得|要|可)?(?:超过|多于))(?:{AMOUNT}天)?(?:吃|服|用)?"
+    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:超过|多于))(?:{AMOUNT}天)?(?:吃|服|用)?"
     rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回])"
     rf"|(?:最多|至多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回])"
 )
 _CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
-_NOW = re.compile(r"(?<=[^,。;!?\n])(?=现在|目前|如今|改成|改为|改吃)")
+_NOW = re.compile(r"(?<=[^,。;!?\n])(?=另外|此外|还有|顺便|现在|目前|如今|改成|改为|改吃)")
 _WRITTEN = re.compile(r"[^\W\d_]")
 
 
@@ -163,6 +164,9 @@ class _Telling:
 _CUE = re.compile(r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q]|id|空腹")
 
 
+_REMINDS = re.compile("提醒|闹钟|叫我|喊我")
+
+
 def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
@@ -210,7 +214,12 @@ def _subject(clause: str) -> ClauseKind:
         return ClauseKind.BESIDE
     rest = read_occasions(read_clock(read_often(clause)[1])[1])[2]
     left = len(_WRITTEN.findall(rest))
-    if left > 3 and not said.take.search(clause) and not said.medicine.search(clause):
+    if (
+        left > 3
+        and not _REMINDS.search(clause)
+        and not said.take.search(clause)
+        and not said.medicine.search(clause)
+    ):
         return ClauseKind.BESIDE  # what nobody takes: 早上起来手麻
     return ClauseKind.PLAN
 
