@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
-from bot.patients.drugs import drugs, without_names
+from bot.patients.drugs import classes, drugs, without_names
 from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import AT_A_MEAL, WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
@@ -93,7 +93,7 @@ def _of_something_else(phrase: Phrase, folded: str) -> bool:
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
     doses = _of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
-    _one_plan(phrase, doses, drugs(stated.about), uniform=uniform)
+    _one_plan(phrase, doses, stated.about, uniform=uniform)
     total = uniform and _total(phrase, doses)
     rate = _rate(phrase, doses, total=total)
     dosage: dict[str, Any] = {"text": source}
@@ -129,12 +129,14 @@ def _of_interest(phrase: Phrase) -> list[Dose]:
     return [dose for dose in doses if dose.counted] or doses
 
 
-def _one_plan(phrase: Phrase, doses: list[Dose], named: set[str], *, uniform: bool) -> None:
+def _one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) -> None:
     """Raises _Unsayable where the text holds several plans, or says two things of one."""
     often = phrase.often
     several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
-    if several and len(named) > 1:
+    if several and len(drugs(about)) > 1:
         raise _Unsayable
+    if not doses and phrase.times > 1 and len(classes(about)) > 1:
+        raise _Unsayable  # 早上吃降压药，晚上吃他汀
     if len(set(often.rates)) > 1 or (often.day_groups > 1 and phrase.times > 1):
         raise _Unsayable
     matched = len(doses) == phrase.times or any(dose.shared for dose in doses)

@@ -20,10 +20,16 @@ def without_names(folded: str) -> str:
     return _lexicon()[0].sub("", folded)
 
 
+def classes(folded: str) -> set[str]:
+    """The preferred names of the classes (降压药, 他汀) that folded text names."""
+    pattern, names = _lexicon("drug_class.txt")
+    return {names[match[0]] for match in pattern.finditer(folded)}
+
+
 @cache
-def _lexicon() -> tuple[re.Pattern[str], dict[str, str]]:
+def _lexicon(file: str = "drug.txt") -> tuple[re.Pattern[str], dict[str, str]]:
     names: dict[str, str] = {}
-    for line in (ROOT / "data" / "lexicon" / "drug.txt").read_text(encoding="utf-8").splitlines():
+    for line in (ROOT / "data" / "lexicon" / file).read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             said = [fold(name.strip()).text for name in line.split("|")]
             names |= {name: said[0] for name in said if len(name) > 1}

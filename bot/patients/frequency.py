@@ -34,7 +34,8 @@ _EVERY_N = re.compile(
     rf"|(?<![前后约到至~-])(?P<every3>{AMOUNT})\s?个?(?P<unit3>{_PERIOD}){_TAKE}(?=(?:一|1|半)[片粒颗丸袋包支贴枚瓶剂])"
 )
 _N_TIMES = re.compile(
-    rf"(?:每一?个?|[一1]个?|日)?(?P<unit>{_PERIOD}|(?:晚上?|早上?|(?<=每)夜)(?!各))\s?{_TAKE}\s?{_MANY}\s?(?P<time>{_TIME})(?!疗程)"
+    rf"(?:每一?个?|[一1]个?|日)?(?P<unit>{_PERIOD}|(?:晚上?|早上?|(?<=每)夜)(?!各))\s?{_TAKE}"
+    rf"(?:(?<=[吃服打用喝])(?:中药|中成药|[^,。;!?\s\d一二两三四五六七八九十半每早晚中午饭餐]{{1,6}}?))?\s?{_MANY}\s?(?P<time>{_TIME})(?!疗程)"
 )
 _N_TIMES_PER = re.compile(rf"{_MANY}\s?{_TIME}\s?(?:/|每|一)\s?(?P<unit>{_PERIOD}|d|w)(?![a-z])")
 _DAYS_A_WEEK = re.compile(
