@@ -12,6 +12,7 @@ A plan is read whole or not at all. What is certain is structured, what is not s
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
@@ -20,7 +21,7 @@ from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import AT_A_MEAL, WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
 from bot.patients.statements import Limit, Statement, statement, words
-from bot.text.numerals import tidy
+from bot.text.numerals import AMOUNT, tidy
 
 SNOMED = "http://snomed.info/sct"
 _LONGEST = 500  # a dosage is one line; what is longer is something else
@@ -38,6 +39,7 @@ _ROUTES = (
     (re.compile(r"塞肛|直肠"), "37161004", "直肠给药"),
     (re.compile(r"口服|(?<![a-z])po(?![a-z])|吃(?![饭完了])|服用?|含"), "26643006", "口服"),
 )
+_THINGS_LEFT = re.compile(rf"{AMOUNT}个(?=\s*(?:$|[,。;]))")
 # A figure that is left means something else, unless it is part of a name: 二乙胺, 维生素b12.
 _FIGURE = re.compile(
     r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
@@ -70,6 +72,8 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
     left = re.sub(r"[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
     if len(left) > _OTHER_WORDS:
         return False
+    if all(dose.unit == "个" for dose in phrase.doses) and not phrase.timed:
+        phrase = replace(phrase, doses=[])
     if phrase.doses:
         return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
     if not phrase.timed or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
@@ -138,6 +142,8 @@ def _one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) -
     if not doses and phrase.times > 1 and len(classes(about)) > 1:
         raise _Unsayable  # 早上吃降压药，晚上吃他汀
     if len(set(often.rates)) > 1 or (often.day_groups > 1 and phrase.times > 1):
+        raise _Unsayable
+    if doses and _THINGS_LEFT.search(phrase.rest):
         raise _Unsayable
     matched = len(doses) == phrase.times or any(dose.shared for dose in doses)
     if doses and not uniform and (phrase.times < 2 or not matched or often.days):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bot.patients.frequency import cut
 from bot.text.numerals import AMOUNT, read
 
 AT_A_MEAL = frozenset({"AC", "PC", "C"})
@@ -32,9 +31,9 @@ class Offset:
     exact: bool
 
 
-_OFFSET = (
-    rf"(?P<minutes>(?:约|大约|提前)?(?:{AMOUNT}\s?(?:[-~到至]\s?{AMOUNT}\s?)?"
-    r"(?:分钟|分|mins?|个?小时|h(?:ours?)?(?![a-z])|个?钟头|刻钟)|半个?(?:小时|钟头?)))?"
+_OFFSET = re.compile(
+    rf"(?:约|大约|提前)?(?:{AMOUNT}\s?(?:[-~到至]\s?{AMOUNT}\s?)?"
+    r"(?:分钟|分|mins?|个?小时|h(?:ours?)?(?![a-z])|个?钟头|刻钟)|半个?(?:小时|钟头?))"
 )
 _SIDE = r"[餐饭](?:之|以)?{}"
 
@@ -85,7 +84,7 @@ def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
         (r"at (?:bedtime|night)", ("HS",)),
         (r"三(?:餐|顿饭?)(?=各|都|均)", ("CM", "CD", "CV")),
     ]
-    return tuple((re.compile(f"(?:{pattern}){_OFFSET}"), codes) for pattern, codes in rows)
+    return tuple((re.compile(pattern), codes) for pattern, codes in rows)
 
 
 _MEALS = _meals()
@@ -114,11 +113,12 @@ def read_occasions(text: str) -> tuple[list[Occasion], Offset | None, str]:
     found: list[Occasion] = []
     offset: Offset | None = None
     for pattern, codes in _MEALS:
-        matches, text = cut(pattern, text)
-        for match in matches:
+        for match in pattern.finditer(text):
             found += [Occasion(code, match.start()) for code in codes]
-            if match["minutes"]:
-                offset = _offset(match["minutes"])
+            after = _OFFSET.match(text, match.end())
+            offset = _offset(after[0]) if after else offset
+            end = after.end() if after else match.end()
+            text = text[: match.start()] + " " * (end - match.start()) + text[end:]
     for match in _DAY_PARTS.finditer(text):
         found += [Occasion(code, match.start()) for code in _PARTS.get(match[0], ())]
     return (

@@ -16,6 +16,7 @@ from typing import Any
 
 from bot.patients.amounts import UNIT, read_doses
 from bot.patients.clock import read_clock
+from bot.patients.drugs import drugs
 from bot.patients.frequency import excepted, read_days, read_often
 from bot.patients.occasions import read_occasions
 from bot.text.numerals import AMOUNT, read
@@ -54,6 +55,7 @@ class _Words:
     compound: re.Pattern[str]
     change: re.Pattern[str]
     past: re.Pattern[str]
+    changed: re.Pattern[str]
     question: re.Pattern[str]
     bare: re.Pattern[str]
     stopped: re.Pattern[str]
@@ -188,7 +190,7 @@ def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:
     if excepted(clause):
         return ClauseKind.PLAN, clause
     stopped = said.stopped.search(clause) and not said.question.search(clause)
-    if said.past.search(clause) and not stopped:
+    if said.past.search(clause) and not stopped and not said.changed.search(clause):
         return ClauseKind.BESIDE, clause
     if end == "?" or said.question.search(clause):
         left = "".join(_WRITTEN.findall(said.bare.sub("", said.question.sub("", clause))))
@@ -211,8 +213,11 @@ def _subject(clause: str) -> ClauseKind:
     if read_doses(clause)[0] and not (other and not _of_medicine(clause)):
         return ClauseKind.PLAN
     if other:
-        return ClauseKind.BESIDE
-    rest = read_occasions(read_clock(read_often(clause)[1])[1])[2]
+        return ClauseKind.PLAN if drugs(clause) and _figures(clause) else ClauseKind.BESIDE
+    often, rest = read_often(clause)
+    if often.rates:
+        return ClauseKind.PLAN  # perhaps of another medicine, whose name nobody knows
+    rest = read_occasions(read_clock(rest)[1])[2]
     left = len(_WRITTEN.findall(rest))
     if (
         left > 3

@@ -36,8 +36,8 @@ NUMBER = f"(?:{FIGURES}|{HAN})"
 COUNT = rf"(?:\d{{1,4}}/\d{{1,2}}|{FIGURES}|{HAN}|{_D}|半)"
 #: As COUNT, without numerals read digit by digit: 两三片 are two or three and 周一三五 are three days.
 AMOUNT = (
-    rf"(?:\d{{1,4}}/\d{{1,2}}|(?:(?<![\d.])\d{{1,4}}(?:\.\d{{1,3}})?(?!\d))|[二三四]分之[一二三]"
-    rf"|{_HUNDREDS}|{_TENS}|{_D}|[俩仨]|半)"
+    r"(?:\d{1,4}/\d{1,2}|(?<![\d.])\d{1,4}(?:\.\d{1,3})?(?!\d)|[二三四]分之[一二三]"
+    rf"|{_D}?[百佰][零〇]?{_D}?十?{_D}?|{_D}?[十拾]{_D}?|[一二两俩三仨四五六七八九壹贰叁肆伍陆柒捌玖半])"
 )
 
 
