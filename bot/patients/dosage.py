@@ -1,44 +1,33 @@
 """A dosage in free Chinese text -> FHIR R4 `Dosage` (JSON), or None when the text states none.
 
-What is certain is structured, what is not stays words:
+A plan is read whole or not at all. What is certain is structured, what is not stays words:
 - different amounts at different times (早2片晚1片) cannot be one `Dosage`: the times of day are structured,
   the amounts stand in `patientInstruction`, and no `doseAndRate` lets anybody take too much;
-- a daily amount without its division (一天两片) is `maxDosePerPeriod`, never a single dose;
-- FHIR allows clock times or `when`, not both: beside clock times, 饭后 goes to `additionalInstruction`.
-Tablets, capsules and sachets have no UCUM unit: their quantity carries the word alone.
+- an amount for the day without its division (一天两片) is `maxDosePerPeriod`, never a single dose;
+- FHIR allows clock times or `when`, not both: beside clock times, 饭后 goes to `additionalInstruction`;
+- a day of the month (每月1号) is none of FHIR's, so it stands in `patientInstruction` beside once a month;
+- cycles (吃三周停一周), titration, two medicines, amounts by weekday, contradictions are None.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from bot.patients.timing import Timing, cut, read_timing
-from bot.text.folding import fold
-from bot.text.numerals import COUNT, read, tidy
+from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
+from bot.patients.drugs import classes, drugs, without_names
+from bot.patients.frequency import PERIODS, Rate
+from bot.patients.occasions import AT_A_MEAL, WORDS
+from bot.patients.phrase import Phrase, folded_plan, read_phrase
+from bot.patients.statements import Limit, Statement, statement, words
+from bot.text.numerals import AMOUNT, tidy
 
-UCUM = "http://unitsofmeasure.org"
 SNOMED = "http://snomed.info/sct"
 _LONGEST = 500  # a dosage is one line; what is longer is something else
-_OTHER_WORDS = 18  # this much else may stand beside it: the medicine's name, 医生让我
-
-_MASSES = {
-    "毫克": "mg", "mg": "mg", "微克": "ug", "ug": "ug", "mcg": "ug", "μg": "ug", "克": "g", "g": "g",
-    "毫升": "mL", "ml": "mL", "滴": "[drp]", "单位": "[iU]", "iu": "[iU]", "u": "[iU]", "mmol": "mmol",
-}  # fmt: skip
-_COUNTED = "片|粒|颗|丸|袋|包|支|喷|揿|吸|贴|枚|瓶|勺|匙"
-_UNIT = rf"(?:{_COUNTED}|{'|'.join(_MASSES)})(?![a-z/])"
-_VERB = "(?:吃|服用?|口服|用|打|注射|滴|喷|吸入?|含服?|贴|喝|涂|皮下注射)"
-_DOSE = re.compile(
-    rf"(?P<each>(?:每次|一次|1次|每回|一回|1回|每顿|一顿|单次|各)\s?{_VERB}?(?:各|约)?)?\s?"
-    rf"(?P<low>{COUNT})(?:\s?[-~到至]\s?(?P<high>{COUNT}))?\s?(?P<unit>{_UNIT})(?P<half>半)?"
-)
-_DIVIDED = re.compile(rf"分(?:成|为)?(?P<n>{COUNT})次(?:吃|服用?|口服)?")
-_AS_NEEDED = re.compile(
-    r"必要时|需要时|需要的时候|按需|(?<![a-z])(?:prn|sos)(?![a-z])|[疼痛](?:的)?时(?:候)?|发作时|发[烧热]时"
-    r"|不舒服时|难受时|不舒服的时候|难受的时候|疼的时候|痛的时候|睡不着时|睡不着的时候"
-)
+_LONGEST_WITHOUT_DOSE = 60  # in a longer text without an amount 晚上 and 每天 tell of other things
+_LONGEST_WITHOUT_WORD = 25  # nor of a medicine
+_OTHER_WORDS = 60  # this much else may stand in its clauses
 _ROUTES = (
     (re.compile(r"皮下(?:注射)?|(?<![a-z])(?:ih|sc)(?![a-z])"), "34206005", "皮下注射"),
     (re.compile(r"肌肉?注射?|(?<![a-z])im(?![a-z])"), "78421000", "肌内注射"),
@@ -46,156 +35,272 @@ _ROUTES = (
     (re.compile(r"舌下(?:含服)?"), "37839007", "舌下含服"),
     (re.compile(r"吸入"), "447694001", "吸入"),
     (re.compile(r"滴眼|点眼"), "54485002", "滴眼"),
-    (re.compile(r"外用|外涂|涂抹|涂"), "6064005", "外用"),
+    (re.compile(r"外用|外涂|涂抹|[涂抹]"), "6064005", "外用"),
     (re.compile(r"塞肛|直肠"), "37161004", "直肠给药"),
-    (re.compile(r"口服|(?<![a-z])po(?![a-z])|吃|服用?|含"), "26643006", "口服"),
+    (re.compile(r"口服|(?<![a-z])po(?![a-z])|吃(?![饭完了])|服用?|含"), "26643006", "口服"),
 )
-# What somebody asks, reports or does otherwise is no instruction for taking a medicine.
-_NO_DOSAGE = re.compile(
-    r"[?吗呢]|什么|怎么|多少|几[片粒次颗天]|如何|能不能|可不可以|要不要|能否|是否|是不是|最[大高低小多]|上限|不(?:能|得)?超过|过量"
-    r"|[漏多错误][服吃]|忘[了记]|没[吃服]|(?:吃|服用?|喝|打|用)[了过](?!饭)|已经?[吃服]|在吃|效果|副作用|不良反应|停药|停用"
-    r"|发生率|适应症|能吃|可以[吃用服加]|测|监测|量[了血一]|散步|运动|锻炼|走路|大便|小便|起夜|抽|烟|酒|鸡|蛋|奶|盐|水果|米饭|面条|咖啡"
-    r"|喝水|步(?!长)|公里|分钟(?!后?[服吃])|回访|复查|随访|更新|发[消信]|提醒|不舒服(?!时|的时)|头晕|头疼(?!时)|恶心|腹泻|拉肚子"
+_THINGS_LEFT = re.compile(rf"{AMOUNT}个(?=\s*(?:$|[,。;]))")
+# A figure that is left means something else, unless it is part of a name: 二乙胺, 维生素b12.
+_FIGURE = re.compile(
+    r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
 )
-_MEDICINE = re.compile(
-    r"吃|服|药|片|胶囊|注射|打针|胰岛素|沙坦|他汀|地平|普利|洛尔|列净|列汀|格列|双胍|阿司匹林|滴眼|软膏|颗粒"
-)
+_UNIT_WORDS = {"d": "天", "wk": "周", "mo": "月", "h": "小时", "a": "年"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Dose:
-    low: float
-    high: float
-    unit: str
-    each: bool
-    start: int
-    text: str
-
-    @property
-    def amount(self) -> tuple[float, float, str]:
-        return self.low, self.high, self.unit
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrase:
-    """What of a dosage the text says; `rest` is what is left of it."""
-
-    timing: Timing
-    doses: list[_Dose] = field(default_factory=list)
-    divided: int = 0
-    as_needed: bool = False
-    rest: str = ""
+class _Unsayable(Exception):  # noqa: N818 - no error of anybody's
+    """No single Dosage says what the text says."""
 
 
 def parse_dosage(text: str) -> dict[str, Any] | None:
     """The FHIR R4 Dosage that `text` states, or None."""
     if len(text) > _LONGEST:
         return None
-    folded = fold(text).text.strip()
-    if not folded or _NO_DOSAGE.search(folded):
+    folded = folded_plan(text)
+    stated = statement(spread(folded)) if folded else None
+    if stated is None:
         return None
-    phrase = _read(folded)
-    if not _states_dosage(phrase, folded):
+    phrase = read_phrase(stated.text)
+    if not _states_dosage(phrase, stated, len(folded)) or _of_something_else(phrase, folded):
         return None
-    return _dosage(text.strip(), folded, phrase)
-
-
-def _read(folded: str) -> _Phrase:
-    timing, rest = read_timing(folded)
-    as_needed, rest = cut(_AS_NEEDED, rest)
-    divided, rest = cut(_DIVIDED, rest)
-    doses = [dose for match in _DOSE.finditer(rest) if (dose := _dose(match))]
-    rest = _DOSE.sub(lambda match: " " * len(match[0]), rest)
-    parts = int(read(divided[0]["n"]) or 0) if divided else 0
-    return _Phrase(timing, doses, parts, bool(as_needed), rest)
-
-
-def _dose(match: re.Match[str]) -> _Dose | None:
-    low = read(match["low"])
-    high = read(match["high"]) if match["high"] else low
-    if low is None or high is None or low <= 0 or high < low:
+    try:
+        return _dosage(text.strip(), folded, phrase, stated)
+    except _Unsayable:
         return None
-    half = 0.5 if match["half"] else 0.0
-    return _Dose(low + half, high + half, match["unit"], bool(match["each"]), match.start(), match[0])
 
 
-def _states_dosage(phrase: _Phrase, folded: str) -> bool:
-    words = re.sub(r"[\W\d_]", "", phrase.rest)
-    if len(words) > _OTHER_WORDS:
+def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
+    left = re.sub(r"[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
+    if len(left) > _OTHER_WORDS:
         return False
-    timed = phrase.timing.stated
+    if all(dose.unit == "个" for dose in phrase.doses) and not phrase.timed:
+        phrase = replace(phrase, doses=[])
     if phrase.doses:
-        return timed or phrase.as_needed or any(dose.each for dose in phrase.doses)
-    return timed and (bool(_MEDICINE.search(folded)) or not words)
-
-
-def _dosage(source: str, folded: str, phrase: _Phrase) -> dict[str, Any]:
-    dosage: dict[str, Any] = {"text": source}
-    timing, doses = phrase.timing, _of_interest(phrase.doses)
-    uniform = len({dose.amount for dose in doses}) == 1
-    if timing.clock and timing.when:
-        words = "、".join(_WHEN_WORDS.get(code, code) for code in timing.when)
-        dosage["additionalInstruction"] = [{"text": words}]
-    if doses and not uniform:
-        dosage["patientInstruction"] = folded
-    frequency = timing.frequency
-    daily = uniform and _daily_amount(phrase, doses)
-    if daily and phrase.divided:
-        frequency = phrase.divided
-    repeat = timing.repeat(None if daily and not phrase.divided else frequency)
-    if repeat:
-        dosage["timing"] = {"repeat": repeat}
-    if phrase.as_needed:
-        dosage["asNeededBoolean"] = True
-    if route := _route(folded):
-        dosage["route"] = route
-    if uniform and daily and not phrase.divided:
-        dosage["maxDosePerPeriod"] = {
-            "numerator": _quantity(doses[0].low, doses[0].unit),
-            "denominator": {"value": 1, "unit": "天", "system": UCUM, "code": "d"},
-        }
-    elif uniform:
-        dosage["doseAndRate"] = [_amount(doses[0], phrase.divided if daily else 1)]
-    return dosage
-
-
-_WHEN_WORDS = {
-    "AC": "饭前", "PC": "饭后", "C": "随餐", "HS": "睡前", "ACM": "早餐前", "ACD": "午餐前", "ACV": "晚餐前",
-    "PCM": "早餐后", "PCD": "午餐后", "PCV": "晚餐后", "CM": "随早餐", "CD": "随午餐", "CV": "随晚餐",
-}  # fmt: skip
-
-
-def _of_interest(doses: list[_Dose]) -> list[_Dose]:
-    """The doses taken: 80mg片，每次1片 and 80mg 1片 name a strength and then the dose."""
-    if stated := [dose for dose in doses if dose.each]:
-        return stated
-    counted = [dose for dose in doses if dose.unit not in _MASSES]
-    return counted or doses
-
-
-def _daily_amount(phrase: _Phrase, doses: list[_Dose]) -> bool:
-    """一天两片: an amount for the day; how it is divided is not said. 一天一片 can only be one dose."""
-    dose = doses[0]
-    return (
-        phrase.timing.only_daily
-        and not dose.each
-        and (dose.low > 1 or phrase.divided > 0)
-        and not phrase.as_needed
+        return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
+    if not phrase.timed or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
+        return False
+    said = words()
+    if said.medicine.search(stated.about):
+        return length <= _LONGEST_WITHOUT_DOSE
+    return (not left and not stated.elsewhere) or (
+        length <= _LONGEST_WITHOUT_WORD and bool(said.take.search(stated.about))
     )
 
 
-def _amount(dose: _Dose, parts: int) -> dict[str, Any]:
-    low = _quantity(dose.low / parts, dose.unit)
-    if dose.high == dose.low:
-        return {"doseQuantity": low}
-    return {"doseRange": {"low": low, "high": _quantity(dose.high / parts, dose.unit)}}
+def _of_something_else(phrase: Phrase, folded: str) -> bool:
+    """喜欢抽烟，每天两包: a pack, a bag or a bottle where no medicine is named."""
+    said = words()
+    if any(dose.unit not in {"包", "袋", "瓶", "支", "克", "毫升", "ml"} for dose in phrase.doses):
+        return False
+    return bool(phrase.doses and said.substance.search(folded) and not said.medicine.search(folded))
 
 
-def _quantity(value: float, unit: str) -> dict[str, Any]:
-    quantity: dict[str, Any] = {"value": tidy(value), "unit": unit}
-    if unit in _MASSES:
-        quantity |= {"system": UCUM, "code": _MASSES[unit]}
-    return quantity
+def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
+    doses = _of_interest(phrase)
+    uniform = len({dose.amount for dose in doses}) == 1
+    _one_plan(phrase, doses, stated.about, uniform=uniform)
+    total = uniform and _total(phrase, doses)
+    rate = _rate(phrase, doses, total=total)
+    dosage: dict[str, Any] = {"text": source}
+    if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
+        dosage["additionalInstruction"] = [{"text": _beside(phrase)}]
+    certain = uniform and not _unshared(phrase, doses)
+    if phrase.often.dated or (doses and not certain):
+        dosage["patientInstruction"] = folded
+    if repeat := _repeat(phrase, _limited(rate, stated.limit)):
+        dosage["timing"] = {"repeat": repeat}
+    if stated.as_needed:
+        dosage["asNeededBoolean"] = True
+    if route := _route(folded):
+        dosage["route"] = route
+    if total and not phrase.divided:
+        per = PERIODS[phrase.often.per or "天"]
+        dosage["maxDosePerPeriod"] = _period(doses[0].high, doses[0].unit, per)
+    elif certain:
+        dosage["doseAndRate"] = [amount(doses[0], phrase.divided if total else 1)]
+    if stated.limit and stated.limit.unit != "次":
+        dosage["maxDosePerPeriod"] = _period(stated.limit.most, stated.limit.unit, "d")
+    return dosage
+
+
+def _of_interest(phrase: Phrase) -> list[Dose]:
+    """The doses taken: 80mg片，每次1片 and 80mg 1片 name a strength and then the dose."""
+    doses = phrase.doses
+    if stated := [dose for dose in doses if dose.each]:
+        return stated
+    shared = [dose for dose in doses if dose.shared]
+    if len(shared) == 1 and phrase.often.daily:  # 一天两片，早晚各一片: the day's amount and its parts
+        return [d for d in doses if d.shared or d.low != shared[0].low * phrase.times]
+    return [dose for dose in doses if dose.counted] or doses
+
+
+def _one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) -> None:
+    """Raises _Unsayable where the text holds several plans, or says two things of one."""
+    often = phrase.often
+    several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
+    if several and len(drugs(about)) > 1:
+        raise _Unsayable
+    if not doses and phrase.times > 1 and len(classes(about)) > 1:
+        raise _Unsayable  # 早上吃降压药，晚上吃他汀
+    if len(set(often.rates)) > 1 or (often.day_groups > 1 and phrase.times > 1):
+        raise _Unsayable
+    if doses and _THINGS_LEFT.search(phrase.rest):
+        raise _Unsayable
+    matched = len(doses) == phrase.times or any(dose.shared for dose in doses)
+    if doses and not uniform and (phrase.times < 2 or not matched or often.days):
+        raise _Unsayable
+    others = (
+        {dose.amount for dose in phrase.doses if not dose.each and dose.unit == doses[0].unit}
+        if doses
+        else set()
+    )
+    if doses and doses[0].each and others - {doses[0].amount} and not (often.daily or often.per):
+        raise _Unsayable  # 每次1片，睡前2片
+    codes = [code for code in phrase.when if code not in AT_A_MEAL]
+    if phrase.clock and codes and not _same_time(phrase.clock, codes):
+        raise _Unsayable
+
+
+_HOURS = {
+    "MORN": (4, 12),
+    "NOON": (10, 15),
+    "AFT": (12, 19),
+    "EVE": (16, 25),
+    "NIGHT": (19, 29),
+    "HS": (18, 27),
+}
+_OF_MEAL = {"M": (4, 12), "D": (10, 15), "V": (16, 25)}
+
+
+def _same_time(clock: list[str], codes: list[str]) -> bool:
+    """Whether each code only says again when a clock time is: 晚上睡前10点."""
+    hours = [int(moment[:2]) for moment in clock]
+    spans = [_HOURS.get(code) or _OF_MEAL.get(code[-1], (4, 12)) for code in codes]
+    return len(codes) <= len(clock) and all(
+        any(low <= hour < high or low <= hour + 24 < high for hour in hours) for low, high in spans
+    )
+
+
+def _total(phrase: Phrase, doses: list[Dose]) -> bool:
+    """一天两片: an amount for the day; how it is divided is not said. 一天一片 can only be one dose."""
+    often, dose = phrase.often, doses[0]
+    said = (often.daily or often.per) and not often.rates and (not phrase.times or phrase.divided)
+    return (
+        bool(said)
+        and not (dose.each or dose.shared)
+        and (dose.high > 1 or not dose.counted or phrase.divided > 0)
+    )
+
+
+def _rate(phrase: Phrase, doses: list[Dose], *, total: bool) -> Rate | None:
+    """How often. Raises _Unsayable when the number of times and the times of day do not agree."""
+    often, times = phrase.often, phrase.times
+    if total and not phrase.divided:
+        return None
+    if total or (phrase.divided and not often.rates):
+        if times and times != phrase.divided:
+            raise _Unsayable
+        return Rate(phrase.divided, phrase.divided, 1, 1, PERIODS[often.per or "天"])
+    if not often.rates:
+        return _unsaid_rate(phrase, doses)
+    rate = often.rates[0]
+    if often.days_a_week and (rate.unit, rate.period) == ("d", 1):
+        return Rate(rate.low * often.days_a_week, rate.high * often.days_a_week, 1, 1, "wk")
+    if often.days and rate.unit != "d":
+        if rate.unit != "wk" or (rate.low != len(often.days) and rate.low != 1):
+            raise _Unsayable
+        return Rate(1, 1, 1, 1, "d") if rate.period == 1 else rate
+    if rate.unit == "d" and rate.period == 1 and times and not rate.low <= times <= rate.high:
+        raise _Unsayable
+    if rate.unit != "h" and (rate.unit, rate.period) != ("d", 1) and times > 1:
+        rate = Rate(rate.low * times, rate.high * times, rate.period, rate.longest, rate.unit)
+    return rate
+
+
+def _unsaid_rate(phrase: Phrase, doses: list[Dose]) -> Rate | None:
+    often, times = phrase.often, phrase.times
+    if often.days_a_week:
+        count = often.days_a_week * (times or 1)
+        return Rate(count, count, 1, 1, "wk")
+    if times or often.days or often.daily:
+        count = times or _divided_by_dose(phrase, doses)
+        return Rate(count, count, 1, 1, "d") if count else None
+    return Rate(1, 1, 1, 1, PERIODS[often.per]) if often.per else None
+
+
+def _divided_by_dose(phrase: Phrase, doses: list[Dose]) -> int:
+    """一天4片，每次2片 is twice a day; 1 where only one amount is said."""
+    totals = [dose for dose in phrase.doses if not dose.each and dose.counted]
+    if not doses or not doses[0].each or not totals:
+        return 1
+    count = totals[0].low / doses[0].low
+    return int(count) if count == int(count) and totals[0].unit == doses[0].unit else 0
+
+
+def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
+    """早上8点一片，晚上8点 and 早晚两片: the amount at each of these times is not certain."""
+    if phrase.times < 2 or any(dose.each or dose.shared for dose in doses):
+        return False
+    if len(doses) == 1 and doses[0].low == phrase.times:
+        return True
+    starts = [m.start for m in phrase.moments] or [
+        o.start for o in phrase.occasions if o.code not in AT_A_MEAL
+    ]
+    return len(doses) < phrase.times and min(starts) < doses[0].start and max(starts) > doses[-1].start
+
+
+def _limited(rate: Rate | None, limit: Limit | None) -> Rate | None:
+    """At most four times a day is one to four times."""
+    if limit is None or limit.unit != "次" or (rate is not None and (rate.unit, rate.period) != ("d", 1)):
+        return rate
+    return Rate(rate.low if rate else 1, int(limit.most), 1, 1, "d")
+
+
+def _repeat(phrase: Phrase, rate: Rate | None) -> dict[str, Any]:
+    repeat: dict[str, Any] = {}
+    often = phrase.often
+    if often.bounds:
+        repeat |= _course(*often.bounds)
+    if rate:
+        repeat["frequency"] = rate.low
+        if rate.high != rate.low:
+            repeat["frequencyMax"] = rate.high
+        repeat["period"] = tidy(rate.period)
+        if rate.longest != rate.period:
+            repeat["periodMax"] = tidy(rate.longest)
+        repeat["periodUnit"] = rate.unit
+    if often.days:
+        repeat["dayOfWeek"] = list(often.days)
+    if phrase.clock:
+        repeat["timeOfDay"] = phrase.clock
+    elif phrase.when and not _either(phrase):
+        repeat["when"] = list(phrase.when)
+        offset = phrase.offset
+        if offset and offset.exact and not set(phrase.when) <= {"C", "CM", "CD", "CV"}:
+            repeat["offset"] = offset.minutes
+    return repeat
+
+
+def _either(phrase: Phrase) -> bool:
+    """饭前1小时或饭后2小时: FHIR knows no "or", so it stays words."""
+    return {"AC", "PC"} <= set(phrase.when)
+
+
+def _course(low: float, high: float, unit: str) -> dict[str, Any]:
+    first, last = (
+        {"value": tidy(n), "unit": _UNIT_WORDS[unit], "system": UCUM, "code": unit} for n in (low, high)
+    )
+    return {"boundsDuration": first} if low == high else {"boundsRange": {"low": first, "high": last}}
+
+
+def _period(value: float, unit: str, per: str) -> dict[str, Any]:
+    whole = {"value": 1, "unit": _UNIT_WORDS[per], "system": UCUM, "code": per}
+    return {"numerator": quantity(value, unit), "denominator": whole}
+
+
+def _beside(phrase: Phrase) -> str:
+    """饭后 beside a clock time, or 饭后1-2小时, as words."""
+    said = "、".join(WORDS.get(code, code) for code in phrase.when)
+    return said if phrase.clock else phrase.text.strip()
 
 
 def _route(folded: str) -> dict[str, Any] | None:

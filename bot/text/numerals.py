@@ -10,7 +10,7 @@ import re
 _DIGITS = {
     char: value
     for value, chars in enumerate(
-        ("零〇", "一壹幺", "二两贰", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖")
+        ("零〇", "一壹幺", "二两贰俩", "三叁仨", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖")
     )
     for char in chars
 }
@@ -34,6 +34,11 @@ FIGURES = r"(?:(?<![\d.])\d{1,4}(?:\.\d{1,3}|点\d(?![片粒次颗]))?(?!\d))"
 NUMBER = f"(?:{FIGURES}|{HAN})"
 #: A small count, single Chinese numerals, 半 and fractions included: for doses and times a day.
 COUNT = rf"(?:\d{{1,4}}/\d{{1,2}}|{FIGURES}|{HAN}|{_D}|半)"
+#: As COUNT, without numerals read digit by digit: 两三片 are two or three and 周一三五 are three days.
+AMOUNT = (
+    r"(?:\d{1,4}/\d{1,2}|(?<![\d.])\d{1,4}(?:\.\d{1,3})?(?!\d)|[二三四]分之[一二三]"
+    rf"|{_D}?[百佰][零〇]?{_D}?十?{_D}?|{_D}?[十拾]{_D}?|[一二两俩三仨四五六七八九壹贰叁肆伍陆柒捌玖半])"
+)
 
 
 def read(text: str) -> float | None:
@@ -44,6 +49,10 @@ def read(text: str) -> float | None:
         return int(fraction[1]) / int(fraction[2]) if int(fraction[2]) else None
     if text == "半":
         return 0.5
+    if "分之" in text:
+        below, _, above = text.partition("分之")
+        parts, of = _whole(above), _whole(below)
+        return parts / of if parts and of else None
     whole, point, decimals = text.partition("点")
     value = _whole(whole)
     if value is None or not point:

@@ -1,0 +1,121 @@
+"""Amounts of a medicine in free Chinese text: 一片半, 1/4片, 一两片 (one or two), 12个单位, 早12中10晚12单位.
+
+Tablets, capsules and sachets have no UCUM unit: their quantity carries the word alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bot.text.numerals import AMOUNT, read, tidy
+
+UCUM = "http://unitsofmeasure.org"
+_MASSES = {
+    "毫克": "mg", "mg": "mg", "微克": "ug", "ug": "ug", "mcg": "ug", "μg": "ug", "克": "g", "g": "g",
+    "毫升": "mL", "ml": "mL", "cc": "mL", "滴": "[drp]",
+    "单位": "[iU]", "国际单位": "[iU]", "iu": "[iU]", "u": "[iU]",
+    "mmol": "mmol",
+}  # fmt: skip
+_COUNTED = "片|粒|颗|丸|袋|小?包|支|喷|揿|吸|贴|枚|瓶|小?勺|匙|格|剂|付|泡|泵"
+UNIT = rf"(?:{_COUNTED}|个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})(?![a-z/]))"
+_VERB = "(?:皮下注射|口服|含服|吸入|注射|吃|服用?|用|打|滴|喷|含|贴|喝|涂|抹|食|喂|冲|嚼|吸)"
+_PAIR = "(?P<pair>[一两二三四五六七八](?:[两二三四五六七八九])(?!十))"
+_RANGE = rf"(?:{_PAIR}|(?P<low>{AMOUNT})(?:(?:{_COUNTED}|单位)?\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
+_EACH = (
+    r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|(?:每次)?每[侧边眼]|[各均]|都(?=[是吃服打一两二\d])是?)"
+    rf"(?:可|约|就|只)?{_VERB}?(?:各|约)?"
+)
+_DOSE = re.compile(
+    rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>半)?(?P<of>的(?:一半|四分之一))?"
+    rf"|(?<![一二两三四五六七八九十\d半每])(?P<bare>[片粒颗包袋])半(?![天日年月])"
+    rf"|(?P<each_thing>{_EACH})\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单]))(?P<after>\s?[/每]\s?次)?"
+)
+_SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
+    rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、]?){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})(?P<unit>{UNIT})"
+)
+_THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程|小时)")  # of insulin: units
+_PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
+_PACK = re.compile(  # what a pack or a tablet holds is no dose
+    rf"{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升|iu|单位)\s?[*x×]\s?\d{{1,3}}\s?[片粒丸支袋贴s](?:/盒|\s?[*x×]\s?\d{{1,2}}盒)?"
+    rf"|每[片粒支颗丸袋](?:装|含|有|是)?{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升)"
+    rf"|(?<![天日一总])(?:一?共|总共|合计|开了?|领了?|拿了?|买了?){AMOUNT}[片粒盒瓶袋支丸](?!药)"
+    rf"|(?:[一1]|每)[盒瓶板]{AMOUNT}[片粒丸支袋]|规格[是为:]?\s?{AMOUNT}\s?(?:毫克|mg|g|克|ml|毫升)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    low: float
+    high: float
+    unit: str
+    each: bool  # 每次: at every time, whatever else is said
+    shared: bool  # 各: at each of the times named before it
+    start: int
+    end: int
+
+    @property
+    def amount(self) -> tuple[float, float, str]:
+        return self.low, self.high, self.unit
+
+    @property
+    def counted(self) -> bool:
+        return self.unit not in _MASSES
+
+
+def spread(text: str) -> str:
+    """早12中10晚12单位 with the unit at each figure; packs and strengths blanked."""
+    text = _PACK.sub(lambda match: " " * len(match[0]), text)
+    text = _PUFFS.sub(lambda match: match[1] + match[2] + ("吸" if match[1] == "吸" else "喷"), text)
+    if "胰岛素" in text:
+        text = _THINGS.sub(r"\1单位", text)
+    return _SERIES.sub(
+        lambda match: re.sub(rf"({AMOUNT})(?!\d)", rf"\1{match['unit']}", match["all"]).replace("-", ","),
+        text,
+    )
+
+
+def read_doses(text: str) -> tuple[list[Dose], str]:
+    """The amounts in folded text, and the text with blanks in their places."""
+    doses = [dose for match in _DOSE.finditer(text) if (dose := _dose(match))]
+    return doses, _DOSE.sub(lambda match: " " * len(match[0]), text)
+
+
+def _dose(match: re.Match[str]) -> Dose | None:
+    each = bool(match["each"] or match["each_thing"] or match["after"])
+    unit = match["bare"] or (match["unit"] or "个").removeprefix("个") or "个"
+    low, high = _bounds(match)
+    if low is None or high is None or low <= 0 or high < low:
+        return None
+    shared = bool(re.match("[各均都]", match["each"] or match["each_thing"] or ""))
+    return Dose(low, high, unit, each and not shared, shared, match.start(), match.end())
+
+
+def _bounds(match: re.Match[str]) -> tuple[float | None, float | None]:
+    if match["bare"]:
+        return 1.5, 1.5
+    if match["pair"]:
+        return read(match["pair"][0]), read(match["pair"][1])
+    low = read(match["things"] or match["low"])
+    high = read(match["high"]) if match["high"] else low
+    if low is None or high is None:
+        return None, None
+    more = 0.5 if match["half"] or match["more"] else 0.0
+    part = {"的一半": 0.5, "的四分之一": 0.25}.get(match["of"] or "", 1.0)
+    return (low + more) * part, (high + more) * part
+
+
+def quantity(value: float, unit: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"value": tidy(value), "unit": unit}
+    if unit in _MASSES:
+        found |= {"system": UCUM, "code": _MASSES[unit]}
+    return found
+
+
+def amount(dose: Dose, parts: float) -> dict[str, Any]:
+    """`doseAndRate` of a dose that is divided into `parts`."""
+    low = quantity(dose.low / parts, dose.unit)
+    if dose.high == dose.low:
+        return {"doseQuantity": low}
+    return {"doseRange": {"low": low, "high": quantity(dose.high / parts, dose.unit)}}

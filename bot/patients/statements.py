@@ -1,0 +1,247 @@
+"""Which clauses of a text state how a medicine is taken.
+
+A figure, an hour or a day in a clause about something else (血压, 散步, 牛奶), about what was (昨天吃了两片),
+or in a question says nothing about a plan, and takes nothing away from the clause beside it that does.
+The words are in `data/patients/dosage.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cache
+from typing import Any
+
+from bot.patients.amounts import UNIT, read_doses
+from bot.patients.clock import read_clock
+from bot.patients.drugs import drugs
+from bot.patients.frequency import excepted, read_days, read_often
+from bot.patients.occasions import read_occasions
+from bot.text.numerals import AMOUNT, read
+from bot.text.patterns import read_rules
+
+
+class ClauseKind(Enum):
+    PLAN = auto()
+    BESIDE = auto()  # something else, or the past
+    NEGATED = auto()
+    STOPPED = auto()
+    ASKED = auto()  # a question about something else
+    DOUBTED = auto()  # a question about the plan itself
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` of `unit` (or times, 次) a day."""
+
+    most: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    text: str  # the clauses that say how much, how often or when
+    about: str  # and those beside them, which may name the medicine
+    elsewhere: bool  # other clauses are about something else
+    as_needed: bool
+    limit: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    beside: re.Pattern[str]
+    compound: re.Pattern[str]
+    change: re.Pattern[str]
+    past: re.Pattern[str]
+    changed: re.Pattern[str]
+    question: re.Pattern[str]
+    bare: re.Pattern[str]
+    stopped: re.Pattern[str]
+    negated: re.Pattern[str]
+    substance: re.Pattern[str]
+    other: re.Pattern[str]
+    remedy: re.Pattern[str]
+    medicine: re.Pattern[str]
+    take: re.Pattern[str]
+    food: re.Pattern[str]
+    as_needed: re.Pattern[str]
+
+
+_AS_NEEDED = (
+    r"(?:如有)?必要(?:的)?时候?(?![^,。;!?]{0,10}(?:看|就[医诊]|[检复]查|手术|住院|联系|咨询|行))|需要(?:的)?时(?:候)?|按需|(?<![a-z])(?:prn|sos)(?![a-z])|实在(?:不行|难受)(?:了|时|的时候)?",
+    (
+        r"(?:{symptom})(?:起来|得|的)?(?:厉害|严重|不行|难受|要命|很|受不了|突然)?(?:发作)?[\d.度以上超过]{0,8}"
+        r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
+        r"(?=舌下|{take}|临时|睡前|(?:[每一1]次)?{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
+    ),
+    r"(?<![饭餐觉床上午醒])的时候,?(?:就|再|才)?(?=(?:{take}){count}{unit})",
+    r"(?:{symptom})(?:的)?时候?(?=$|[,。;])",
+)
+
+
+@cache
+def words() -> _Words:
+    data: dict[str, Any] = read_rules("patients", "dosage")
+    names = {"{count}": AMOUNT, "{unit}": UNIT, "{take}": data["take"], "{symptom}": data["symptom"]}
+
+    def one(said: str | Iterable[str]) -> re.Pattern[str]:
+        pattern = "|".join(f"(?:{p})" for p in ([said] if isinstance(said, str) else said))
+        for name, meaning in names.items():
+            pattern = pattern.replace(name, meaning)
+        return re.compile(pattern.replace(" ", ""))
+
+    lists = {name: one(data[name]) for name in _Words.__slots__ if name in data and name != "food"}
+    lists["other"] = one([data["substance"], *data["other"]])
+    food = one("{count}(?:{unit}|个|根|杯|碗|斤|两|盒)半?(?:的)?(?:" + data["food"] + ")")
+    return _Words(**lists, food=food, as_needed=one(_AS_NEEDED))
+
+
+_LIMIT = re.compile(
+    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:超过|多于))(?:{AMOUNT}天)?(?:吃|服|用)?"
+    rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回])"
+    rf"|(?:最多|至多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回])"
+)
+_CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
+_NOW = re.compile(r"(?<=[^,。;!?\n])(?=另外|此外|还有|顺便|现在|目前|如今|改成|改为|改吃)")
+_WRITTEN = re.compile(r"[^\W\d_]")
+
+
+def statement(text: str) -> Statement | None:
+    """What of `text` (folded) states a plan; None when nothing does, or more than one `Dosage` can say."""
+    said = words()
+    text = _NOW.sub(",", text)
+    text = said.beside.sub(_blank, text)
+    text = said.food.sub(lambda match: "牛奶".ljust(len(match[0])), text)
+    limit, text = _limit(text)
+    as_needed = said.as_needed.search(text) is not None
+    text = said.as_needed.sub(_blank, text)
+    told = _Telling()
+    for match in _CLAUSE.finditer(text):
+        if match[0] and not told.take(match[1], match[2]):
+            return None
+    if not any(clause.strip() for clause in told.kept) or said.compound.search("".join(told.judged)):
+        return None
+    stated = ",".join(clause for clause in told.kept if _CUE.search(clause))
+    return Statement(stated, ",".join(told.kept), told.elsewhere, as_needed, limit)
+
+
+@dataclass(slots=True)
+class _Telling:
+    """The clauses as they follow one another."""
+
+    kept: list[str] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)  # what a compound plan may be spread over
+    sentence: int = 0  # where the current sentence begins in `kept`
+    elsewhere: bool = False
+    doubted: bool = False  # the current sentence asks about the plan
+    before: ClauseKind | None = None
+
+    def take(self, written: str, end: str) -> bool:
+        """Whether there may still be a plan."""
+        said = words()
+        kind, clause = _kind(written, end)
+        if kind is ClauseKind.DOUBTED:
+            if _figures(clause):
+                self.kept, self.doubted = self.kept[: self.sentence], True
+            elif self.before is ClauseKind.PLAN:  # else 血糖还是8，怎么办 is about the figure
+                return False
+        elif kind is ClauseKind.STOPPED and self.kept and not said.medicine.search(clause.replace("药", "")):
+            return False
+        elif kind is ClauseKind.PLAN and not self.doubted:
+            self.kept.append(clause)
+        if kind is not ClauseKind.ASKED and said.change.search(clause) and not said.past.search(clause):
+            return False
+        if kind in {ClauseKind.PLAN, ClauseKind.NEGATED, ClauseKind.STOPPED}:
+            self.judged.append((read_days(clause)[2] if excepted(clause) else clause) + end)
+        self.elsewhere |= kind is ClauseKind.BESIDE and bool(clause.strip())
+        self.before = kind
+        if end and end in "。;!?\n":
+            self.sentence, self.doubted = len(self.kept), False
+        return True
+
+
+# Without one of these nothing is said of how much, how often or when.
+_CUE = re.compile(r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q]|id|空腹")
+
+
+_REMINDS = re.compile("提醒|闹钟|叫我|喊我")
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _limit(text: str) -> tuple[Limit | None, str]:
+    match = _LIMIT.search(text)
+    most = read(match["most"] or match["most2"]) if match else None
+    if match is None or most is None:
+        return None, text
+    unit = match["unit"] or match["unit2"]
+    return Limit(most, "次" if unit in {"次", "回"} else unit), _LIMIT.sub(_blank, text)
+
+
+def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:
+    """What a clause is, and what of it counts: of 每天一片不能喝酒 the first half."""
+    said = words()
+    if not clause.strip():
+        return ClauseKind.BESIDE, clause
+    if excepted(clause):
+        return ClauseKind.PLAN, clause
+    stopped = said.stopped.search(clause) and not said.question.search(clause)
+    if said.past.search(clause) and not stopped and not said.changed.search(clause):
+        return ClauseKind.BESIDE, clause
+    if end == "?" or said.question.search(clause):
+        left = "".join(_WRITTEN.findall(said.bare.sub("", said.question.sub("", clause))))
+        return (ClauseKind.DOUBTED if len(left) <= 1 or _figures(clause) else ClauseKind.ASKED), clause
+    if stopped:
+        return ClauseKind.STOPPED, clause
+    negation = said.negated.search(clause)
+    if negation and _figures(clause[: negation.start()]):
+        return _kind(clause[: negation.start()], end)
+    if negation:
+        return ClauseKind.NEGATED, clause
+    return _subject(clause), clause
+
+
+def _subject(clause: str) -> ClauseKind:
+    said = words()
+    other = said.other.search(said.remedy.sub(_blank, clause)) is not None
+    if not _CUE.search(clause):
+        return ClauseKind.BESIDE if other else ClauseKind.PLAN
+    if read_doses(clause)[0] and not (other and not _of_medicine(clause)):
+        return ClauseKind.PLAN
+    if other:
+        return ClauseKind.PLAN if drugs(clause) and _figures(clause) else ClauseKind.BESIDE
+    often, rest = read_often(clause)
+    if often.rates:
+        return ClauseKind.PLAN  # perhaps of another medicine, whose name nobody knows
+    rest = read_occasions(read_clock(rest)[1])[2]
+    left = len(_WRITTEN.findall(rest))
+    if (
+        left > 3
+        and not _REMINDS.search(clause)
+        and not said.take.search(clause)
+        and not said.medicine.search(clause)
+    ):
+        return ClauseKind.BESIDE  # what nobody takes: 早上起来手麻
+    return ClauseKind.PLAN
+
+
+def _of_medicine(clause: str) -> bool:
+    """Whether an amount beside other words (烟, 奶) is one of a medicine."""
+    said = words()
+    units = {dose.unit for dose in read_doses(clause)[0]}
+    return bool(units - {"包", "袋", "瓶", "克", "g", "毫升", "ml", "个", "支", "口"}) or bool(
+        said.medicine.search(clause)
+    )
+
+
+def _figures(clause: str) -> bool:
+    if not _CUE.search(clause):
+        return False
+    if read_doses(clause)[0]:
+        return True
+    often, rest = read_often(clause)
+    return bool(often.rates or often.days) or bool(read_clock(rest)[0])

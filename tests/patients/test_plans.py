@@ -1,0 +1,56 @@
+"""Plans as patients, their families and doctors write them, and that each Dosage is one of FHIR R4."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fhir.resources.R4B.dosage import Dosage  # Dosage and Timing are the same in R4 and R4B
+
+from bot.patients import parse_dosage
+from tests.patients.plans import short
+
+HERE = Path(__file__).parent
+# How many of a set may be read otherwise than it says.
+AMISS = {"plans_tuned.yml": 0, "plans_held_out.yml": 0, "plans_fresh.yml": 0}
+
+
+def plans(name: str) -> dict[str, str | None]:
+    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", sorted(AMISS))
+def test_plans_are_read_as_they_are_meant(name: str) -> None:
+    said = plans(name)
+    amiss = {t: (meant, read) for t, meant in said.items() if (read := short(parse_dosage(t))) != meant}
+    assert len(amiss) <= AMISS[name], f"{len(amiss)} of {len(said)}: {amiss}"
+
+
+def test_a_dosage_is_one_of_fhir_r4() -> None:
+    texts = [case["text"] for case in yaml.safe_load((HERE / "dosages.yml").read_text(encoding="utf-8"))]
+    read = [d for t in (*texts, *(t for name in AMISS for t in plans(name))) if (d := parse_dosage(t))]
+    assert len(read) > 150
+    for dosage in read:
+        Dosage.model_validate(dosage)
+        rules_of_timing(dosage.get("timing", {}).get("repeat", {}))
+
+
+WHEN = {"MORN", "NOON", "AFT", "EVE", "NIGHT", "HS", "WAKE", "C", "AC", "PC"}
+WHEN |= {side + meal for side in ("C", "AC", "PC") for meal in "MDV"}
+
+
+def rules_of_timing(repeat: dict[str, Any]) -> None:
+    """The value sets and invariants that `fhir.resources` does not look at."""
+    assert set(repeat.get("when", [])) <= WHEN
+    assert set(repeat.get("dayOfWeek", [])) <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+    assert repeat.get("periodUnit", "d") in {"h", "d", "wk", "mo", "a"}
+    assert ("period" in repeat) == ("periodUnit" in repeat) == ("frequency" in repeat)  # tim-2
+    assert repeat.get("period", 1) > 0 and repeat.get("frequency", 1) > 0  # tim-4, tim-5
+    assert repeat.get("periodMax", 1e9) > repeat.get("period", 0)  # tim-6
+    assert repeat.get("frequencyMax", 1e9) > repeat.get("frequency", 0)
+    assert not (repeat.get("timeOfDay") and repeat.get("when"))  # tim-10
+    assert "offset" not in repeat or set(repeat["when"]) - {"C", "CM", "CD", "CV"}  # tim-9
+    for days in ("dayOfWeek", "when", "timeOfDay"):
+        assert len(repeat.get(days, [])) == len(set(repeat.get(days, [])))
