@@ -44,6 +44,8 @@ PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
     "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
+    "known": r"[^\n。；！？]{1,200}",
+    "missing": r"(?:姓名|医院|手机号|邀请码)(?:、(?:姓名|医院|手机号|邀请码)){0,3}",
     "source": r"《[\s\S]{1,400}",
 }
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none

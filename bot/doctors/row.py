@@ -67,6 +67,7 @@ class DoctorRow:
     def digest(self, keyring: Keyring) -> bytes:
         """Keyed digest of all it says: the same row again means nothing to write."""
         values = [
+            identity.FORM,
             *(self.external_id, self.name, self.hospital, self.tier, self.department, self.title, self.city),
             *(self.phone, self.interests, self.rep, str(self.account or ""), self.address),
         ]
