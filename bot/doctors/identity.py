@@ -59,10 +59,10 @@ def code_digest(keyring: Keyring, text: str) -> bytes:
 
 def identity_digest(keyring: Keyring, name: str, hospital: str, number: str) -> bytes:
     """One keyed digest of who somebody says they are."""
-    parts = (_name(name), main_name(plain(hospital)), phone(number) or "")
+    parts = (name_form(name), main_name(plain(hospital)), phone(number) or "")
     return keyring.digest("doctor.identity", "\0".join(parts))
 
 
-def _name(text: str) -> str:
+def name_form(text: str) -> str:
     """阿卜杜拉•买买提, 阿卜杜拉 买买提 and 阿卜杜拉买买提 are one name; 鍾, 锺 and 钟 one character."""
     return same(plain(text)).replace(" ", "").translate(_DOTS).replace("锺", "钟").casefold()
