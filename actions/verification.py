@@ -10,12 +10,13 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import current, intent, say, words_of
+from actions.call import current, intent, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from actions.data import RESPONSES as DATA_REQUESTS
 from actions.data import register
 from bot.compliance import check_text
-from bot.doctors import PARTS, Attempt, parse, refer, verify
+from bot.dialogue.action_calls import ActionCall
+from bot.doctors import PARTS, Attempt, parse, refer, verify, waiting_until
 from bot.model import Audience
 
 # What was tried in vain is kept, so that one part alone can be corrected. The mark on the code says so: only
@@ -23,7 +24,6 @@ from bot.model import Audience
 TRIED = "tried:"
 RESPONSES = {
     Attempt.VERIFIED: "utter_verify_done",
-    Attempt.WAIT: "utter_verify_wait",
     Attempt.LIMIT: "utter_verify_limit",
 }
 _LABELS = {"name": "姓名", "hospital": "医院", "phone": "手机号", "code": "邀请码"}
@@ -106,7 +106,7 @@ class Verify(Action):  # type: ignore[misc]
             plain = {part: value.removeprefix(TRIED) for part, value in parts.items()}
             found = parse(words_of(tracker), plain)
             if all(plain.get(part) == value for part, value in found.items()):
-                say(dispatcher, "utter_verify_wait")
+                await _wait(dispatcher, call)
                 return []
             parts = plain | found
         elif parts.get("code", "").startswith(TRIED):
@@ -120,6 +120,8 @@ class Verify(Action):  # type: ignore[misc]
         outcome = await verify(call.tx, call.services, call.contact, parts, call.now)
         if outcome == Attempt.AGAIN:
             say(dispatcher, "utter_verify_differs", known=_known(parts))
+        elif outcome == Attempt.WAIT:
+            await _wait(dispatcher, call)
         else:
             say(dispatcher, RESPONSES[outcome])
         done = outcome == Attempt.VERIFIED
@@ -129,6 +131,15 @@ class Verify(Action):  # type: ignore[misc]
             SlotSet("verify_waiting", outcome in (Attempt.WAIT, Attempt.AGAIN)),
             SlotSet("verify_rounds", 0),
         ]
+
+
+async def _wait(dispatcher: CollectingDispatcher, call: ActionCall) -> None:
+    """Who has it, and until when."""
+    due = await waiting_until(call.tx, call.services, call.contact, call.now)
+    if due is None:
+        say(dispatcher, "utter_verify_wait")
+    else:
+        say(dispatcher, "utter_verify_wait_until", due=spoken_time(due))
 
 
 def _parts(tracker: Any) -> dict[str, str]:

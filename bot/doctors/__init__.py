@@ -4,7 +4,7 @@ from bot.doctors.codes import issue_codes, write_codes
 from bot.doctors.importing import ImportReport, import_doctors
 from bot.doctors.parts import NO_CODE, PARTS, parse
 from bot.doctors.row import RowFault
-from bot.doctors.verification import Attempt, confirm, decline, refer, verify
+from bot.doctors.verification import Attempt, confirm, decline, refer, verify, waiting_until
 
 __all__ = [
     "NO_CODE",
@@ -19,5 +19,6 @@ __all__ = [
     "parse",
     "refer",
     "verify",
+    "waiting_until",
     "write_codes",
 ]

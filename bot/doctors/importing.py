@@ -98,7 +98,7 @@ class _Seen:
 
     external_ids: dict[str, int] = field(default_factory=dict)
     addresses: dict[tuple[Account | None, str], int] = field(default_factory=dict)
-    people: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    people: dict[bytes, int] = field(default_factory=dict)  # by digest: half a million fit in memory
 
     def check(self, row: DoctorRow) -> None:
         """Raises MedrepError(BAD_INPUT)."""

@@ -8,6 +8,7 @@ nothing else fits. Half-sure guesses are left out: the form simply asks.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from bot.doctors import hospitals, identity
@@ -55,7 +56,7 @@ _ASIDE = re.compile(r"\(([^()]+)\)$")
 _PLACE_WORD = r"(?:就职于|任职于|供职于|工作于|服务于|来自|在)"
 _AT = re.compile(rf"^(.*?){_PLACE_WORD}(?={_HAN}{{2,}})")
 _OPENING = re.compile(
-    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|换到?|调到?|导航到|在(?=社区)|现在|目前|一直|就是|是|叫|的|[\s:=])+"
+    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|俺们?|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|换到?|调到?|导航到|在(?=社区)|现在|目前|一直|就是|是|叫|的|[\s:=])+"
 )
 _LABEL = r"(?:(?:工作|所在|就职|执业)?(?:医院|单位|医疗机构)(?:名称)?|hospital)"
 _HOSPITAL_LABEL = re.compile(rf"^(?:我的|我)?{_LABEL}(?:\s*[:=]\s*|是|为|叫)+(.+)$", re.I)
@@ -65,7 +66,7 @@ _NAME_LABEL = re.compile(
     r"(.+)$",
     re.I,
 )
-_I_AM = re.compile(r"^(?:我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
+_I_AM = re.compile(r"^(?:俺叫?|我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
 _TITLE = (
     r"(?:(?:副主任|主任|主治|住院|执业助理|执业|助理|全科|乡村)?(?:医师|医生|药师|护师|技师)|副?主任|副?院长|大夫|护士长|护士"
     r"|村医|乡医|站长|所长|教授|老师)"
@@ -78,7 +79,9 @@ _NAME_ENDS = re.compile(
     rf"^({_HAN}{{2,15}}?|{_HAN}{{1,12}}(?:·{_HAN}{{1,12}}){{1,4}})(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
 )
 # 我们县医院没有这个药 says where a medicine is, not where somebody works.
-_IN_A_SENTENCE = re.compile(r"没有?|说|不|让|能|可以|也|都|会|进[了的]|开[了的]|给")
+_IN_A_SENTENCE = re.compile(
+    r"没有?|说|转|看[过了病]|查|做|挂水|来的|不|让|能|可以|也|都|会|进[了的]|开[了的]|给"
+)
 _OF = re.compile(rf"(?:{_HAN}{{0,8}}科)?的")
 _DOT = re.compile(rf"(?<=[{HAN}]) ?[{re.escape(identity.DOTS)}] ?(?=[{HAN}0-9])")
 # What stands beside a dot that is no part of a name.
@@ -100,7 +103,7 @@ def parse(text: str, earlier: Mapping[str, str | None]) -> dict[str, str]:
     `earlier` is what earlier messages gave, by the same names; a part returned here replaces it. Once all are
     known they are being corrected, so that a bare name or code is one again. Pure, and linear in the text.
     """
-    written = _dotted("\n".join(leveled(line) for line in text[:_LONGEST].splitlines()))
+    written = _dotted("\n".join(_picture_free(leveled(line)) for line in text[:_LONGEST].splitlines()))
     plain = simplified(written)
     rest, found = _SPOKEN_PHONE.sub(_digits, plain), dict[str, str]()
     correcting = all(earlier.get(part) for part in PARTS)
@@ -120,6 +123,13 @@ def parse(text: str, earlier: Mapping[str, str | None]) -> dict[str, str]:
         if part in found:
             found[part] = _as_written(found[part], plain, written)
     return found
+
+
+def _picture_free(line: str) -> str:
+    """Emoji separate words."""
+    if line.isascii():
+        return line
+    return "".join(" " if unicodedata.category(c) == "So" and c not in identity.DOTS else c for c in line)
 
 
 def _dotted(text: str) -> str:

@@ -5,6 +5,7 @@ Reasons name the column, never what stands in it: reports are shown, mailed and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -75,9 +76,10 @@ class DoctorRow:
     address: str  # the id on that account; empty: not known
 
     @property
-    def person(self) -> tuple[str, str, str]:
-        """Who it is, as people tell it."""
-        return identity.name_form(self.name), main_name(self.hospital), self.phone
+    def person(self) -> bytes:
+        """A short digest of who it is, as people tell it."""
+        told = "\0".join((identity.name_form(self.name), main_name(self.hospital), self.phone))
+        return hashlib.blake2b(told.encode(), digest_size=16).digest()
 
     def digest(self, keyring: Keyring) -> bytes:
         """Keyed digest of all it says: the same row again means nothing to write."""

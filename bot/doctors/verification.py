@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from bot.clock import real_now
+from bot.clock import CHINA, real_now
 from bot.doctors.binding import bind
 from bot.doctors.hospitals import may_be, meanings
 from bot.doctors.identity import code, code_digest, identity_digest
@@ -92,6 +92,13 @@ async def refer(
     their last words."""
     await _ask_colleague(tx, services, contact, _bounded(parts), now, words=words)
     await _record(tx, contact, Attempt.WAIT, now)
+
+
+async def waiting_until(tx: Tx, services: Services, contact: Contact, now: datetime) -> datetime | None:
+    """When a colleague has promised to have looked at who this is; None: nobody has, or it is over."""
+    task_id = await people.open_task_of(tx, contact.person_id, Kind.IDENTITY)
+    found = await tasks.read(tx, services.vault, task_id=task_id) if task_id is not None else []
+    return found[0].due_at.astimezone(CHINA) if found and found[0].due_at > now else None
 
 
 def _bounded(parts: Mapping[str, str]) -> dict[str, str]:

@@ -57,6 +57,7 @@ async def test_the_form_asks_for_what_is_missing_and_says_what_it_has(
     reply = await phone.ask("无")
     assert "等同事确认" in reply
     assert "买买提艾力" in service.prints("tasks")
+    assert re.search(r"预计\d+月\d+日（周.）\d\d:\d\d前", await phone.ask("还要等多久"))
 
 
 async def test_after_two_rounds_a_colleague_goes_on(http: aiohttp.ClientSession, service: Service) -> None:
