@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,7 @@ MAX_BYTES = 200 << 20
 _OLE = bytes.fromhex("D0CF11E0A1B11AE1")
 _ZIP = b"PK\x03\x04"
 _CHUNK = 1 << 20
+_LOOKED_AT = 4  # lines below the first that tell how cells are separated
 
 
 @contextmanager
@@ -77,7 +79,9 @@ def _csv(path: Path) -> Iterator[Sheet]:
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         first = file.readline(_CHUNK)
         named = _SEPARATOR.fullmatch(first)
-        delimiter = named[1] if named else max(",\t;", key=first.count)
+        # A title over the header may hold none, so the next lines count, too.
+        opening = first + "".join(islice(iter(lambda: file.readline(_CHUNK), ""), _LOOKED_AT))
+        delimiter = named[1] if named else max(",\t;|，", key=opening.count)
         begins = 2 if named else 1
         _to_rows(file, begins)
         _check_structure(csv.reader(file, delimiter=delimiter, strict=True), begins)

@@ -261,6 +261,14 @@ async def test_a_first_line_that_names_the_separator(
     assert await stored(database, vault, "D1") == ("公测甲", "示例县人民医院", "13800000001")
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ";", "|", "，"])
+async def test_other_separators_below_a_title(load: Load, tmp_path: Path, delimiter: str) -> None:
+    rows = ["医生名单", "外部编号,姓名,医院,手机", "D1,公测甲,示例县人民医院,", "D2,公测乙,示例县人民医院,"]
+    body = "\n".join(rows).replace(",", delimiter)
+    report = await load(write(tmp_path / "list.csv", body.encode("gbk")))
+    assert (report.loaded, report.faults) == (["D1", "D2"], [])
+
+
 async def test_zeros_kept_by_a_formula_of_text(
     load: Load, tmp_path: Path, database: Database, vault: Vault
 ) -> None:
