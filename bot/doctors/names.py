@@ -21,7 +21,7 @@ _NOT_A_NAME = re.compile(
 )
 # What no name holds, where its first character is no surname and so says nothing for it.
 _HARDLY_A_NAME = re.compile(
-    r"[聊嗯恩哼找转叫帮对喽蟹忙棒评赞没的是在我他她它有这那哪就还都会码号等说问给让把被和或也很太再先稍]|[改换退停收发删取消忘要算重恢推拒撤关订阅档]|上班|工作|退休|规培|进修|实习|值班|坐诊|出诊|住院|看|好[的吧]?$|收到|知道"
+    r"[聊嗯恩哼找转叫帮对喽蟹忙棒评赞没的是在我他她它有这那哪就还都会码号等说问给让把被和或也很太再先稍]|[改换退停收发删取消忘要算重恢推拒撤关订阅档]|新来|刚|客服|上班|工作|退休|规培|进修|实习|值班|坐诊|出诊|住院|看|好[的吧]?$|收到|知道"
     r"|[科室师族省市县区镇乡村院部组员]$|主任|院长|站长|所长|护士|护师|药师|男|女|全科|乡镇|基层|联系|电话|手机|邮箱|微信|姓名|名字|单位|本人|格列|列汀|列净"
     r"|沙班|拉唑|胺酮|霉素|芬|普林|匹林|嘧|唑|酮|胶囊|注射"
 )
@@ -82,4 +82,9 @@ def _transcribed(text: str) -> bool:
 
 def is_no_name(text: str) -> bool:
     """Whether this is certainly none, though a name was announced: 名字写错了."""
-    return bool(re.search(r"写错|打错|错[了字]|改|换|什么|不[对是]|怎么|手机|变更|要填|[了吗呢]$", text))
+    return bool(
+        re.search(
+            r"代表|业务员|活人|的人|客服|过来|联系|写错|打错|错[了字]|改|换|什么|不[对是]|怎么|手机|变更|要填|[了吗呢]$",
+            text,
+        )
+    )

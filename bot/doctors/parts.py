@@ -66,7 +66,7 @@ _NAME_LABEL = re.compile(
     r"(.+)$",
     re.I,
 )
-_I_AM = re.compile(r"^(?:俺叫?|我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
+_I_AM = re.compile(r"^(?:俺叫?|我系|我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
 _TITLE = (
     r"(?:(?:副主任|主任|主治|住院|执业助理|执业|助理|全科|乡村)?(?:医师|医生|药师|护师|技师)|副?主任|副?院长|大夫|护士长|护士"
     r"|村医|乡医|站长|所长|教授|老师)"
@@ -78,6 +78,7 @@ _AFTER_NAME = re.compile(rf"(?:[\s(]*{_TITLE}[\s)]*|的|啊|呀|哈|哦|呢)+$")
 _NAME_ENDS = re.compile(
     rf"^({_HAN}{{2,15}}?|{_HAN}{{1,12}}(?:·{_HAN}{{1,12}}){{1,4}})(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
 )
+_SAYS_WHO = re.compile(r"(?:我就是|我[是系]|本人是|这里是|俺是)")
 # 我们县医院没有这个药 says where a medicine is, not where somebody works.
 _IN_A_SENTENCE = re.compile(
     r"没有?|说|转|看[过了病]|查|做|挂水|来的|不|让|能|可以|也|都|会|进[了的]|开[了的]|给"
@@ -253,5 +254,9 @@ def _last_resort(segment: str, found: dict[str, str], earlier: Mapping[str, str 
         found["code"] = NO_CODE
     elif have == {"name", "hospital", "phone"} and _BARE_CODE.fullmatch(segment):
         found["code"] = identity.code(segment)
-    elif "name" not in have and {"hospital", "phone"} <= have:
+    elif "name" not in have and (
+        {"hospital", "phone"} <= have
+        or not found.keys().isdisjoint({"hospital", "phone"})
+        or _SAYS_WHO.match(segment)
+    ):
         _name_after(_I_AM.sub("", segment), found, sure=True)
