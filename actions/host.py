@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from aiohttp import web
+from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
 
@@ -21,13 +24,14 @@ from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Benefit, Privacy, Resume, Stop
 from actions.source_and_repeat import More, Products, Repeat, Source
-from actions.verification import ValidateVerifyForm, Verify
+from actions.verification import AskForParts, ValidateVerifyForm, Verify
 from bot.dialogue.action_calls import ActionCall, once
+from bot.doctors import PARTS
 from bot.model import MedrepError
 from bot.runtime.services import Services
 
 log = structlog.get_logger()
-ACTIONS = (
+ACTIONS: tuple[Callable[[], Action], ...] = (
     Answer,
     Choose,
     Fallback,
@@ -46,6 +50,7 @@ ACTIONS = (
     Resume,
     Verify,
     ValidateVerifyForm,
+    *(partial(AskForParts, part) for part in PARTS),
 )
 LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it
 

@@ -158,7 +158,7 @@ def read_lexicon(folder: Path) -> dict[str, dict[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _base_dictionary() -> tuple[dict[str, int], int]:
+def base_dictionary() -> tuple[dict[str, int], int]:
     """jieba's own dictionary, parsed once a process and without its cache file in a shared /tmp."""
     tokenizer = jieba.Tokenizer()
     frequencies, total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
@@ -170,7 +170,7 @@ class Segmenter:
 
     def __init__(self, vocab: Vocab, lexicon: dict[str, dict[str, str]]) -> None:
         self.vocab = vocab
-        frequencies, total = _base_dictionary()
+        frequencies, total = base_dictionary()
         self._jieba = jieba.Tokenizer()
         self._jieba.FREQ, self._jieba.total = dict(frequencies), total
         self._jieba.initialized = True

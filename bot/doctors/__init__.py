@@ -4,7 +4,7 @@ from bot.doctors.codes import issue_codes, write_codes
 from bot.doctors.importing import ImportReport, import_doctors
 from bot.doctors.parts import NO_CODE, PARTS, parse
 from bot.doctors.row import RowFault
-from bot.doctors.verification import Attempt, confirm, decline, verify
+from bot.doctors.verification import Attempt, confirm, decline, refer, verify, waiting_until
 
 __all__ = [
     "NO_CODE",
@@ -17,6 +17,8 @@ __all__ = [
     "import_doctors",
     "issue_codes",
     "parse",
+    "refer",
     "verify",
+    "waiting_until",
     "write_codes",
 ]

@@ -7,15 +7,18 @@ before a row is read: they must not even rest here by mistake.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from bot.doctors.sheet import Cell
+from bot.doctors.cells import Cell, SheetLine
 from bot.model import Fault, MedrepError
 from bot.text.folding import fold
 
 _NAMES = {
     "name": "姓名 医生姓名 医师姓名 name doctorname",
     "hospital": "医院 医院名称 所在医院 单位 工作单位 hospital hospitalname",
+    "aliases": "医院别名 医院简称 医院曾用名 医院第二名称 hospitalalias hospitalaliases",
     "tier": "医院等级 医院级别 等级 tier hospitaltier",
     "department": "科室 所在科室 department",
     "title": "职称 title",
@@ -29,6 +32,7 @@ _NAMES = {
 }
 _FIELDS = {alias: field for field, aliases in _NAMES.items() for alias in aliases.split()}
 _CHINESE = {field: aliases.split()[0] for field, aliases in _NAMES.items()}
+_TITLES = 4  # rows that may stand over the header
 REQUIRED = ("external_id", "name", "hospital")
 
 # Read on the folded header, so 處方量, 处-方-量 and ＲＸ are found too. A right to prescribe is no figure.
@@ -46,6 +50,32 @@ class Columns:
     places: dict[str, int]
     ignored: tuple[str, ...]
     width: int
+
+
+def find_header(lines: Iterator[SheetLine]) -> Columns:
+    """The columns, by the header row: the first one, or below a title. The rows that follow are left.
+
+    Raises MedrepError(BAD_INPUT) when the whole file is refused.
+    """
+    above = list(islice(lines, 1))
+    if not above:
+        raise MedrepError(Fault.BAD_INPUT, "文件里没有内容")
+    first = above[0]
+    while not _is_header(above[-1]) and _is_title(above[-1]) and len(above) <= _TITLES:
+        _refuse_volume([cell.text.strip() for cell in above[-1].cells])
+        if (line := next(lines, None)) is None:
+            break
+        above.append(line)
+    return read_header((above[-1] if _is_header(above[-1]) else first).cells)
+
+
+def _is_header(line: SheetLine) -> bool:
+    return set(REQUIRED) <= {_field(cell.text) for cell in line.cells}
+
+
+def _is_title(line: SheetLine) -> bool:
+    """A title over the table has one cell, or is merged and repeated by what unmerged it."""
+    return len({cell.text.strip() for cell in line.cells} - {""}) <= 2
 
 
 def read_header(cells: tuple[Cell, ...]) -> Columns:
@@ -70,7 +100,11 @@ def read_header(cells: tuple[Cell, ...]) -> Columns:
     missing = [_CHINESE[field] for field in REQUIRED if field not in places]
     if missing:
         # The unknown headers are not quoted: without a header row they would be somebody's name and phone.
-        raise MedrepError(Fault.BAD_INPUT, f"第一行表头缺少必需的列：{'、'.join(missing)}；文件未导入")
+        raise MedrepError(
+            Fault.BAD_INPUT,
+            f"第一行表头缺少必需的列：{'、'.join(missing)}。请把表头放在第一行（标题最多 {_TITLES} 行），"
+            f"列名用：{'、'.join(_CHINESE[field] for field in REQUIRED)}；文件未导入",
+        )
     return Columns(places, tuple(ignored), len(shown))
 
 
@@ -86,5 +120,5 @@ def _refuse_volume(headers: list[str]) -> None:
 
 def _field(header: str) -> str | None:
     """The field a header names: 「*姓名（必填）」 is 姓名."""
-    folded = re.sub(r"[(（\[【].*", "", fold(header).text.lower())
-    return _FIELDS.get(re.sub(r"[\s_\-*:：/]", "", folded))
+    folded = re.sub(r"[(（\[【].*", "", fold(header).text.lower(), flags=re.S)
+    return _FIELDS.get(re.sub(r"[\s_\-*:：/#]", "", folded))

@@ -1,21 +1,25 @@
 """How names, hospitals, phones and codes are compared.
 
-Stored digests are made of these forms, so the rules here are part of the stored data: they may not be
-loosened or tightened without importing the doctors anew. Only what does not change who is meant is
-levelled (width, spaces, invisible characters, case, the dot in a name); 县医院 is not 县人民医院.
+Stored digests are made of these forms, so the rules here are part of the stored data: whoever changes them
+counts up `FORM`, so that the next import writes every doctor anew. Only what does not change who is meant
+is levelled (width, spaces, invisible characters, radicals, traditional characters, case, the dots in a name).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
+from bot.doctors.hospitals import main_name
 from bot.store.keyring import Keyring
+from bot.text.han import leveled, same
 
+FORM = 2
 # No 0 O 1 I L, and no U beside V: what is read aloud or copied from paper stays what it is.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 GROUPS, GROUP = 3, 4  # like TY5B-EA9Q-MECV: 12 characters of 30, 58 bits
-_DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・･●.．", "·"))
+# Whatever people and their keyboards put between the parts of a name. 。 and ｡ are typed for it, too.
+DOTS = "·•‧∙⋅・･●.．․﹒。｡ꞏ᛫‣◦⦁⸱⸳ᐧ·▪⚫⬤∘˙"
+_DOTS = str.maketrans(dict.fromkeys(DOTS, None))
 _MOBILE = re.compile(r"1[3-9]\d{9}")
 _LANDLINE = re.compile(r"0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7}")
 _BREAKS = re.compile(r"[\s\-—–()./]+")
@@ -23,10 +27,7 @@ _BREAKS = re.compile(r"[\s\-—–()./]+")
 
 def plain(text: str) -> str:
     """Half-width, without what cannot be seen; runs of white space are one space."""
-    if text.isascii():
-        return " ".join(text.split())
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return " ".join(shown.split())
+    return " ".join(leveled(text).split())
 
 
 def phone(text: str) -> str | None:
@@ -58,9 +59,10 @@ def code_digest(keyring: Keyring, text: str) -> bytes:
 
 def identity_digest(keyring: Keyring, name: str, hospital: str, number: str) -> bytes:
     """One keyed digest of who somebody says they are."""
-    parts = (_name(name), plain(hospital).replace(" ", "").casefold(), phone(number) or "")
+    parts = (name_form(name), main_name(plain(hospital)), phone(number) or "")
     return keyring.digest("doctor.identity", "\0".join(parts))
 
 
-def _name(text: str) -> str:
-    return plain(text).replace(" ", "").translate(_DOTS).casefold()
+def name_form(text: str) -> str:
+    """阿卜杜拉•买买提, 阿卜杜拉 买买提 and 阿卜杜拉买买提 are one name; 鍾, 锺 and 钟 one character."""
+    return same(plain(text)).replace(" ", "").translate(_DOTS).replace("锺", "钟").casefold()

@@ -16,9 +16,10 @@ from typing import Any
 
 from bot.clock import Clock
 from bot.doctors.batch import load
-from bot.doctors.columns import Columns, read_header
+from bot.doctors.cells import SheetLine
+from bot.doctors.columns import Columns, find_header
 from bot.doctors.row import DoctorRow, RowFault, read_row
-from bot.doctors.sheet import SheetLine, open_sheet
+from bot.doctors.sheet import open_sheet
 from bot.evidence import note
 from bot.model import Account, Fault, MedrepError
 from bot.runtime.killpoints import reached
@@ -61,10 +62,13 @@ async def import_doctors(
         # Reading and checking are work for a thread: whoever else shares this loop goes on.
         sheet = await asyncio.to_thread(stack.enter_context, open_sheet(path))
         report.ignored_sheets = sheet.other_sheets
-        header = await asyncio.to_thread(next, sheet.lines, None)
-        if header is None:
-            raise MedrepError(Fault.BAD_INPUT, "文件里没有内容")
-        columns = read_header(header.cells)
+        try:
+            columns = await asyncio.to_thread(find_header, sheet.lines)
+        except MedrepError as error:
+            if not sheet.other_sheets or error.fault != Fault.BAD_INPUT:
+                raise
+            others = f"{error.detail}。只读第一个工作表；如名单在其他工作表，请把它移到最前"
+            raise MedrepError(error.fault, others) from None
         report.ignored_columns = columns.ignored
         while True:
             try:
@@ -94,6 +98,7 @@ class _Seen:
 
     external_ids: dict[str, int] = field(default_factory=dict)
     addresses: dict[tuple[Account | None, str], int] = field(default_factory=dict)
+    people: dict[bytes, int] = field(default_factory=dict)  # by digest: half a million fit in memory
 
     def check(self, row: DoctorRow) -> None:
         """Raises MedrepError(BAD_INPUT)."""
@@ -104,6 +109,14 @@ class _Seen:
             first = self.addresses.setdefault((row.account, row.address), row.row)
             if first != row.row:
                 raise MedrepError(Fault.BAD_INPUT, f"渠道账号与第 {first} 行重复")
+        if row.phone:
+            # Both would have to verify as one and the same, and neither could.
+            first = self.people.setdefault(row.person, row.row)
+            if first != row.row:
+                raise MedrepError(
+                    Fault.BAD_INPUT,
+                    f"与第 {first} 行是同一位医生（姓名、医院、手机都相同，外部编号不同），请只留一行",
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,15 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from bot.doctors import identity
-from bot.doctors.surnames import SURNAMES
+from bot.doctors import hospitals, identity
+from bot.doctors.names import LATIN_NAME, LONG_NAME, is_name, is_no_name, may_be_name
+from bot.text.folding import simplified
+from bot.text.han import HAN, leveled
 
 NO_CODE = "none"
 PARTS = ("name", "hospital", "phone", "code")
 _LONGEST = 1000  # characters; nobody needs more to say who they are
-_HAN = r"[\u3400-\u9fff]"
+_HAN = f"[{HAN}]"
 
 _PHONE = re.compile(
     r"(?<![\dA-Za-z])(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
@@ -50,22 +52,11 @@ _NO_CODE = re.compile(
 )
 _BARE_NONE = re.compile(rf"我?(?:这边|这里|手里|手上)?(?:都)?{_NONE}(?:的|了|呢|啊|哦|哈|呀)?", re.I)
 
-_KIND = (
-    r"(?:医院|卫生院|卫生室|卫生所|卫生站|卫生服务中心|卫生服务站|诊所|门诊部|保健院|保健站|保健中心|医务室|疗养院"
-    r"|医疗中心|急救中心|康复中心|医学中心|健康服务中心|疾控中心|疾病预防控制中心|防治院|防治所|防治站)"
-)
-_BRANCH = rf"(?:\([^()]{{1,12}}\)|{_HAN}{{1,4}}?(?:分院|院区))?"
-_HOSPITAL = re.compile(
-    rf"[\u3400-\u9fffA-Za-z0-9·]{{1,40}}(?:\([^()]{{1,8}}\){_HAN}{{0,20}})?{_KIND}{_BRANCH}"
-)
 _ASIDE = re.compile(r"\(([^()]+)\)$")
-_UNNAMED = re.compile(
-    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|家)*{_KIND}"
-)
 _PLACE_WORD = r"(?:就职于|任职于|供职于|工作于|服务于|来自|在)"
 _AT = re.compile(rf"^(.*?){_PLACE_WORD}(?={_HAN}{{2,}})")
 _OPENING = re.compile(
-    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|现在|目前|一直|就是|是|叫|的|[\s:=])+"
+    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|俺们?|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|换到?|调到?|导航到|在(?=社区)|现在|目前|一直|就是|是|叫|的|[\s:=])+"
 )
 _LABEL = r"(?:(?:工作|所在|就职|执业)?(?:医院|单位|医疗机构)(?:名称)?|hospital)"
 _HOSPITAL_LABEL = re.compile(rf"^(?:我的|我)?{_LABEL}(?:\s*[:=]\s*|是|为|叫)+(.+)$", re.I)
@@ -75,30 +66,35 @@ _NAME_LABEL = re.compile(
     r"(.+)$",
     re.I,
 )
-_I_AM = re.compile(r"^(?:我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
-_NAME = re.compile(rf"{_HAN}{{2,4}}|{_HAN}{{1,10}}(?:·{_HAN}{{1,10}})+")
-_LATIN_NAME = re.compile(r"[A-Za-z][A-Za-z.' -]{1,38}[A-Za-z.]")
+_I_AM = re.compile(r"^(?:俺叫?|我系|我就是|我是|本人是|这里是|我|本人)(?:[\s:,]*)")
 _TITLE = (
     r"(?:(?:副主任|主任|主治|住院|执业助理|执业|助理|全科|乡村)?(?:医师|医生|药师|护师|技师)|副?主任|副?院长|大夫|护士长|护士"
     r"|村医|乡医|站长|所长|教授|老师)"
 )
 _BEFORE_NAME = re.compile(
-    rf"^(?:的|[\s,:])*(?:{_HAN}{{1,8}}?(?:科室|科|病房|病区|门诊|药房)(?!技))?(?:的|[\s])*(?:{_TITLE})?(?:的|[\s])*"
+    rf"^(?:的|[\s,:])*(?:{_HAN}{{0,8}}?(?:科室|科|病房|病区|门诊|药房)(?!技)|心内|神内|肾内|消化|呼吸|内分泌|普外|急诊|妇产|药剂)?(?:的|[\s])*(?:{_TITLE})?(?:的|[\s])*"
 )
 _AFTER_NAME = re.compile(rf"(?:[\s(]*{_TITLE}[\s)]*|的|啊|呀|哈|哦|呢)+$")
 _NAME_ENDS = re.compile(
-    rf"^({_HAN}{{2,4}}?|{_HAN}{{1,10}}(?:·{_HAN}{{1,10}})+)(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
+    rf"^({_HAN}{{2,15}}?|{_HAN}{{1,12}}(?:·{_HAN}{{1,12}}){{1,4}})(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
 )
-# Words of a talk about medicine that begin with what is also a surname: 高血压, 白蛋白, 时间, 安全吗.
-_NOT_A_NAME = re.compile(
-    r"[吗呢么吧啊呀药病症片量吃能怎请您你谢]|血[压糖脂]|蛋白|胰岛|他汀|沙坦|地平|双胍|[何时]时|时间|安全|方便|马上|什么|可以|服务"
-    r"|院区|分院|全部|全都|常规|平时|许多|明天|毕竟|应该|经常|家属|老师|医[生师]|大夫|资料|核对|信息|人工|退订"
+_SAYS_WHO = re.compile(r"(?:我就是|我[是系]|本人是|这里是|俺是)")
+# 我们县医院没有这个药 says where a medicine is, not where somebody works.
+_IN_A_SENTENCE = re.compile(
+    r"没有?|说|转|看[过了病]|查|做|挂水|来的|不|让|能|可以|也|都|会|进[了的]|开[了的]|给"
 )
-
-_BREAK = re.compile(rf"[,;。、!?~\n\t|/]+|(?<=[\u3400-\u9fff)]) +(?={_HAN})| {{2,}}")
+_OF = re.compile(rf"(?:{_HAN}{{0,8}}科)?的")
+_DOT = re.compile(rf"(?<=[{HAN}]) ?[{re.escape(identity.DOTS)}] ?(?=[{HAN}0-9])")
+# What stands beside a dot that is no part of a name.
+_SEPARATE = re.compile(rf"{hospitals.KIND}|\d|科$|^(?:姓名|医院|手机|邀请码|单位)|^无$|没有")
+_SPOKEN = str.maketrans("幺零〇一二三四五六七八九", "100123456789")
+_SPOKEN_PHONE = re.compile(
+    r"(?<![一二三四五六七八九零〇幺])[一幺][三四五六七八九][一二三四五六七八九零〇幺]{9}(?![一二三四五六七八九零〇幺])"
+)
+_BREAK = re.compile(rf"[,;。、!?~\n\t|/]+|(?<=[{HAN})]) +(?={_HAN})| {{2,}}")
 _SPACED_LABEL = re.compile(rf"(^|[\s,;。、|/])(姓名|名字|name|{_LABEL})[\s:=]+", re.I)
 _RUN_ON_LABEL = re.compile(
-    rf"((?:姓名|名字)[:是为叫]*{_HAN}{{2,4}}?)({_LABEL})[:是为]*(?={_HAN}{{2,40}}{_KIND})"
+    rf"((?:姓名|名字)[:是为叫]*{_HAN}{{2,4}}?)({_LABEL})[:是为]*(?={_HAN}{{2,40}}{hospitals.KIND})"
 )
 
 
@@ -108,7 +104,9 @@ def parse(text: str, earlier: Mapping[str, str | None]) -> dict[str, str]:
     `earlier` is what earlier messages gave, by the same names; a part returned here replaces it. Once all are
     known they are being corrected, so that a bare name or code is one again. Pure, and linear in the text.
     """
-    rest, found = _leveled(text[:_LONGEST]), dict[str, str]()
+    written = _dotted("\n".join(_picture_free(leveled(line)) for line in text[:_LONGEST].splitlines()))
+    plain = simplified(written)
+    rest, found = _SPOKEN_PHONE.sub(_digits, plain), dict[str, str]()
     correcting = all(earlier.get(part) for part in PARTS)
     if number := _PHONE.search(rest):
         found["phone"] = identity.phone(number[0]) or number[0]
@@ -116,19 +114,51 @@ def parse(text: str, earlier: Mapping[str, str | None]) -> dict[str, str]:
     rest = _find_code(rest, found)
     segments = [s.strip(" :=-\"'") for s in _BREAK.split(_labels(rest))]
     segments = [s for s in segments if s]
-    for segment in segments:
-        if not _labelled(segment, found):
-            _free(segment, found, {} if correcting else earlier)
-    for segment in segments:
+    left = [s for s in segments if not _labelled(s, found)]
+    left = [s for s in left if not _free(s, found, {} if correcting else earlier)]
+    for segment in left:
         _last_resort(segment, found, earlier)
     if correcting and len(segments) == 1 and _CORRECTED_CODE.fullmatch(segments[0]):
         found.setdefault("code", identity.code(segments[0]))
+    for part in ("name", "hospital"):
+        if part in found:
+            found[part] = _as_written(found[part], plain, written)
     return found
 
 
-def _leveled(text: str) -> str:
-    lines = (unicodedata.normalize("NFKC", line) for line in text.splitlines())
-    return "\n".join("".join(c for c in line if unicodedata.category(c) != "Cf") for line in lines)
+def _picture_free(line: str) -> str:
+    """Emoji separate words."""
+    if line.isascii():
+        return line
+    return "".join(" " if unicodedata.category(c) == "So" and c not in identity.DOTS else c for c in line)
+
+
+def _dotted(text: str) -> str:
+    """One dot between the parts of a name; a dot that separates a name from something else is a comma."""
+    return _DOT.sub(lambda dot: _dot_or_comma(text, dot), text)
+
+
+def _dot_or_comma(text: str, dot: re.Match[str]) -> str:
+    before = re.split(r"[^\w]", text[max(0, dot.start() - 30) : dot.start()])[-1]
+    after = re.split(r"[^\w]", text[dot.end() : dot.end() + 30])[0]
+    if any(_SEPARATE.search(simplified(side)) for side in (before, after)):
+        return ","
+    # 。 ends sentences: it is a dot only between what can be nothing else.
+    return (
+        "·"
+        if dot[0].strip() != "。" or (may_be_name(f"{before}{after}") and len(before + after) > 4)
+        else "。"
+    )
+
+
+def _digits(spoken: re.Match[str]) -> str:
+    return spoken[0].translate(_SPOKEN)
+
+
+def _as_written(value: str, plain: str, written: str) -> str:
+    """The value in the characters it was written with: 乾 is not shown as 干."""
+    at = plain.find(value)
+    return written[at : at + len(value)] if at >= 0 else value
 
 
 def _cut(text: str, match: re.Match[str]) -> str:
@@ -157,75 +187,76 @@ def _find_code(text: str, found: dict[str, str]) -> str:
 
 def _labelled(segment: str, found: dict[str, str]) -> bool:
     if label := _HOSPITAL_LABEL.match(segment):
-        hospital = _HOSPITAL.match(label[1])
+        hospital = hospitals.PATTERN.match(label[1])
         found["hospital"] = hospital[0] if hospital else label[1][:80].strip()
         if hospital:
             _name_after(label[1][hospital.end() :], found)
         return True
     if label := _NAME_LABEL.match(segment):
         words = label[1].strip()
-        if (name := _NAME_ENDS.match(words)) is not None:
+        if (name := _NAME_ENDS.match(words)) is not None and not is_no_name(name[1]):
             found["name"] = name[1]
             _hospital_in(words[name.end() :], found)
             return True
         words = _AFTER_NAME.sub("", words)
-        if _NAME.fullmatch(words) or _LATIN_NAME.fullmatch(words):
+        if (LONG_NAME.fullmatch(words) and not is_no_name(words)) or LATIN_NAME.fullmatch(words):
             found["name"] = words
             return True
     return False
 
 
-def _free(segment: str, found: dict[str, str], earlier: Mapping[str, str | None]) -> None:
-    """A segment without labels: 我是示例县人民医院心内科的张三 / 张三 / 示例县人民医院."""
-    if not _hospital_in(segment, found) and "name" not in found and not earlier.get("name"):
-        _name_after(_I_AM.sub("", segment), found)
+def _free(segment: str, found: dict[str, str], earlier: Mapping[str, str | None]) -> bool:
+    """A segment without labels: 我是示例县人民医院心内科的张三 / 张三. Whether it held a part."""
+    if _hospital_in(segment, found):
+        return True
+    if "name" in found or earlier.get("name"):
+        return False
+    _name_after(_I_AM.sub("", segment), found)
+    return "name" in found
 
 
 def _hospital_in(segment: str, found: dict[str, str]) -> bool:
-    match = _HOSPITAL.search(segment)
+    match = hospitals.PATTERN.search(segment)
     if match is None:
         return False
     words, before = match[0], ""
     if at := _AT.match(words):
         before, words = at[1], words[at.end() :]
     hospital = _OPENING.sub("", words)
-    if _UNNAMED.fullmatch(hospital) or len(hospital) < 4:
+    if not hospitals.is_named(hospital) or _IN_A_SENTENCE.match(segment, match.end()):
         return False
-    if (aside := _ASIDE.search(hospital)) and _is_name(aside[1]):
+    if (aside := _ASIDE.search(hospital)) and is_name(aside[1]):
         hospital = hospital[: aside.start()]
         _name_after(aside[1], found)
     found["hospital"] = hospital
     for words in (segment[: match.start()], before):
         _name_after(_I_AM.sub("", words.strip(" ()")), found)
-    _name_after(segment[match.end() :], found)
+    _name_after(segment[match.end() :], found, sure=bool(_OF.match(segment[match.end() :])))
     return True
 
 
-def _name_after(words: str, found: dict[str, str]) -> None:
-    """A name among department and titles, if what is left of them is one."""
+def _name_after(words: str, found: dict[str, str], *, sure: bool = False) -> None:
+    """A name among department and titles, if what is left of them is one. `sure`: a person is named here."""
     if "name" in found:
         return
     bare = _AFTER_NAME.sub("", words.strip(" (),:"))
+    fits = may_be_name if sure else is_name
     for candidate in (_OPENING.sub("", _BEFORE_NAME.sub("", bare)), _NAME_LABEL.sub(r"\1", bare), bare):
-        if _is_name(candidate):
+        if fits(candidate):
             found["name"] = candidate
             return
 
 
-def _is_name(text: str) -> bool:
-    if not _NAME.fullmatch(text) or _NOT_A_NAME.search(text):
-        return False
-    return "·" in text or text[0] in SURNAMES or text[:2] in SURNAMES
-
-
 def _last_resort(segment: str, found: dict[str, str], earlier: Mapping[str, str | None]) -> None:
-    """What can only be the one part still missing."""
+    """What can only be a part still missing."""
     have = {part for part in PARTS if earlier.get(part) or part in found}
     if "code" not in found and _BARE_NONE.fullmatch(segment):
         found["code"] = NO_CODE
     elif have == {"name", "hospital", "phone"} and _BARE_CODE.fullmatch(segment):
         found["code"] = identity.code(segment)
-    elif (
-        have == {"hospital", "phone", "code"} and _NAME.fullmatch(segment) and not _NOT_A_NAME.search(segment)
+    elif "name" not in have and (
+        {"hospital", "phone"} <= have
+        or not found.keys().isdisjoint({"hospital", "phone"})
+        or _SAYS_WHO.match(segment)
     ):
-        found["name"] = segment
+        _name_after(_I_AM.sub("", segment), found, sure=True)

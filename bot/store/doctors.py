@@ -121,11 +121,12 @@ class Listed:
     external_id: str
     rep_id: UUID | None
     identity: bytes | None
+    hospital: str
 
 
-async def listed(tx: Tx, identity: bytes) -> list[Listed]:
-    """The imported doctors with this name, hospital and phone."""
-    return await _listed(tx, doctor.c.identity_hmac == identity)
+async def listed(tx: Tx, identities: Collection[bytes]) -> list[Listed]:
+    """The imported doctors with this name, hospital and phone, the hospital named in one of several ways."""
+    return await _listed(tx, doctor.c.identity_hmac == func.any(list(identities)))
 
 
 async def invited(tx: Tx, code: bytes, now: datetime) -> Listed | None:
@@ -151,13 +152,18 @@ async def invited(tx: Tx, code: bytes, now: datetime) -> Listed | None:
 
 async def _listed(tx: Tx, which: Any) -> list[Listed]:
     rows = await tx.execute(
-        select(doctor.c.person_id, doctor.c.external_id, doctor.c.rep_id, doctor.c.identity_hmac)
+        select(
+            *(doctor.c.person_id, doctor.c.external_id, doctor.c.rep_id, doctor.c.identity_hmac),
+            doctor.c.hospital,
+        )
         .where(which)
         .order_by(doctor.c.external_id)
     )
     return [
         Listed(
-            r.person_id, r.external_id, r.rep_id, None if r.identity_hmac is None else bytes(r.identity_hmac)
+            *(r.person_id, r.external_id, r.rep_id),
+            None if r.identity_hmac is None else bytes(r.identity_hmac),
+            r.hospital,
         )
         for r in rows
     ]

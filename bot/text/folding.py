@@ -85,6 +85,11 @@ def _fold_character(char: str) -> str:
     return _simplified().get(plain, plain)
 
 
+def simplified(text: str) -> str:
+    """Simplified for traditional characters, one for one."""
+    return text if text.isascii() else "".join(_simplified().get(char, char) for char in text)
+
+
 @cache
 def _simplified() -> dict[str, str]:
     # Converted in one call, a line each, so that no phrase conversion changes a length.

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.clock import real_now
-from bot.doctors import Attempt, confirm, decline, import_doctors, issue_codes, verify
+from bot.doctors import Attempt, confirm, decline, import_doctors, issue_codes, refer, verify
 from bot.model import Account, Audience, Channel, Fault, MedrepError, Purpose
 from bot.privacy.erasure import erase
 from bot.runtime.services import Services
@@ -36,6 +36,20 @@ async def codes(services: Services, tmp_path: Path) -> dict[str, str]:
     path = tmp_path / "doctors.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机", "负责代表"], *LISTED])
+    report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, path)
+    return dict(await issue_codes(services.db, services.vault.keyring, services.clock, report.loaded))
+
+
+@pytest.fixture
+async def short(services: Services, tmp_path: Path) -> dict[str, str]:
+    """Doctors whose names and hospitals people write in other ways than the list, and their codes."""
+    path = tmp_path / "short.csv"
+    listed = [
+        ["S1", "阿卜杜拉·买买提", "示例市示例县第一人民医院", "13800000011"],
+        ["S2", "張一", "示例縣人民醫院（示例县医院、老县院）", "13800000012"],
+    ]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机"], *listed])
     report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, path)
     return dict(await issue_codes(services.db, services.vault.keyring, services.clock, report.loaded))
 
@@ -77,6 +91,64 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
     assert (
         await attempt(services, contact, **answers, code="") == Attempt.VERIFIED
     )  # asked again: still who they are
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "hospital", "outcome"),
+    [
+        *(("S1", f"阿卜杜拉{dot}买买提", "示例县第一人民医院", Attempt.VERIFIED) for dot in "•‧・．.● "),
+        ("S1", "阿卜杜拉买买提", "示例市示例县第一人民医院", Attempt.VERIFIED),
+        ("S1", "阿卜杜拉·买买提", "示例县一院", Attempt.VERIFIED),
+        ("S1", "阿卜杜拉·买买提", "县一院", Attempt.VERIFIED),
+        ("S1", "阿卜杜拉·买买提", "示例县二院", Attempt.AGAIN),
+        ("S1", "阿卜杜拉·买买提", "人民医院", Attempt.AGAIN),
+        ("S1", "阿卜杜拉·买买", "示例县一院", Attempt.AGAIN),
+        ("S2", "张一", "示例县人民医院", Attempt.VERIFIED),
+        ("S2", "张一", "示例县⼈⺠医院", Attempt.VERIFIED),
+        ("S2", "張一", "示例县医院", Attempt.VERIFIED),
+        ("S2", "張一", "示例县中医院", Attempt.AGAIN),
+    ],
+)
+async def test_a_name_and_a_hospital_written_in_another_way(
+    services: Services, short: dict[str, str], who: str, name: str, hospital: str, outcome: Attempt
+) -> None:
+    phone = {"S1": "13800000011", "S2": "13800000012"}[who]
+    contact = await newcomer(services)
+    said = {"name": name, "hospital": hospital, "phone": phone}
+    assert await attempt(services, contact, **said, code=short[who]) == outcome
+
+
+async def test_a_colleague_looks_at_what_did_not_match(services: Services, codes: dict[str, str]) -> None:
+    """With all that was said, the newest first, and whose code it was; a right try later closes the task."""
+    contact = await newcomer(services)
+    elsewhere = {**ZHANG, "hospital": "别的医院"}
+    assert await attempt(services, contact, **elsewhere, code=codes["D1"]) == Attempt.AGAIN
+    assert await attempt(services, contact, **{**ZHANG, "name": "张四"}, code="2222") == Attempt.AGAIN
+    async with services.db.begin() as tx:
+        (found,) = await tasks.read(tx, services.vault)
+        background = await scenes.background(tx, services.vault, contact.id, real_now(), real_now())
+    assert found.kind == "identity" and found.owner == "王代表" and background.standing.waiting
+    assert found.detail is not None
+    newest, earlier = found.detail.split("此前：")
+    assert "姓名：张四" in newest and "邀请码：没有核对上" in newest
+    assert "医院：别的医院" in earlier and "发给 D1" in earlier
+    assert await attempt(services, contact, **ZHANG, code=codes["D1"]) == Attempt.VERIFIED
+    async with services.db.begin() as tx:
+        assert [row.state for row in await tasks.read(tx, services.vault)] == ["done"]
+
+
+async def test_who_cannot_say_it_all_goes_to_a_colleague(services: Services, codes: dict[str, str]) -> None:
+    contact = await newcomer(services)
+    async with services.db.begin() as tx:
+        current = await contacts.by_id(tx, contact.id)
+        await refer(tx, services, current, {"name": "张三"}, "我不会填\n这个", services.clock.now())
+    assert await attempt(services, contact, **ZHANG, code="none") == Attempt.WAIT
+    async with services.db.begin() as tx:
+        (found,) = await tasks.read(tx, services.vault)
+        assert found.detail is not None and "原话：我不会填 这个" in found.detail
+        assert "手机：未提供" in found.detail and found.detail.startswith("姓名：张三\n医院：示例县人民医院")
+        await confirm(tx, services, found.id, None, "王代表", services.clock.now())
+    assert await verified(services, contact)
 
 
 async def test_a_code_works_once(services: Services, codes: dict[str, str]) -> None:

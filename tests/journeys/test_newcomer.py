@@ -44,3 +44,31 @@ async def test_without_a_code_a_person_confirms(http: aiohttp.ClientSession, ser
     assert "同事" in reply
     assert '"identity"' in service.prints("tasks")
     assert "等同事确认" in await phone.ask("氨氯地平怎么吃")
+
+
+async def test_the_form_asks_for_what_is_missing_and_says_what_it_has(
+    http: aiohttp.ClientSession, service: Service
+) -> None:
+    phone = await Phone.newcomer(http, service.url, "艾力")
+    reply = await phone.ask("我是示例县一院的买买提艾力")
+    assert "已记下姓名「买买提艾力」、医院「示例县一院」。还差手机号、邀请码" in reply
+    reply = await phone.ask("13900007777")
+    assert "还差邀请码" in reply and "产品资料只提供" not in reply
+    reply = await phone.ask("无")
+    assert "等同事确认" in reply
+    assert "买买提艾力" in service.prints("tasks")
+    assert re.search(r"预计\d+月\d+日（周.）\d\d:\d\d前", await phone.ask("还要等多久"))
+
+
+async def test_after_two_rounds_a_colleague_goes_on(http: aiohttp.ClientSession, service: Service) -> None:
+    phone = await Phone.newcomer(http, service.url, "忙人")
+    first = await phone.ask("王晓明")
+    assert "已记下姓名「王晓明」。还差医院、手机号、邀请码" in first
+    assert "还差医院" in await phone.ask("氨氯地平怎么吃")
+    last = await phone.ask("氨氯地平怎么吃啊")
+    assert "同事" in last and "先不用再填" in last and "mg" not in last
+    assert "王晓明" in service.prints("tasks")
+    assert "等同事确认" in await phone.ask("在吗")
+    wrong = await phone.ask("示例县中医院，13900008888，邀请码ABCD-EFGH-JKLM")
+    assert "没有核对上" in wrong and "医院「示例县中医院」" in wrong
+    assert "等同事确认" in await phone.ask("好的")
