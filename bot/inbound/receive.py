@@ -8,7 +8,7 @@ it leaves with the engine dead or hung.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,37 +161,38 @@ class Receiver:
     async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
         contact, now = arrival.contact, arrival.received_at
-        names: list[str] = []
+        names: list[tuple[str, Mapping[str, str]]] = []
         if screening.red_flag:
-            names.append(self._emergency(screening.red_flag))
+            names.append((self._emergency(screening.red_flag), {}))
             await self._task(tx, arrival, Kind.EMERGENCY, inbox_id)
         if screening.adverse_event:
-            names.append("utter_adverse_event")
+            names.append(("utter_adverse_event", {}))
             await self._task(tx, arrival, Kind.ADVERSE_EVENT, inbox_id)
         if screening.money:
-            names.append("utter_no_benefit")
+            names.append(("utter_no_benefit", {}))
             await suspect(tx, self._services.vault, contact, now, arrival.inbound.text)
-        dialogue, values = self._services.published.dialogue, {}
         if screening.stop:
-            names.append("utter_stop")
+            names.append(("utter_stop", {}))
             await stop.stop(tx, contact, now)
         elif screening.only:
             ended = await stop.stop_kinds(tx, contact, screening.only, now)
-            names.append("utter_stop_kinds")
-            values = {"kinds": stop.spoken(ended)}
+            names.append(("utter_stop_kinds", {"kinds": stop.spoken(ended)}))
         elif screening.resume:
-            names.append("utter_resume")
+            names.append(("utter_resume", {}))
             await stop.resume(tx, contact, now)
+        dialogue = self._services.published.dialogue
         urgent = screening.red_flag or screening.adverse_event
         draft = Draft(
             parts=tuple(
                 Part(dialogue.text(name, contact.audience, **values), dialogue.basis(name))
-                for name in names
+                for name, values in names
                 if dialogue.has(name)  # a version that was published before this text was there lacks it
             ),
             purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
             unordered=True,
         )
+        if not draft.parts:
+            return
         passive = (inbox_id, arrival.passive_until) if arrival.passive_until else None
         await outbox.add(
             tx, self._services.vault, contact, draft, now=now, retry_at=real_now(), passive=passive
