@@ -170,7 +170,6 @@ class Receiver:
         if screening.money:
             names.append(("utter_no_benefit", {}))
             await suspect(tx, self._services.vault, contact, now, arrival.inbound.text)
-        dialogue = self._services.published.dialogue
         if screening.stop:
             names.append(("utter_stop", {}))
             await stop.stop(tx, contact, now)
@@ -180,6 +179,7 @@ class Receiver:
         elif screening.resume:
             names.append(("utter_resume", {}))
             await stop.resume(tx, contact, now)
+        dialogue = self._services.published.dialogue
         urgent = screening.red_flag or screening.adverse_event
         draft = Draft(
             parts=tuple(
@@ -190,6 +190,8 @@ class Receiver:
             purpose=Purpose.EMERGENCY if urgent else Purpose.REPLY,
             unordered=True,
         )
+        if not draft.parts:
+            return
         passive = (inbox_id, arrival.passive_until) if arrival.passive_until else None
         await outbox.add(
             tx, self._services.vault, contact, draft, now=now, retry_at=real_now(), passive=passive

@@ -40,9 +40,10 @@ async def stop(tx: Tx, contact: Contact, now: datetime) -> None:
 
 
 async def stop_kinds(tx: Tx, contact: Contact, purposes: Collection[Purpose], now: datetime) -> list[Purpose]:
-    """Messages of these purposes alone are to stop; which of them this audience gets."""
+    """Messages of these purposes alone are to stop; those of them that their audience gets at all, if any."""
     doctor = contact.audience == Audience.DOCTOR
-    ended = [purpose for purpose in KINDS if purpose in purposes and (not doctor or purpose in _OF_DOCTORS)]
+    named = [purpose for purpose in KINDS if purpose in purposes]
+    ended = [purpose for purpose in named if not doctor or purpose in _OF_DOCTORS] or named
     for purpose in ended:
         await consent.withdraw(tx, contact, purpose, now, source=_SOURCE)
     return ended

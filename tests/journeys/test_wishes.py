@@ -13,8 +13,8 @@ from tests.running import Service
 
 @pytest.fixture
 async def phone(http: aiohttp.ClientSession, service: Service) -> Phone:
-    """赵丁, verified by import."""
-    found = Phone(http, service.url, "oSbx1Dctr_ZhaoDing000000004c")
+    """欧阳, verified by import."""
+    found = Phone(http, service.url, "oSbx1Dctr_OuYangWu00000000-5")
     found.replies_read = len(await found.replies())
     return found
 
