@@ -69,7 +69,11 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     intents = services.published.dialogue.intents
-    reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents)
+    doctor = known.contact.audience == Audience.DOCTOR
+    products = services.published.content.products if doctor else ()
+    reading = read_turn(
+        messages, known.offered, clicked, verified=verified, intents=intents, products=products
+    )
     return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
 
 

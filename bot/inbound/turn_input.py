@@ -8,10 +8,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for
+from bot.knowledge import Product, puts_a_question
 from bot.model import Choice, InboundKind, TurnInput
 from bot.store.inbox import StoredMessage
 
-_ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
+# A number as people pick it: 2, 第二个, 我选第2个, 2 谢谢, 2️⃣ (its two marks fall away first).
+_ORDINAL = re.compile(
+    r"(?:好的?|嗯|那)?[,，\s]{0,2}(?:我|就|想|要|选择?|看|问|点|回复?|的){0,4}\s?(?:第|选项|序号)?\s?"
+    r"([1-9一二三四五六七八九])\s?(?:个|项|条|号|种)?(?:问题)?[吧呀啊哦哈呢嘛的]{0,2}[。.、,，!！~～\s]{0,3}"
+    r"(?:谢谢|多谢|谢了|麻烦|辛苦)?[您你了啦]{0,2}[。.、,，!！~～\s]{0,3}"
+)
+_KEYCAP = str.maketrans("", "", "\ufe0e\ufe0f\u20e3")
+_THIS_ONE = re.compile(
+    r"(?:对|嗯|是的?|没错)?[,，\s]{0,2}(?:就是?|是)?(?:这个|它|这条|这一[个条])[吧了呀啊哦]?[。.!！~～]?"
+)
+_LAST = re.compile(r"(?:我?选|要|看)?最后一?[个条项]吧?[。.!！]?")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
 _SET_BY_US = frozenset({"verify", "choose"})
 _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
@@ -32,11 +43,12 @@ def read_turn(
     *,
     verified: bool,
     intents: Collection[str] = (),
+    products: tuple[Product, ...] = (),
 ) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
-    `intents` are those that a key of the account's menu may name.
+    `intents` are those that a key of the account's menu may name; `products` are ours, if this is a doctor.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -61,6 +73,8 @@ def read_turn(
     picked = clicked or _picked(kind, body, text, offered)
     if picked is not None:
         return TurnReading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
+    if products and puts_a_question(text, products):
+        return TurnReading(TurnInput(text=text, intent="ask_product"))
     return TurnReading(TurnInput(text=text)) if text.strip() else None
 
 
@@ -97,7 +111,12 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
 
 
 def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
-    bare = unicodedata.normalize("NFKC", text).strip()
+    bare = unicodedata.normalize("NFKC", text).translate(_KEYCAP).strip()
+    entries = [choice for choice in offered if choice.id.startswith("entry:")]
+    if len(entries) == 1 and _THIS_ONE.fullmatch(bare):
+        return entries[0]
+    if entries and _LAST.fullmatch(bare):
+        return entries[-1]
     if match := _ORDINAL.fullmatch(bare):
         number = _DIGITS.get(match[1]) or int(match[1])
         return offered[number - 1] if number <= len(offered) else None
