@@ -28,7 +28,7 @@ ELLIPTIC = 0.2  # least of the best one when the question names no product
 OFF_LABEL = 0.2  # least for an off-label use
 CERTAIN = 0.8  # an entry this near is answered with though the words may aim at a use
 DOUBT = 0.06  # at this probability of an off-label use nothing is answered without asking back
-KNOWN_USE = 0.4  # a known off-label use this near is one, whatever the words' structure
+KNOWN_USE = 0.5  # a known off-label use this near is one, whatever the words' structure
 AHEAD = 1.3  # an answer is this many times as likely as the next entry, or both are choices
 RESTRICTED = 0.7  # an entry this near that is about the disease asked about answers it
 MOST_CHOICES = 3
@@ -44,6 +44,7 @@ _RIVALS = re.compile(
 _FILLER = re.compile(
     r"问一?下|请问|想知道|咨询|事情?|情况|注意事项|这个|那个|问题|说说|介绍|了解|资料|一下|还有"
 )
+_OPEN_VERBS = frozenset({"together", "stop", "switch", "dosage", "reduce", "duration", "titration", "start"})
 _SILENT = frozenset(GRAMMAR + "行好给人病上样 ")
 # What a bare product name is answered with: the questions asked most, as choices.
 _GENERAL = (Topic.INDICATION, Topic.DOSE, Topic.CONTRAINDICATION, Topic.ADVERSE_REACTION)
@@ -102,6 +103,7 @@ class ProductReading:
     outside: bool  # nearest to what no product is about
     medical: bool  # speaks of a drug, a disease or another topic of the label
     beyond: bool  # the best entry is about a drug or a disease that the question does not mention
+    silent: bool  # the best entry says nothing of a drug, a disease or a matter that the question names
     restricted: bool  # the best entry is about the very disease that the question mentions
 
 
@@ -201,7 +203,8 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
             return replace(base, route=Route.CLARIFY, options=chosen)
         return _unanswered(question, base)
     vague = len(words) <= SHORT and not (together or told) and max(question.readings, key=_best).beyond
-    doubt = doubt and best < CERTAIN
+    silent = max(question.readings, key=_best).silent
+    doubt = (doubt or silent) and best < CERTAIN
     if question.sure and not doubt and not vague and best >= max(ANSWER, AHEAD * following):
         return replace(base, route=Route.ANSWER, entry=content.entry[matches[0].entry_id])
     if question.evidence:
@@ -221,8 +224,10 @@ def _unanswered(question: Question, base: Decision) -> Decision:
 
 def _ask_which(content: Content, question: Question, base: Decision) -> Decision:
     """No product is named and none was talked about: ask which, if it is a question about one at all."""
-    told = _told(question) and len(_content_words(question)) >= SHORT
-    if base.drugs or not told or any(one.outside for one in question.readings):
+    about = {*hints(nameless(question.form, question.names))} - {"together"}
+    told = about and len(_content_words(question)) >= SHORT
+    strange = any(one.outside or one.silent for one in question.readings)
+    if base.drugs or not told or strange:
         return base
     best = sorted((one.matches[0] for one in question.readings if one.matches), key=_best_first)
     if not best or best[0].score < ELLIPTIC:
@@ -294,8 +299,8 @@ def content_words(rest: str) -> str:
 
 
 def _told(question: Question) -> bool:
-    """Whether a single word says what is asked: 治什么, 柚子, 肝, 老人. 合用 needs another one."""
-    return bool({*hints(nameless(question.form, question.names))} - {"together"})
+    """Whether a single word says what is asked: 治什么, 柚子, 肝, 老人. 合用 and 要停吗 need another one."""
+    return bool({*hints(nameless(question.form, question.names))} - _OPEN_VERBS)
 
 
 def _general(offered: Sequence[Entry], products: Sequence[str]) -> tuple[Entry, ...]:

@@ -211,6 +211,7 @@ class Index:
             outside=int(look.topic.argmax()) == OUTSIDE,
             medical=bool(about.topics or about.conditions or about.drugs),
             beyond=space.beyond(best, about),
+            silent=space.silent(best, about),
             restricted=space.asks_about(best, about.conditions),
         )
 

@@ -115,6 +115,15 @@ class Space:
         strange_condition = bool(asks.conditions) and not question.conditions & worded.conditions
         return strange_drug or strange_condition
 
+    def silent(self, candidate: int, question: Subject) -> bool:
+        """Whether the question names a drug, a disease or a matter that the candidate says nothing of."""
+        worded, covered = self.spoken[candidate]
+        return bool(
+            question.drugs - covered.covers
+            or question.conditions - worded.conditions
+            or question.topics - covered.topics
+        )
+
     def asks_about(self, candidate: int, conditions: frozenset[str]) -> bool:
         """Whether the candidate's own question is about one of these diseases."""
         return bool(self.candidates[candidate].subjects[0].conditions & conditions)

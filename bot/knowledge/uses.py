@@ -51,9 +51,7 @@ _DONE_TO = re.compile(
 )
 _CAUSED = re.compile(r"致癌|得癌|副作用|不良反应|(?:引起|导致|诱发).{1,8}(?:吗|么|不|没有)")
 # Whether somebody who has a disease may take it, asked bare: 青光眼能吃吗, 哮喘病人可以用吗.
-_HAVING = re.compile(
-    r"(?:的|病人|患者|的人|发作期|急性期)?(?:也|还)?(?:能不能|可不可以|可以|能)[吃用服开][吗不么呢]?(?:吗|不|么)?$"
-)
+_HAVING = re.compile(r"[\u4e00-\u9fff]{0,6}(?:能不能|可不可以|可以|能)[吃用服开][吗不么呢]?(?:吗|不|么)?$")
 _OPEN = re.compile(r"什么|哪些|哪类|哪种|啥|几种")
 # A wish for literature, with what it is tied to the rest by: 有没有…的循证证据, 有啥临床研究数据.
 _EVIDENCE = wording(

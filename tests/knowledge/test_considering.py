@@ -1,7 +1,7 @@
 """Whole messages: several questions, what leans on the question before, greetings, denials, corrections.
 
-`dialogues.yml` and `colleagues.yml` are what rules and lines were drawn on; `dialogues_once.yml` and `once.yml` were
-written with them and looked at once, so their floors are the honest figures.
+`dialogues.yml` and `colleagues.yml` are what rules and lines were drawn on; `dialogues_once.yml` and `once.yml`
+were written with them and looked at once, so their floors are the honest figures.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def test_dialogues(index: Index, name: str, floor: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "right", "near", "wrong", "answered"),
-    [("colleagues.yml", 0.97, 1.0, 0, 3), ("once.yml", 0.0, 0.0, 99, 99)],
+    [("colleagues.yml", 0.97, 1.0, 0, 2), ("once.yml", 0.0, 0.0, 99, 99)],
 )
 def test_questions_of_colleagues(
     index: Index, content: Content, name: str, right: float, near: float, wrong: int, answered: int
