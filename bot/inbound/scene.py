@@ -70,11 +70,13 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     intents = services.published.dialogue.intents
     doctor = known.contact.audience == Audience.DOCTOR
-    products = services.published.content.products if doctor else ()
-    reading = read_turn(
-        messages, known.offered, clicked, verified=verified, intents=intents, products=products
-    )
+    asks = services.published.puts_a_question if doctor else _nothing
+    reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents, asks=asks)
     return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
+
+
+def _nothing(text: str) -> bool:
+    return False
 
 
 async def _clicked(

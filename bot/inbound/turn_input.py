@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for
-from bot.knowledge import Product, puts_a_question
 from bot.model import Choice, InboundKind, TurnInput
 from bot.store.inbox import StoredMessage
 
@@ -43,12 +42,13 @@ def read_turn(
     *,
     verified: bool,
     intents: Collection[str] = (),
-    products: tuple[Product, ...] = (),
+    asks: Callable[[str], bool] = lambda text: False,
 ) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
-    `intents` are those that a key of the account's menu may name; `products` are ours, if this is a doctor.
+    `intents` are those that a key of the account's menu may name; `asks` knows a doctor's question
+    that the NLU is not to judge.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -73,7 +73,7 @@ def read_turn(
     picked = clicked or _picked(kind, body, text, offered)
     if picked is not None:
         return TurnReading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
-    if products and puts_a_question(text, products):
+    if asks(text):
         return TurnReading(TurnInput(text=text, intent="ask_product"))
     return TurnReading(TurnInput(text=text)) if text.strip() else None
 

@@ -1,7 +1,7 @@
 """Whole messages: several questions, what leans on the question before, greetings, denials, corrections.
 
-`dialogues.yml` and `colleagues.yml` are what rules and lines were drawn on; `dialogues_once.yml` and `once.yml`
-were written with them and looked at once, so their floors are the honest figures.
+The rules were written against `dialogues.yml` and `colleagues.yml`; `dialogues_once.yml` and `once.yml`
+were made with them and looked at once, so their floors are the honest figures.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def fits(decisions: list[Any], expect: Any, *, either: bool = False) -> bool:
     return bool(entries) and set(entries) <= set(expect) if either else entries == expect
 
 
-@pytest.mark.parametrize(("name", "floor"), [("dialogues.yml", 1.0), ("dialogues_once.yml", 0.0)])
+@pytest.mark.parametrize(("name", "floor"), [("dialogues.yml", 1.0), ("dialogues_once.yml", 0.92)])
 def test_dialogues(index: Index, name: str, floor: float) -> None:
     cases = read(name)
     missed = [
@@ -62,7 +62,7 @@ def test_dialogues(index: Index, name: str, floor: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "right", "near", "wrong", "answered"),
-    [("colleagues.yml", 0.97, 1.0, 0, 2), ("once.yml", 0.0, 0.0, 99, 99)],
+    [("colleagues.yml", 0.97, 1.0, 0, 2), ("once.yml", 0.92, 0.98, 1, 2)],
 )
 def test_questions_of_colleagues(
     index: Index, content: Content, name: str, right: float, near: float, wrong: int, answered: int
