@@ -94,6 +94,8 @@ async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: A
     question, decision = main_of(found)
     if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER:
         return follows(tracker)  # safety has answered; asking back would talk over it
+    if tracker.get_slot("adverse_event"):
+        found = tuple(one for one in found if one.decision.entry is not None)
     if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
         say(dispatcher, "utter_no_comparison")
         return [*remember(decision, question), SlotSet("pending", HAND_OVER)]

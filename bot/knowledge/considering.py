@@ -10,7 +10,7 @@ from bot.knowledge.decide import Decision, Route
 from bot.knowledge.index import Index
 from bot.knowledge.message import correction, questions, without_denied
 from bot.knowledge.terms import hints
-from bot.knowledge.text import plain
+from bot.knowledge.text import LONGEST, plain
 from bot.model import Audience
 
 
@@ -27,6 +27,7 @@ def consider(
 ) -> tuple[Considered, ...]:
     """The questions of a message in order, at least one; what nothing is known of only where there is nothing
     else. `last_product` was talked about last, `before` was asked last."""
+    text = text[:LONGEST]
     if repeated := _corrected(index, text, before, last_product):
         question, no = repeated
         decision = index.decide(question, audience, now, last_product=last_product)

@@ -7,6 +7,7 @@ were made with them and looked at once, so their floors are the honest figures.
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -113,6 +114,13 @@ def test_questions_of_colleagues(
 )
 def test_the_questions_of_a_message(text: str, expected: tuple[str, ...]) -> None:
     assert questions(text) == expected
+
+
+def test_a_very_long_message_costs_what_a_thousand_characters_do(index: Index) -> None:
+    started = process_time()
+    found = consider(index, "二甲双胍肾功能不全能用吗" + "，好 " * 33_000, DOCTOR, NOW)
+    assert [one.decision.entry.id for one in found if one.decision.entry] == ["metformin-renal"]
+    assert process_time() - started < 1
 
 
 @pytest.mark.parametrize(
