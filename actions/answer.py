@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rasa_sdk import Action
@@ -14,7 +15,7 @@ from actions.cases import ASKS, follows, supplement
 from actions.colleagues import find_colleague, hand_over
 from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
-from bot.knowledge import Decision, Entry, Route, weighs
+from bot.knowledge import Considered, Decision, Entry, Route, consider, weighs
 from bot.model import Audience
 
 HAND_OVER = "medical_information"  # choice id, and `pending` after an offer
@@ -92,22 +93,24 @@ def _in_words(tracker: Any, options: list[str]) -> str:
 
 
 async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
-    """A doctor's question: what approved material says to it."""
-    question, decision = decide(call, tracker)
-    asked = ASKS.search(words_of(tracker)) and decision.products
-    if tracker.get_slot("adverse_event") and decision.route != Route.ANSWER and not asked:
-        return [*remember(decision, question), *follows(tracker)]  # safety has answered, nothing was asked
+    """A doctor's questions: what approved material says to each."""
+    found = considered(call, tracker)
+    question, decision = main_of(found)
+    if tracker.get_slot("adverse_event"):
+        asked = ASKS.search(words_of(tracker)) and decision.products
+        if decision.route != Route.ANSWER and not asked:
+            return [
+                *remember(decision, question),
+                *follows(tracker),
+            ]  # safety has answered, nothing was asked
+        found = tuple(one for one in found if one.decision.entry is not None) or found[:1]
     if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
         say(dispatcher, "utter_no_comparison")
         return [*remember(decision, question), SlotSet("pending", HAND_OVER)]
     if intent(tracker) == "ask_dose_change_advice" and not decision.off_label:
         quotes = decision.route in (Route.ANSWER, Route.CLARIFY)
         say(dispatcher, "utter_no_individual_advice" if quotes else "utter_no_decision")
-    return [
-        *remember(decision, question),
-        *follows(tracker),
-        *await reply(dispatcher, call, decision, question),
-    ]
+    return [*follows(tracker), *await reply_to_all(dispatcher, call, tracker, found)]
 
 
 async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
@@ -119,12 +122,17 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
         return addition
     slots: list[EventType] = []
     if call.contact.audience == Audience.DOCTOR:
-        question, decision = decide(call, tracker)
-        slots = remember(decision, question)
-        if decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
-            return [*slots, *propose(dispatcher, decision)]
-        if decision.route != Route.NONE or decision.drugs:
-            return [*slots, *await reply(dispatcher, call, decision, question)]
+        found = considered(call, tracker)
+        question, decision = main_of(found)
+        if decision.entry is not None:
+            return await reply_to_all(dispatcher, call, tracker, found)
+        # Nobody who speaks of something else is shown a list of products or the way to medical information.
+        placed = decision.named or not (decision.route == Route.CLARIFY or intent(tracker) == "out_of_scope")
+        if placed and decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
+            return [*remember(decision, question), *propose(dispatcher, decision)]
+        if (placed and decision.route != Route.NONE) or decision.drugs:
+            return await reply_to_all(dispatcher, call, tracker, found)
+        slots = remember(decision, question) if decision.named else []
     elif next(tracker.get_latest_entity_values("symptom"), None):
         say(dispatcher, "utter_patient_unwell")
         return [SlotSet("pending", None)]
@@ -132,18 +140,52 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
     return [*slots, SlotSet("pending", None)]
 
 
+def considered(call: ActionCall, tracker: Any) -> tuple[Considered, ...]:
+    """The questions as understood and what approved content says to each; a follow-up is about the product
+    last spoken of, goes on with what was asked before, or puts it right."""
+    return consider(
+        call.services.published.index,
+        words_of(tracker),
+        call.contact.audience,
+        call.now,
+        last_product=str(tracker.get_slot("product") or ""),
+        before=str(tracker.get_slot("asked") or ""),
+    )
+
+
+def main_of(found: Sequence[Considered]) -> tuple[str, Decision]:
+    """What a message is about: its first question that is answered, else its first."""
+    one = next((one for one in found if one.decision.entry is not None), found[0])
+    return one.question, one.decision
+
+
 def decide(call: ActionCall, tracker: Any) -> tuple[str, Decision]:
-    """The question as understood and what approved content says to it; a follow-up is about the product last
-    spoken of, or asks of another what was asked before."""
-    index, product = call.services.published.index, str(tracker.get_slot("product") or "")
-    question = index.resumed(words_of(tracker), str(tracker.get_slot("asked") or ""))
-    return question, index.decide(question, call.contact.audience, call.now, last_product=product)
+    """What the message is about, as understood, and what approved content says to it."""
+    return main_of(considered(call, tracker))
 
 
 def remember(decision: Decision, question: str) -> list[EventType]:
     """What later words refer to."""
     product = decision.entry.product if decision.entry else next(iter(decision.products), None)
     return [SlotSet("asked", question), *([SlotSet("product", product)] if product else [])]
+
+
+async def reply_to_all(
+    dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any, found: Sequence[Considered]
+) -> list[EventType]:
+    """Every answer in order, then one question back or hand-over for what none was found for."""
+    open_ones = [one for one in found if one.decision.entry is None]
+    events: list[EventType] = []
+    for one in found:
+        if one.decision.entry is not None:
+            events += remember(one.decision, one.question)
+            events += await reply(dispatcher, call, one.decision, one.question)
+    if open_ones:
+        # Off-label first: it is never left out. Several open questions go to one colleague, as written.
+        first = next((one for one in open_ones if one.decision.off_label), open_ones[0])
+        words = first.question if len(open_ones) == 1 else words_of(tracker)
+        events += [*remember(first.decision, words), *await reply(dispatcher, call, first.decision, words)]
+    return events
 
 
 async def reply(

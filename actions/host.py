@@ -23,6 +23,7 @@ from actions.answer import Answer, Choose, Fallback
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Benefit, Privacy, Resume, Stop
+from actions.mention import spoken_of
 from actions.source_and_repeat import More, Products, Repeat, Source
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
 from bot.dialogue.action_calls import ActionCall, once
@@ -88,7 +89,8 @@ class Host:
         async def execute(call: ActionCall) -> dict[str, Any]:
             with calling(call):
                 result = await self._executor.run(payload)
-            return {"events": [], "responses": []} if result is None else result.model_dump()
+                done = {"events": [], "responses": []} if result is None else result.model_dump()
+                return spoken_of(call, payload, done)
 
         try:
             return web.json_response(await once(self._services, turn_id, name, ordinal, execute))

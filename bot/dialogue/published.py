@@ -11,7 +11,7 @@ import structlog
 
 from bot.content import Edition, edition
 from bot.dialogue.version import Dialogue
-from bot.knowledge import Content, Encoder, Index, is_name, kept_index
+from bot.knowledge import Content, Encoder, Index, is_name, kept_index, puts_a_question
 from bot.model import Fault, MedrepError
 from bot.safety import NOTHING, Ours, sentences_of
 from bot.store import content as store
@@ -95,6 +95,10 @@ class Published:
     def is_name(self, text: str) -> bool:
         """Whether a text is nothing but the name of a product; False while no content is published."""
         return self._edition is not None and is_name(text, self._edition.content.products)
+
+    def puts_a_question(self, text: str) -> bool:
+        """Whether a text can only be a question about a product; False while no content is published."""
+        return self._edition is not None and puts_a_question(text, self._edition.content.products)
 
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.dialogue.engine_client import EngineClient
-from bot.knowledge import Decision, Index, Route, weighs
+from bot.knowledge import Decision, Index, Route, consider, weighs
 from bot.model import Audience
 from bot.patients import parse_dosage, parse_measurements
 from bot.safety import screen, tells
@@ -19,6 +19,8 @@ LOOKED_UP = frozenset(
 )
 # Those of them after which medical information is at least offered when nothing approved answers.
 QUESTIONS = frozenset({"ask_product", "ask_comparison", "ask_dose_change_advice"})
+# After them nobody is shown choices who named no product.
+NOT_PLACED = frozenset({"nlu_fallback", "out_of_scope"})
 WANTS_A_PERSON = frozenset({"ask_human", "ask_rep", "complain"})
 SHOWN = 5  # nearest entries
 UNHEARD: Mapping[str, Any] = {"intent": "nlu_fallback", "confidence": 0.0, "entities": []}
@@ -31,7 +33,8 @@ async def understand(
     # Silence is nothing to classify; the engine would only guess.
     answer = (await engine.understand([text]))[0] if text.strip() else UNHEARD
     screening = screen(text, audience)
-    decision = index.decide(text, audience, now)
+    found = [one.decision for one in consider(index, text, audience, now)]
+    decision = next((one for one in found if one.entry is not None), found[0])
     return {
         "text": text,
         "intent": answer["intent"],
@@ -44,7 +47,7 @@ async def understand(
         # What the screening does not find, the dialogue acts on: it opens the case.
         "adverse_event": screening.adverse_event or _opens_case(text, answer["intent"], decision, audience),
         "stop": screening.stop,
-        "off_label": decision.off_label,
+        "off_label": any(one.off_label for one in found),
         "dosage": parse_dosage(text),
         "measurements": list(parse_measurements(text)),
         "knowledge": [
@@ -78,6 +81,8 @@ def _route(text: str, intent: str, decision: Decision, audience: Audience) -> st
         return "dialogue"
     if intent == "ask_comparison" and weighs(text):
         return str(Route.MEDICAL_INFORMATION)
+    if decision.route == Route.CLARIFY and not decision.named and intent in NOT_PLACED:
+        return "dialogue"
     if decision.route != Route.NONE:
         return str(decision.route)
     offered = intent in QUESTIONS or bool(decision.drugs)

@@ -77,6 +77,7 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         return None
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     published = services.published
+    doctor = known.contact.audience == Audience.DOCTOR
     # An emergency was answered when it was accepted; the engine hears of the other messages.
     flagged = [message for message in messages if message.screening.get("red_flag")]
     others = [message for message in messages if message not in flagged]
@@ -87,12 +88,16 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         verified=verified,
         intents=published.dialogue.intents,
         ours=published.ours,
+        asks=published.puts_a_question if doctor else _nothing,
     )
-    told = bool(flagged) and verified and known.contact.audience == Audience.DOCTOR
-    label = of_label(flagged, published, now) if told else ()
+    label = of_label(flagged, published, now) if flagged and verified and doctor else ()
     return Scene(
         known.contact, known.standing, messages, reading, known.conversation, known.taken_over, label
     )
+
+
+def _nothing(text: str) -> bool:
+    return False
 
 
 async def _clicked(

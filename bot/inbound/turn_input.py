@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for, left_over
@@ -12,7 +12,17 @@ from bot.model import Choice, InboundKind, TurnInput
 from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words
 from bot.store.inbox import StoredMessage
 
-_ORDINAL = re.compile(r"(?:选|第)?\s*([1-9一二三四五六七八九])\s*(?:个|项|条|号|吧|。|\.|、)*")
+# A number as people pick it: 2, 第二个, 我选第2个, 2 谢谢, 2️⃣ (its two marks fall away first).
+_ORDINAL = re.compile(
+    r"(?:好的?|嗯|那)?[,，\s]{0,2}(?:我|就|想|要|选择?|看|问|点|回复?|的){0,4}\s?(?:第|选项|序号)?\s?"
+    r"([1-9一二三四五六七八九])\s?(?:个|项|条|号|种)?(?:问题)?[吧呀啊哦哈呢嘛的]{0,2}[。.、,，!！~～\s]{0,3}"
+    r"(?:谢谢|多谢|谢了|麻烦|辛苦)?[您你了啦]{0,2}[。.、,，!！~～\s]{0,3}"
+)
+_KEYCAP = str.maketrans("", "", "\ufe0e\ufe0f\u20e3")
+_THIS_ONE = re.compile(
+    r"(?:对|嗯|是的?|没错)?[,，\s]{0,2}(?:就是?|是)?(?:这个|它|这条|这一[个条])[吧了呀啊哦]?[。.!！~～]?"
+)
+_LAST = re.compile(r"(?:我?选|要|看)?最后一?[个条项]吧?[。.!！]?")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
 WISHES = frozenset({"stop", "resume"})  # choices of the question whether somebody wishes this
 _SET_BY_US = frozenset({"verify", "choose"})
@@ -36,11 +46,13 @@ def read_turn(
     verified: bool,
     intents: Collection[str] = (),
     ours: Ours = NOTHING,
+    asks: Callable[[str], bool] = lambda text: False,
 ) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to. `ours`: what we say, which nobody else said.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
-    `intents` are those that a key of the account's menu may name.
+    `intents` are those that a key of the account's menu may name; `asks` knows a doctor's question
+    that the NLU is not to judge.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -73,6 +85,8 @@ def read_turn(
         return TurnReading(TurnInput(text=asked.label, intent="choose", entities={"choice": asked.id}))
     if likely_stop(text) and "stop_contact" in intents:
         return TurnReading(TurnInput(text=text, intent="stop_contact"))
+    if asks(text):
+        return TurnReading(TurnInput(text=text, intent="ask_product"))
     return TurnReading(TurnInput(text=text)) if text.strip() else None
 
 
@@ -130,7 +144,12 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
 
 
 def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
-    bare = unicodedata.normalize("NFKC", text).strip()
+    bare = unicodedata.normalize("NFKC", text).translate(_KEYCAP).strip()
+    entries = [choice for choice in offered if choice.id.startswith("entry:")]
+    if len(entries) == 1 and _THIS_ONE.fullmatch(bare):
+        return entries[0]
+    if entries and _LAST.fullmatch(bare):
+        return entries[-1]
     if match := _ORDINAL.fullmatch(bare):
         number = _DIGITS.get(match[1]) or int(match[1])
         return offered[number - 1] if number <= len(offered) else None

@@ -5,15 +5,18 @@ index = kept_index(content, Encoder(), home / "index")  # seconds once, then one
 decision = index.decide(text, audience, now, last_product="metformin")
 """
 
+from bot.knowledge.considering import Considered, consider
 from bot.knowledge.content import Content, Document, Entry, OffLabelUse, Product, Topic, load, parse
 from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
+from bot.knowledge.message import puts_a_question
 from bot.knowledge.products import is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
+    "Considered",
     "Content",
     "Decision",
     "Document",
@@ -26,6 +29,7 @@ __all__ = [
     "Route",
     "Topic",
     "answer_text",
+    "consider",
     "is_name",
     "is_source",
     "is_valid",
@@ -35,6 +39,7 @@ __all__ = [
     "names_product",
     "parse",
     "products_named",
+    "puts_a_question",
     "source_text",
     "weighs",
 ]

@@ -17,6 +17,7 @@ from bot.knowledge.space import FEATURES, Asked, Space
 
 FOLDS = 3
 UNANSWERED = 0.3  # weight of a question whose entry is hidden, beside one whose entry is there
+NOT_OURS = 0.3  # weight of a question about a medicine that nobody approved an answer for
 UNRELATED = 0.1  # weight of a question about something else altogether
 _NEAREST = 10  # candidates of a question that are learned from
 

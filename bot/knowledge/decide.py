@@ -12,13 +12,13 @@ from enum import StrEnum
 
 from bot.knowledge.content import Content, Entry, OffLabelUse, Topic
 from bot.knowledge.products import Names, nameless
-from bot.knowledge.terms import GRAMMAR, terms, wording
+from bot.knowledge.terms import GRAMMAR, hints, terms, wording
 from bot.knowledge.text import plain
 from bot.model import Audience
 
 # Probabilities are calibrated by each index on its own content; where to draw the lines was chosen on
 # tests/content/questions_*.yml and checked on tests/knowledge/fresh.yml (test_heldout.py measures both).
-ANSWER = 0.5  # least for an answer
+ANSWER = 0.4  # least for an answer
 CHOICES = 0.1  # least of the best one for a question back
 CHOICE = 0.04  # least for each of the others,
 SHARE = (
@@ -26,9 +26,10 @@ SHARE = (
 )
 ELLIPTIC = 0.2  # least of the best one when the question names no product
 OFF_LABEL = 0.2  # least for an off-label use
-DOUBT = 0.1  # at this probability of an off-label use nothing is answered without asking back
+CERTAIN = 0.8  # an entry this near is answered with though the words may aim at a use
+DOUBT = 0.06  # at this probability of an off-label use nothing is answered without asking back
 KNOWN_USE = 0.5  # a known off-label use this near is one, whatever the words' structure
-AHEAD = 2.0  # an answer is this many times as likely as the next entry, or both are choices
+AHEAD = 1.3  # an answer is this many times as likely as the next entry, or both are choices
 RESTRICTED = 0.7  # an entry this near that is about the disease asked about answers it
 MOST_CHOICES = 3
 SHORT = 2  # characters besides grammar: 能合用吗 asks for one of many entries, however near one of them is
@@ -43,6 +44,7 @@ _RIVALS = re.compile(
 _FILLER = re.compile(
     r"问一?下|请问|想知道|咨询|事情?|情况|注意事项|这个|那个|问题|说说|介绍|了解|资料|一下|还有"
 )
+_OPEN_VERBS = frozenset({"together", "stop", "switch", "dosage", "reduce", "duration", "titration", "start"})
 _SILENT = frozenset(GRAMMAR + "行好给人病上样 ")
 # What a bare product name is answered with: the questions asked most, as choices.
 _GENERAL = (Topic.INDICATION, Topic.DOSE, Topic.CONTRAINDICATION, Topic.ADVERSE_REACTION)
@@ -65,14 +67,16 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`entry` is set for an answer, `options` (at most 3) for a question back. `use` is the known
-    off-label use asked about, if it is a known one; `drugs` are drugs named that are not ours."""
+    """`entry` is set for an answer, `options` (at most 3) for a question back. `named`: the words themselves
+    name a product, its class or its kind. `use` is the known off-label use asked about, if it is a known one;
+    `drugs` are drugs named that are not ours."""
 
     route: Route
     entry: Entry | None = None
     options: tuple[Entry, ...] = ()
     off_label: bool = False
     comparison: bool = False
+    named: bool = False
     use: OffLabelUse | None = None
     products: tuple[str, ...] = ()
     drugs: tuple[str, ...] = ()
@@ -93,10 +97,13 @@ class ProductReading:
     aims: bool  # the words hold anything of a use at all
     approved: bool  # the purpose asked about is an approved one
     benefit: bool  # names no disease but approved ones
+    harm: bool  # asks what the medicine does to somebody
+    caused: bool  # and in words that cannot mean a use
     indicated: bool  # several conditions that are one indication together
     outside: bool  # nearest to what no product is about
     medical: bool  # speaks of a drug, a disease or another topic of the label
     beyond: bool  # the best entry is about a drug or a disease that the question does not mention
+    silent: bool  # the best entry says nothing of a drug, a disease or a matter that the question names
     restricted: bool  # the best entry is about the very disease that the question mentions
 
 
@@ -128,7 +135,11 @@ def decide(content: Content, question: Question) -> Decision:
     """What to do with a question. Pure."""
     matches = sorted((match for one in question.readings for match in one.matches), key=_best_first)
     base = Decision(
-        Route.NONE, products=question.subject, drugs=question.names.drugs, matches=tuple(matches[:5])
+        Route.NONE,
+        named=question.named or bool(question.subject and question.subject != question.talked),
+        products=question.subject,
+        drugs=question.names.drugs,
+        matches=tuple(matches[:5]),
     )
     decision = _route(content, question, base)
     # Medical information serves doctors; a patient is sent to their doctor by the dialogue.
@@ -152,6 +163,7 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
         not question.named
         and not wish
         and len(_content_words(question)) < SHORT
+        and not _told(question)
         and not any(r.medical for r in question.readings)
     ):
         return base
@@ -173,7 +185,9 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
     following = _following(content, matches)
     withheld = max(one.withheld for one in question.readings)
     words = _content_words(question)
-    if not words:
+    together = len(question.names.products) > 1 and best >= ANSWER  # 络活喜立普妥同吃
+    told = _told(question)
+    if not words and not together and not told:
         chosen = _general(question.offered, question.subject)
         return replace(base, route=Route.CLARIFY, options=chosen) if chosen else _unanswered(question, base)
     if withheld >= ANSWER and withheld > best:
@@ -188,7 +202,9 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
         ):
             return replace(base, route=Route.CLARIFY, options=chosen)
         return _unanswered(question, base)
-    vague = len(words) <= SHORT and max(question.readings, key=_best).beyond
+    vague = len(words) <= SHORT and not (together or told) and max(question.readings, key=_best).beyond
+    silent = max(question.readings, key=_best).silent
+    doubt = (doubt or silent) and best < CERTAIN
     if question.sure and not doubt and not vague and best >= max(ANSWER, AHEAD * following):
         return replace(base, route=Route.ANSWER, entry=content.entry[matches[0].entry_id])
     if question.evidence:
@@ -208,7 +224,10 @@ def _unanswered(question: Question, base: Decision) -> Decision:
 
 def _ask_which(content: Content, question: Question, base: Decision) -> Decision:
     """No product is named and none was talked about: ask which, if it is a question about one at all."""
-    if base.drugs or any(one.outside for one in question.readings) or len(_content_words(question)) < SHORT:
+    about = {*hints(nameless(question.form, question.names))} - {"together"}
+    told = about and len(_content_words(question)) >= SHORT
+    strange = any(one.outside or one.silent for one in question.readings)
+    if base.drugs or not told or strange:
         return base
     best = sorted((one.matches[0] for one in question.readings if one.matches), key=_best_first)
     if not best or best[0].score < ELLIPTIC:
@@ -250,10 +269,10 @@ def _off_label(reading: ProductReading, question: Question) -> float:
     evidence of a benefit; a disease the label restricts is on the label, however it is asked about."""
     use = reading.uses[0].score if reading.uses else 0.0
     entry = max(reading.withheld, _best(reading))
-    if reading.indicated:
+    if reading.indicated or reading.caused:
         return 0.0
     evidence = question.evidence and reading.benefit
-    if (reading.approved or evidence or not reading.aims) and use < KNOWN_USE:
+    if (reading.approved or evidence or reading.harm or not reading.aims) and use < KNOWN_USE:
         return 0.0
     if reading.restricted and entry >= RESTRICTED and use < CHOICES:
         return 0.0
@@ -277,6 +296,11 @@ def _content_words(question: Question) -> str:
 def content_words(rest: str) -> str:
     """What a plain text without names says: without grammar and filler."""
     return "".join(letter for letter in _FILLER.sub("", rest) if letter not in _SILENT)
+
+
+def _told(question: Question) -> bool:
+    """Whether a single word says what is asked: 治什么, 柚子, 肝, 老人. 合用 and 要停吗 need another one."""
+    return bool({*hints(nameless(question.form, question.names))} - _OPEN_VERBS)
 
 
 def _general(offered: Sequence[Entry], products: Sequence[str]) -> tuple[Entry, ...]:

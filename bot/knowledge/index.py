@@ -18,7 +18,7 @@ import yaml
 
 from bot.clock import CHINA
 from bot.knowledge import offlabel
-from bot.knowledge.calibration import FOLDS, UNRELATED, Trial, fit_candidates, trials
+from bot.knowledge.calibration import FOLDS, NOT_OURS, UNRELATED, Trial, fit_candidates, trials
 from bot.knowledge.candidates import KINDS, OUTSIDE, QuestionReader
 from bot.knowledge.content import Content, Entry
 from bot.knowledge.decide import SHORT, Decision, Match, ProductReading, Question, content_words, decide
@@ -27,14 +27,15 @@ from bot.knowledge.grams import Grams, Weighed
 from bot.knowledge.products import Names, elsewhere, nameless
 from bot.knowledge.ridge import Floats, Ridge, Views, fused
 from bot.knowledge.space import Asked, Space
-from bot.knowledge.terms import Subject, corrected, subject, terms
+from bot.knowledge.terms import Subject, corrected, hints, place_of, subject, terms
 from bot.knowledge.text import plain
-from bot.knowledge.uses import aims, approved_purpose, benefit, evidence, indicated
+from bot.knowledge.uses import aims, approved_purpose, benefit, caused, evidence, harm, indicated
 from bot.model import Audience
 from bot.text.yaml_loader import Loader
 
 _MOST_PRODUCTS = 3  # of those a question names
-_RESUMED = re.compile(r"呢|那|要是|如果|换成|换作")
+_RESUMED = re.compile(r"呢|那|要是|如果|换成|换作|换|的话|也是|一样")
+_LEANING = 10  # characters besides grammar
 _TOGETHER = re.compile(r"[和跟与同加配]|合用|一起|联")
 
 
@@ -58,8 +59,10 @@ class Index:
         made = {product.id: list(self._reader.candidates(product)) for product in content.products}
         made = {key: some for key, some in made.items() if some}
         every = [candidate for some in made.values() for candidate in some]
-        texts = [text for candidate in every for text in candidate.texts] + _outside()
-        kinds = [candidate.kind for candidate in every for _ in candidate.texts] + [OUTSIDE] * len(_outside())
+        texts = [text for candidate in every for text in candidate.texts] + _texts("outside.yaml")
+        kinds = [candidate.kind for candidate in every for _ in candidate.texts] + [OUTSIDE] * len(
+            _texts("outside.yaml")
+        )
         self._grams = Grams(texts + [candidate.bag for candidate in every])
         self._views = Views(self._grams.rows(texts), encoder.many(texts))
         self._topics = Ridge(fused(*self._views.alike()), np.array(kinds), len(KINDS))
@@ -91,14 +94,51 @@ class Index:
         names none (那肝功能不好呢)."""
         return decide(self.content, self._question(text, audience, now, last_product))
 
+    def products_in(self, text: str) -> tuple[str, ...]:
+        """The products a text names."""
+        return self._reader.names(text)[1].products
+
     def resumed(self, text: str, before: str) -> str:
         """「那氨氯地平呢」 asks of another product what was asked `before`; any other text is itself."""
         form, names = self._reader.names(text)
-        if not names.products or not _RESUMED.search(form) or content_words(nameless(form, names)):
+        if not names.products or not _RESUMED.search(form):
             return text
+        if content_words(_RESUMED.sub("", nameless(form, names))):
+            return text
+        return self._of(names.products[0], before) or text
+
+    def exchanged(self, before: str, yes: str, no: str, last_product: str) -> str:
+        """The question `before` with `yes` in the place of `no`; "" where there is nothing to exchange."""
+        form, names = self._reader.names(yes)
+        said = content_words(nameless(form, names))
+        if names.products:
+            return yes if said else self._of(names.products[0], before)
+        earlier, known = self._reader.names(before)
+        product = next(iter(known.products), last_product)
+        if not (said and product in self.content.product):
+            return ""
+        name, rest = self.content.product[product].generic, nameless(earlier, known)
+        wrong = plain(no)
+        if wrong and wrong in rest:
+            return f"{name}{rest.replace(wrong, form)}"
+        if wrong and (span := place_of(wrong, rest)):
+            return f"{name}{rest[: span[0]]}{form}{rest[span[1] :]}"
+        return f"{name}{form}"
+
+    def leans(self, text: str) -> bool:
+        """Whether a text that names no product asks something and is short enough to go on with what was
+        asked before."""
+        form, names = self._reader.names(text)
+        return not (names.spans or names.drugs) and bool(hints(form)) and len(content_words(form)) <= _LEANING
+
+    def after(self, text: str, before: str) -> str:
+        """A text that goes on with what was asked before."""
+        return f"{nameless(*self._reader.names(before))} {text}"
+
+    def _of(self, product: str, before: str) -> str:
+        """What was asked before, of this product; "" if it was nothing."""
         earlier = nameless(*self._reader.names(before))
-        product = self.content.product[names.products[0]]
-        return f"{product.generic}{earlier}" if content_words(earlier) else text
+        return f"{self.content.product[product].generic}{earlier}" if content_words(earlier) else ""
 
     # ---------------------------------------------------------------- reading
 
@@ -162,12 +202,16 @@ class Index:
             withheld=max((match.score for match in entries if match.entry_id not in offered), default=0.0),
             off_label=float(self._use(row[None, :])[0]),
             aims=aims(rest, self._reader.approved[product]),
-            approved=approved_purpose(rest, self._reader.approved[product]),
+            approved=approved_purpose(rest, self._reader.approved[product])
+            or ("efficacy" in about.topics and benefit(rest, self._reader.approved[product])),
             benefit=benefit(rest, self._reader.approved[product]),
+            harm=harm(rest),
+            caused=caused(rest),
             indicated=indicated(rest, self._reader.indications[product]),
             outside=int(look.topic.argmax()) == OUTSIDE,
             medical=bool(about.topics or about.conditions or about.drugs),
             beyond=space.beyond(best, about),
+            silent=space.silent(best, about),
             restricted=space.asks_about(best, about.conditions),
         )
 
@@ -190,12 +234,12 @@ class Index:
             for key, space in self._spaces.items()
             for trial in trials(key, space, self._topics, self._span[key].start, total)
         ]
-        self._candidate = fit_candidates([*examples, *self._unrelated(total)])
+        self._candidate = fit_candidates([*examples, *self._unrelated(total), *self._unanswered()])
         self._use = offlabel.fit([*self._examples(examples), *self._made_up()])
 
     def _unrelated(self, total: int) -> Iterator[Trial]:
         """Questions about other things, asked of every product while a third of them is hidden."""
-        texts = _outside()
+        texts = _texts("outside.yaml")
         rows = np.arange(total - len(texts), total)
         for fold in range(FOLDS):
             hidden = np.zeros(total, dtype=bool)
@@ -209,6 +253,20 @@ class Index:
                     present = np.ones(len(space.candidates), dtype=bool)
                     features = space.features(question)
                     yield Trial(key, text, features, present, -1, UNRELATED, topic, use=False)
+
+    def _unanswered(self) -> Iterator[Trial]:
+        """Questions about a medicine that no entry answers, asked of each product none of whose entries
+        speaks of the drug or the disease."""
+        read = [self._reader.names(text) for text in _texts("unanswered.yaml")]
+        looks = map(self._look, [form for form, _ in read], self._encoder.fresh([form for form, _ in read]))
+        for (form, names), look in zip(read, looks, strict=True):
+            for key, space in self._spaces.items():
+                _, about = self._reader.about(form, names, key)
+                if space.speaks_of(about.conditions, about.drugs):
+                    continue
+                features = space.features(self._asked(key, about, look))
+                there = np.ones(len(space.candidates), dtype=bool)
+                yield Trial(key, form, features, there, -1, NOT_OURS, look.topic, use=False)
 
     def _examples(self, examples: Sequence[Trial]) -> Iterator[tuple[Floats, bool, float]]:
         for trial in examples:
@@ -233,6 +291,6 @@ class Index:
 
 
 @cache
-def _outside() -> list[str]:
-    raw = yaml.load(Path(__file__).with_name("outside.yaml").read_text(encoding="utf-8"), Loader)  # noqa: S506
+def _texts(file: str) -> list[str]:
+    raw = yaml.load(Path(__file__).with_name(file).read_text(encoding="utf-8"), Loader)  # noqa: S506
     return [plain(text) for text in raw]

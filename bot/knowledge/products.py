@@ -17,6 +17,13 @@ _FORM = re.compile(
     r"(?:钙|钠|钾)?(?:肠溶|缓释|控释|分散|咀嚼|口腔崩解|薄膜衣)?(?:片|胶囊|颗粒|口服液)(?:剂)?$"
 )
 
+# What makes one medicine of names side by side: 二甲双胍格列本脲胶囊 is a product of somebody else.
+_DOSED = re.compile(
+    r"(?:钙|钠|钾)?(?:肠溶|缓释|控释|分散|咀嚼|薄膜衣)?(?:片(?!一|同)|胶囊|颗粒|复方|\(?[iⅰ12]+\)?片)"
+)
+_BETWEEN = re.compile(r"[/+]?(?:盐酸|苯磺酸|马来酸|甲磺酸|富马酸)?")
+_LISTED = re.compile(r"一起|一块|合用|同时|同服|同吃|联[用合]|相互|冲突")
+COMPOUND = "复方"  # how the name of such a medicine begins
 _LONGEST_NAME = 40  # characters
 _AS_WELL = frozenset(
     {"together", "stop", "switch", "reduce", "alcohol", "grapefruit", "surgery", "potassium"}
@@ -54,20 +61,21 @@ class Catalogue:
     def names(self, text: str) -> Names:
         """The products and drugs in a plain text, linear in its length."""
         spans: list[tuple[str, int, int]] = []
-        drugs: list[str] = []
+        drugs: list[tuple[str, int, int]] = []
         rest = list(text)
         for match in self._words.find(text):
             word, (start, end) = match.group(), match.span()
             if word in self._own:
                 spans.append((self._own[word], start, end))
             else:
-                drugs.append(self._words.keys[word])
+                drugs.append((self._words.keys[word], start, end))
             rest[start:end] = "\0" * (end - start)
+        spans, drugs = _compounds(text, spans, drugs)
         for product, start, end in self._misspelt("".join(rest)):
             spans.append((product, start, end))
             rest[start:end] = "\0" * (end - start)
-        drugs += self._unlisted("".join(rest))
-        return Names(tuple(sorted(spans, key=lambda span: span[1])), tuple(dict.fromkeys(drugs)))
+        named = [drug for drug, _, _ in drugs] + list(self._unlisted("".join(rest)))
+        return Names(tuple(sorted(spans, key=lambda span: span[1])), tuple(dict.fromkeys(named)))
 
     def _unlisted(self, text: str) -> Iterator[str]:
         """Drugs known by their endings only, then the endings alone: a class of drugs."""
@@ -95,6 +103,26 @@ class Catalogue:
 def products_named(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
     """The ids of the products that a text names anywhere, typing errors included."""
     return _catalogue(products).names(plain(text)).products
+
+
+def _compounds(
+    text: str, spans: list[tuple[str, int, int]], drugs: list[tuple[str, int, int]]
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:
+    """Products and drugs, with names that make one medicine together taken for that medicine."""
+    if not spans or _LISTED.search(text):
+        return spans, drugs
+    gone: set[tuple[str, int, int]] = set()
+    made: list[tuple[str, int, int]] = []
+    for one, two in pairwise(sorted([*spans, *drugs], key=lambda span: span[1])):
+        joined = one[0] != two[0] and _BETWEEN.fullmatch(text, one[2], two[1]) is not None
+        if joined and _DOSED.match(text, two[2]) and {one, two} & set(spans):
+            gone |= {one, two}
+            made.append((f"{COMPOUND}{text[one[1] : two[2]]}", one[1], two[2]))
+    for span in spans:
+        if span not in gone and text[: span[1]].endswith(COMPOUND):
+            gone.add(span)
+            made.append((f"{COMPOUND}{text[span[1] : span[2]]}", span[1], span[2]))
+    return [one for one in spans if one not in gone], [one for one in drugs if one not in gone] + made
 
 
 def names_product(text: str, products: tuple[Product, ...]) -> bool:
@@ -125,8 +153,10 @@ def without(text: str, names: Names, product: str) -> str:
 
 def elsewhere(text: str, drugs: Iterable[str]) -> bool:
     """Whether a plain text asks something of another medicine, apart from taking it as well or instead."""
-    named = any(drug in terms().drug_class or DRUG_ENDINGS.fullmatch(drug) for drug in drugs)
-    return named and bool(set(hints(text)) - _AS_WELL)
+    some = tuple(drugs)
+    named = any(drug in terms().drug_class or DRUG_ENDINGS.fullmatch(drug) for drug in some)
+    compound = any(f"{terms().drug_class.get(drug, '')}{drug}".startswith(COMPOUND) for drug in some)
+    return compound or (named and bool(set(hints(text)) - _AS_WELL))
 
 
 def nameless(text: str, names: Names) -> str:

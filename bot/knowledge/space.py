@@ -115,15 +115,26 @@ class Space:
         strange_condition = bool(asks.conditions) and not question.conditions & worded.conditions
         return strange_drug or strange_condition
 
+    def silent(self, candidate: int, question: Subject) -> bool:
+        """Whether the question names a drug, a disease or a matter that the candidate says nothing of."""
+        worded, covered = self.spoken[candidate]
+        return bool(
+            question.drugs - covered.covers
+            or question.conditions - worded.conditions
+            or question.topics - covered.topics
+        )
+
     def asks_about(self, candidate: int, conditions: frozenset[str]) -> bool:
         """Whether the candidate's own question is about one of these diseases."""
         return bool(self.candidates[candidate].subjects[0].conditions & conditions)
 
-    def speaks_of(self, conditions: frozenset[str]) -> bool:
-        """Whether any entry does."""
+    def speaks_of(self, conditions: frozenset[str], drugs: frozenset[str] = frozenset()) -> bool:
+        """Whether any entry speaks of one of these diseases or answers for one of these drugs."""
         entries = zip(self.candidates, self.spoken, strict=True)
         return any(
-            conditions & covered.conditions for candidate, (_, covered) in entries if not candidate.use
+            conditions & covered.conditions or drugs & covered.covers
+            for candidate, (_, covered) in entries
+            if not candidate.use
         )
 
     def _agreement(self, question: Subject, spoken: Spoken) -> tuple[Floats, ...]:

@@ -24,7 +24,7 @@ DRUG_ENDINGS = re.compile(
     rf"{_NAME}{{1,5}}?(?:沙坦|地平|他汀|普利|洛尔|格列[汀净齐]|列酮|格鲁肽|单抗|替尼|霉素|沙星|康唑|拉唑|沙班|贝特|韦林|噻嗪|西林)"
 )
 CONDITION_ENDINGS = re.compile(
-    rf"{_NAME}{{1,6}}?(?:综合[征症]|增生|结节|溃疡|硬化|障碍|癌|瘤|炎(?!药)|(?<!适应)(?<!禁忌)(?<!并发)症(?!状)"
+    rf"{_NAME}{{1,6}}?(?:综合[征症]|增生|血肿|绞痛|结节|溃疡|硬化|障碍|癌|瘤|炎(?!药)|(?<!适应)(?<!禁忌)(?<!并发)症(?!状)"
     r"|(?<!疾)(?<![老毛看生])病(?![人史情程例历]))"
 )
 
@@ -136,6 +136,16 @@ def hints(text: str) -> list[str]:
         for name, pattern in some.items()
         if pattern.search(text)
     ]
+
+
+def place_of(word: str, text: str) -> tuple[int, int] | None:
+    """Where a plain text speaks of the topic or the hint that the word names (肝 in 转氨酶高能用吗)."""
+    vocabulary = terms()
+    for some in (vocabulary.topics, vocabulary.hints):
+        for pattern in some.values():
+            if pattern.search(word) and (match := pattern.search(text)):
+                return match.span()
+    return None
 
 
 def subject(text: str, drugs: Iterable[str] = (), ignore: Iterable[str] = ()) -> Subject:

@@ -34,7 +34,7 @@ _PURPOSE = wording(
 )
 _TREATS = re.compile(r"(?:治疗?|降|控制|对)[\u4e00-\u9fff]{0,2}$")
 _EFFECT = re.compile(
-    r"有没有[用效作]|有[用效帮好](?!药|果持)|管用|好使|起作用|效果怎|行得?不行|试试|能好|能消"
+    r"有没有[用效作](?!期)|有[用效帮好](?!药|果持|期|没|吗)|有[用效][吗没]|管用|好使|起作用|效果怎|行得?不行|试试|能好|能消"
 )
 _LACKING = re.compile(
     r"(?:血压|血糖|血脂|胆固醇|糖)(?:都|也|是|还)?(?:正常|不高|没事|好的|不算高|偏高没)|(?:没有?|无|不是|不伴|非)(?:得)?"
@@ -44,6 +44,14 @@ _COMORBID = re.compile(r"合并|伴有?|同时有|本身有|有.{1,8}的(?:病�
 _HARM = re.compile(
     r"会不会|引起|导致|诱发|加重|副作用|不良反应|影响|升高|出现|吃出|吃了.{0,6}(?:怎么|正常)|禁忌|禁用|慎用|安全"
 )
+# Asked of what the medicine does to somebody, not of what it is good for: 吃了会掉头发吗, 致癌吗.
+_DONE_TO = re.compile(
+    r"会不会|会(?=[掉得引导影伤让使出发诱变致加])|引起|导致|诱发|致癌|副作用|不良反应|影响|伤(?=[肝肾胃眼])|吃出|"
+    r"[吃用服]了?以?后?.{0,6}(?:怎么回事|正常吗|正常不|怎么办|是不是药)|[吃用服]了.{0,4}(?:头晕|头疼|头痛|肿|痒|疼|痛|吐|低|高了)"
+)
+_CAUSED = re.compile(r"致癌|得癌|副作用|不良反应|(?:引起|导致|诱发).{1,8}(?:吗|么|不|没有)")
+# Whether somebody who has a disease may take it, asked bare: 青光眼能吃吗, 哮喘病人可以用吗.
+_HAVING = re.compile(r"[\u4e00-\u9fff]{0,6}(?:能不能|可不可以|可以|能)[吃用服开][吗不么呢]?(?:吗|不|么)?$")
 _OPEN = re.compile(r"什么|哪些|哪类|哪种|啥|几种")
 # A wish for literature, with what it is tied to the rest by: 有没有…的循证证据, 有啥临床研究数据.
 _EVIDENCE = wording(
@@ -70,6 +78,23 @@ def approved_purpose(text: str, approved: frozenset[str]) -> bool:
     found = conditions_in(text)
     treats = any(_TREATS.search(text[: match.start()]) for _, match in found)
     return treats and all(key in approved for key, _ in found) and not _LACKING.search(text)
+
+
+def harm(text: str) -> bool:
+    """Whether the text asks what the medicine does to somebody, or whether somebody with a disease may take
+    it: neither is a use, whatever disease it names."""
+    return bool(_DONE_TO.search(text) or _may_take(text)) and not (
+        _PURPOSE.search(text) or _EFFECT.search(text) or _LACKING.search(text)
+    )
+
+
+def caused(text: str) -> bool:
+    """Whether the words can only be of a harm: then no known use is meant, however near (致癌, 抗癌)."""
+    return bool(_CAUSED.search(text))
+
+
+def _may_take(text: str) -> bool:
+    return any(_HAVING.fullmatch(text, match.end()) for _, match in conditions_in(text))
 
 
 def indicated(text: str, indications: frozenset[frozenset[str]]) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from bot.clock import real_now
 from bot.inbound.scene import read_scene
 from bot.inbound.turn_input import TurnReading, read_turn
+from bot.knowledge import load, puts_a_question
 from bot.model import Choice, InboundKind, InboxState, Message, Purpose, TurnInput, read_pick
+from bot.settings import ROOT
 from bot.store import turns
 from bot.store.inbox import StoredMessage
 from bot.store.outbox import Draft, Part
@@ -166,3 +169,51 @@ async def test_a_click_names_only_what_was_sent_to_this_contact(verified: Stage)
         "UPDATE outbox SET contact_id = (SELECT max(id) FROM contact) WHERE body_enc IS NOT NULL"
     )
     assert await clicked(stage, line) is None, "the row is another's now"
+
+
+THREE = (Choice("entry:a", "甲"), Choice("entry:b", "乙"), Choice("entry:c", "丙"), Choice("human", "找同事"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "２",
+        "②",
+        "二",
+        "第二个",
+        "2。",
+        "第二个。",
+        "2️⃣",
+        "我选第2个",
+        "2 谢谢",
+        "就第二个吧",
+        "好的，2",
+        "2号",
+        "想问第2个",
+    ],
+)
+def test_a_number_as_people_pick_it(text: str) -> None:
+    found = read_turn([waiting(InboundKind.TEXT, text)], THREE, verified=True)
+    assert found is not None and picked(found) == "entry:b"
+
+
+@pytest.mark.parametrize("text", ["2片", "2mg", "一天两次", "20", "第二个是什么意思", "就是这个", "二甲双胍"])
+def test_what_only_looks_like_a_pick(text: str) -> None:
+    found = read_turn([waiting(InboundKind.TEXT, text)], THREE, verified=True)
+    assert found is not None and picked(found) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"), [("就是这个", "entry:met-renal"), ("最后一个", "entry:met-renal")]
+)
+def test_the_only_line_is_this_one(text: str, choice: str) -> None:
+    assert picked(reading(InboundKind.TEXT, text)) == choice
+
+
+def test_a_greeted_question_is_a_question() -> None:
+    asks = partial(puts_a_question, products=load(ROOT / "data/content").products)
+    for text, intent in (("老师你好 我问一下缬沙坦起始剂量", "ask_product"), ("老师你好", "")):
+        messages = [waiting(InboundKind.TEXT, text)]
+        found = read_turn(messages, (), verified=True, asks=asks)
+        assert found is not None and (found.input.intent, found.input.text) == (intent, text)
+        assert read_turn(messages, (), verified=True) == TurnReading(TurnInput(text=text))

@@ -40,6 +40,17 @@ async def test_an_unclear_question_offers_choices_and_a_number_picks_one(doctor:
     assert "来源" in picked, picked
 
 
+async def test_questions_of_one_message_and_what_follows_them(doctor: Phone) -> None:
+    both = await doctor.ask("阿托伐他汀肝病能用吗 缬沙坦孕妇能用吗")
+    assert both.count("来源：") == 2
+    assert both.index("阿托伐他汀钙片说明书") < both.index("缬沙坦胶囊说明书")
+    assert "氨氯地平片说明书" in await doctor.ask("氨氯地平起始剂量是多少")
+    assert "阿托伐他汀钙片说明书" in await doctor.ask("打错了 我是说阿托伐他汀")
+    assert "药物安全" in await doctor.ask("有个病人吃氨氯地平脚肿了")
+    assert "氨氯地平片说明书" in await doctor.ask("那最大剂量多少"), "the product outlives the case"
+    assert "1." not in await doctor.ask("附近哪有停车场")
+
+
 async def test_off_label_is_never_answered(doctor: Phone, service: Service) -> None:
     reply = await doctor.ask("没有糖尿病的人可以吃二甲双胍减肥吗")
     assert "医学信息部" in reply and "前答复您" in reply

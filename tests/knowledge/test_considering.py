@@ -1,0 +1,162 @@
+"""Whole messages: several questions, what leans on the question before, greetings, denials, corrections.
+
+The rules were written against `dialogues.yml` and `colleagues.yml`; `dialogues_once.yml` and `once.yml`
+were made with them and looked at once, so their floors are the honest figures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.knowledge import Content, Index, Route, consider, puts_a_question
+from bot.knowledge.message import correction, questions, without_denied
+from bot.model import Audience
+
+from .conftest import NOW
+
+HERE = Path(__file__).parent
+DOCTOR = Audience.DOCTOR
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+
+
+def last_of(index: Index, turns: str) -> list[Any]:
+    """What the last turn brings, product and question remembered as the actions do."""
+    product = before = ""
+    found: tuple[Any, ...] = ()
+    for text in turns.split(" | "):
+        found = consider(index, text, DOCTOR, NOW, last_product=product, before=before)
+        for one in found:
+            entry, named = one.decision.entry, one.decision.products
+            product = entry.product if entry else next(iter(named), product)
+            if one.decision.route is not Route.NONE:
+                before = one.question
+    return [one.decision for one in found]
+
+
+def fits(decisions: list[Any], expect: Any, *, either: bool = False) -> bool:
+    entries = [one.entry.id for one in decisions if one.entry]
+    if expect == "open":
+        return not entries and not any(one.off_label for one in decisions)
+    if expect == "off_label":
+        return any(one.off_label for one in decisions)
+    return bool(entries) and set(entries) <= set(expect) if either else entries == expect
+
+
+@pytest.mark.parametrize(("name", "floor"), [("dialogues.yml", 1.0), ("dialogues_once.yml", 0.92)])
+def test_dialogues(index: Index, name: str, floor: float) -> None:
+    cases = read(name)
+    missed = [
+        case["turns"]
+        for case in cases
+        if not fits(last_of(index, case["turns"]), case["expect"], either=case.get("any", False))
+    ]
+    assert len(missed) <= (1 - floor) * len(cases), missed
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "near", "wrong", "answered"),
+    [("colleagues.yml", 0.97, 1.0, 0, 2), ("once.yml", 0.92, 0.98, 1, 2)],
+)
+def test_questions_of_colleagues(
+    index: Index, content: Content, name: str, right: float, near: float, wrong: int, answered: int
+) -> None:
+    """Least share right, least share right or right among the choices, most wrong, most answered that no
+    entry answers."""
+    cases = read(name)
+    got = {"right": 0, "choice": 0, "wrong": 0, "none": 0}
+    for keys, texts in cases["entry"].items():
+        wanted = set(keys.split("/"))
+        assert wanted <= set(content.entry)
+        for text in texts:
+            found = [one.decision for one in consider(index, text, DOCTOR, NOW)]
+            entries = {one.entry.id for one in found if one.entry}
+            options = {option.id for one in found for option in one.options}
+            kind = (
+                "right"
+                if entries & wanted
+                else "wrong"
+                if entries
+                else "choice"
+                if options & wanted
+                else "none"
+            )
+            got[kind] += 1
+    total = sum(got.values())
+    assert total >= 120
+    assert got["right"] >= right * total, got
+    assert got["right"] + got["choice"] >= near * total, got
+    assert got["wrong"] <= wrong, got
+    found = {text: consider(index, text, DOCTOR, NOW) for text in cases["unanswered"]}
+    told = [text for text, some in found.items() if any(one.decision.entry for one in some)]
+    assert len(found) >= 40
+    assert len(told) <= answered, told
+    uses = {text: consider(index, text, DOCTOR, NOW) for text in cases.get("off_label", [])}
+    assert all(any(one.decision.off_label for one in some) for some in uses.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("阿托伐他汀肝病能用吗 缬沙坦孕妇能用吗", ("阿托伐他汀肝病能用吗", "缬沙坦孕妇能用吗")),
+        ("患者70岁，肌酐180，二甲双胍能用吗", ("患者70岁 肌酐180 二甲双胍能用吗",)),
+        ("老师你好 我问一下缬沙坦起始剂量", ("缬沙坦起始剂量",)),
+        ("二甲双胍孕妇能用吗？谢谢", ("二甲双胍孕妇能用吗",)),
+        ("你好", ()),
+    ],
+)
+def test_the_questions_of_a_message(text: str, expected: tuple[str, ...]) -> None:
+    assert questions(text) == expected
+
+
+def test_a_very_long_message_costs_what_a_thousand_characters_do(index: Index) -> None:
+    started = process_time()
+    found = consider(index, "二甲双胍肾功能不全能用吗" + "，好 " * 33_000, DOCTOR, NOW)
+    assert [one.decision.entry.id for one in found if one.decision.entry] == ["metformin-renal"]
+    assert process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("没有出现咳嗽，缬沙坦最大剂量多少", "，缬沙坦最大剂量多少"),
+        ("吃氨氯地平没有水肿", "吃氨氯地平没有水肿"),
+        (
+            "没有糖尿病，肥胖能吃二甲双胍吗",
+            "没有糖尿病，肥胖能吃二甲双胍吗",
+        ),  # who lacks the disease asks for a use
+        ("有没有皮疹，代文会吗", "有没有皮疹，代文会吗"),
+    ],
+)
+def test_denied_findings_are_not_asked_about(text: str, expected: str) -> None:
+    assert without_denied(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["是不是要减量", "不是的", "写错了", "你刚才不是说缬沙坦能降蛋白尿吗 再说一遍", "不是说能降蛋白尿吗"],
+)
+def test_what_is_no_correction(text: str) -> None:
+    assert correction(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("老师你好 我问一下缬沙坦起始剂量", True),
+        ("我说的是缬沙坦", True),
+        ("把你们缬沙坦降压幅度数据给我", True),
+        ("你好 病人吃氨氯地平脚肿了怎么办", False),  # may be a case: the NLU judges it
+        ("你好", False),
+        ("我说的是退订", False),
+    ],
+)
+def test_what_is_a_question_whatever_the_nlu_hears(content: Content, text: str, expected: bool) -> None:
+    assert puts_a_question(text, content.products) is expected
