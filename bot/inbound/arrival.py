@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.clock import real_now
 from bot.dialogue.published import Published
 from bot.evidence import Evidence, about
+from bot.inbound.fragments import Piece, bare, piece_of
 from bot.model import Audience, Inbound, InboundKind, InboxState
 from bot.safety import Screening
 from bot.store import inbox, platform
@@ -16,11 +17,9 @@ from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.vault import Vault
 
-FRAGMENT_WAIT = timedelta(seconds=1.5)
-# Openings that say nothing by themselves; their continuation usually follows within a second.
-FRAGMENTS = frozenset(
-    ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
-)
+# The continuation of an opening usually follows within a second; of what is only likely a piece, sooner.
+OPENING_WAIT, PART_WAIT = timedelta(seconds=1.5), timedelta(seconds=1.2)
+_WAITS: dict[Piece | None, timedelta] = {Piece.OPENING: OPENING_WAIT, Piece.PART: PART_WAIT}
 WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
 CLICKS = frozenset({"subscribe", "scan", "click"})
 QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
@@ -43,14 +42,6 @@ class Incoming:
         return self.screening != QUIET or self.inbound.event == "unsubscribe"
 
 
-def is_fragment(text: str, published: Published) -> bool:
-    """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
-    clause left open, or the bare name of a product."""
-    bare = text.strip().rstrip("，,、…. ")
-    left_open = len(text) <= 20 and text.rstrip().endswith(("，", ",", "、"))
-    return bare in FRAGMENTS or left_open or published.is_name(bare)
-
-
 async def arrival(
     tx: Tx, vault: Vault, published: Published, incoming: Incoming, contact: Contact
 ) -> Arrival:
@@ -59,7 +50,10 @@ async def arrival(
     words = inbound.kind in WORDS
     clicked = inbound.kind == InboundKind.CHOICE or inbound.event.lower() in CLICKS
     answered = bool(screening.stop or screening.resume or screening.red_flag)
-    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
+    piece = None
+    if inbound.kind == InboundKind.TEXT and not answered:
+        piece = piece_of(inbound.text, is_name=published.is_name(bare(inbound.text)))
+    now = real_now()
     found = {"red_flag": screening.red_flag, "adverse_event": screening.adverse_event}
     facts = {name: value for name, value in found.items() if value}
     sealed = await inbox.seal(tx, vault, contact, inbound)
@@ -71,11 +65,12 @@ async def arrival(
         screening=facts,
         state=InboxState.DONE if answered or inbound.kind == InboundKind.RECEIPT else InboxState.WAITING,
         received_at=incoming.received_at,
-        ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
+        ready_at=now + (OPENING_WAIT if piece == Piece.OPENING else timedelta()),
+        joined_at=now + _WAITS[piece] if piece in _WAITS else None,
         passive_until=incoming.passive_until,
         grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
         present=words or clicked,
-        hurry=inbound.kind == InboundKind.TEXT and not waits,
+        hurry=inbound.kind == InboundKind.TEXT and (answered or piece == Piece.WHOLE),
         evidence=_evidence(incoming, contact, sealed, facts).row(tx),
     )
 
