@@ -195,12 +195,15 @@ async def _said_of(call: ActionCall, claim: str) -> Entry | None:
     if not entries:
         return None
     decision = call.services.published.index.decide(claim, call.contact.audience, call.now)
-    likely = [one.id for one in ([decision.entry] if decision.entry else decision.options)]
-    for entry in entries:
-        if entry.id in likely:
-            return entry
-    best = max(entries, key=lambda entry: said.alike(claim, f"{entry.question}{entry.answer}"))
-    return best if said.alike(claim, f"{best.question}{best.answer}") >= said.ALIKE else None
+    likely = [decision.entry] if decision.entry else list(decision.options[:1])
+    meant = next((one for one in entries if one in likely), None)
+    if meant is not None and not decision.off_label:
+        return meant
+    for product in call.services.published.content.products:
+        for name in (product.generic, *product.synonyms):
+            claim = claim.replace(name, " ")  # a name in common says nothing of what was said about it
+    best = max(entries, key=lambda entry: said.alike(claim, f"{entry.question} {entry.answer}"))
+    return best if said.alike(claim, f"{best.question} {best.answer}") >= said.ALIKE else None
 
 
 async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[EventType]:
@@ -209,15 +212,14 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
         say(dispatcher, "utter_repeat_none")
         return []
     events: list[EventType] = []
-    for number, part in enumerate(draft.parts):
+    parts = [part for part in draft.parts if said.says_something(part)]
+    for number, part in enumerate(parts, start=1):
         basis = part.basis
-        if basis is None:
-            continue
-        entry = entry_of(call, basis.ref) if basis.kind == BasisKind.CONTENT else None
+        entry = entry_of(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
         if entry is not None:
             events += show(dispatcher, call, entry)
-        elif basis.kind == BasisKind.RESPONSE:
-            last = number == len(draft.parts) - 1
-            buttons = [{"title": one.label, "payload": one.id} for one in draft.choices] if last else None
+        elif basis and basis.kind == BasisKind.RESPONSE:
+            choices = draft.choices if number == len(parts) else ()
+            buttons = [{"title": one.label, "payload": one.id} for one in choices]
             dispatcher.utter_message(text=part.text, buttons=buttons, json_message={"basis": str(basis)})
     return events

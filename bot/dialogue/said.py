@@ -10,7 +10,7 @@ from bot.runtime.services import Services
 from bot.store import outbox, turns
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.outbox import Draft
+from bot.store.outbox import Draft, Part
 from bot.text.folding import fold
 
 # A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
@@ -43,19 +43,22 @@ _SMALL = frozenset(
     ]
 )
 _CLAIM = re.compile(
-    r"(?:说过?的?|讲过?的?|告诉过?我?的?|答应过?|答的?|回答的?|写的?|发的?)(?:了|是|那个|我)?[:,]?([^。!?\n]{2,60}?)"
+    r"(?:(?<![再重])说过?的?|讲过?的?|告诉过?我?的?|答应过?|答的?|回答的?|写的?|发的?)(?:了|是|那个|我)?[:,]?([^。!?\n]{2,60}?)"
     r"(?:来着|的吗|了吗|吗|么|嘛|吧|呢|[,。!?\n]|再说|再发|重复|$)"
 )
+_NOTHING = re.compile(r"什么|啥|哪|这话|这句|那句|一遍|一次|的是什么")
 ALIKE = 0.5  # of the letter pairs of a claim, in what was said
+
+
+def says_something(part: Part) -> bool:
+    """Whether anybody may want to read it again; what a colleague typed is not ours to repeat."""
+    return part.basis is not None and part.basis.kind != BasisKind.PERSON and part.basis.ref not in _SMALL
 
 
 async def last_said(tx: Tx, services: Services, contact: Contact, now: datetime) -> Draft | None:
     """The last message to them that says something."""
     for draft in await outbox.said_since(tx, services.vault, contact.id, now - SESSION, _LOOKED_AT):
-        bases = [part.basis for part in draft.parts]
-        if all(basis and basis.kind != BasisKind.PERSON for basis in bases) and any(
-            basis and basis.ref not in _SMALL for basis in bases
-        ):
+        if any(says_something(part) for part in draft.parts):
             return draft
     return None
 
@@ -68,7 +71,7 @@ async def quoted(tx: Tx, contact: Contact, now: datetime) -> list[str]:
 def claimed(words: str) -> str:
     """What they say that we said; "" where they do not say what."""
     found = _CLAIM.search(fold(words[:300]).text)
-    return found[1] if found else ""
+    return found[1] if found and not _NOTHING.match(found[1]) else ""
 
 
 def alike(claim: str, text: str) -> float:
