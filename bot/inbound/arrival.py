@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.clock import real_now
 from bot.dialogue.published import Published
 from bot.evidence import Evidence, about
+from bot.inbound.fragments import Piece, bare, piece_of
 from bot.inbound.label import names_ours
 from bot.inbound.open_requests import left_over
 from bot.model import Audience, Inbound, InboundKind, InboxState
@@ -18,11 +19,9 @@ from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.vault import Vault
 
-FRAGMENT_WAIT = timedelta(seconds=1.5)
-# Openings that say nothing by themselves; their continuation usually follows within a second.
-FRAGMENTS = frozenset(
-    ["请问", "请问一下", "那个", "那", "嗯", "我想问", "我想问一下", "想问一下", "问一下", "还有", "就是"]
-)
+# The continuation of an opening usually follows within a second; of what is only likely a piece, sooner.
+OPENING_WAIT, PART_WAIT = timedelta(seconds=1.5), timedelta(seconds=1.2)
+_WAITS: dict[Piece | None, timedelta] = {Piece.OPENING: OPENING_WAIT, Piece.PART: PART_WAIT}
 WORDS = frozenset({InboundKind.TEXT, InboundKind.MEDIA})
 CLICKS = frozenset({"subscribe", "scan", "click"})
 QUIET = Screening(red_flag="", adverse_event=False, stop=False, resume=False)
@@ -50,14 +49,6 @@ class Incoming:
         return self.screening.stop or self.screening.resume or bool(self.screening.only)
 
 
-def is_fragment(text: str, published: Published) -> bool:
-    """Whether a text says nothing by itself and its continuation is worth a short wait: an opening, a
-    clause left open, or the bare name of a product."""
-    bare = text.strip().rstrip("，,、…. ")
-    left_open = len(text) <= 20 and text.rstrip().endswith(("，", ",", "、"))
-    return bare in FRAGMENTS or left_open or published.is_name(bare)
-
-
 async def arrival(
     tx: Tx, vault: Vault, published: Published, incoming: Incoming, contact: Contact
 ) -> Arrival:
@@ -72,7 +63,10 @@ async def arrival(
     granted = incoming.wishes or screening.money
     more = bool(granted and left_over(inbound.text, published.ours, money=bool(screening.money)))
     over = (answered and not (quoted or more)) or inbound.kind == InboundKind.RECEIPT
-    waits = inbound.kind == InboundKind.TEXT and not answered and is_fragment(inbound.text, published)
+    piece = None
+    if inbound.kind == InboundKind.TEXT and not answered:
+        piece = piece_of(inbound.text, is_name=published.is_name(bare(inbound.text)))
+    now = real_now()
     found = {
         "red_flag": screening.red_flag,
         "adverse_event": screening.adverse_event,
@@ -89,11 +83,12 @@ async def arrival(
         screening=facts,
         state=InboxState.DONE if over else InboxState.WAITING,
         received_at=incoming.received_at,
-        ready_at=real_now() + (FRAGMENT_WAIT if waits else timedelta()),
+        ready_at=now + (OPENING_WAIT if piece == Piece.OPENING else timedelta()),
+        joined_at=now + _WAITS[piece] if piece in _WAITS else None,
         passive_until=incoming.passive_until,
         grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
         present=words or clicked,
-        hurry=inbound.kind == InboundKind.TEXT and not waits,
+        hurry=inbound.kind == InboundKind.TEXT and (answered or piece == Piece.WHOLE),
         evidence=_evidence(incoming, contact, sealed, facts).row(tx),
     )
 

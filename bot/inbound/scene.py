@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
+from bot.dialogue.said import SESSION
 from bot.inbound.label import of_label
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import (
@@ -19,9 +19,10 @@ from bot.model import (
     MedrepError,
     Reply,
     Turn,
+    TurnInput,
     read_pick,
 )
-from bot.people import takeover
+from bot.people import quiet, takeover
 from bot.runtime.services import Services
 from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
@@ -30,9 +31,6 @@ from bot.store.inbox import StoredMessage
 from bot.store.scenes import Standing
 from bot.store.turns import Claim, Record
 from bot.store.vault import Vault
-
-# A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
-SESSION = timedelta(hours=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,8 @@ class Scene:
     reading: TurnReading | None  # None: nothing to ask the engine
     conversation: bytes | None
     taken_over: bool  # a colleague speaks with them
+    brief: bool  # they want short texts
+    hushed: bool  # they want silence until a colleague answers, and have written on
     label: tuple[Reply, ...] = ()  # what is quoted to emergencies among the messages, before all else
 
     @property
@@ -54,7 +54,8 @@ class Scene:
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
-        return {
+        preferred = {"brief": True} if self.brief else {}
+        return preferred | {
             "audience": self.contact.audience.value,
             "verified": self.standing.verified,
             "verify_waiting": self.standing.waiting,
@@ -91,13 +92,32 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         asks=published.puts_a_question if doctor else _nothing,
     )
     label = of_label(flagged, published, now) if flagged and verified and doctor else ()
+    hushed = known.hushed and claim.purpose is None and not label
+    if hushed and any(quiet.asks_to_speak(str(message.body["text"])) for message in messages):
+        await quiet.speak(tx, known.contact, now)
+        hushed, reading = False, TurnReading(TurnInput(), fixed="utter_speaking")
+    elif reading is not None and (reading.input.intent == "choose" or _touched(messages)):
+        hushed = False
     return Scene(
-        known.contact, known.standing, messages, reading, known.conversation, known.taken_over, label
+        contact=known.contact,
+        standing=known.standing,
+        messages=messages,
+        reading=reading,
+        conversation=known.conversation,
+        taken_over=known.taken_over,
+        brief=known.brief,
+        hushed=hushed,
+        label=label,
     )
 
 
 def _nothing(text: str) -> bool:
     return False
+
+
+def _touched(messages: Sequence[StoredMessage]) -> bool:
+    """They clicked something, and want what it says."""
+    return any(message.kind in (InboundKind.CHOICE, InboundKind.EVENT) for message in messages)
 
 
 async def _clicked(

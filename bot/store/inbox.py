@@ -38,6 +38,7 @@ class Arrival:
     state: InboxState
     received_at: datetime
     ready_at: datetime
+    joined_at: datetime | None  # until then it waits where words of its contact wait, and so do they
     passive_until: datetime | None
     grant: Grant | None  # what the act lets us push; None: nothing (a trigger, a receipt)
     present: bool  # the person is there: what was held for them may leave
@@ -54,14 +55,21 @@ _STORE = f"""
     WITH arrived AS (
         SELECT * FROM json_to_recordset(%(arrivals)s::json) AS message(
             channel text, account text, key text, contact bigint, person uuid, kind text, sealed text,
-            screening jsonb, received_at timestamptz, state text, ready_at timestamptz,
+            screening jsonb, received_at timestamptz, state text, ready_at timestamptz, joined_at timestamptz,
             passive_until timestamptz, e_kind text, e_subject text, e_facts jsonb, e_digest text,
             act text, closes_at timestamptz, allowance int, present boolean, hurry boolean)
     ), stored AS (
         INSERT INTO inbox (channel, account, key, contact_id, person_id, kind, body_enc, screening,
                            received_at, state, ready_at, passive_until)
         SELECT channel, account, key, contact, person, kind, decode(sealed, 'base64'), screening,
-               received_at, state, ready_at, passive_until
+               received_at, state,
+               CASE WHEN joined_at IS NULL THEN ready_at ELSE (
+                   SELECT greatest(arrived.ready_at, CASE WHEN count(*) > 0 THEN joined_at END)
+                   FROM inbox AS piece
+                   WHERE piece.contact_id = contact AND piece.kind = 'text' AND piece.state = 'waiting'
+                     AND piece.ready_at > %(now)s)
+               END,
+               passive_until
         FROM arrived
         ON CONFLICT (channel, account, key) DO NOTHING
         RETURNING id, contact_id
@@ -90,6 +98,11 @@ _STORE = f"""
         UPDATE inbox SET ready_at = %(now)s
         WHERE contact_id = ANY (ARRAY(SELECT contact FROM fresh WHERE hurry))
           AND state = 'waiting' AND ready_at > %(now)s
+    ), prolonged AS (
+        UPDATE inbox SET ready_at = greatest(inbox.ready_at, fresh.joined_at)
+        FROM fresh
+        WHERE inbox.contact_id = fresh.contact AND fresh.joined_at IS NOT NULL AND inbox.kind = 'text'
+          AND inbox.state = 'waiting' AND inbox.ready_at > %(now)s
     )
     SELECT id, contact,
            -- Each call wakes one idle worker, and PostgreSQL makes one of equal calls in a transaction.
@@ -127,6 +140,7 @@ def _values(arrival: Arrival) -> dict[str, Any]:
         "received_at": received_at,
         "state": arrival.state.value,
         "ready_at": arrival.ready_at.isoformat(),
+        "joined_at": arrival.joined_at and arrival.joined_at.isoformat(),
         "passive_until": arrival.passive_until and arrival.passive_until.isoformat(),
         "e_kind": evidence.kind,
         "e_subject": evidence.subject,

@@ -3,7 +3,7 @@
 from bot.tasks.cases import Saying, add_detail, report_case
 from bot.tasks.handling import acknowledge, close, visible
 from bot.tasks.suspicion import suspect
-from bot.tasks.task import Kind, add_to_open, open_task
+from bot.tasks.task import Kind, add_to_open, open_task, waiting_of
 from bot.tasks.telling import EVERY, tell
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "suspect",
     "tell",
     "visible",
+    "waiting_of",
 ]

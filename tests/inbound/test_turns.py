@@ -118,6 +118,34 @@ async def test_a_fragment_at_the_end_is_kept_for_what_follows_it(stage: Stage) -
         assert len(await inbox.of_turn(tx, stage.services.vault, claimed.turn_id)) == 1
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [("我有个病人", "肾功能不好", "二甲双胍能用吗"), ("那个", "氨氯地平", "老人", "起始剂量")],
+    ids=len,
+)
+async def test_pieces_that_come_one_after_another_are_one_turn(stage: Stage, pieces: tuple[str, ...]) -> None:
+    """Each is waited for anew; what closes the question ends the waiting, else a short silence."""
+    for number, piece in enumerate(pieces):
+        await fill_more(stage, piece, f"m:{number}")
+        if number < len(pieces) - 1:
+            await asyncio.sleep(0.6)
+            assert await claim(stage) is None, piece
+    claimed = await claim(stage)
+    if pieces[-1] == "起始剂量":
+        assert claimed is None
+        await asyncio.sleep(1.3)
+        claimed = await claim(stage)
+    assert claimed is not None
+    async with stage.services.db.begin() as tx:
+        messages = await inbox.of_turn(tx, stage.services.vault, claimed.turn_id)
+    assert tuple(one.body["text"] for one in messages) == pieces
+
+
+async def test_what_may_be_a_piece_waits_only_behind_one(stage: Stage) -> None:
+    await fill_more(stage, "起始剂量", "m:1")
+    assert await claim(stage) is not None, "alone it is answered at once"
+
+
 async def test_a_dead_workers_turn_is_taken_over_and_it_cannot_commit_any_more(stage: Stage) -> None:
     await fill(stage, 1, 1)
     dead = await claim(stage)
