@@ -66,8 +66,12 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
         return not context.in_general(at)
     if _categories()[category].get("doctor_needs_case"):
         return _taken(at) or (context.stated(at) and not context.questioned(at))
-    asks = context.questioned(at) and not context.stated(at)
+    told = context.stated(at) or _COUNTED.search(at.text[at.start : at.end])
+    asks = context.questioned(at) and not told
     return kind == "said" and not asks and not context.in_general(at)
+
+
+_COUNTED = re.compile(r"\d|[一二两三四五]次|仍")  # 硝酸甘油含了3片仍胸痛怎么处理 is a case, whatever is asked
 
 
 def _of_many(at: Window, kind: str) -> bool:
