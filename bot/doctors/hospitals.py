@@ -41,7 +41,7 @@ def main_name(hospital: str) -> str:
 
 def may_be(said: str, listed: str) -> bool:
     """Whether somebody who names their hospital so may mean this one of the list."""
-    names = _names(listed)
+    names = {full for name in _second_names(same(listed).replace(" ", "")) if name for full in meanings(name)}
     return any(_equal(one, name) for one in meanings(said) for name in names)
 
 
@@ -63,7 +63,7 @@ _SHORT = (
     (re.compile(r"(?<!医)中医院$"), "中医医院"),
     (re.compile(r"(?:妇保院|妇幼院|妇幼医院|妇幼)$"), "妇幼保健院"),
     (re.compile(r"妇幼保健院$"), "妇幼保健计划生育服务中心"),
-    (re.compile(r"(?<!镇)(?<!乡)(?<!中心)卫生院$"), "镇卫生院"),
+    (re.compile(r"(?<=[^镇乡心])卫生院$"), "镇卫生院"),
     (re.compile(r"(?<=[^镇乡])镇卫生院$"), "乡卫生院"),
     (re.compile(r"(?<=[镇乡])卫生院$"), "中心卫生院"),
     (re.compile(r"[镇乡]中心卫生院$"), "中心卫生院"),
@@ -82,10 +82,6 @@ def _equal(one: str, other: str) -> bool:
     if not short or not long.endswith(short) or _GENERIC.fullmatch(short):
         return False
     return bool(_LEVEL.fullmatch(long[-len(short) - 1]) or _LEVEL.fullmatch(short[0]))
-
-
-def _names(listed: str) -> list[str]:
-    return [name for name in _second_names(same(listed).replace(" ", "")) if name]
 
 
 _BRACKETS = re.compile(r"\(([^()]*)\)$")
