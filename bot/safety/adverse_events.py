@@ -110,6 +110,8 @@ def tells(folded: Folded, mentions: list[Mention], audience: Audience, *, about_
     mentions = _whole(mentions)
     if rules.well.search(text) and all(_unreal(mention) for mention in mentions):
         return False
+    if not mentions and not rules.somebody.search(text) and not rules.taken.search(text):
+        return False
     asked = context.questioned(Window(text, 0, len(text))) or "还是" in text
     if not mentions and asked and len(text) <= _QUESTION and not rules.somebody.search(text):
         return False
