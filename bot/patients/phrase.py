@@ -60,7 +60,7 @@ class Phrase:
         often = self.often
         return bool(
             often.rates
-            or often.days
+            or often.day_groups
             or often.days_a_week
             or often.daily
             or often.per
