@@ -56,6 +56,12 @@ class Phrase:
         return len(self.clock) or len([code for code in self.when if code not in AT_A_MEAL])
 
     @property
+    def starts(self) -> list[int]:
+        """Where times of the day are named."""
+        said = [moment.start for moment in self.moments]
+        return said or [o.start for o in self.occasions if o.code not in AT_A_MEAL]
+
+    @property
     def timed(self) -> bool:
         often = self.often
         return bool(
