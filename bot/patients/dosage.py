@@ -15,13 +15,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from bot.patients.agreement import one_plan
 from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
-from bot.patients.drugs import classes, drugs, without_names
+from bot.patients.drugs import without_names
 from bot.patients.frequency import PERIODS, Rate
-from bot.patients.occasions import AT_A_MEAL, WORDS
+from bot.patients.occasions import WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
 from bot.patients.statements import Limit, Statement, statement, words
-from bot.text.numerals import AMOUNT, tidy
+from bot.text.numerals import tidy
 
 SNOMED = "http://snomed.info/sct"
 _LONGEST = 500  # a dosage is one line; what is longer is something else
@@ -39,7 +40,6 @@ _ROUTES = (
     (re.compile(r"塞肛|直肠"), "37161004", "直肠给药"),
     (re.compile(r"口服|(?<![a-z])po(?![a-z])|吃(?![饭完了])|服用?|含"), "26643006", "口服"),
 )
-_THINGS_LEFT = re.compile(rf"{AMOUNT}个(?=\s*(?:$|[,。;]))")
 # A figure that is left means something else, unless it is part of a name: 二乙胺, 维生素b12.
 _FIGURE = re.compile(
     r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
@@ -76,7 +76,8 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
         phrase = replace(phrase, doses=[])
     if phrase.doses:
         return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
-    if not phrase.timed or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
+    limited = stated.as_needed and stated.limit is not None
+    if not (phrase.timed or limited) or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
         return False
     said = words()
     if said.medicine.search(stated.about):
@@ -97,7 +98,8 @@ def _of_something_else(phrase: Phrase, folded: str) -> bool:
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
     doses = _of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
-    _one_plan(phrase, doses, stated.about, uniform=uniform)
+    if not one_plan(phrase, doses, stated.about, uniform=uniform):
+        raise _Unsayable
     total = uniform and _total(phrase, doses)
     rate = _rate(phrase, doses, total=total)
     dosage: dict[str, Any] = {"text": source}
@@ -131,53 +133,6 @@ def _of_interest(phrase: Phrase) -> list[Dose]:
     if len(shared) == 1 and phrase.often.daily:  # 一天两片，早晚各一片: the day's amount and its parts
         return [d for d in doses if d.shared or d.low != shared[0].low * phrase.times]
     return [dose for dose in doses if dose.counted] or doses
-
-
-def _one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) -> None:
-    """Raises _Unsayable where the text holds several plans, or says two things of one."""
-    often = phrase.often
-    several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
-    if several and len(drugs(about)) > 1:
-        raise _Unsayable
-    if not doses and phrase.times > 1 and len(classes(about)) > 1:
-        raise _Unsayable  # 早上吃降压药，晚上吃他汀
-    if len(set(often.rates)) > 1 or (often.day_groups > 1 and phrase.times > 1):
-        raise _Unsayable
-    if doses and _THINGS_LEFT.search(phrase.rest):
-        raise _Unsayable
-    matched = len(doses) == phrase.times or any(dose.shared for dose in doses)
-    if doses and not uniform and (phrase.times < 2 or not matched or often.days):
-        raise _Unsayable
-    others = (
-        {dose.amount for dose in phrase.doses if not dose.each and dose.unit == doses[0].unit}
-        if doses
-        else set()
-    )
-    if doses and doses[0].each and others - {doses[0].amount} and not (often.daily or often.per):
-        raise _Unsayable  # 每次1片，睡前2片
-    codes = [code for code in phrase.when if code not in AT_A_MEAL]
-    if phrase.clock and codes and not _same_time(phrase.clock, codes):
-        raise _Unsayable
-
-
-_HOURS = {
-    "MORN": (4, 12),
-    "NOON": (10, 15),
-    "AFT": (12, 19),
-    "EVE": (16, 25),
-    "NIGHT": (19, 29),
-    "HS": (18, 27),
-}
-_OF_MEAL = {"M": (4, 12), "D": (10, 15), "V": (16, 25)}
-
-
-def _same_time(clock: list[str], codes: list[str]) -> bool:
-    """Whether each code only says again when a clock time is: 晚上睡前10点."""
-    hours = [int(moment[:2]) for moment in clock]
-    spans = [_HOURS.get(code) or _OF_MEAL.get(code[-1], (4, 12)) for code in codes]
-    return len(codes) <= len(clock) and all(
-        any(low <= hour < high or low <= hour + 24 < high for hour in hours) for low, high in spans
-    )
 
 
 def _total(phrase: Phrase, doses: list[Dose]) -> bool:
@@ -242,9 +197,7 @@ def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
         return False
     if len(doses) == 1 and doses[0].low == phrase.times:
         return True
-    starts = [m.start for m in phrase.moments] or [
-        o.start for o in phrase.occasions if o.code not in AT_A_MEAL
-    ]
+    starts = phrase.starts
     return len(doses) < phrase.times and min(starts) < doses[0].start and max(starts) > doses[-1].start
 
 

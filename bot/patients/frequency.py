@@ -35,7 +35,7 @@ _EVERY_N = re.compile(
 )
 _N_TIMES = re.compile(
     rf"(?:每一?个?|[一1]个?|日)?(?P<unit>{_PERIOD}|(?:晚上?|早上?|(?<=每)夜)(?!各))\s?{_TAKE}"
-    rf"(?:(?<=[吃服打用喝])(?:中药|中成药|[^,。;!?\s\d一二两三四五六七八九十半每早晚中午饭餐]{{1,6}}?))?\s?{_MANY}\s?(?P<time>{_TIME})(?!疗程)"
+    rf"(?:提醒[我他她]?|(?<=[吃服打用喝])(?:中药|中成药|[^,。;!?\s\d一二两三四五六七八九十半每早晚中午饭餐]{{1,6}}?))?\s?{_MANY}\s?(?P<time>{_TIME})(?!疗程)"
 )
 _N_TIMES_PER = re.compile(rf"{_MANY}\s?{_TIME}\s?(?:/|每|一)\s?(?P<unit>{_PERIOD}|d|w)(?![a-z])")
 _DAYS_A_WEEK = re.compile(
@@ -118,7 +118,7 @@ class Often:
 
     rates: list[Rate] = field(default_factory=list)
     days: tuple[str, ...] = ()
-    day_groups: int = 0  # in how many places days are named
+    day_groups: tuple[int, ...] = ()  # where days are named on which it is taken
     when: list[tuple[int, str]] = field(default_factory=list)
     bounds: tuple[float, float, str] | None = None
     daily: list[int] = field(default_factory=list)  # where "a day" is said without a number of times
@@ -142,9 +142,9 @@ def cut(pattern: re.Pattern[str], text: str) -> tuple[list[re.Match[str]], str]:
     return found, pattern.sub(lambda match: " " * len(match[0]), text) if found else text
 
 
-def read_days(text: str) -> tuple[tuple[str, ...], int, str]:
-    """The days of the week that are said (empty: none), in how many places, and what is left."""
-    groups = 0
+def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
+    """The days of the week that are said (empty: none), where, and what is left."""
+    groups: list[int] = []
     included: list[str] = []
     excluded: list[str] = []
     for match in _DAYS.finditer(text):
@@ -152,12 +152,12 @@ def read_days(text: str) -> tuple[tuple[str, ...], int, str]:
         after = _EXCEPT_AFTER.match(text, match.end())
         before = _EXCEPT_BEFORE.search(text[: match.start()])
         (excluded if after or before else included).extend(days)
-        groups += not (after or before)
+        groups += [] if after or before else [match.start()]
         start = before.start() if before else match.start()
         end = after.end() if after else match.end()
         text = text[:start] + " " * (end - start) + text[end:]
     taken = tuple(day for day in _WEEK_DAYS if day in (included or _WEEK_DAYS) and day not in excluded)
-    return (taken if included or excluded else ()), groups, text
+    return (taken if included or excluded else ()), tuple(groups), text
 
 
 def excepted(text: str) -> bool:

@@ -56,11 +56,17 @@ class Phrase:
         return len(self.clock) or len([code for code in self.when if code not in AT_A_MEAL])
 
     @property
+    def starts(self) -> list[int]:
+        """Where times of the day are named."""
+        said = [moment.start for moment in self.moments]
+        return said or [o.start for o in self.occasions if o.code not in AT_A_MEAL]
+
+    @property
     def timed(self) -> bool:
         often = self.often
         return bool(
             often.rates
-            or often.days
+            or often.day_groups
             or often.days_a_week
             or often.daily
             or often.per

@@ -169,6 +169,9 @@ _CUE = re.compile(r"[\d一二两俩三四五六七八九十半每早晚晨午夜
 _REMINDS = re.compile("提醒|闹钟|叫我|喊我")
 
 
+_TAKEN = re.compile("[吃服]药?$")
+
+
 def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
@@ -213,7 +216,8 @@ def _subject(clause: str) -> ClauseKind:
     if read_doses(clause)[0] and not (other and not _of_medicine(clause)):
         return ClauseKind.PLAN
     if other:
-        return ClauseKind.PLAN if drugs(clause) and _figures(clause) else ClauseKind.BESIDE
+        named = drugs(clause) or _TAKEN.search(clause)
+        return ClauseKind.PLAN if named and _figures(clause) else ClauseKind.BESIDE
     often, rest = read_often(clause)
     if often.rates:
         return ClauseKind.PLAN  # perhaps of another medicine, whose name nobody knows
