@@ -167,6 +167,8 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
         and not any(r.medical for r in question.readings)
     ):
         return base
+    if _speaks_of_nothing(question, base):
+        return base
     suspect = max(question.readings, key=lambda one: _off_label(one, question))
     unapproved = _off_label(suspect, question)
     if unapproved >= OFF_LABEL:
@@ -174,6 +176,14 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
             base, route=Route.MEDICAL_INFORMATION, off_label=True, use=_known_use(content, suspect)
         )
     return _about(content, question, base, doubt=unapproved >= DOUBT)
+
+
+def _speaks_of_nothing(question: Question, base: Decision) -> bool:
+    """Whether the words name no product and nothing a label speaks of (停车场 is near 停药)."""
+    if question.named or question.evidence or any(one.medical for one in question.readings):
+        return False
+    nearest = base.matches[0].score if base.matches else 0.0
+    return nearest < CERTAIN and not hints(nameless(question.form, question.names))
 
 
 def _about(content: Content, question: Question, base: Decision, *, doubt: bool) -> Decision:
