@@ -25,7 +25,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
     return [(AUDIENCES[audience], flag, str(text)) for audience, flag, text in rows]
 
 
-# found of the dangers, and harmless texts left alone: of five parts tuned on, and of two that were not
+# found of the dangers, and harmless texts left alone: of five parts tuned on, of two that were not, and of another author's
 @pytest.mark.parametrize(
     ("name", "recall", "specificity"),
     [
@@ -36,6 +36,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_seventh.yml", 0.93, 0.99),
         ("danger_unseen.yml", 0.95, 0.97),
         ("danger_fifth.yml", 0.82, 0.95),
+        ("danger_others.yml", 0.97, 0.96),
     ],
 )
 def test_danger_is_found_and_little_else(name: str, recall: float, specificity: float) -> None:
