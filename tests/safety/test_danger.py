@@ -25,7 +25,8 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
     return [(AUDIENCES[audience], flag, str(text)) for audience, flag, text in rows]
 
 
-# found of the dangers, and harmless texts left alone: of five parts tuned on, of two that were not, and of another author's
+# Found of the dangers, and harmless texts left alone: of five parts tuned on, of two that were not, and of
+# another author's.
 @pytest.mark.parametrize(
     ("name", "recall", "specificity"),
     [

@@ -25,6 +25,7 @@ OWNERS = {
     Kind.CASE_ALARM: "pv",
     Kind.EMERGENCY: "pv",
     Kind.MEDICAL_INFORMATION: "medical",
+    Kind.MATERIAL: "medical",
     Kind.DATA_REQUEST: "compliance",
     Kind.COMPLIANCE: "compliance",
     Kind.PLATFORM: "admin",
