@@ -14,7 +14,7 @@ SETS: dict[str, dict[str, list[str]]] = yaml.safe_load(
 )
 
 
-@pytest.mark.parametrize(("name", "floor"), [("tuned", 1.0), ("held_out", 0.75)])
+@pytest.mark.parametrize(("name", "floor"), [("tuned", 1.0), ("held_out", 0.85)])
 def test_wishes_are_heard(name: str, floor: float) -> None:
     texts = SETS[name]
     lost = [text for text in texts["quiet"] if not asks_quiet(text) or asks_to_speak(text)]
