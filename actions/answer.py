@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import current, entry_of, intent, quote, say, words_of
+from actions.call import PERSON, current, entry_of, intent, miss, quote, say, words_of
 from actions.cases import follows, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.dialogue.action_calls import ActionCall
@@ -71,12 +71,14 @@ class Choose(Action):  # type: ignore[misc]
             await hand_over(dispatcher, call, question, "utter_medical_information_passed", product=product)
         elif picked == HAND_OVER:
             say(dispatcher, "utter_medical_information_which")
-        elif picked == "human":
+        elif picked == PERSON:
             await find_colleague(dispatcher, call, question or words_of(tracker))
         elif picked == CHOICES:
             offer(dispatcher, call, [found for key in options if (found := entry_of(call, key))])
+        elif options:
+            say(dispatcher, "utter_ok")
         else:
-            say(dispatcher, "utter_ok" if options else "utter_fallback")
+            return [*miss(dispatcher, tracker), *events]  # `pending` is cleared, whatever was said
         return events
 
 
@@ -122,8 +124,8 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
     elif next(tracker.get_latest_entity_values("symptom"), None):
         say(dispatcher, "utter_patient_unwell")
         return [SlotSet("pending", None)]
-    say(dispatcher, "utter_out_of_scope" if intent(tracker) == "out_of_scope" else "utter_fallback")
-    return [*slots, SlotSet("pending", None)]
+    scope = intent(tracker) == "out_of_scope"
+    return [*slots, *miss(dispatcher, tracker, "utter_out_of_scope" if scope else "utter_fallback")]
 
 
 def decide(call: ActionCall, tracker: Any) -> tuple[str, Decision]:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
+from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from bot.dialogue.action_calls import ActionCall
@@ -16,6 +17,8 @@ from bot.tasks import Kind, open_task
 
 _call: ContextVar[ActionCall] = ContextVar("call")
 _ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
+_MISSES = frozenset({"utter_fallback", "utter_offer_person"})
+PERSON = "human"  # choice id, and `pending` after a colleague was offered
 _WEEKDAYS = "一二三四五六日"
 LONGEST = 4000  # characters of their words that a colleague reads
 
@@ -47,6 +50,16 @@ def intent(tracker: Any) -> str:
 def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
     """An approved response; the engine fills it and names it, which is its basis."""
     dispatcher.utter_message(response=response, **values)
+
+
+def miss(dispatcher: CollectingDispatcher, tracker: Any, response: str = "utter_fallback") -> list[EventType]:
+    """Words that were not understood. Twice in a row a colleague is offered instead."""
+    missed = _MISSES & set(tracker.get_slot("just_said") or ())
+    if missed and response == "utter_fallback":
+        say(dispatcher, "utter_offer_person")
+        return [SlotSet("pending", PERSON)]
+    say(dispatcher, response)
+    return [SlotSet("pending", None)]
 
 
 def entry_of(call: ActionCall, entry_id: str) -> Entry | None:

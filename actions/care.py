@@ -15,6 +15,7 @@ from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over
 from bot.knowledge import Route
 from bot.model import Audience
+from bot.people import quiet
 from bot.safety import no_case
 from bot.tasks import Kind
 
@@ -59,8 +60,11 @@ class HandOver(Action):  # type: ignore[misc]
         return "action_hand_over"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call, words = current(), words_of(tracker)
         response = "utter_complain" if intent(tracker) == "complain" else "utter_human"
-        await find_colleague(dispatcher, current(), words_of(tracker), response)
+        await find_colleague(dispatcher, call, words, response)
+        if quiet.asks_quiet(words):
+            await quiet.hush(call.tx, call.contact, call.now)
         return []
 
 

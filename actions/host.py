@@ -17,10 +17,11 @@ from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
 
 from actions.answer import Answer, Choose, Fallback
+from actions.around_answers import More, Products, Source
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Privacy, Resume, Stop
-from actions.source_and_repeat import More, Products, Repeat, Source
+from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
 from actions.verification import ValidateVerifyForm, Verify
 from bot.dialogue.action_calls import ActionCall, once
 from bot.model import MedrepError
@@ -35,6 +36,12 @@ ACTIONS = (
     Repeat,
     More,
     Products,
+    Status,
+    Irritated,
+    Quiet,
+    Brief,
+    Material,
+    Said,
     MedicalInformation,
     OwnReport,
     HandOver,

@@ -43,7 +43,7 @@ from engine.actions import ActionServer, actions_of
 from engine.conversation import restore, store
 from engine.errors import Code, EngineError
 from engine.model import ServingStorage, StraightRunner
-from engine.responses import Responses
+from engine.responses import Responses, remembered
 
 NLU_CHARACTERS = 1000  # what NLU sees of a text; the screening for safety saw all of it before
 MOST_PREDICTIONS = 10  # actions of one turn
@@ -106,6 +106,7 @@ class TurnProcessor(MessageProcessor):  # type: ignore[misc]
             await self.run_action_extract_slots(channel, tracker)
             await self._run_prediction_loop(channel, tracker)
             new = list(tracker.events)[before:]
+            tracker.update_with_events(remembered(tracker, new), self.domain)
             return wire.answer(request, self.fingerprint, parsed, new, store(self.domain, tracker))
 
     def understand(self, text: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ FIXED = (
     "utter_failed",
     "utter_verify_done",
     "utter_verify_again",
+    "utter_speaking",
 )
 # What may stand in a placeholder of a response; `bot.outbound.release` also checks what it names.
 PLACEHOLDERS = {
@@ -48,7 +49,7 @@ PLACEHOLDERS = {
 }
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none
 # What the app tells the engine without asking the NLU (`bot/inbound`): a version must know it.
-FED_SLOTS = frozenset({"audience", "verified", "verify_waiting", "introduced", "adverse_event"})
+FED_SLOTS = frozenset({"audience", "verified", "verify_waiting", "introduced", "adverse_event", "brief"})
 FED_INTENTS = frozenset({"greet", "verify", "choose", "ask_human", "delete_data", "export_data"})
 
 

@@ -29,6 +29,7 @@ from bot.store.turns import Claim
 from bot.tasks import Kind, open_task
 
 TAKEN_OVER = "takeover"  # why a turn ended without a word: a colleague speaks with them
+HUSHED = "hushed"  # or they want silence until one does
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
+from bot.dialogue.said import SESSION
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import (
     Audience,
@@ -17,9 +17,10 @@ from bot.model import (
     InboundKind,
     MedrepError,
     Turn,
+    TurnInput,
     read_pick,
 )
-from bot.people import takeover
+from bot.people import quiet, takeover
 from bot.runtime.services import Services
 from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
@@ -28,9 +29,6 @@ from bot.store.inbox import StoredMessage
 from bot.store.scenes import Standing
 from bot.store.turns import Claim, Record
 from bot.store.vault import Vault
-
-# A doctor who is back after rounds goes on; a "2" or a 「好的」 of the next day answers nothing of yesterday.
-SESSION = timedelta(hours=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +41,13 @@ class Scene:
     reading: TurnReading | None  # None: nothing to ask the engine
     conversation: bytes | None
     taken_over: bool  # a colleague speaks with them
+    brief: bool  # they want short texts
+    hushed: bool  # they want silence until a colleague answers, and have written on
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
-        return {
+        preferred = {"brief": True} if self.brief else {}
+        return preferred | {
             "audience": self.contact.audience.value,
             "verified": self.standing.verified,
             "verify_waiting": self.standing.waiting,
@@ -70,7 +71,22 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     intents = services.published.dialogue.intents
     reading = read_turn(messages, known.offered, clicked, verified=verified, intents=intents)
-    return Scene(known.contact, known.standing, messages, reading, known.conversation, known.taken_over)
+    hushed = known.hushed and claim.purpose is None
+    if hushed and any(quiet.asks_to_speak(str(message.body["text"])) for message in messages):
+        await quiet.speak(tx, known.contact, now)
+        hushed, reading = False, TurnReading(TurnInput(), fixed="utter_speaking")
+    elif reading is not None and reading.input.intent:
+        hushed = False  # a choice that was picked, or an entry of the menu
+    return Scene(
+        contact=known.contact,
+        standing=known.standing,
+        messages=messages,
+        reading=reading,
+        conversation=known.conversation,
+        taken_over=known.taken_over,
+        brief=known.brief,
+        hushed=hushed,
+    )
 
 
 async def _clicked(

@@ -19,7 +19,7 @@ from bot.clock import real_now
 from bot.dialogue.engine_client import EngineClient
 from bot.inbound import trigger
 from bot.inbound.connections import Connections
-from bot.inbound.endings import TAKEN_OVER, Endings
+from bot.inbound.endings import HUSHED, TAKEN_OVER, Endings
 from bot.inbound.scene import Scene, read_scene
 from bot.model import (
     Fault,
@@ -130,8 +130,8 @@ class TurnWorkers:
             scene = await read_scene(tx, services, claim)
             if claim.purpose and scene and await trigger.held_back(tx, services, claim, scene.contact):
                 return Turned(more=True)
-        if scene is None or scene.reading is None or scene.taken_over:
-            await self._done_silently(claim, TAKEN_OVER if scene and scene.reading else None)
+        if scene is None or scene.reading is None or scene.taken_over or scene.hushed:
+            await self._done_silently(claim, _why_silent(scene) if scene and scene.reading else None)
             return Turned(more=True)
         turn = None
         if not scene.reading.fixed:
@@ -196,3 +196,7 @@ class TurnWorkers:
                 await turns.postpone(tx, claim, until, str(error.fault), counts=counts)
                 return
         await self._endings.give_up(claim, error)
+
+
+def _why_silent(scene: Scene) -> str:
+    return TAKEN_OVER if scene.taken_over else HUSHED

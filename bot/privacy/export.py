@@ -134,6 +134,8 @@ class _Export:
             "since": _at(row.created_at),
             "introduced_at": _at(row.introduced_at),
             "unreachable_at": _at(row.unreachable_at),
+            "brief_at": _at(row.brief_at),
+            "hushed_at": _at(row.hushed_at),
         }
 
     async def _messages(self) -> list[dict[str, Any]]:

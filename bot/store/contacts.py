@@ -155,3 +155,8 @@ async def mark(
     values = {"introduced_at": introduced_at, "unreachable_at": unreachable_at}
     changes = {name: value for name, value in values.items() if value is not None}
     await tx.execute(update(contact).where(contact.c.id == contact_id).values(**changes))
+
+
+async def prefer(tx: Tx, contact_id: int, **since: datetime | None) -> None:
+    """Since when they want short texts (`brief_at`) or silence (`hushed_at`); None: they do not."""
+    await tx.execute(update(contact).where(contact.c.id == contact_id).values(**since))

@@ -136,6 +136,8 @@ async def contacts(tx: Tx, ids: Sequence[int], subjects: Sequence[bytes], now: d
         .values(
             address_hmac=None,
             address_enc=b"",
+            brief_at=None,
+            hushed_at=None,
             unreachable_at=func.coalesce(contact.c.unreachable_at, now),
         ),
     )

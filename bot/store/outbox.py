@@ -230,6 +230,25 @@ async def choices(tx: Tx, vault: Vault, contact_id: int, outbox_id: int) -> tupl
         return ()
 
 
+async def said_since(tx: Tx, vault: Vault, contact_id: int, since: datetime, limit: int) -> list[Draft]:
+    """What this contact was last told since then, the newest first; what never leaves is not told."""
+    query = (
+        select(outbox)
+        .where(
+            outbox.c.contact_id == contact_id,
+            outbox.c.created_at > since,
+            outbox.c.body_enc.is_not(None),
+            outbox.c.state.not_in(_UNTOLD),
+        )
+        .order_by(outbox.c.id.desc())
+        .limit(limit)
+    )
+    return [await opened(tx, vault, Outgoing.of(row)) for row in await tx.execute(query)]
+
+
+_UNTOLD = ("failed", "blocked", "expired", "cancelled")
+
+
 async def has_left(tx: Tx, contact_id: int, response: str) -> bool:
     """Whether a message with this response has left for the contact."""
     query = exists().where(

@@ -27,18 +27,29 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Background:
     """Of a contact: who it is, what was offered last and how the conversation stands, each if that was in
-    this session; and whether a colleague speaks with them."""
+    this session; whether a colleague speaks with them, and how they want to be spoken with."""
 
     contact: Contact
     standing: Standing
     offered: tuple[Choice, ...]
     conversation: bytes | None
     taken_over: bool
+    brief: bool  # in few words
+    hushed: bool  # not at all, until a colleague answers
 
 
 _TAKEN_OVER = """EXISTS (
                SELECT FROM takeover
                WHERE takeover.contact_id = contact.id AND ended_at IS NULL AND last_at > %(silent)s)"""
+# Silence was asked for in this session; it ends when a colleague takes over, or the last request is closed.
+_HUSHED = """(contact.hushed_at > %(since)s
+               AND EXISTS (
+                   SELECT FROM task
+                   WHERE task.contact_id = contact.id AND state <> 'done'
+                     AND kind IN ('hand_over', 'medical_information'))
+               AND NOT EXISTS (
+                   SELECT FROM takeover
+                   WHERE takeover.contact_id = contact.id AND started_at > contact.hushed_at)) IS TRUE"""
 _STANDING = """doctor.verified_at IS NOT NULL AS verified, staff.name AS rep,
            EXISTS (
                SELECT FROM task
@@ -51,7 +62,7 @@ _BACKGROUND = f"""
     SELECT {COLUMNS},
            {_STANDING}, offer.person_id AS offered_to, offer.body_enc AS offer,
            conversation.body_enc AS conversation,
-           {_TAKEN_OVER} AS taken_over
+           {_TAKEN_OVER} AS taken_over, contact.brief_at IS NOT NULL AS brief, {_HUSHED} AS hushed
     FROM {SOURCE}
     {_DOCTOR}
     LEFT JOIN offer ON offer.contact_id = contact.id AND offer.offered_at > %(since)s
@@ -76,7 +87,8 @@ async def background(tx: Tx, vault: Vault, contact_id: int, since: datetime, sil
     if row.conversation is not None:
         packed = await vault.open(tx, contact.person_id, row.conversation, "conversation.body")
         conversation = zlib.decompress(packed)
-    return Background(contact, _standing(row), offered, conversation, row.taken_over)
+    standing = _standing(row)
+    return Background(contact, standing, offered, conversation, row.taken_over, row.brief, row.hushed)
 
 
 # Locked, so that an erasure, which locks the contact first, waits for the turn and not in the middle of it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,6 +102,17 @@ async def open_of(tx: Tx, vault: Vault, kind: str, contact_id: int, now: datetim
     )
     row = (await tx.execute(query)).first()
     return None if row is None else await _row(tx, vault, row)
+
+
+async def waiting_of(tx: Tx, contact_id: int, kinds: Collection[str]) -> list[tuple[str, datetime]]:
+    """The contact's newest task of each kind that is not done: (kind, due), the newest first."""
+    query = select(task.c.kind, task.c.due_at).where(
+        task.c.contact_id == contact_id, task.c.kind.in_(kinds), task.c.state != "done"
+    )
+    newest: dict[str, datetime] = {}
+    for row in await tx.execute(query.order_by(task.c.id.desc())):
+        newest.setdefault(row.kind, row.due_at)
+    return list(newest.items())
 
 
 async def rewrite(tx: Tx, vault: Vault, task_id: int, key_id: UUID | None, detail: str) -> None:

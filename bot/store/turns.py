@@ -191,6 +191,20 @@ _FINISH_RECORDED = _FINISH.replace(
 )
 
 
+async def entries_since(tx: Tx, contact_id: int, since: datetime) -> list[str]:
+    """The entries this contact was answered with since then (business time), the newest first."""
+    rows = await hot(tx, _ENTRIES, {"contact": contact_id, "since": since})
+    return list(dict.fromkeys(entry for row in rows for entry in reversed(row.entries)))
+
+
+_ENTRIES = """
+    SELECT turn.entries FROM turn
+    WHERE contact_id = %(contact)s AND cardinality(entries) > 0 AND EXISTS (
+        SELECT FROM outbox WHERE outbox.turn_id = turn.id AND outbox.created_at > %(since)s)
+    ORDER BY started_at DESC LIMIT 50
+    """
+
+
 async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:
     """Give the turn back for later. `counts`: the engine failed, which counts towards giving up; else the
     attempt is forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -21,6 +22,7 @@ from bot.store.vault import Vault
 
 class Kind(StrEnum):
     MEDICAL_INFORMATION = "medical_information"  # a question that is not answered from approved text
+    MATERIAL = "material"  # a file, which only a colleague may send
     ADVERSE_EVENT = "adverse_event"  # to pharmacovigilance, within 24 h of first awareness
     EMERGENCY = "emergency"  # a red flag was seen
     HAND_OVER = "hand_over"  # they want a person
@@ -38,6 +40,7 @@ _OWNERS = {
     Kind.ADVERSE_EVENT: Role.PV,
     Kind.EMERGENCY: Role.PV,
     Kind.MEDICAL_INFORMATION: Role.MEDICAL,
+    Kind.MATERIAL: Role.MEDICAL,
     Kind.DATA_REQUEST: Role.COMPLIANCE,
     Kind.PLATFORM: Role.ADMIN,
 }
@@ -45,7 +48,7 @@ _OWNERS = {
 CASES = frozenset({Kind.ADVERSE_EVENT, *(kind for kind, role in _OWNERS.items() if role == Role.COMPLIANCE)})
 # The clock runs day and night for safety; working time is what people are promised otherwise.
 _AT_ONCE = {Kind.EMERGENCY: timedelta(hours=1), Kind.ADVERSE_EVENT: timedelta(hours=24)}
-_WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.DATA_REQUEST: 15}
+_WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.MATERIAL: 2, Kind.DATA_REQUEST: 15}
 _LONGEST_DETAIL = 8000  # characters that one task may gather
 _OPENS, _CLOSES = time(9), time(18)
 
@@ -79,6 +82,12 @@ def _next_working_day(day: date) -> date:
     while not is_working_day(day):
         day += timedelta(days=1)
     return day
+
+
+async def waiting_of(tx: Tx, contact: Contact, kinds: Collection[Kind]) -> list[tuple[Kind, datetime]]:
+    """What of these kinds the contact waits for, the newest of each: (kind, due), the newest first."""
+    found = await tasks.waiting_of(tx, contact.id, [kind.value for kind in kinds])
+    return [(Kind(kind), due.astimezone(CHINA)) for kind, due in found]
 
 
 async def add_to_open(

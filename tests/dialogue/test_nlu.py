@@ -13,7 +13,8 @@ from bot.settings import ROOT
 
 RASA = ROOT / ".venv-engine" / "bin" / "python"
 OUT = ROOT / "artifacts" / "nlu"  # kept: every intent's figures, and each mistake
-ACCURACY, F1 = 0.88, 0.88  # measured when this was written: 0.908 and, over intents, 0.910
+# 0.908 and, over intents, 0.910 when this was written; 0.896 and 0.901 with six intents more.
+ACCURACY, F1 = 0.88, 0.88
 
 
 def test_most_phrasings_find_their_intent() -> None:

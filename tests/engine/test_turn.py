@@ -267,3 +267,31 @@ async def test_nothing_a_person_wrote_is_in_the_log(engine: Engine, actions: Act
     log = engine.log.read_text()
     assert "13800138000" not in log
     assert all(json.loads(line)["level"] in {"info", "warning", "error"} for line in log.splitlines())
+
+
+async def test_no_variation_is_said_twice_while_there_is_another(engine: Engine) -> None:
+    """Also after the turns in which they were said have been folded away."""
+    conversation, heard = None, []
+    for number in range(24):
+        intent = "thank" if number % 6 == 0 else "greet"
+        body = await answered(engine, intent=intent, conversation=conversation, slots={"drug": "甲"})
+        conversation = body["conversation"]
+        if intent == "thank":
+            heard.append(body["replies"][0]["text"])
+    assert heard == ["甲，不客气。", "甲，应该的。", "甲，随时问我。", "甲，不客气。"]
+    assert slots_of(conversation)["just_said"] == ["utter_greet"]
+
+
+@pytest.mark.parametrize(
+    ("slots", "text"),
+    [
+        ({"brief": True}, "甲，好。"),
+        ({"audience": "patient"}, "甲，您客气了。"),
+        ({"audience": "patient", "brief": True}, "甲，您客气了。"),
+    ],
+)
+async def test_what_is_made_for_this_person_comes_first(
+    engine: Engine, slots: dict[str, Any], text: str
+) -> None:
+    body = await answered(engine, intent="thank", slots={"drug": "甲", **slots})
+    assert [reply["text"] for reply in body["replies"]] == [text]

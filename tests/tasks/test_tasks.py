@@ -24,6 +24,7 @@ OWNERS = {
     Kind.ADVERSE_EVENT: "pv",
     Kind.EMERGENCY: "pv",
     Kind.MEDICAL_INFORMATION: "medical",
+    Kind.MATERIAL: "medical",
     Kind.DATA_REQUEST: "compliance",
     Kind.PLATFORM: "admin",
 }

@@ -1,4 +1,4 @@
-"""Around an answer: where it stands, the same again, and which products there are answers on."""
+"""Around an answer: where it stands, more of it, and which products there are answers on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import HAND_OVER, show
-from actions.call import current, entry_of, say
+from actions.answer import HAND_OVER
+from actions.call import current, entry_of, miss, say
 from bot.knowledge import source_text
 from bot.model import Audience
+from bot.people import quiet
 
 
 class Source(Action):  # type: ignore[misc]
@@ -34,21 +35,6 @@ class Source(Action):  # type: ignore[misc]
         return []
 
 
-class Repeat(Action):  # type: ignore[misc]
-    """The last answer again."""
-
-    def name(self) -> str:
-        return "action_repeat"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        entry = entry_of(call, str(tracker.get_slot("last_entry") or ""))
-        if entry is not None and call.contact.audience == Audience.DOCTOR:
-            return show(dispatcher, call, entry)
-        say(dispatcher, "utter_help")
-        return []
-
-
 class More(Action):  # type: ignore[misc]
     """Nothing is said beyond the approved text; more comes from medical information."""
 
@@ -56,11 +42,15 @@ class More(Action):  # type: ignore[misc]
         return "action_more"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        if tracker.get_slot("last_entry") and current().contact.audience == Audience.DOCTOR:
+        call = current()
+        if tracker.get_slot("brief"):
+            await quiet.be_brief(call.tx, call.contact, call.now, brief=False)
+            say(dispatcher, "utter_brief_no_more")
+            return [SlotSet("brief", None), SlotSet("pending", None)]
+        if tracker.get_slot("last_entry") and call.contact.audience == Audience.DOCTOR:
             say(dispatcher, "utter_more")
             return [SlotSet("pending", HAND_OVER)]
-        say(dispatcher, "utter_fallback")
-        return [SlotSet("pending", None)]
+        return miss(dispatcher, tracker)
 
 
 class Products(Action):  # type: ignore[misc]

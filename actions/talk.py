@@ -1,0 +1,225 @@
+"""Talk about the talk: what they wait for, what was said, how they want to be spoken with."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from rasa_sdk import Action
+from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.answer import fall_back, show
+from actions.call import PERSON, ask, current, entry_of, say, spoken_time, words_of
+from actions.colleagues import find_colleague
+from bot.dialogue import said
+from bot.dialogue.action_calls import ActionCall
+from bot.dialogue.version import ON_DUTY
+from bot.knowledge import Entry
+from bot.model import Audience, BasisKind
+from bot.people import quiet
+from bot.tasks import Kind, add_to_open, waiting_of
+
+# What somebody may wait for, and how they are told of it. Nothing of compliance's is named here.
+_STATUS = {
+    Kind.HAND_OVER: "utter_status_human",
+    Kind.MEDICAL_INFORMATION: "utter_status_medical_information",
+    Kind.MATERIAL: "utter_status_material",
+    Kind.DATA_REQUEST: "utter_status_data",
+    Kind.ADVERSE_EVENT: "utter_status_case",
+}
+# Words that mean one of them; without such words all are told.
+_MEANT = {
+    Kind.MEDICAL_INFORMATION: re.compile(r"医学|医信|信息部|msl|文献", re.I),
+    Kind.MATERIAL: re.compile(r"文件|资料|pdf|ppt|文献|说明书", re.I),
+    Kind.DATA_REQUEST: re.compile(r"数据|删除|导出|注销|更正"),
+    Kind.ADVERSE_EVENT: re.compile(r"不良反应|专员|药物安全|上报"),
+    Kind.HAND_OVER: re.compile(r"人工|真人|代表|同事|客服|联系我|电话|来人|投诉"),
+}
+_IMPATIENT = re.compile(r"没人|没有人|还没|还不|等了|拖了|这么久|几天|说好|催")
+_PROMISE = re.compile(r"转[给到交]|联系我|答复|回复我|回我|安排人|让人")
+_LATE_KINDS = frozenset({Kind.HAND_OVER, Kind.MEDICAL_INFORMATION, Kind.MATERIAL})
+
+
+class Status(Action):  # type: ignore[misc]
+    """How long, who, how far: what the open requests say. Nothing is requested a second time."""
+
+    def name(self) -> str:
+        return "action_status"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        return await tell_status(dispatcher, current(), words_of(tracker))
+
+
+async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words: str) -> list[EventType]:
+    waiting = await waiting_of(call.tx, call.contact, list(_STATUS))
+    meant = [one for one in waiting if one[0] in _MEANT and _MEANT[one[0]].search(words)]
+    told = meant or waiting
+    if not told:
+        if _IMPATIENT.search(words):
+            await find_colleague(dispatcher, call, words, "utter_complain")
+            return [SlotSet("pending", None)]
+        say(dispatcher, "utter_status_none")
+        return [SlotSet("pending", PERSON)]
+    if any(kind in _LATE_KINDS and due <= call.now for kind, due in told):
+        await find_colleague(dispatcher, call, f"[催办] {words}", "utter_status_late")
+    else:
+        for kind, due in told[:3]:
+            _tell(dispatcher, call, kind, due)
+    return [SlotSet("pending", None)]
+
+
+def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
+    if kind == Kind.HAND_OVER:
+        say(dispatcher, _STATUS[kind], rep=call.standing.rep or ON_DUTY, due=spoken_time(due))
+    elif kind == Kind.ADVERSE_EVENT:
+        say(dispatcher, _STATUS[kind])
+    else:
+        say(dispatcher, _STATUS[kind], due=spoken_time(due))
+
+
+class Irritated(Action):  # type: ignore[misc]
+    """Who scolds the bot is not argued with: a colleague is offered, or the one who is asked is named."""
+
+    def name(self) -> str:
+        return "action_irritated"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        for _kind, due in await waiting_of(call.tx, call.contact, [Kind.HAND_OVER]):
+            if due > call.now:
+                rep = call.standing.rep or ON_DUTY
+                say(dispatcher, "utter_irritated_waiting", rep=rep, due=spoken_time(due))
+                return [SlotSet("pending", None)]
+        say(dispatcher, "utter_irritated")
+        return [SlotSet("pending", PERSON)]
+
+
+class Quiet(Action):  # type: ignore[misc]
+    """They want silence. With a request open it lasts until a colleague answers."""
+
+    def name(self) -> str:
+        return "action_quiet"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        if not quiet.asks_quiet(words_of(tracker)):
+            return await fall_back(dispatcher, call, tracker)  # a guess silences nothing
+        await keep_quiet(dispatcher, call)
+        return [SlotSet("pending", None)]
+
+
+async def keep_quiet(dispatcher: CollectingDispatcher, call: ActionCall) -> None:
+    """One short yes."""
+    if await waiting_of(call.tx, call.contact, [Kind.HAND_OVER, Kind.MEDICAL_INFORMATION]):
+        await quiet.hush(call.tx, call.contact, call.now)
+        say(dispatcher, "utter_hushed")
+    else:
+        say(dispatcher, "utter_quiet")
+
+
+class Brief(Action):  # type: ignore[misc]
+    """They want short texts, from now on."""
+
+    def name(self) -> str:
+        return "action_brief"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call = current()
+        await quiet.be_brief(call.tx, call.contact, call.now, brief=True)
+        say(dispatcher, "utter_brief")
+        return [SlotSet("brief", True)]
+
+
+class Material(Action):  # type: ignore[misc]
+    """They want a file: a colleague sends it. Asked again, it is the same request."""
+
+    def name(self) -> str:
+        return "action_material"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call, words = current(), words_of(tracker)
+        if call.contact.audience == Audience.PATIENT:
+            say(dispatcher, "utter_patient_no_product")
+            return []
+        product = call.services.published.content.product.get(str(tracker.get_slot("product") or ""))
+        about = f"[{product.generic}] " if product and product.generic not in words else ""
+        vault, detail = call.services.vault, f"{about}{words}"
+        found = await add_to_open(
+            call.tx, vault, Kind.MATERIAL, now=call.now, contact=call.contact, detail=detail
+        )
+        due = found[1] if found else await ask(call, Kind.MATERIAL, words, mark=about)
+        say(dispatcher, "utter_material", due=spoken_time(due))
+        return [SlotSet("pending", None)]
+
+
+class Repeat(Action):  # type: ignore[misc]
+    """The last thing that was said, again."""
+
+    def name(self) -> str:
+        return "action_repeat"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        return await repeat(dispatcher, current())
+
+
+class Said(Action):  # type: ignore[misc]
+    """They tell us what we said: what was really said, or that nothing of the kind was."""
+
+    def name(self) -> str:
+        return "action_said"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
+        call, words = current(), words_of(tracker)
+        claim = said.claimed(words)
+        if not claim:
+            return await repeat(dispatcher, call)
+        waits = await waiting_of(call.tx, call.contact, list(_STATUS))
+        if waits and _PROMISE.search(claim):
+            return await tell_status(dispatcher, call, words)
+        entry = await _said_of(call, claim)
+        if entry is None:
+            say(dispatcher, "utter_not_said")
+            return [SlotSet("pending", None)]
+        say(dispatcher, "utter_said_before")
+        return show(dispatcher, call, entry)
+
+
+async def _said_of(call: ActionCall, claim: str) -> Entry | None:
+    """The answer that they mean, if there was one: the likeliest for what they say, or what says it."""
+    if call.contact.audience == Audience.PATIENT:
+        return None
+    told = await said.quoted(call.tx, call.contact, call.now)
+    entries = [found for key in told if (found := entry_of(call, key))]
+    if not entries:
+        return None
+    decision = call.services.published.index.decide(claim, call.contact.audience, call.now)
+    likely = [decision.entry] if decision.entry else list(decision.options[:1])
+    meant = next((one for one in entries if one in likely), None)
+    if meant is not None and not decision.off_label:
+        return meant
+    for product in call.services.published.content.products:
+        for name in (product.generic, *product.synonyms):
+            claim = claim.replace(name, " ")  # a name in common says nothing of what was said about it
+    best = max(entries, key=lambda entry: said.alike(claim, f"{entry.question} {entry.answer}"))
+    return best if said.alike(claim, f"{best.question} {best.answer}") >= said.ALIKE else None
+
+
+async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[EventType]:
+    draft = await said.last_said(call.tx, call.services, call.contact, call.now)
+    if draft is None:
+        say(dispatcher, "utter_repeat_none")
+        return []
+    events: list[EventType] = []
+    parts = [part for part in draft.parts if said.says_something(part)]
+    for number, part in enumerate(parts, start=1):
+        basis = part.basis
+        entry = entry_of(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
+        if entry is not None:
+            events += show(dispatcher, call, entry)
+        elif basis and basis.kind == BasisKind.RESPONSE:
+            choices = draft.choices if number == len(parts) else ()
+            buttons = [{"title": one.label, "payload": one.id} for one in choices]
+            dispatcher.utter_message(text=part.text, buttons=buttons, json_message={"basis": str(basis)})
+    return events
