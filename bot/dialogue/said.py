@@ -40,6 +40,7 @@ _SMALL = frozenset(
         "said_before",
         "repeat_none",
         "no_choices",
+        "source",  # of the answer before it, which is meant
     ]
 )
 _CLAIM = re.compile(
