@@ -165,16 +165,15 @@ async def test_a_copy_that_could_not_carry_it_leaves_it_to_the_connection_that_d
 async def test_a_retry_that_could_not_carry_it_leaves_it_to_a_push(stage: Stage) -> None:
     """The platform has hung up on the first connection, so nobody has read it."""
     await let_us_push(stage)
+    stage.gateway._connections.retry_wait = timedelta(minutes=1)
     inbound = _picture(stage, "m:1")
     async with stage.running():
-        stage.gateway._passive_wait = RETRY_WAIT / 2
         first = await _offered(stage, inbound)
         await stage.gateway.passive_written(first, written=True)
-        await asyncio.sleep(stage.gateway._passive_wait.total_seconds())
+        await stage.write("UPDATE inbox SET passive_until = now()")
         retry = await _offered(stage, inbound)
         await stage.gateway.passive_written(retry, written=False)
         assert (await stage.row(first.outbox_id)).state == OutboxState.WAITING
-        await stage.phone.next(1, RETRY_WAIT.total_seconds() + 4)
 
 
 async def test_a_process_that_dies_with_the_reply_in_hand_leaves_it_to_the_retry(stage: Stage) -> None:
