@@ -100,11 +100,8 @@ async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: A
     question, decision = main_of(found)
     if tracker.get_slot("adverse_event"):
         asked = ASKS.search(words_of(tracker)) and decision.products
-        if decision.route != Route.ANSWER and not asked:
-            return [
-                *remember(decision, question),
-                *follows(tracker),
-            ]  # safety has answered, nothing was asked
+        if decision.route != Route.ANSWER and not asked:  # safety has answered, and nothing was asked
+            return [*remember(decision, question), *follows(tracker)]
         found = tuple(one for one in found if one.decision.entry is not None) or found[:1]
     if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
         say(dispatcher, "utter_no_comparison")

@@ -128,7 +128,8 @@ class Verify(Action):  # type: ignore[misc]
         return [
             *(_forgotten() if done else _kept({**parts, "code": f"{TRIED}{parts['code']}"})),
             SlotSet("verified", done),
-            SlotSet("verify_waiting", outcome in (Attempt.WAIT, Attempt.AGAIN)),
+            # That somebody waits no longer is told by the rows before the next turn: this one's rule holds.
+            *([SlotSet("verify_waiting", True)] if outcome in (Attempt.WAIT, Attempt.AGAIN) else []),
             SlotSet("verify_rounds", 0),
         ]
 

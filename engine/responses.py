@@ -46,7 +46,9 @@ class Responses(TemplatedNaturalLanguageGenerator):  # type: ignore[misc]
     def _fitting(self, name: str, channel: str, slots: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The variations that fit, by name: those for this audience before those for all, and of these the
         ones with the most conditions."""
-        every = self.responses.get(name, [])
+        if name not in self.responses:
+            return {}
+        every = self.responses[name]
         suitable = ResponseVariationFilter(self.responses).responses_for_utter_action(name, channel, slots)
         ranked = [(_rank(one), one) for one in suitable]
         best = max((rank for rank, _ in ranked), default=None)

@@ -175,7 +175,7 @@ async def test_somebody_verified_while_the_form_is_open_is_answered(
     """Half-way through the form the list brings their openid: the next words are a question, no part."""
     phone = await Phone.newcomer(http, service.url, "半路医生")
     assert "邀请码" in await phone.ask("你好")
-    assert "哪家医院" in await phone.ask("我叫钱十一")
+    assert "还差医院" in await phone.ask("我叫钱十一")
     row = f"钱十一,虚构镇卫生院,13900007777,周代表（演示）,wechat:sandbox,{phone.openid},T-HALFWAY"
     list_file = tmp_path / "list.csv"
     list_file.write_text(f"姓名,医院,手机,负责代表,渠道,渠道账号,外部编号\n{row}\n", encoding="utf-8")

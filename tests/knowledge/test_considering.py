@@ -63,7 +63,11 @@ def test_dialogues(index: Index, name: str, floor: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "right", "near", "wrong", "answered"),
-    [("colleagues.yml", 0.97, 1.0, 0, 2), ("once.yml", 0.92, 0.98, 1, 2)],
+    [
+        ("colleagues.yml", 0.97, 1.0, 0, 2),
+        ("once.yml", 0.92, 0.98, 1, 2),
+        ("others.yml", 0.97, 1.0, 0, 1),
+    ],
 )
 def test_questions_of_colleagues(
     index: Index, content: Content, name: str, right: float, near: float, wrong: int, answered: int
@@ -90,13 +94,13 @@ def test_questions_of_colleagues(
             )
             got[kind] += 1
     total = sum(got.values())
-    assert total >= 120
+    assert total >= 80
     assert got["right"] >= right * total, got
     assert got["right"] + got["choice"] >= near * total, got
     assert got["wrong"] <= wrong, got
     found = {text: consider(index, text, DOCTOR, NOW) for text in cases["unanswered"]}
     told = [text for text, some in found.items() if any(one.decision.entry for one in some)]
-    assert len(found) >= 40
+    assert len(found) >= 20
     assert len(told) <= answered, told
     uses = {text: consider(index, text, DOCTOR, NOW) for text in cases.get("off_label", [])}
     assert all(any(one.decision.off_label for one in some) for some in uses.values())
