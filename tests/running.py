@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -27,6 +26,7 @@ from typing import Any
 from bot.content import FOLDER
 from bot.dialogue.version import read_dialogue
 from bot.knowledge import Encoder, kept_index, load
+from bot.service.postgres import free_port
 from bot.service.process import bound_to_us
 from bot.service.training import train
 from bot.settings import ROOT
@@ -200,11 +200,10 @@ def index() -> Path:
 
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens on now, all different."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 # ---------------------------------------------------------------- HTTP

@@ -18,6 +18,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -38,14 +39,21 @@ def binaries() -> Path:
 
 
 START_SECONDS = 60.0
+LOWEST, EPHEMERAL = 10240, 32768  # ports; from the latter on Linux numbers outgoing connections
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback that nobody listens on now.
+
+    Below those that the kernel gives to outgoing connections: one of these could be open on it before whoever
+    asked listens.
+    """
+    for _ in range(100):
+        port = secrets.randbelow(EPHEMERAL - LOWEST) + LOWEST
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise MedrepError(Fault.CONFIGURATION, "no free port on loopback")
 
 
 class Cluster:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from uuid import uuid4
 import aiohttp
 from aiohttp import web
 
+from bot.service.postgres import free_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = ROOT / ".venv-engine" / "bin" / "python"
 FIXTURE = Path(__file__).resolve().parent / "fixture"
@@ -30,13 +31,6 @@ def train(data: Path, out: Path) -> None:
     command = [str(PYTHON), "-m", "engine.train", "--data", str(data), "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
