@@ -33,6 +33,7 @@ class Consent:
     withdrawn_at: datetime | None
     text_version: str
     source: str
+    withdrawn_by: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -66,10 +67,26 @@ async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *,
     last = (await consents.latest(tx, [person_id]))[person_id].rows.get(purpose)
     if last is not None and last.withdrawn_at is not None:
         return
-    if await consents.withdraw(tx, person_id, purpose, now) == 0:
-        await consents.add(tx, person_id, contact.id, ConsentRow(purpose, None, now, "", source))
+    if await consents.withdraw(tx, person_id, purpose, now, source) == 0:
+        row = ConsentRow(purpose, None, now, "", source, withdrawn_by=source)
+        await consents.add(tx, person_id, contact.id, row)
     subject = f"contact:{contact.id}"
     await note(tx, "consent.withdrawn", now, subject, contact, purpose=purpose.value, source=source)
+
+
+async def restore(tx: Tx, contact: Contact, now: datetime, *, source: str) -> None:
+    """What they withdrew there holds again: the text that they had agreed to, or, where they never had,
+    what holds while nothing is said. What they withdrew elsewhere stays withdrawn."""
+    for held in await of_person(tx, contact.person_id):
+        if held.holds or held.withdrawn_by != source:
+            continue
+        if held.given_at is not None:
+            await give(tx, contact, held.purpose, now, text_version=held.text_version, source=source)
+            continue
+        person_id = await _decided(tx, contact, held.purpose)
+        await consents.unsay(tx, person_id, held.purpose, source)
+        subject = f"contact:{contact.id}"
+        await note(tx, "consent.unsaid", now, subject, contact, purpose=held.purpose.value, source=source)
 
 
 async def of_person(tx: Tx, person_id: UUID) -> tuple[Consent, ...]:
@@ -84,7 +101,14 @@ async def of_people(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, tuple[Co
         by_listing = BY_LISTING - spoken.rows.keys() if spoken.listed else frozenset()
         found[person_id] = (
             *(
-                Consent(row.purpose, row.given_at, row.withdrawn_at, row.text_version, row.source)
+                Consent(
+                    row.purpose,
+                    row.given_at,
+                    row.withdrawn_at,
+                    row.text_version,
+                    row.source,
+                    row.withdrawn_by,
+                )
                 for row in spoken.rows.values()
             ),
             *(Consent(purpose, None, None, "", LISTING) for purpose in sorted(by_listing)),

@@ -57,7 +57,5 @@ def spoken(purposes: Collection[Purpose]) -> str:
 async def resume(tx: Tx, contact: Contact, now: datetime) -> None:
     """They want to hear from us again: what they had withdrawn by a message is given as it was."""
     await people.stop(tx, contact.person_id, None)
-    for held in await consent.of_person(tx, contact.person_id):
-        if not held.holds:
-            await consent.give(tx, contact, held.purpose, now, text_version=held.text_version, source=_SOURCE)
+    await consent.restore(tx, contact, now, source=_SOURCE)
     await note(tx, "person.resumed", now, f"contact:{contact.id}", contact)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import Purpose
@@ -22,6 +22,7 @@ class ConsentRow:
     withdrawn_at: datetime | None
     text_version: str
     source: str
+    withdrawn_by: str | None = None
 
 
 async def lock(tx: Tx, person_id: UUID) -> UUID:
@@ -41,11 +42,12 @@ async def add(tx: Tx, person_id: UUID, contact_id: int, row: ConsentRow) -> None
             withdrawn_at=row.withdrawn_at,
             text_version=row.text_version,
             source=row.source,
+            withdrawn_by=row.withdrawn_by,
         )
     )
 
 
-async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> int:
+async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime, source: str) -> int:
     """End what is given for this purpose; how many rows that were."""
     done = await tx.execute(
         update(consent)
@@ -54,10 +56,22 @@ async def withdraw(tx: Tx, person_id: UUID, purpose: Purpose, now: datetime) -> 
             consent.c.purpose == purpose.value,
             consent.c.withdrawn_at.is_(None),
         )
-        .values(withdrawn_at=now)
+        .values(withdrawn_at=now, withdrawn_by=source)
         .returning(consent.c.id)
     )
     return len(done.all())
+
+
+async def unsay(tx: Tx, person_id: UUID, purpose: Purpose, source: str) -> None:
+    """Forget a withdrawal, said there, of what was never given: nothing was said of the purpose."""
+    await tx.execute(
+        delete(consent).where(
+            _belongs_to(person_id),
+            consent.c.purpose == purpose.value,
+            consent.c.given_at.is_(None),
+            consent.c.withdrawn_by == source,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +90,15 @@ async def latest(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, Spoken]:
         if row.purpose is not None:
             purpose = Purpose(row.purpose)
             spoken.rows[purpose] = ConsentRow(
-                purpose, row.given_at, row.withdrawn_at, row.text_version, row.source
+                purpose, row.given_at, row.withdrawn_at, row.text_version, row.source, row.withdrawn_by
             )
     return found
 
 
 _LATEST = """
     SELECT wanted.id AS person_id, doctor.person_id IS NOT NULL AS listed,
-           last.purpose, last.given_at, last.withdrawn_at, last.text_version, last.source
+           last.purpose, last.given_at, last.withdrawn_at, last.text_version, last.source,
+           last.withdrawn_by
     FROM unnest(CAST(%(people)s AS uuid[])) AS wanted(id)
     LEFT JOIN doctor ON doctor.person_id = wanted.id
     LEFT JOIN LATERAL (

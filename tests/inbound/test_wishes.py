@@ -60,6 +60,22 @@ async def test_one_kind_stops_and_comes_back(stage: Stage) -> None:
     assert await said(stage) == ["utter_stop_kinds", "utter_resume"]
 
 
+async def test_a_resume_gives_back_what_a_message_took_and_nothing_else(stage: Stage) -> None:
+    await write(stage, "你好")
+    contact, now = await stage.contact(WHO), stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        await consent.give(tx, contact, Purpose.PROMOTION, now, text_version="v1", source="form")
+        await consent.withdraw(tx, contact, Purpose.PROMOTION, now, source="form")
+    await write(stage, "别给我发会议通知")
+    await write(stage, "恢复接收")
+    async with stage.services.db.begin() as tx:
+        (left,) = await consent.of_person(tx, contact.person_id)
+    assert (left.purpose, left.holds) == (Purpose.PROMOTION, False), "taken back elsewhere, and stays so"
+    given = "SELECT id FROM evidence WHERE kind = 'consent.given' AND facts ->> 'source' = 'message'"
+    assert await stage.rows(given) == [], "nobody agreed to meetings in the first place"
+    assert await stage.rows("SELECT purpose FROM consent WHERE given_at IS NULL") == []
+
+
 async def test_a_resume_is_not_a_stop(stage: Stage) -> None:
     await write(stage, "退了吧不想收了")
     assert (await stage.contact(WHO)).stopped_at is not None

@@ -61,6 +61,7 @@ consent = Table(  # one row each time it was given; given_at null: withdrawn wit
     Column("withdrawn_at", Moment),
     Column("text_version", Text, nullable=False),  # of the text that was agreed to
     Column("source", Text, nullable=False),  # who wrote it down, or where it was given
+    Column("withdrawn_by", Text),  # who wrote the withdrawal down, or where it was said
     CheckConstraint("given_at IS NOT NULL OR withdrawn_at IS NOT NULL", name="given_or_withdrawn"),
 )
 
