@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.dialogue.said import SESSION
 from bot.inbound.label import of_label
@@ -95,7 +95,7 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     hushed = known.hushed and claim.purpose is None and not label
     if hushed and any(quiet.asks_to_speak(str(message.body["text"])) for message in messages):
         await quiet.speak(tx, known.contact, now)
-        hushed, reading = False, TurnReading(TurnInput(), fixed="utter_speaking")
+        hushed, reading = False, _spoken_again(reading)
     elif reading is not None and (reading.input.intent == "choose" or _touched(messages)):
         hushed = False
     return Scene(
@@ -109,6 +109,14 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         hushed=hushed,
         label=label,
     )
+
+
+def _spoken_again(reading: TurnReading | None) -> TurnReading:
+    """What they say besides the wish that we speak again; a fixed text where that is nothing."""
+    rest = quiet.besides(reading.input.text) if reading else ""
+    if reading is None or not (rest or reading.fixed or reading.input.intent):
+        return TurnReading(TurnInput(), fixed="utter_speaking")
+    return replace(reading, input=replace(reading.input, text=rest))
 
 
 def _nothing(text: str) -> bool:

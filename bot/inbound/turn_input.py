@@ -14,8 +14,9 @@ from bot.store.inbox import StoredMessage
 
 # A number as people pick it: 2, 第二个, 我选第2个, 2 谢谢, 2️⃣ (its two marks fall away first).
 _ORDINAL = re.compile(
-    r"(?:好的?|嗯|那)?[,，\s]{0,2}(?:我|就|想|要|选择?|看|问|点|回复?|的){0,4}\s?(?:第|选项|序号)?\s?"
-    r"([1-9一二三四五六七八九])\s?(?:个|项|条|号|种)?(?:问题)?[吧呀啊哦哈呢嘛的]{0,2}[。.、,，!！~～\s]{0,3}"
+    r"(?:好的?|嗯|那)?[,，\s]{0,2}(?P<how>(?:我|就|想|要|选择?|看|问|点|回复?|的){0,4})\s?"
+    r"(?P<place>第|选项|序号)?\s?(?P<number>[1-9一二三四五六七八九])\s?(?:(?P<count>[个条种])|[项号])?"
+    r"(?P<question>问题)?[吧呀啊哦哈呢嘛的]{0,2}[。.、,，!！~～\s]{0,3}"
     r"(?:谢谢|多谢|谢了|麻烦|辛苦)?[您你了啦]{0,2}[。.、,，!！~～\s]{0,3}"
 )
 _KEYCAP = str.maketrans("", "", "\ufe0e\ufe0f\u20e3")
@@ -143,6 +144,20 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
     return _named(text, offered)
 
 
+def _number(bare: str) -> int:
+    """The place in a list that a text names; 0: none. 一个 counts things (想问一个问题) and names no place."""
+    match = _ORDINAL.fullmatch(bare)
+    if match is None:
+        return 0
+    one, how = match["number"] in ("1", "一"), match["how"]
+    if not match["place"]:
+        if match["question"] and (one or "问" in how):
+            return 0
+        if match["count"] and one and not how.endswith(("选", "选择", "就", "要")):
+            return 0
+    return _DIGITS.get(match["number"]) or int(match["number"])
+
+
 def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
     bare = unicodedata.normalize("NFKC", text).translate(_KEYCAP).strip()
     entries = [choice for choice in offered if choice.id.startswith("entry:")]
@@ -150,8 +165,7 @@ def _named(text: str, offered: Sequence[Choice]) -> Choice | None:
         return entries[0]
     if entries and _LAST.fullmatch(bare):
         return entries[-1]
-    if match := _ORDINAL.fullmatch(bare):
-        number = _DIGITS.get(match[1]) or int(match[1])
+    if number := _number(bare):
         return offered[number - 1] if number <= len(offered) else None
     labels = (unicodedata.normalize("NFKC", choice.label).strip() for choice in offered)
     return next((choice for choice, label in zip(offered, labels, strict=True) if label == bare), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 
@@ -16,7 +17,7 @@ from bot.evidence import note
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.text.folding import fold
+from bot.text.folding import Folded, fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 40  # characters; in a longer text the words have another meaning
@@ -31,6 +32,22 @@ def asks_quiet(text: str) -> bool:
 def asks_to_speak(text: str) -> bool:
     """Whether a clause says that we may speak again."""
     return _says("speak", text) and not asks_quiet(text)
+
+
+def besides(text: str) -> str:
+    """What a text says besides the wish that we speak again, as written."""
+    return "\n".join(rest for line in text.splitlines() if (rest := _besides(line)))
+
+
+def _besides(line: str) -> str:
+    folded = fold(line[:_LONGEST])
+    if not asks_to_speak(line):
+        return "" if _patterns("courtesy").fullmatch(folded.text) else line
+    if _patterns("speak").fullmatch(folded.text):
+        return ""
+    either = (_patterns("speak"), _patterns("courtesy"))
+    said = [one for one in _clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
+    return " ".join(line[slice(*folded.span(*one))] for one in said)
 
 
 async def hush(tx: Tx, contact: Contact, now: datetime) -> None:
@@ -52,13 +69,22 @@ async def be_brief(tx: Tx, contact: Contact, now: datetime, *, brief: bool) -> N
 
 
 def _says(what: str, text: str) -> bool:
-    folded = fold(text[: _LONGEST + 1])
     if len(text) > _LONGEST:
         return False
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    pieces = [folded.text[a:b] for a, b in itertools.pairwise(cuts)]
-    clauses = [folded.text, *(clause for piece in pieces for clause in _CLAUSES.split(piece))]
+    folded = fold(text)
+    clauses = [folded.text, *(folded.text[start:end] for start, end in _clauses(folded))]
     return any(_patterns(what).fullmatch(clause) for clause in clauses if clause)
+
+
+def _clauses(folded: Folded) -> Iterator[tuple[int, int]]:
+    """The text cut at punctuation and where a space stood."""
+    cuts = [0, *sorted(folded.breaks), len(folded.text)]
+    for start, high in itertools.pairwise(cuts):
+        low = start
+        for end in [*(match.start() for match in _CLAUSES.finditer(folded.text, low, high)), high]:
+            if end > low:
+                yield low, end
+            low = end + 1
 
 
 @cache

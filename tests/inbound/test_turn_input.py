@@ -197,7 +197,13 @@ def test_a_number_as_people_pick_it(text: str) -> None:
     assert found is not None and picked(found) == "entry:b"
 
 
-@pytest.mark.parametrize("text", ["2片", "2mg", "一天两次", "20", "第二个是什么意思", "就是这个", "二甲双胍"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2片", "2mg", "一天两次", "20", "第二个是什么意思", "就是这个", "二甲双胍"),
+        *("想问一个问题", "我想问1个问题", "问1个问题", "那一个呢", "嗯一个", "我问一个", "我想问2个问题"),
+    ],
+)
 def test_what_only_looks_like_a_pick(text: str) -> None:
     found = read_turn([waiting(InboundKind.TEXT, text)], THREE, verified=True)
     assert found is not None and picked(found) is None

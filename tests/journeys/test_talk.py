@@ -84,6 +84,8 @@ async def test_they_end_the_silence_themselves(doctor: Doctor) -> None:
     await phone.send(type="text", content="在吗", wait=True)
     await phone.silent(1.5)
     assert "您请说" in await phone.ask("不等了，你说吧")
+    await phone.ask("别说话了")
+    assert "来源" in await phone.ask("你说吧，缬沙坦孕妇能用吗"), "the question with it is answered"
     assert "来源" in await phone.ask("二甲双胍肾功能不全能用吗")
 
 
