@@ -13,6 +13,7 @@ from actions.answer import decide, fall_back
 from actions.call import ask, current, intent, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
+from bot.people import stop
 from bot.safety import likely_stop
 from bot.tasks import Kind, suspect
 
@@ -65,7 +66,7 @@ class Stop(Action):  # type: ignore[misc]
 class Resume(Action):  # type: ignore[misc]
     """What sounds like a wish to hear from us again, in words that the list of `safety` does not have.
 
-    Whoever stopped is asked; nobody else can mean it.
+    Whoever stopped us, or one kind of message, is asked; nobody else can mean it.
     """
 
     def name(self) -> str:
@@ -75,7 +76,7 @@ class Resume(Action):  # type: ignore[misc]
         call = current()
         if _NO.search(words_of(tracker)):
             say(dispatcher, "utter_stop" if call.contact.stopped_at is not None else "utter_stop_ask")
-        elif call.contact.stopped_at is None or _clinical(call, tracker):
+        elif not await stop.wished_less(call.tx, call.contact) or _clinical(call, tracker):
             return await fall_back(dispatcher, call, tracker)
         else:
             say(dispatcher, "utter_resume_ask")

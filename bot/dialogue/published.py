@@ -11,7 +11,7 @@ import structlog
 
 from bot.content import Edition, edition
 from bot.dialogue.version import Dialogue
-from bot.knowledge import Content, Encoder, Index, is_name, kept_index, puts_a_question
+from bot.knowledge import Content, Encoder, Index, Product, is_name, kept_index, puts_a_question
 from bot.model import Fault, MedrepError
 from bot.safety import NOTHING, Ours, sentences_of
 from bot.store import content as store
@@ -92,13 +92,18 @@ class Published:
         """Sentences of ours, to be known again when somebody pastes them back."""
         return self._ours
 
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The products there are answers on; none while no content is published."""
+        return self._edition.content.products if self._edition is not None else ()
+
     def is_name(self, text: str) -> bool:
-        """Whether a text is nothing but the name of a product; False while no content is published."""
-        return self._edition is not None and is_name(text, self._edition.content.products)
+        """Whether a text is nothing but the name of a product."""
+        return is_name(text, self.products)
 
     def puts_a_question(self, text: str) -> bool:
-        """Whether a text can only be a question about a product; False while no content is published."""
-        return self._edition is not None and puts_a_question(text, self._edition.content.products)
+        """Whether a text can only be a question about a product."""
+        return puts_a_question(text, self.products)
 
     async def spoken(self, tx: Tx, version: str) -> Dialogue | None:
         """The dialogue a reply was made with: the one in force, or one that the engine speaks still."""

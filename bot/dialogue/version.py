@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bot.model import Audience, Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply
+from bot.people.stop import KINDS
 from bot.safety import every_element
 from bot.text.yaml_loader import Loader
 
@@ -35,6 +36,8 @@ FIXED = (
     "utter_stop",
     "utter_resume",
     "utter_stop_kinds",
+    "utter_resume_kinds",
+    "utter_resume_elsewhere",
     "utter_no_benefit",
     "utter_location",
     "utter_own_line",
@@ -50,7 +53,7 @@ PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
     "rep": r"[^\n。；！？]{1,40}",
     "products": r"[^\n。；！？]{1,300}",
-    "kinds": r"(?:会议通知|产品资料|用药提醒)(?:、(?:会议通知|产品资料|用药提醒)){0,2}",
+    "kinds": "(?:{0})(?:、(?:{0})){{0,2}}".format("|".join(KINDS.values())),
     "known": r"[^\n。；！？]{1,200}",
     "parts": r"(?:姓名|医院|手机号|邀请码)(?:、(?:姓名|医院|手机号|邀请码)){0,3}",
     "source": r"《[\s\S]{1,400}",

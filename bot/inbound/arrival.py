@@ -61,7 +61,9 @@ async def arrival(
     quoted = bool(screening.red_flag) and not incoming.wishes
     quoted = quoted and incoming.audience is Audience.DOCTOR and names_ours(inbound.text, published)
     granted = incoming.wishes or screening.money
-    more = bool(granted and left_over(inbound.text, published.ours, money=bool(screening.money)))
+    more = bool(
+        granted and left_over(inbound.text, published.products, published.ours, money=bool(screening.money))
+    )
     over = (answered and not (quoted or more)) or inbound.kind == InboundKind.RECEIPT
     piece = None
     if inbound.kind == InboundKind.TEXT and not answered:

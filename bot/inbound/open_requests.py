@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import re
 
-from bot.safety import NOTHING, Ours, besides, is_question, own_words
+from bot.knowledge import (
+    Product,
+    asks,
+    drugs_named,
+    is_name,
+    names_product,
+    products_named,
+    speaks_of_medicine,
+)
+from bot.safety import NOTHING, Ours, besides, clauses_of, own_words
+from bot.text.clauses import clauses
 from bot.text.folding import fold
 
 _LONGEST = 60  # characters; in a longer message the words may mean something else
-_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 _POLITE = re.compile(
     r"^(?:你好|您好|请问?|麻烦(?:你们?|您)?|帮我|帮忙|给我|让我|我就?(?:想要?|要求?|需要|得)?|想要?|要|能不能|能|可不可以|可以|那就?|快点?|赶紧"
     r"|马上|直接|还是|先|都说了|不填了|你们?(?:这儿?|那儿?|这里)?|您们?|有没有|有)"
@@ -44,7 +53,7 @@ def asked_for(text: str) -> str:
     folded = fold(text[: _LONGEST + 1])
     if len(folded.text) > _LONGEST:
         return ""
-    pieces = [folded.text, *_CLAUSES.split(folded.text)]
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clauses(folded))]
     for clause in filter(None, map(_plain, pieces)):
         for intent, request in _REQUESTS.items():
             if request.fullmatch(clause):
@@ -52,13 +61,31 @@ def asked_for(text: str) -> str:
     return ""
 
 
-def left_over(text: str, ours: Ours = NOTHING, *, money: bool = False) -> str:
-    """What a message asks for besides a wish about our messages (退订，转人工) or a hint at money.
+def left_over(
+    text: str,
+    products: tuple[Product, ...],
+    ours: Ours = NOTHING,
+    *,
+    money: bool = False,
+    flagged: bool = False,
+) -> str:
+    """What a message asks for besides a wish about our messages (退订，转人工) or a hint at money: a request,
+    a question, or words on a product. A product that is named only beside it stays with the question.
 
-    After a hint (`money`) nobody is handed over: it may speak of that very colleague.
+    After a hint (`money`) nobody is handed over, since it may speak of that very colleague, and a question is
+    one about medicine. `flagged`: it holds an emergency, which is answered; a request is left alone.
     """
-    rest = besides(own_words(text, ours).text)
-    return rest if is_question(rest) or (not money and asked_for(rest)) else ""
+    own = own_words(text, ours).text
+    rest = besides(own)
+    if not money and asked_for(rest):
+        return " ".join(filter(asked_for, clauses_of(fold(rest)))) if flagged else rest
+    told = names_product(rest, products) and not is_name(rest, products)
+    if not told and not (asks(rest) and (not money or speaks_of_medicine(rest, products))):
+        return ""
+    named = [product for product in products if product.id in products_named(own, products)]
+    if told or not named or drugs_named(rest, products):
+        return rest
+    return f"{named[0].generic} {rest}"
 
 
 def _plain(clause: str) -> str:

@@ -36,6 +36,7 @@ from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
 from bot.safety import Screening, emergency, screen
 from bot.store import arriving_contacts, contacting, inbox, outbox
+from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
@@ -177,8 +178,7 @@ class Receiver:
             ended = await stop.stop_kinds(tx, contact, screening.only, now)
             names.append(("utter_stop_kinds", {"kinds": stop.spoken(ended)}))
         elif screening.resume:
-            names.append(("utter_resume", {}))
-            await stop.resume(tx, contact, now)
+            names += await self._resume(tx, contact, screening.again, now)
         dialogue = self._services.published.dialogue
         urgent = screening.red_flag or screening.adverse_event
         draft = Draft(
@@ -196,6 +196,17 @@ class Receiver:
         await outbox.add(
             tx, self._services.vault, contact, draft, now=now, retry_at=real_now(), passive=passive
         )
+
+    async def _resume(
+        self, tx: Tx, contact: Contact, kinds: frozenset[Purpose], now: datetime
+    ) -> list[tuple[str, Mapping[str, str]]]:
+        named = stop.kinds_of(contact, kinds)
+        if not (named and self._services.published.dialogue.has("utter_resume_kinds")):
+            await stop.resume(tx, contact, now)
+            return [("utter_resume", {})]
+        again = await stop.resume_kinds(tx, contact, named, now)
+        told = [("utter_resume_kinds", again), ("utter_resume_elsewhere", named - again)]
+        return [(name, {"kinds": stop.spoken(ones)}) for name, ones in told if ones]
 
     def _emergency(self, category: str) -> str:
         name = emergency(category).response

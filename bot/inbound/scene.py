@@ -88,6 +88,7 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         clicked,
         verified=verified,
         intents=published.dialogue.intents,
+        products=published.products,
         ours=published.ours,
         asks=published.puts_a_question if doctor else _nothing,
     )

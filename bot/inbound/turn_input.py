@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from bot.inbound.open_requests import asked_for, left_over
+from bot.knowledge import Product
 from bot.model import Choice, InboundKind, TurnInput
 from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words
 from bot.store.inbox import StoredMessage
@@ -46,14 +47,15 @@ def read_turn(
     *,
     verified: bool,
     intents: Collection[str] = (),
+    products: tuple[Product, ...] = (),
     ours: Ours = NOTHING,
     asks: Callable[[str], bool] = lambda text: False,
 ) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to. `ours`: what we say, which nobody else said.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
-    `intents` are those that a key of the account's menu may name; `asks` knows a doctor's question
-    that the NLU is not to judge.
+    `intents` are those that a key of the account's menu may name; `products` are what there are answers on;
+    `asks` knows a doctor's question that the NLU is not to judge.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -73,7 +75,7 @@ def read_turn(
         return TurnReading(TurnInput(), fixed="utter_location" if place else "utter_media")
     if kind not in (InboundKind.TEXT, InboundKind.CHOICE):
         return None
-    text, instead = _words(messages, ours)
+    text, instead = _words(messages, products, ours)
     if instead and not text:
         return TurnReading(TurnInput(), fixed=_INSTEAD[instead])
     if not verified:
@@ -91,7 +93,7 @@ def read_turn(
     return TurnReading(TurnInput(text=text)) if text.strip() else None
 
 
-def _words(messages: Sequence[StoredMessage], ours: Ours) -> tuple[str, str]:
+def _words(messages: Sequence[StoredMessage], products: tuple[Product, ...], ours: Ours) -> tuple[str, str]:
     """What they wrote themselves; and where that is nothing, what it was instead.
 
     A wish about our messages or a hint at money is answered already: what the message asks besides is left.
@@ -101,7 +103,8 @@ def _words(messages: Sequence[StoredMessage], ours: Ours) -> tuple[str, str]:
         written = message.body["text"]
         money = bool(message.screening.get("money"))
         if money or message.screening.get("wish"):
-            found.append(left_over(written, ours, money=money))
+            flagged = bool(message.screening.get("red_flag"))
+            found.append(left_over(written, products, ours, money=money, flagged=flagged))
             continue
         own = own_words(written, ours)
         if message.kind != InboundKind.TEXT or own.text == written:
@@ -145,7 +148,7 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
 
 
 def _number(bare: str) -> int:
-    """The place in a list that a text names; 0: none. 一个 counts things (想问一个问题) and names no place."""
+    """The place in a list that a text names; 0: none. 一个 counts things (想问一个问题) and names none."""
     match = _ORDINAL.fullmatch(bare)
     if match is None:
         return 0

@@ -11,8 +11,8 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
-from bot.knowledge.message import puts_a_question
-from bot.knowledge.products import is_name, names_product, products_named
+from bot.knowledge.message import asks, puts_a_question, speaks_of_medicine
+from bot.knowledge.products import drugs_named, is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "Route",
     "Topic",
     "answer_text",
+    "asks",
     "consider",
+    "drugs_named",
     "is_name",
     "is_source",
     "is_valid",
@@ -41,5 +43,6 @@ __all__ = [
     "products_named",
     "puts_a_question",
     "source_text",
+    "speaks_of_medicine",
     "weighs",
 ]

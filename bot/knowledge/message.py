@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.knowledge.content import Product
 from bot.knowledge.products import names_product
-from bot.knowledge.terms import hints
+from bot.knowledge.terms import conditions_in, hints
 from bot.knowledge.text import plain
 
 MOST_QUESTIONS = 3
@@ -21,7 +21,7 @@ _END = re.compile(r"[。？！?!；;\n]")
 _PAUSE = re.compile(r"[，,、 \t]")
 _ASKS = re.compile(
     r"[吗呢么咋啥哪谁几]|[\u4e00-\u9fff]不$|没有?$|怎么|如何|多少|多大|多久|能不能|可不可以|行不行|要不要|会不会|是不是|有没有|停不停|"
-    r"什么|剂量|用量|禁忌|副作用|适应[症证]|不良反应|规格|半衰期|\bhow\b|\bwhat\b|\bok\b|\bmax\b|\bdose\b",
+    r"什么|是否|能否|可否|剂量|用量|禁忌|副作用|适应[症证]|不良反应|规格|半衰期|\bhow\b|\bwhat\b|\bok\b|\bmax\b|\bdose\b",
     re.I,
 )
 _GREETING = re.compile(
@@ -62,6 +62,8 @@ _MEANT = re.compile(
     r"(?:我)?(?:刚才)?(?:(?:说|问|指|讲|想问|要问|想说)的是|是(?:说|问|指|想问)|应该是|应为|改成|更正|更正为)(?P<yes>.{1,40})"
 )
 _TOLD = re.compile(r"病人|患者|[吃用服]了|[吃用服]完|[吃用服]后|出现|之后|以后")
+_ANYTHINGS = frozenset({"timing", "duration", "dosage", "reimbursement", "specification"})  # of money, too
+_TAKEN = re.compile(r"吃(?![饭个顿喝])|服(?!务)|注射|空腹|饭[前后]|剂量|用量|用法")
 _TAIL = re.compile(r"[了啊呀哈吧哦。，,！!？?\s]{1,4}$")
 
 
@@ -115,6 +117,18 @@ def without_denied(text: str) -> str:
     rest = _KEY.sub(" ", text)
     kept = _DENIED.sub("", rest)
     return kept if kept == rest or _ASKS.search(kept) else rest
+
+
+def asks(text: str) -> bool:
+    """Whether a text asks something."""
+    return bool(_ASKS.search(text)) or "?" in text or "？" in text
+
+
+def speaks_of_medicine(text: str, products: tuple[Product, ...]) -> bool:
+    """Whether a text names a medicine or a complaint, or what is asked of a medicine alone."""
+    form = plain(text)
+    topics = set(hints(form)) - _ANYTHINGS
+    return bool(topics or conditions_in(form) or _TAKEN.search(form)) or names_product(text, products)
 
 
 def greets(text: str) -> bool:

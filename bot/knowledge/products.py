@@ -105,6 +105,11 @@ def products_named(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
     return _catalogue(products).names(plain(text)).products
 
 
+def drugs_named(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:
+    """The other medicines that a text names."""
+    return _catalogue(products).names(plain(text)).drugs
+
+
 def _compounds(
     text: str, spans: list[tuple[str, int, int]], drugs: list[tuple[str, int, int]]
 ) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:

@@ -74,11 +74,13 @@ async def withdraw(tx: Tx, contact: Contact, purpose: Purpose, now: datetime, *,
     await note(tx, "consent.withdrawn", now, subject, contact, purpose=purpose.value, source=source)
 
 
-async def restore(tx: Tx, contact: Contact, now: datetime, *, source: str) -> None:
-    """What they withdrew there holds again: the text that they had agreed to, or, where they never had,
-    what holds while nothing is said. What they withdrew elsewhere stays withdrawn."""
+async def restore(
+    tx: Tx, contact: Contact, now: datetime, *, source: str, purposes: Collection[Purpose] = PROACTIVE
+) -> None:
+    """What they withdrew there for these purposes holds again: the text that they had agreed to, or, where
+    they never had, what holds while nothing is said. What they withdrew elsewhere stays withdrawn."""
     for held in await of_person(tx, contact.person_id):
-        if held.holds or held.withdrawn_by != source:
+        if held.holds or held.withdrawn_by != source or held.purpose not in purposes:
             continue
         if held.given_at is not None:
             await give(tx, contact, held.purpose, now, text_version=held.text_version, source=source)

@@ -7,9 +7,7 @@ stop are answered all the same, since that happens when a message is accepted.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 
@@ -17,11 +15,11 @@ from bot.evidence import note
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.text.folding import Folded, fold
+from bot.text.clauses import clauses
+from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 40  # characters; in a longer text the words have another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 
 
 def asks_quiet(text: str) -> bool:
@@ -46,7 +44,7 @@ def _besides(line: str) -> str:
     if _patterns("speak").fullmatch(folded.text):
         return ""
     either = (_patterns("speak"), _patterns("courtesy"))
-    said = [one for one in _clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
+    said = [one for one in clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
     return " ".join(line[slice(*folded.span(*one))] for one in said)
 
 
@@ -72,19 +70,8 @@ def _says(what: str, text: str) -> bool:
     if len(text) > _LONGEST:
         return False
     folded = fold(text)
-    clauses = [folded.text, *(folded.text[start:end] for start, end in _clauses(folded))]
-    return any(_patterns(what).fullmatch(clause) for clause in clauses if clause)
-
-
-def _clauses(folded: Folded) -> Iterator[tuple[int, int]]:
-    """The text cut at punctuation and where a space stood."""
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    for start, high in itertools.pairwise(cuts):
-        low = start
-        for end in [*(match.start() for match in _CLAUSES.finditer(folded.text, low, high)), high]:
-            if end > low:
-                yield low, end
-            low = end + 1
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clauses(folded))]
+    return any(_patterns(what).fullmatch(piece) for piece in pieces if piece)
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from bot.evidence import note
-from bot.model import Audience, Fault, Purpose
+from bot.model import PROACTIVE, Audience, Fault, Purpose
 from bot.people import consent
 from bot.store import contacts, outbox_outcomes, people, triggers
 from bot.store.contacts import Contact
@@ -41,17 +41,42 @@ async def stop(tx: Tx, contact: Contact, now: datetime) -> None:
 
 async def stop_kinds(tx: Tx, contact: Contact, purposes: Collection[Purpose], now: datetime) -> list[Purpose]:
     """Messages of these purposes alone are to stop; those of them that their audience gets at all, if any."""
-    doctor = contact.audience == Audience.DOCTOR
     named = [purpose for purpose in KINDS if purpose in purposes]
-    ended = [purpose for purpose in named if not doctor or purpose in _OF_DOCTORS] or named
+    ended = [purpose for purpose in named if purpose in kinds_of(contact, purposes)] or named
     for purpose in ended:
         await consent.withdraw(tx, contact, purpose, now, source=_SOURCE)
     return ended
 
 
+def kinds_of(contact: Contact, purposes: Collection[Purpose] = PROACTIVE) -> frozenset[Purpose]:
+    """Those of the purposes that their audience gets at all."""
+    return frozenset(purposes) & (_OF_DOCTORS if contact.audience == Audience.DOCTOR else PROACTIVE)
+
+
 def spoken(purposes: Collection[Purpose]) -> str:
     """These kinds of messages as people call them."""
     return "、".join(name for purpose, name in KINDS.items() if purpose in purposes)
+
+
+async def resume_kinds(
+    tx: Tx, contact: Contact, purposes: Collection[Purpose], now: datetime
+) -> frozenset[Purpose]:
+    """They want to hear of these purposes again, and of no others that they stopped; those that hold now.
+    What was never agreed to, or withdrawn elsewhere, a message does not give."""
+    if contact.stopped_at is not None:
+        await people.stop(tx, contact.person_id, None)
+        await stop_kinds(tx, contact, kinds_of(contact) - frozenset(purposes), now)
+    await consent.restore(tx, contact, now, source=_SOURCE, purposes=purposes)
+    holding = {held.purpose for held in await consent.of_person(tx, contact.person_id) if held.holds}
+    await note(tx, "person.resumed", now, f"contact:{contact.id}", contact, purposes=sorted(purposes))
+    return frozenset(purposes) & holding
+
+
+async def wished_less(tx: Tx, contact: Contact) -> bool:
+    """Whether they have stopped us, or one kind of message, in words that they may take back."""
+    if contact.stopped_at is not None:
+        return True
+    return any(held.withdrawn_by == _SOURCE for held in await consent.of_person(tx, contact.person_id))
 
 
 async def resume(tx: Tx, contact: Contact, now: datetime) -> None:

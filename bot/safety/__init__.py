@@ -14,7 +14,7 @@ from bot.safety import adverse_events, case_reports, mentions, money, red_flags
 from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
 from bot.safety.own import NOTHING, Ours, OwnWords, own_words, sentences_of
 from bot.safety.signs import Emergency, emergencies
-from bot.safety.stop import clauses_of, is_question, is_yes, read_wish
+from bot.safety.stop import clauses_of, is_yes, read_wish
 from bot.text.folding import Folded, fold
 from bot.text.patterns import read_rules
 
@@ -29,11 +29,11 @@ __all__ = [
     "asked_for",
     "besides",
     "categories",
+    "clauses_of",
     "emergency",
     "every_element",
     "is_detail",
     "is_of",
-    "is_question",
     "is_yes",
     "likely_stop",
     "own_words",
@@ -57,7 +57,8 @@ class Sign:
 class Screening:
     """What a message holds that must not wait. `red_flag` is "" or the category of the emergency.
 
-    `only`: the purposes that alone are to stop, where `stop` is false. `money`: "" or the kind of hint.
+    `only`: the purposes that alone are to stop, where `stop` is false. `again`: those that `resume` names;
+    none: all. `money`: "" or the kind of hint.
     """
 
     red_flag: str
@@ -66,6 +67,7 @@ class Screening:
     resume: bool
     signs: tuple[Sign, ...] = ()
     only: frozenset[Purpose] = frozenset()
+    again: frozenset[Purpose] = frozenset()
     money: str = ""
 
 
@@ -91,7 +93,8 @@ def screen(text: str, audience: Audience, ours: Ours = NOTHING) -> Screening:
         stop=wish.what == "stop" and not wish.only,
         resume=wish.what == "resume",
         signs=tuple(signs),
-        only=wish.only,
+        only=wish.only if wish.what == "stop" else frozenset(),
+        again=wish.only if wish.what == "resume" else frozenset(),
         money=hint.kind if hint else "",
     )
 

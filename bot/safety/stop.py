@@ -5,7 +5,6 @@ Fixed words alone say so. Where a wish is likely and not said (别弄了), the p
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,18 +12,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.model import PROACTIVE, Purpose
+from bot.text.clauses import clauses
 from bot.text.folding import Folded, fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 200  # a request to stop is short; in a longer text the word has another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、….~·\"“”‘’()\[\]【】<>《》「」 ]")
 _KINDS = {"meeting": Purpose.SERVICE, "material": Purpose.PROMOTION, "reminder": Purpose.MEDICATION}
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`what`: stop, resume, ask (likely a stop, but not said), or "". A stop with `only` is of these
-    purposes.
+    """`what`: stop, resume, ask (likely a stop, but not said), or "". A stop or a resume with `only` is of
+    these purposes.
 
     `besides`: what else the message says, as written.
     """
@@ -51,10 +50,13 @@ class _Words:
     kind_stop: re.Pattern[str]
     kind_weak: re.Pattern[str]
     kind_keep: re.Pattern[str]
+    kind_name: re.Pattern[str]
+    of_all: re.Pattern[str]
+    kind_resume: re.Pattern[str]
+    kind_again: re.Pattern[str]
     rest_kept: re.Pattern[str]
     rest_stopped: re.Pattern[str]
     subject: re.Pattern[str]
-    asks: re.Pattern[str]
 
 
 @cache
@@ -85,16 +87,19 @@ def read_wish(folded: Folded) -> Wish:
     if len(folded.text) > _LONGEST:
         return NO_WISH
     words = _words()
-    clauses = [clause for clause in _clauses(folded) if not clause.fits(words.nothing)]
+    every = _clauses(folded)
+    clauses = [clause for clause in every if not clause.fits(words.nothing)]
     whole = "".join(clause.raw for clause in clauses)
     said = _Clause(whole, _plain(whole), (0, 0))
     if said.fits(words.resume) or any(words.resume.fullmatch(clause.raw) for clause in clauses):
-        return Wish("resume", besides=_besides(folded, clauses, words.resume))
-    if words.other.search(folded.text):
+        return _resume(folded, clauses, words.resume)
+    if words.other.search(_without(folded.text, [clause for clause in every if clause not in clauses])):
         return NO_WISH
     if kinds := _kinds(clauses):
         rest = [clause for clause in clauses if not any(_verdicts(clause))]
         return Wish("stop", only=kinds, besides=_written(folded, rest))
+    if any(clause.fits(words.kind_resume) or words.kind_again.fullmatch(clause.raw) for clause in clauses):
+        return _resume(folded, clauses, words.kind_resume, words.kind_again)
     if said.fits(words.stop) or said.fits(words.alone_stop):
         return Wish("stop")
     if any(words.stop.fullmatch(clause.plain) for clause in clauses):
@@ -102,10 +107,18 @@ def read_wish(folded: Folded) -> Wish:
     if said.fits(words.alone_resume):
         return Wish("resume")
     if any(words.resume.fullmatch(clause.plain) for clause in clauses):
-        return Wish("resume", besides=_besides(folded, clauses, words.resume))
+        return _resume(folded, clauses, words.resume)
     if clauses and all(clause.fits(words.likely) for clause in clauses):
         return Wish("ask")
     return NO_WISH
+
+
+def _without(text: str, nothing: list[_Clause]) -> str:
+    """退订 听见没有 is no 退订没有."""
+    for clause in reversed(nothing):
+        low, high = clause.span
+        text = f"{text[:low]},{text[high:]}"
+    return text
 
 
 def is_yes(text: str) -> bool:
@@ -113,12 +126,6 @@ def is_yes(text: str) -> bool:
     folded = fold(text[: _LONGEST + 1])
     clauses = _clauses(folded)
     return bool(clauses) and all(_words().agrees.fullmatch(clause.raw) for clause in clauses)
-
-
-def is_question(text: str) -> bool:
-    """Whether what stands beside a wish or a hint asks for something of its own."""
-    folded, words = fold(text).text, _words()
-    return bool(words.subject.search(folded) and words.asks.search(folded))
 
 
 def clauses_of(folded: Folded) -> list[str]:
@@ -140,19 +147,40 @@ def _kinds(clauses: list[_Clause]) -> frozenset[Purpose]:
         stopped |= said["perhaps"] - kept
     if "others_stop" in said:
         return PROACTIVE - kept if kept else frozenset()
-    if not kept and not others_kept and stopped != {Purpose.SERVICE}:
+    if not kept and not others_kept and not (len(stopped) == 1 and _one_kind(clauses)):
         return frozenset()  # all, or no kind at all
     return frozenset(stopped)
+
+
+def _one_kind(clauses: list[_Clause]) -> bool:
+    """Whether a kind is told by its name, not by a word for whatever we send (任何资料, 提醒, 推广)."""
+    words = _words()
+    said = [one for one in clauses if any(named for _, named in _verdicts(one))]
+    every = any(words.of_all.search(one.raw) and one.fits(words.stop) for one in said)
+    return not every and all(words.kind_name.search(one.raw) for one in said)
+
+
+def _resume(folded: Folded, clauses: list[_Clause], *wishes: re.Pattern[str]) -> Wish:
+    """A resume: of the kinds that it names, or of all."""
+    wished = [one for one in clauses if any(one.fits(wish) for wish in wishes)]
+    named = {purpose for one in wished for purpose in _kinds_named(one.raw)}
+    rest = [one for one in clauses if one not in wished]
+    return Wish("resume", only=frozenset(named), besides=_written(folded, rest))
+
+
+def _kinds_named(text: str) -> set[Purpose]:
+    named = {purpose for purpose, pattern in _named().items() if pattern.search(text)}
+    if Purpose.SERVICE in named and "药" not in text:
+        named.discard(Purpose.MEDICATION)  # 会议提醒 is no reminder of a dose
+    return named
 
 
 def _verdicts(clause: _Clause) -> Iterator[tuple[str, set[Purpose]]]:
     """What a clause says of the kinds that it names, and of all others."""
     words, text = _words(), clause.raw
-    named = {purpose for purpose, pattern in _named().items() if pattern.search(text)}
+    named = _kinds_named(text)
     if words.subject.search(text) and Purpose.MEDICATION not in named:
         return
-    if Purpose.SERVICE in named and "药" not in text:
-        named.discard(Purpose.MEDICATION)  # 会议提醒 is no reminder of a dose
     stops = bool(words.kind_stop.search(text))
     if words.rest_stopped.search(text):
         yield "others_stop", set()
@@ -179,15 +207,10 @@ def _written(folded: Folded, clauses: list[_Clause]) -> str:
 
 
 def _clauses(folded: Folded) -> list[_Clause]:
-    """The text cut at punctuation and where a space stood: 不收了 退订."""
     found = []
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    for low, high in itertools.pairwise(cuts):
-        start = low
-        for end in [*(match.start() for match in _CLAUSES.finditer(folded.text, low, high)), high]:
-            if raw := folded.text[start:end].strip():
-                found.append(_Clause(raw, _plain(raw), (start, end)))
-            start = end + 1
+    for start, end in clauses(folded):
+        raw = folded.text[start:end].strip()
+        found.append(_Clause(raw, _plain(raw), (start, end)))
     return found
 
 

@@ -73,3 +73,11 @@ async def test_the_emergency_first_and_then_the_label(answering: Stage) -> None:
     (only,) = await said(stage, "病人刚才胸口疼得厉害，大汗")
     assert "120" in only
     assert not await stage.rows("SELECT 1 FROM turn WHERE state <> 'done'")
+
+
+async def test_what_stands_beside_an_emergency_and_a_wish_is_done_too(answering: Stage) -> None:
+    stage = answering
+    await verify(stage)
+    await stage.phone.send(type="text", content="退订，转人工，我胸口疼得厉害", wait=True)
+    assert await stage.tasks() >= {"emergency"}
+    assert await stage.rows("SELECT count(*) FROM inbox WHERE state = 'waiting'") == [(1,)], "the hand-over"

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.inbound.open_requests import left_over
+from bot.inbound import open_requests
 from bot.inbound.turn_input import TurnReading, read_turn
+from bot.knowledge import load
 from bot.model import Choice, Inbound, InboundKind, InboxState, Purpose
-from bot.people import consent
+from bot.people import consent, stop
 from bot.safety import sentences_of
+from bot.settings import ROOT
 from bot.store import tasks
 from bot.store.inbox import StoredMessage
 from tests.stage import DOCTORS, Stage
@@ -76,6 +78,37 @@ async def test_a_resume_gives_back_what_a_message_took_and_nothing_else(stage: S
     assert await stage.rows("SELECT purpose FROM consent WHERE given_at IS NULL") == []
 
 
+async def test_one_kind_is_resumed_and_the_others_stay_as_they_were(stage: Stage) -> None:
+    await write(stage, "你好")
+    contact, now = await stage.contact(WHO), stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        for purpose in (Purpose.SERVICE, Purpose.PROMOTION):
+            await consent.give(tx, contact, purpose, now, text_version="v1", source="form")
+    await write(stage, "会议别发")
+    await write(stage, "资料别发了")
+    assert await holding(stage) == set() and (await stage.contact(WHO)).stopped_at is None
+    await write(stage, "会议通知又可以发了")
+    assert await holding(stage) == {Purpose.SERVICE}
+    await write(stage, "恢复资料")
+    assert await holding(stage) == {Purpose.SERVICE, Purpose.PROMOTION}
+    await write(stage, "退订")
+    await write(stage, "恢复会议通知")
+    assert await holding(stage) == {Purpose.SERVICE} and (await stage.contact(WHO)).stopped_at is None
+    async with stage.services.db.begin() as tx:
+        await consent.withdraw(tx, contact, Purpose.SERVICE, now, source="form")
+    await write(stage, "恢复会议通知")
+    assert await holding(stage) == set(), "withdrawn elsewhere"
+    assert await said(stage) == [
+        *["utter_stop_kinds"] * 2,
+        *["utter_resume_kinds"] * 2,
+        "utter_stop",
+        "utter_resume_kinds",
+        "utter_resume_elsewhere",
+    ]
+    async with stage.services.db.begin() as tx:
+        assert await stop.wished_less(tx, contact), "of material"
+
+
 async def test_a_resume_is_not_a_stop(stage: Stage) -> None:
     await write(stage, "退了吧不想收了")
     assert (await stage.contact(WHO)).stopped_at is not None
@@ -117,13 +150,66 @@ async def test_what_stands_beside_a_stop_is_done_too(stage: Stage) -> None:
     assert unverified is not None and unverified.input.intent == "ask_human"
 
 
+PRODUCTS = load(ROOT / "data" / "content").products
+
+
+def left_over(text: str, *, money: bool = False, flagged: bool = False) -> str:
+    return open_requests.left_over(text, PRODUCTS, money=money, flagged=flagged)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("别发了。头孢和酒能一起喝吗", "头孢和酒能一起喝吗"),
+        ("退订，利伐沙班和阿司匹林能一起用吗", "利伐沙班和阿司匹林能一起用吗"),
+        ("退订，漏服了怎么补", "漏服了怎么补"),
+        ("别发了，eGFR 28 还要用二甲双胍", "eGFR 28 还要用二甲双胍"),
+        ("别给我发络活喜的资料了，肾功能不全能用吗", "氨氯地平 肾功能不全能用吗"),
+        ("退订，会议什么时候开？", "会议什么时候开"),
+        ("退订 怎么还发", ""),
+        ("退订 我说了多少遍了", ""),
+        ("退订 你们有完没完", ""),
+        ("退订 听见没有", ""),
+        ("退订 二甲双胍", ""),
+    ],
+)
+def test_what_stands_beside_a_stop_counts_when_it_asks_or_names_a_product(text: str, left: str) -> None:
+    assert left_over(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("有回扣吗？氨氯地平起始剂量", "氨氯地平起始剂量"),
+        ("二甲双胍有回扣吗，肾功能不全能用吗", "二甲双胍 肾功能不全能用吗"),
+        ("络活喜有回扣吗，缬沙坦孕妇能用吗", "缬沙坦孕妇能用吗"),
+        ("二甲双胍有回扣吗，头孢和酒能一起喝吗", "头孢和酒能一起喝吗"),
+        ("二甲双胍有回扣吗，什么时候给", ""),
+        ("开一盒给多少钱 上次说好的呢", ""),
+    ],
+)
+def test_what_stands_beside_a_hint_at_money_is_about_medicine(text: str, left: str) -> None:
+    assert left_over(text, money=True) == left
+
+
+def test_beside_an_emergency_a_request_is_left_alone() -> None:
+    assert left_over("退订，转人工，我胸口疼得厉害", flagged=True) == "转人工"
+
+
 def message(text: str, *, wish: bool = False) -> StoredMessage:
     body = {"text": text, "choice": "", "event": "", "detail": {}}
     return StoredMessage(1, InboundKind.TEXT, datetime.now(UTC), None, {"wish": True} if wish else {}, body)
 
 
 def reading(text: str, offered: tuple[Choice, ...] = (), *, wish: bool = False) -> TurnReading:
-    found = read_turn([message(text, wish=wish)], offered, verified=True, intents={"stop_contact"}, ours=OURS)
+    found = read_turn(
+        [message(text, wish=wish)],
+        offered,
+        verified=True,
+        intents={"stop_contact"},
+        products=PRODUCTS,
+        ours=OURS,
+    )
     assert found is not None
     return found
 
