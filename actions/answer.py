@@ -10,16 +10,15 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import PERSON, current, entry_of, intent, miss, quote, say, words_of
+from actions.call import CHOICES, PERSON, current, entry_of, intent, miss, offered, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
-from actions.colleagues import find_colleague, hand_over
+from actions.colleagues import find_colleague, hand_over, look_into
 from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Considered, Decision, Entry, Route, consider, weighs
 from bot.model import Audience
 
 HAND_OVER = "medical_information"  # choice id, and `pending` after an offer
-CHOICES = "choices"  # `pending` after asking back
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _NONE_OF_THEM = re.compile(r"[不没]是|没有|不对|[非无]")
@@ -59,17 +58,16 @@ class Choose(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        picked = next(tracker.get_latest_entity_values("choice"), None) or tracker.get_slot("pending") or ""
+        chosen = next(tracker.get_latest_entity_values("choice"), None)
         options = list(tracker.get_slot("options") or [])
         events = [SlotSet("pending", None), SlotSet("choice", None), SlotSet("options", None)]
-        if picked in ANSWERS:
-            await settle(dispatcher, call, picked)
+        if chosen in ANSWERS:
+            await settle(dispatcher, call, chosen)
             return events
-        if picked == CHOICES:
-            picked = _in_words(tracker, options)
+        picked = chosen or _in_words(tracker, offered(call, tracker), options)
         entry = entry_of(call, picked.removeprefix("entry:")) if picked.startswith("entry:") else None
         if entry is not None:
-            return [*show(dispatcher, call, entry), *events]
+            return [*events, *show(dispatcher, call, entry)]
         question = str(tracker.get_slot("asked") or "")
         if picked == HAND_OVER and question:
             product = str(tracker.get_slot("product") or "")
@@ -80,16 +78,23 @@ class Choose(Action):  # type: ignore[misc]
             await find_colleague(dispatcher, call, question or words_of(tracker))
         elif picked == CHOICES:
             offer(dispatcher, call, [found for key in options if (found := entry_of(call, key))])
-        elif options:
-            say(dispatcher, "utter_ok")
+            return [*events, SlotSet("pending", CHOICES), SlotSet("options", options)]
+        elif chosen:
+            return [*events, *miss(dispatcher, tracker)]
+        elif intent(tracker) == "feedback_negative" and not options:
+            await look_into(dispatcher, call, tracker)
         else:
-            return [*miss(dispatcher, tracker), *events]  # `pending` is cleared, whatever was said
+            say(dispatcher, "utter_ok")
         return events
 
 
-def _in_words(tracker: Any, options: list[str]) -> str:
-    """What an answer to choices picks. A bare no picks nothing; a bare yes picks the only one there is."""
-    if intent(tracker) == "affirm":
+def _in_words(tracker: Any, pending: str, options: list[str]) -> str:
+    """What words pick of what was just offered. A bare no picks nothing; a bare yes to choices picks the only
+    one there is."""
+    yes = intent(tracker) == "affirm"
+    if pending != CHOICES:
+        return pending if yes else ""
+    if yes:
         return f"entry:{options[0]}" if len(options) == 1 else CHOICES
     return HAND_OVER if _NONE_OF_THEM.search(words_of(tracker)) else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
@@ -9,10 +10,13 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import HAND_OVER
-from actions.call import current, entry_of, miss, say
+from actions.call import current, entry_of, miss, say, words_of
 from bot.knowledge import source_text
 from bot.model import Audience
 from bot.people import quiet
+
+# Words that end the wish for short texts; 还有吗 and 为什么呢 ask for more of an answer.
+_IN_FULL = re.compile(r"详细|具体|多说|展开|说全|完整|长一?点|长些|细一?点|说细")
 
 
 class Source(Action):  # type: ignore[misc]
@@ -43,7 +47,7 @@ class More(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        if tracker.get_slot("brief"):
+        if tracker.get_slot("brief") and _IN_FULL.search(words_of(tracker)):
             await quiet.be_brief(call.tx, call.contact, call.now, brief=False)
             say(dispatcher, "utter_brief_no_more")
             return [SlotSet("brief", None), SlotSet("pending", None)]

@@ -19,6 +19,7 @@ _call: ContextVar[ActionCall] = ContextVar("call")
 _ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
 _MISSES = frozenset({"utter_fallback", "utter_offer_person"})
 PERSON = "human"  # choice id, and `pending` after a colleague was offered
+CHOICES = "choices"  # `pending` after asking back
 _WEEKDAYS = "一二三四五六日"
 LONGEST = 4000  # characters of their words that a colleague reads
 
@@ -60,6 +61,16 @@ def miss(dispatcher: CollectingDispatcher, tracker: Any, response: str = "utter_
         return [SlotSet("pending", PERSON)]
     say(dispatcher, response)
     return [SlotSet("pending", None)]
+
+
+def offered(call: ActionCall, tracker: Any) -> str:
+    """What a plain 「好的」 or 「都不是」 answers to: `pending`, if the turn before offered it."""
+    pending = str(tracker.get_slot("pending") or "")
+    just_said = tracker.get_slot("just_said") or ()
+    if pending == CHOICES:
+        return pending if "utter_clarify" in just_said else ""
+    dialogue = call.services.published.dialogue
+    return pending if any(pending in dialogue.offers(name) for name in just_said) else ""
 
 
 def entry_of(call: ActionCall, entry_id: str) -> Entry | None:

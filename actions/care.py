@@ -9,16 +9,14 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import consult, decide, fall_back, remember, reply
-from actions.call import ask, current, intent, say, words_of
+from actions.answer import consult, decide, fall_back, remember
+from actions.call import current, intent, say, words_of
 from actions.cases import ASKS, follows, record, supplement
-from actions.colleagues import find_colleague, hand_over
+from actions.colleagues import find_colleague, hand_over, look_into
 from bot.dialogue.action_calls import ActionCall
-from bot.knowledge import Route
 from bot.model import Audience
 from bot.people import quiet
 from bot.safety import tells
-from bot.tasks import Kind
 
 # What remains of a bare 「转医学信息部」 when this is taken away is nothing; of a question, the question.
 _REQUEST = re.compile(
@@ -86,13 +84,13 @@ class AdverseEvent(Action):  # type: ignore[misc]
             return await _no_case(dispatcher, call, tracker)
         if not screened:
             await record(dispatcher, call, tracker)
+            tracker.slots["adverse_event"] = True  # what the screening does for the others of its kind
         if not doctor:
-            return [SlotSet("case", True)]
-        question, decision = decide(call, tracker)
-        slots = [SlotSet("case", True), *remember(decision, question)]
-        if ASKS.search(words) and decision.products and decision.route != Route.NONE:
-            return [*slots, *await reply(dispatcher, call, decision, question)]
-        return slots
+            return follows(tracker)
+        if not ASKS.search(words):
+            question, decision = decide(call, tracker)
+            return [*remember(decision, question), *follows(tracker)]
+        return await consult(dispatcher, call, tracker)
 
 
 async def _no_case(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
@@ -132,8 +130,5 @@ class Feedback(Action):  # type: ignore[misc]
         if intent(tracker) == "feedback_positive":
             say(dispatcher, "utter_feedback_thanks")
             return []
-        call = current()
-        about = tracker.get_slot("last_entry") or ""
-        await ask(call, Kind.FEEDBACK, words_of(tracker), mark=f"[{about}] ")
-        say(dispatcher, "utter_feedback_sorry")
+        await look_into(dispatcher, current(), tracker)
         return []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import LONGEST, ask, say, spoken_time
+from actions.call import LONGEST, ask, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
 from bot.tasks import Kind, add_to_open
@@ -35,3 +37,10 @@ async def find_colleague(
     )
     due = existing[1] if existing else await ask(call, Kind.HAND_OVER, detail)
     say(dispatcher, response, rep=call.standing.rep or ON_DUTY, due=spoken_time(due))
+
+
+async def look_into(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> None:
+    """An answer was of no use: a task for whoever looks after the answers."""
+    about = tracker.get_slot("last_entry") or ""
+    await ask(call, Kind.FEEDBACK, words_of(tracker), mark=f"[{about}] ")
+    say(dispatcher, "utter_feedback_sorry")

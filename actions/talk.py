@@ -11,7 +11,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
-from actions.call import PERSON, ask, current, entry_of, say, spoken_time, words_of
+from actions.call import LONGEST, PERSON, ask, current, entry_of, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
@@ -39,6 +39,7 @@ _MEANT = {
 }
 _IMPATIENT = re.compile(r"没人|没有人|还没|还不|等了|拖了|这么久|几天|说好|催")
 _PROMISE = re.compile(r"转[给到交]|联系我|答复|回复我|回我|安排人|让人")
+_URGED = "[催办] "
 _LATE_KINDS = frozenset({Kind.HAND_OVER, Kind.MEDICAL_INFORMATION, Kind.MATERIAL})
 
 
@@ -62,12 +63,25 @@ async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words:
             return [SlotSet("pending", None)]
         say(dispatcher, "utter_status_none")
         return [SlotSet("pending", PERSON)]
-    if any(kind in _LATE_KINDS and due <= call.now for kind, due in told):
-        await find_colleague(dispatcher, call, f"[催办] {words}", "utter_status_late")
-    else:
+    late = [kind for kind, due in told if kind in _LATE_KINDS and due <= call.now]
+    for kind in late:
+        await _urge(dispatcher, call, kind, f"{_URGED}{words}")
+    if not late:
         for kind, due in told[:3]:
             _tell(dispatcher, call, kind, due)
     return [SlotSet("pending", None)]
+
+
+async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, words: str) -> None:
+    """Who has not kept the time is asked once more, and nobody else."""
+    if kind == Kind.HAND_OVER:
+        await find_colleague(dispatcher, call, words, "utter_status_late")
+        return
+    found = await add_to_open(
+        call.tx, call.services.vault, kind, now=call.now, contact=call.contact, detail=words[:LONGEST]
+    )
+    due = found[1] if found else await ask(call, kind, words)
+    say(dispatcher, "utter_status_late_answer", due=spoken_time(due))
 
 
 def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
@@ -222,4 +236,6 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
             choices = draft.choices if number == len(parts) else ()
             buttons = [{"title": one.label, "payload": one.id} for one in choices]
             dispatcher.utter_message(text=part.text, buttons=buttons, json_message={"basis": str(basis)})
+    if not dispatcher.messages:  # the entry was withdrawn since
+        say(dispatcher, "utter_repeat_none")
     return events

@@ -119,6 +119,11 @@ class Dialogue:
         """Whether there is a response of this name."""
         return name in self._responses
 
+    def offers(self, name: str) -> frozenset[str]:
+        """The choice ids that a response offers of itself."""
+        buttons = (one for variation in self._responses.get(name, []) for one in variation.get("buttons", []))
+        return frozenset(str(one["payload"]) for one in buttons)
+
     def text(self, name: str, audience: Audience = Audience.DOCTOR, **values: str) -> str:
         """The text of a response for this audience, filled in. Raises MedrepError(NOT_FOUND)."""
         for variation in _for(self._responses.get(name, ()), audience):

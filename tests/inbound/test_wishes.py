@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from bot.dialogue.version import read_dialogue
 from bot.inbound import open_requests
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.knowledge import load
-from bot.model import Choice, Inbound, InboundKind, InboxState, Purpose
+from bot.model import Audience, Choice, Inbound, InboundKind, InboxState, Purpose
 from bot.people import consent, stop
 from bot.safety import sentences_of
 from bot.settings import ROOT
@@ -107,6 +108,15 @@ async def test_one_kind_is_resumed_and_the_others_stay_as_they_were(stage: Stage
     ]
     async with stage.services.db.begin() as tx:
         assert await stop.wished_less(tx, contact), "of material"
+
+
+def test_a_patient_is_told_of_what_patients_get() -> None:
+    dialogue = read_dialogue(ROOT)
+    patient, doctor = (
+        dialogue.text("utter_resume", audience) for audience in (Audience.PATIENT, Audience.DOCTOR)
+    )
+    assert "用药提醒" in patient and "资料" not in patient
+    assert "资料" in doctor and "用药提醒" not in doctor
 
 
 async def test_a_resume_is_not_a_stop(stage: Stage) -> None:

@@ -33,6 +33,11 @@ async def test_stop_in_a_clinical_sentence_is_a_question(phone: Phone) -> None:
     for words in ("CK 5x ULN stop?", "stop metformin before CT?"):
         reply = await phone.ask(words)
         assert "退订" not in reply and "不再收到" not in reply, reply
+    assert "可以转给医学信息部" in await phone.ask("stop aspirin 5 days before op?")
+    assert "已把您的问题转给医学信息部" in await phone.ask("好的"), (
+        "a yes to the offer, whichever action made it"
+    )
+    assert "医学信息部" not in await phone.ask("好的"), "an offer is open for one turn"
 
 
 async def test_stop_and_hand_over_are_both_done(phone: Phone) -> None:

@@ -1,0 +1,81 @@
+"""Talk about the talk, action by action: what is overdue, more of an answer, what was said before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rasa_sdk import Tracker
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions import talk
+from actions.around_answers import More
+from actions.call import calling
+from bot.dialogue import said
+from bot.dialogue.action_calls import ActionCall
+from bot.model import Basis, BasisKind, Purpose
+from bot.store.outbox import Draft, Part
+from bot.store.scenes import Standing
+from bot.tasks import Kind, open_task
+from tests.stage import Stage
+
+
+def tracker(words: str, **slots: Any) -> Tracker:
+    return Tracker("c", slots, {"text": words, "entities": []}, [], False, None, {}, "action_listen")
+
+
+async def run(stage: Stage, action: Any, words: str, **slots: Any) -> list[str]:
+    """The responses of one action."""
+    services, contact = stage.services, await stage.contact()
+    dispatcher = CollectingDispatcher()
+    async with services.db.begin() as tx:
+        standing, now = Standing(verified=True, waiting=False, rep=None), services.clock.now()
+        with calling(ActionCall(services, tx, uuid4(), contact, standing, now)):
+            await action.run(dispatcher, tracker(words, **slots), {})
+    return [message["response"] for message in dispatcher.messages]
+
+
+async def kinds(stage: Stage) -> list[str]:
+    return [kind for (kind,) in await stage.rows("SELECT kind FROM task ORDER BY id")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Kind.HAND_OVER, "utter_status_late"),
+        (Kind.MEDICAL_INFORMATION, "utter_status_late_answer"),
+        (Kind.MATERIAL, "utter_status_late_answer"),
+    ],
+)
+async def test_what_is_overdue_is_urged_where_it_lies(open_window: Stage, kind: Kind, said: str) -> None:
+    stage = open_window
+    contact, now = await stage.contact(), stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        await open_task(
+            tx, stage.services.vault, kind, now=now - timedelta(days=30), contact=contact, detail="缬沙坦"
+        )
+    assert await run(stage, talk.Status(), "怎么还没人答复我") == [said]
+    assert await kinds(stage) == [kind.value] * 2
+
+
+async def test_more_of_an_answer_is_no_wish_for_long_texts(open_window: Stage) -> None:
+    known = {"brief": True, "last_entry": "metformin-renal"}
+    for words in ("还有吗", "为什么呢", "没了吗"):
+        assert await run(open_window, More(), words, **known) == ["utter_more"], words
+    for words in ("说详细点", "展开讲讲", "多说点"):
+        assert await run(open_window, More(), words, **known) == ["utter_brief_no_more"], words
+
+
+async def test_what_was_withdrawn_since_is_not_repeated(
+    open_window: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn = Draft((Part("…", Basis(BasisKind.CONTENT, "gone", "1")),), Purpose.REPLY)
+
+    async def last_said(*_: Any) -> Draft:
+        return withdrawn
+
+    monkeypatch.setattr(said, "last_said", last_said)
+    monkeypatch.setattr(talk, "entry_of", lambda call, entry_id: None)
+    assert await run(open_window, talk.Repeat(), "再发一遍") == ["utter_repeat_none"]
