@@ -18,7 +18,7 @@ from bot.knowledge import (
     speaks_of_medicine,
 )
 from bot.safety import NOTHING, Ours, besides, clauses_of, own_words
-from bot.text.clauses import clauses
+from bot.text.clauses import clause_spans
 from bot.text.folding import fold
 
 _LONGEST = 60  # characters; in a longer message the words may mean something else
@@ -53,7 +53,7 @@ def asked_for(text: str) -> str:
     folded = fold(text[: _LONGEST + 1])
     if len(folded.text) > _LONGEST:
         return ""
-    pieces = [folded.text, *(folded.text[start:end] for start, end in clauses(folded))]
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clause_spans(folded))]
     for clause in filter(None, map(_plain, pieces)):
         for intent, request in _REQUESTS.items():
             if request.fullmatch(clause):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.knowledge.content import Product
 from bot.knowledge.products import names_product
-from bot.knowledge.terms import conditions_in, hints
+from bot.knowledge.terms import hints
 from bot.knowledge.text import plain
 
 MOST_QUESTIONS = 3
@@ -62,8 +62,6 @@ _MEANT = re.compile(
     r"(?:我)?(?:刚才)?(?:(?:说|问|指|讲|想问|要问|想说)的是|是(?:说|问|指|想问)|应该是|应为|改成|更正|更正为)(?P<yes>.{1,40})"
 )
 _TOLD = re.compile(r"病人|患者|[吃用服]了|[吃用服]完|[吃用服]后|出现|之后|以后")
-_ANYTHINGS = frozenset({"timing", "duration", "dosage", "reimbursement", "specification"})  # of money, too
-_TAKEN = re.compile(r"吃(?![饭个顿喝])|服(?!务)|注射|空腹|饭[前后]|剂量|用量|用法")
 _TAIL = re.compile(r"[了啊呀哈吧哦。，,！!？?\s]{1,4}$")
 
 
@@ -122,13 +120,6 @@ def without_denied(text: str) -> str:
 def asks(text: str) -> bool:
     """Whether a text asks something."""
     return bool(_ASKS.search(text)) or "?" in text or "？" in text
-
-
-def speaks_of_medicine(text: str, products: tuple[Product, ...]) -> bool:
-    """Whether a text names a medicine or a complaint, or what is asked of a medicine alone."""
-    form = plain(text)
-    topics = set(hints(form)) - _ANYTHINGS
-    return bool(topics or conditions_in(form) or _TAKEN.search(form)) or names_product(text, products)
 
 
 def greets(text: str) -> bool:

@@ -15,7 +15,7 @@ from bot.evidence import note
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.text.clauses import clauses
+from bot.text.clauses import clause_spans
 from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
 
@@ -44,7 +44,9 @@ def _besides(line: str) -> str:
     if _patterns("speak").fullmatch(folded.text):
         return ""
     either = (_patterns("speak"), _patterns("courtesy"))
-    said = [one for one in clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
+    said = [
+        one for one in clause_spans(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)
+    ]
     return " ".join(line[slice(*folded.span(*one))] for one in said)
 
 
@@ -70,8 +72,8 @@ def _says(what: str, text: str) -> bool:
     if len(text) > _LONGEST:
         return False
     folded = fold(text)
-    pieces = [folded.text, *(folded.text[start:end] for start, end in clauses(folded))]
-    return any(_patterns(what).fullmatch(piece) for piece in pieces if piece)
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clause_spans(folded))]
+    return any(_patterns(what).fullmatch(piece) for piece in pieces)
 
 
 @cache

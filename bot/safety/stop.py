@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.model import PROACTIVE, Purpose
-from bot.text.clauses import clauses
+from bot.text.clauses import clause_spans
 from bot.text.folding import Folded, fold
 from bot.text.patterns import compile_patterns, read_rules
 
@@ -207,11 +207,8 @@ def _written(folded: Folded, clauses: list[_Clause]) -> str:
 
 
 def _clauses(folded: Folded) -> list[_Clause]:
-    found = []
-    for start, end in clauses(folded):
-        raw = folded.text[start:end].strip()
-        found.append(_Clause(raw, _plain(raw), (start, end)))
-    return found
+    raw = ((folded.text[start:end].strip(), (start, end)) for start, end in clause_spans(folded))
+    return [_Clause(words, _plain(words), span) for words, span in raw]
 
 
 def _plain(clause: str) -> str:

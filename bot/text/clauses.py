@@ -1,4 +1,4 @@
-"""The clauses of a folded text."""
+"""A text cut into clauses."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Iterator
 
 from bot.text.folding import Folded
 
-_MARKS = re.compile(r"[,。;!?\n、…\"“”‘’()\[\]【】<>《》「」 ]|[.:~·](?!\d)")
+# A figure stays whole: 1.5, 8:30, 1~2.
+_ENDS = re.compile(r"[,。;!?\n、…\"“”‘’()\[\]【】<>《》「」 ]|[.:~·](?!\d)")
 
 
-def clauses(folded: Folded) -> Iterator[tuple[int, int]]:
-    """Their spans: cut at punctuation and where a space stood (不收了 退订); figures stay whole."""
+def clause_spans(folded: Folded) -> Iterator[tuple[int, int]]:
+    """Where its clauses stand in the folded text, cut at punctuation and where a space stood: 不收了 退订."""
     cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    for start, high in itertools.pairwise(cuts):
-        low = start
-        for end in [*(match.start() for match in _MARKS.finditer(folded.text, low, high)), high]:
-            if folded.text[low:end].strip():
-                yield low, end
-            low = end + 1
+    for low, high in itertools.pairwise(cuts):
+        start = low
+        for end in [*(match.start() for match in _ENDS.finditer(folded.text, low, high)), high]:
+            if folded.text[start:end].strip():
+                yield start, end
+            start = end + 1
