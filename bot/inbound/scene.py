@@ -79,9 +79,10 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     published = services.published
     doctor = known.contact.audience == Audience.DOCTOR
-    # An emergency was answered when it was accepted; the engine hears of the other messages.
+    # An emergency was answered when it was accepted; the engine hears of the other messages, and of what
+    # stands beside a wish.
     flagged = [message for message in messages if message.screening.get("red_flag")]
-    others = [message for message in messages if message not in flagged]
+    others = [message for message in messages if message not in flagged or message.screening.get("wish")]
     reading = read_turn(
         others,
         known.offered,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from bot.content import seed_content
@@ -56,6 +58,7 @@ async def test_the_emergency_first_and_then_the_label(answering: Stage) -> None:
     assert not any("来源" in text for text in more), "to whoever is not verified no product is named"
 
     await verify(stage)
+    stage.gateway._passive_wait = timedelta(minutes=1)  # the connection is used up: nothing waits for it
     emergency, *more = await said(stage, OVERDOSE)
     assert "急性药物过量" in emergency, "the clinician's text"
     (label,) = [text for text in more if "来源" in text]
