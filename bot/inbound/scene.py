@@ -135,15 +135,15 @@ async def _clicked(
 
 
 async def recorded(
-    tx: Tx, vault: Vault, contact: Contact, scene: Scene, turn: Turn, basis: Sequence[Basis | None]
+    tx: Tx, vault: Vault, contact: Contact, scene: Scene, turn: Turn | None, basis: Sequence[Basis | None]
 ) -> Record:
-    """What the turn was made of, its entities under the person's key."""
-    entities = json.dumps(turn.entities, ensure_ascii=False)
+    """What the turn was made of, its entities under the person's key. No `turn`: the engine was not asked."""
+    entities = json.dumps(turn.entities if turn else [], ensure_ascii=False)
     return Record(
-        intent=turn.intent,
-        confidence=turn.confidence,
-        model=turn.model,
-        actions=turn.actions,
+        intent=turn.intent if turn else "",
+        confidence=turn.confidence if turn else 1.0,
+        model=turn.model if turn else "",
+        actions=turn.actions if turn else (),
         entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
         slots=scene.slots(),
         entities=await vault.seal(

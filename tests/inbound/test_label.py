@@ -66,6 +66,8 @@ async def test_the_emergency_first_and_then_the_label(answering: Stage) -> None:
     assert await stage.tasks() >= {"emergency"}
     basis = await stage.rows("SELECT count(*) FROM evidence WHERE facts::text LIKE '%content:metformin%'")
     assert basis[0][0] >= 1
+    entries = await stage.rows("SELECT entries FROM turn WHERE cardinality(entries) > 0")
+    assert entries == [(["metformin-overdose"],)], "the record of the turn, as summaries read it"
 
     # both products; a question beside it; nothing of ours named: the emergency text alone
     _, *more = await said(stage, "测不到血压 四肢冰凉 刚吃的代文和络活喜")
