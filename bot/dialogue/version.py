@@ -62,7 +62,9 @@ PLACEHOLDERS = {
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none
 # What the app tells the engine without asking the NLU (`bot/inbound`): a version must know it.
 FED_SLOTS = frozenset({"audience", "verified", "verify_waiting", "introduced", "adverse_event", "brief"})
-FED_INTENTS = frozenset({"greet", "verify", "choose", "ask_human", "delete_data", "export_data"})
+FED_INTENTS = frozenset(
+    {"greet", "verify", "choose", "ask_human", "delete_data", "export_data", "stop_contact", "ask_product"}
+)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ async def arrival(
         received_at=incoming.received_at,
         ready_at=now + (OPENING_WAIT if piece == Piece.OPENING else timedelta()),
         joined_at=now + _WAITS[piece] if piece in _WAITS else None,
-        passive_until=incoming.passive_until,
+        # The connection carries what is said at once; what a turn says besides is pushed and waits for none.
+        passive_until=None if answered or screening.adverse_event else incoming.passive_until,
         grant=platform.MESSAGE if words else platform.CLICK if clicked else None,
         present=words or clicked,
         hurry=inbound.kind == InboundKind.TEXT and (answered or piece == Piece.WHOLE),

@@ -23,11 +23,12 @@ RETRY_WAIT = timedelta(seconds=20)  # WeChat's three retries are over by then
 class Offer(PassiveReply):
     """What a connection carries, and the row as it was taken for just this connection.
 
-    `earlier`: the row as another connection has it, which the platform has not given up.
+    `shared`: it was taken for another connection, which the platform has not given up: this one carries the
+    same, and what becomes of the row if it cannot is for the other to say.
     """
 
     row: Outgoing
-    earlier: Outgoing | None = None
+    shared: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -112,7 +112,9 @@ class Endings:
             replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)
         drafts = together(replies)
         basis = [part.basis for draft in drafts for part in draft.parts]
-        record = None if turn is None else await recorded(tx, vault, contact, scene, turn, basis)
+        record = None
+        if turn is not None or scene.label:
+            record = await recorded(tx, vault, contact, scene, turn, basis)
         finished = await turns.finish(tx, claim, InboxState.DONE, now, record=record)
         choices = drafts[-1].choices if drafts else ()
         if turn is None:

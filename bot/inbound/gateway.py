@@ -128,10 +128,9 @@ class Gateway:
 
     async def _written(self, offer: Offer, *, written: bool) -> None:
         row = offer.row
+        if offer.shared and not written:
+            return
         async with self._services.db.begin() as tx:
-            if not written and offer.earlier is not None:
-                await passive.give_back(tx, row, offer.earlier)
-                return
             if not written:
                 # Help waits for no retry: it is pushed at once, at worst it is read twice.
                 urgent = row.purpose == Purpose.EMERGENCY
@@ -164,11 +163,9 @@ class Gateway:
             raise
 
     async def _not_carried(self, offer: Offer) -> None:
-        async with self._services.db.begin() as tx:
-            if offer.earlier is None:
+        if not offer.shared:
+            async with self._services.db.begin() as tx:
                 await passive.push_instead(tx, offer.row)
-            else:
-                await passive.give_back(tx, offer.row, offer.earlier)
 
     async def _take(self, accepted: Arrived, arrived: datetime) -> Offer | None:
         services, lease = self._services, self._connections.retry_wait
@@ -184,8 +181,9 @@ class Gateway:
                 if row.state == OutboxState.WAITING:
                     await passive.push_instead(tx, row)
                 return None
-            taken = await outbox_claims.take(tx, row, real_now(), lease)
+            # The platform still holds the connection of which this one is a copy: pushing what that carries
+            # would say it twice, and taking the row away would leave nobody to say that it was sent.
+            shared = accepted.copy and row.state != OutboxState.WAITING
+            taken = row if shared else await outbox_claims.take(tx, row, real_now(), lease)
         reached("passive.claimed")
-        # The platform still holds the earlier connection of a copy: pushing what that carries says it twice.
-        earlier = row if accepted.copy and row.state != OutboxState.WAITING else None
-        return Offer(row.id, message, taken, earlier) if taken else None
+        return Offer(row.id, message, taken, shared) if taken else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.dialogue.published import Published
-from bot.knowledge import Entry, Route, answer_text, is_valid, products_named
+from bot.knowledge import Entry, answer_text, consider, is_valid, products_named
 from bot.model import Audience, Reply
 from bot.safety import emergency
 from bot.store.inbox import StoredMessage
@@ -46,10 +46,11 @@ def _entries(text: str, subjects: Sequence[str], published: Published, now: date
             entry for entry in content.entries if entry.product == product and _may(entry, published, now)
         ]
         about = (entry for subject in subjects for entry in offered if subject in entry.question)
-        yield from list(about)[:1]
-    decision = published.index.decide(text, Audience.DOCTOR, now)
-    if decision.route is Route.ANSWER and decision.entry is not None:
-        yield decision.entry
+        if (first := next(about, None)) is not None:
+            yield first
+    for one in consider(published.index, text, Audience.DOCTOR, now):
+        if one.decision.entry is not None:
+            yield one.decision.entry
 
 
 def _may(entry: Entry, published: Published, now: datetime) -> bool:

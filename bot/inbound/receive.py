@@ -34,7 +34,7 @@ from bot.privacy import unfollowed
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.safety import Screening, emergency, screen
+from bot.safety import emergency, screen
 from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -150,7 +150,7 @@ class Receiver:
             elif inbound.event == "unsubscribe":
                 await unfollowed(tx, services, contact, now)
             elif incoming.screening != QUIET:
-                await self._safety(tx, arrived, incoming.screening, inbox_id)
+                await self._safety(tx, arrived, incoming, inbox_id)
             reached("accept.before_commit")
         if inbox_id is None:
             for made in (contact.person_id, contact.key_id):
@@ -159,9 +159,9 @@ class Receiver:
             reached("accept.committed")
         return Stored(inbox_id)
 
-    async def _safety(self, tx: Tx, arrival: Arrival, screening: Screening, inbox_id: int) -> None:
+    async def _safety(self, tx: Tx, arrival: Arrival, incoming: Incoming, inbox_id: int) -> None:
         """What is said and done before any NLU and apart from the queue."""
-        contact, now = arrival.contact, arrival.received_at
+        contact, now, screening = arrival.contact, arrival.received_at, incoming.screening
         names: list[tuple[str, Mapping[str, str]]] = []
         if screening.red_flag:
             names.append((self._emergency(screening.red_flag), {}))
@@ -192,7 +192,7 @@ class Receiver:
         )
         if not draft.parts:
             return
-        passive = (inbox_id, arrival.passive_until) if arrival.passive_until else None
+        passive = (inbox_id, incoming.passive_until) if incoming.passive_until else None
         await outbox.add(
             tx, self._services.vault, contact, draft, now=now, retry_at=real_now(), passive=passive
         )

@@ -79,9 +79,10 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
     verified = known.contact.audience == Audience.PATIENT or known.standing.verified
     published = services.published
     doctor = known.contact.audience == Audience.DOCTOR
-    # An emergency was answered when it was accepted; the engine hears of the other messages.
+    # An emergency was answered when it was accepted; the engine hears of the other messages, and of what
+    # stands beside a wish.
     flagged = [message for message in messages if message.screening.get("red_flag")]
-    others = [message for message in messages if message not in flagged]
+    others = [message for message in messages if message not in flagged or message.screening.get("wish")]
     reading = read_turn(
         others,
         known.offered,
@@ -143,15 +144,15 @@ async def _clicked(
 
 
 async def recorded(
-    tx: Tx, vault: Vault, contact: Contact, scene: Scene, turn: Turn, basis: Sequence[Basis | None]
+    tx: Tx, vault: Vault, contact: Contact, scene: Scene, turn: Turn | None, basis: Sequence[Basis | None]
 ) -> Record:
-    """What the turn was made of, its entities under the person's key."""
-    entities = json.dumps(turn.entities, ensure_ascii=False)
+    """What the turn was made of, its entities under the person's key. No `turn`: the engine was not asked."""
+    entities = json.dumps(turn.entities if turn else [], ensure_ascii=False)
     return Record(
-        intent=turn.intent,
-        confidence=turn.confidence,
-        model=turn.model,
-        actions=turn.actions,
+        intent=turn.intent if turn else "",
+        confidence=turn.confidence if turn else 1.0,
+        model=turn.model if turn else "",
+        actions=turn.actions if turn else (),
         entries=tuple(one.ref for one in basis if one and one.kind == BasisKind.CONTENT),
         slots=scene.slots(),
         entities=await vault.seal(

@@ -103,6 +103,9 @@ _STORE = f"""
         FROM fresh
         WHERE inbox.contact_id = fresh.contact AND fresh.joined_at IS NOT NULL AND inbox.kind = 'text'
           AND inbox.state = 'waiting' AND inbox.ready_at > %(now)s
+          -- a reply that nobody can carry any more waits for no further piece
+          AND (inbox.passive_until IS NULL
+               OR inbox.passive_until > %(now)s::timestamptz - interval '3 seconds')
     )
     SELECT id, contact,
            -- Each call wakes one idle worker, and PostgreSQL makes one of equal calls in a transaction.

@@ -85,12 +85,3 @@ async def push_instead(tx: Tx, row: Outgoing) -> None:
         )
     )
     await notify(tx, channels.OUTBOX)
-
-
-async def give_back(tx: Tx, row: Outgoing, earlier: Outgoing) -> None:
-    """This connection has not carried it: what becomes of it on the one that had it before stands."""
-    await tx.execute(
-        update(outbox)
-        .where(outbox.c.id == row.id, outbox.c.fence == row.fence)
-        .values(state=earlier.state.value, fence=earlier.fence)
-    )

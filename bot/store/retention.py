@@ -10,7 +10,7 @@ from bot.model import InboxState
 from bot.store.advisory import Lock, taken
 from bot.store.database import Tx
 from bot.store.occurrences import PENDING
-from bot.store.tables import attempt, early_receipt, effect, inbox, occurrence, offer
+from bot.store.tables import attempt, case_sign, early_receipt, effect, inbox, occurrence, offer
 
 _OVER = (
     InboxState.DONE.value,
@@ -22,6 +22,7 @@ _OVER = (
 _AGES: dict[Table, tuple[ColumnElement[datetime], ColumnElement[bool]]] = {
     effect: (effect.c.at, true()),
     attempt: (attempt.c.at, true()),
+    case_sign: (case_sign.c.told_at, true()),
     offer: (offer.c.offered_at, true()),
     early_receipt: (early_receipt.c.at, true()),
     occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),

@@ -166,7 +166,7 @@ async def _alarm(
         together = await cases.with_sign(tx, link.digest, now - link.within)
         if len(together) >= link.least:
             words = f"聚集：{link.name}，{link.within.days}天内{len(together)}例，任务 {_numbers(together)}"
-            await _raise(tx, vault, words, f"{link.digest.hex()[:32]}:{len(together)}:{ids[0]}", now)
+            await _raise(tx, vault, words, f"{link.digest.hex()[:32]}:{together[0]}:{len(together)}", now)
 
 
 def _numbers(ids: list[int]) -> str:

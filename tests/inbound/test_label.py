@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from bot.content import seed_content
@@ -56,6 +58,7 @@ async def test_the_emergency_first_and_then_the_label(answering: Stage) -> None:
     assert not any("来源" in text for text in more), "to whoever is not verified no product is named"
 
     await verify(stage)
+    stage.gateway._passive_wait = timedelta(minutes=1)  # the connection is used up: nothing waits for it
     emergency, *more = await said(stage, OVERDOSE)
     assert "急性药物过量" in emergency, "the clinician's text"
     (label,) = [text for text in more if "来源" in text]
@@ -63,6 +66,8 @@ async def test_the_emergency_first_and_then_the_label(answering: Stage) -> None:
     assert await stage.tasks() >= {"emergency"}
     basis = await stage.rows("SELECT count(*) FROM evidence WHERE facts::text LIKE '%content:metformin%'")
     assert basis[0][0] >= 1
+    entries = await stage.rows("SELECT entries FROM turn WHERE cardinality(entries) > 0")
+    assert entries == [(["metformin-overdose"],)], "the record of the turn, as summaries read it"
 
     # both products; a question beside it; nothing of ours named: the emergency text alone
     _, *more = await said(stage, "测不到血压 四肢冰凉 刚吃的代文和络活喜")

@@ -29,6 +29,13 @@ FILL = (
     """,
     "INSERT INTO attempt (what, subject, at) VALUES ('verify', '', :at)",
     """
+    WITH made AS (
+        INSERT INTO task (kind, contact_id, owner_role, opened_at, due_at, state)
+        VALUES ('adverse_event', :contact, 'pv', :at, :at, 'done') RETURNING id
+    )
+    INSERT INTO case_sign (task_id, sign, told_at) SELECT id, '', :at FROM made
+    """,
+    """
     INSERT INTO inbox (channel, account, key, contact_id, person_id, kind, body_enc, received_at, state,
                        ready_at)
     SELECT 'wechat', 'sandbox', gen_random_uuid()::text, :contact, :person, 'text', '', :at, state, now()
@@ -53,7 +60,7 @@ async def test_what_is_old_goes_in_batches_and_the_rest_stays(open_window: Stage
         await fill(stage, KEPT[store] + 1)
     assert (await counts(stage.services))["inbox"] == before["inbox"] + 6
     removed = await prune(stage.services, batch=1)
-    assert (removed["effect"], removed["attempt"], removed["inbox"]) == (3, 3, 1)
+    assert (removed["effect"], removed["attempt"], removed["inbox"], removed["case_sign"]) == (3, 3, 1, 1)
     after = await counts(stage.services)
     assert after["inbox"] == before["inbox"] + 5, "young ones, and those that still wait"
     assert await prune(stage.services) == dict.fromkeys(KEPT, 0)

@@ -174,9 +174,12 @@ async def test_several_patients_are_several_cases_and_one_batch_an_alarm(desk: D
 async def test_a_cluster_of_several_reporters(desk: Desk, person: Adding) -> None:
     """Brand and generic name, and the patient's own words, are one medicine and one reaction."""
     reports = ["病人吃络活喜脚肿了", "吃了氨氯地平腿浮肿", "有个患者用苯磺酸氨氯地平后下肢水肿"]
-    for number, words in enumerate(reports):
+    people = [await person(f"o{number}") for number in range(len(reports))]
+    for one, words in zip(people, reports, strict=True):
         assert await desk.details(Kind.CASE_ALARM) == []
-        await desk.told(await person(f"o{number}"), words)
+        await desk.told(one, words)
+    for one in people:
+        assert "more" in await desk.added(one, "女 65岁", expected=True)
     (alarm,) = await desk.details(Kind.CASE_ALARM)
     assert alarm.startswith("聚集：氨氯地平、水肿，14天内3例，任务 ")
     desk.now += timedelta(days=15)
