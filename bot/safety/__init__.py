@@ -12,7 +12,7 @@ from functools import cache
 from bot.model import Audience, Purpose
 from bot.safety import adverse_events, case_reports, mentions, money, red_flags
 from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
-from bot.safety.own import NOTHING, Ours, OwnWords, own_words, sentences_of
+from bot.safety.own import NOTHING, Ours, OwnWords, bare, own_words, sentences_of
 from bot.safety.signs import Emergency, emergencies
 from bot.safety.stop import clauses_of, is_question, is_yes, read_wish
 from bot.text.folding import Folded, fold
@@ -27,6 +27,7 @@ __all__ = [
     "Screening",
     "Sign",
     "asked_for",
+    "bare",
     "besides",
     "categories",
     "emergency",

@@ -19,7 +19,7 @@ from bot.store.inbox import StoredMessage
 from tests.stage import DOCTORS, Stage
 
 STOP_ASKED = (Choice("stop", "是，退订"), Choice("keep", "不是"))
-OURS = sentences_of(["已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。"])
+OURS = sentences_of(["已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。"], {})
 WHO = "oWish"
 _numbers = count()
 
