@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import LONGEST, ask, say, spoken_time
+from actions.call import ask, say, spoken_time
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
-from bot.tasks import Kind, add_to_open
+from bot.tasks import LONGEST, Kind, add_to_open
 
 
 async def hand_over(
