@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from bot.safety import NOTHING, Ours, besides, is_question, own_words
+from bot.text.clauses import clause_spans
 from bot.text.folding import fold
 
 _LONGEST = 60  # characters; in a longer message the words may mean something else
-_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 _POLITE = re.compile(
     r"^(?:你好|您好|请问?|麻烦(?:你们?|您)?|帮我|帮忙|给我|让我|我就?(?:想要?|要求?|需要|得)?|想要?|要|能不能|能|可不可以|可以|那就?|快点?|赶紧"
     r"|马上|直接|还是|先|都说了|不填了|你们?(?:这儿?|那儿?|这里)?|您们?|有没有|有)"
@@ -44,7 +44,7 @@ def asked_for(text: str) -> str:
     folded = fold(text[: _LONGEST + 1])
     if len(folded.text) > _LONGEST:
         return ""
-    pieces = [folded.text, *_CLAUSES.split(folded.text)]
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clause_spans(folded))]
     for clause in filter(None, map(_plain, pieces)):
         for intent, request in _REQUESTS.items():
             if request.fullmatch(clause):

@@ -7,7 +7,6 @@ stop are answered all the same, since that happens when a message is accepted.
 
 from __future__ import annotations
 
-import itertools
 import re
 from datetime import datetime
 from functools import cache
@@ -16,11 +15,11 @@ from bot.evidence import note
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
+from bot.text.clauses import clause_spans
 from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 40  # characters; in a longer text the words have another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 
 
 def asks_quiet(text: str) -> bool:
@@ -55,10 +54,8 @@ def _says(what: str, text: str) -> bool:
     folded = fold(text[: _LONGEST + 1])
     if len(text) > _LONGEST:
         return False
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    pieces = [folded.text[a:b] for a, b in itertools.pairwise(cuts)]
-    clauses = [folded.text, *(clause for piece in pieces for clause in _CLAUSES.split(piece))]
-    return any(_patterns(what).fullmatch(clause) for clause in clauses if clause)
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clause_spans(folded))]
+    return any(_patterns(what).fullmatch(piece) for piece in pieces)
 
 
 @cache

@@ -5,7 +5,6 @@ Fixed words alone say so. Where a wish is likely and not said (别弄了), the p
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from bot.model import PROACTIVE, Purpose
+from bot.text.clauses import clause_spans
 from bot.text.folding import Folded, fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 200  # a request to stop is short; in a longer text the word has another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、….~·\"“”‘’()\[\]【】<>《》「」 ]")
 _KINDS = {"meeting": Purpose.SERVICE, "material": Purpose.PROMOTION, "reminder": Purpose.MEDICATION}
 
 
@@ -179,16 +178,8 @@ def _written(folded: Folded, clauses: list[_Clause]) -> str:
 
 
 def _clauses(folded: Folded) -> list[_Clause]:
-    """The text cut at punctuation and where a space stood: 不收了 退订."""
-    found = []
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    for low, high in itertools.pairwise(cuts):
-        start = low
-        for end in [*(match.start() for match in _CLAUSES.finditer(folded.text, low, high)), high]:
-            if raw := folded.text[start:end].strip():
-                found.append(_Clause(raw, _plain(raw), (start, end)))
-            start = end + 1
-    return found
+    raw = ((folded.text[start:end].strip(), (start, end)) for start, end in clause_spans(folded))
+    return [_Clause(words, _plain(words), span) for words, span in raw]
 
 
 def _plain(clause: str) -> str:
