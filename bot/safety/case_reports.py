@@ -140,7 +140,12 @@ _SEVERAL = {"俩": 2, "仨": 3, "好几": 2, "几": 2}
 
 
 def _number(words: str) -> int:
+    if _ABOUT.fullmatch(words):
+        words = words[0]  # 四五个: four at least
     return _SEVERAL.get(words) or int(read(words) or 1)
+
+
+_ABOUT = re.compile("[一二两三四五六七八九]{2}")
 
 
 def _death(text: str) -> bool:

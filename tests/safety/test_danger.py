@@ -39,6 +39,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_fifth.yml", 0.85, 0.97),
         ("danger_others.yml", 0.97, 0.96),
         ("danger_eighth.yml", 1.0, 0.96),
+        ("danger_ninth.yml", 1.0, 1.0),
     ],
 )
 def test_danger_is_found_and_little_else(name: str, recall: float, specificity: float) -> None:
