@@ -64,7 +64,9 @@ class _Patterns:
     since_after: re.Pattern[str]
     since_before: re.Pattern[str]
     lasting_after: re.Pattern[str]
-    lasting: re.Pattern[str]
+    dated: re.Pattern[str]
+    comes_and_goes: re.Pattern[str]
+    years: re.Pattern[str]
     began: re.Pattern[str]
     told_of: re.Pattern[str]
     anybody: re.Pattern[str]
@@ -134,17 +136,20 @@ def past(at: Window) -> bool:
     return not rules.again.search(at.sentence)
 
 
-def long_ago(at: Window, *, lasting: bool = False) -> bool:
+def long_ago(at: Window, *, lasting: bool = False, diagnosis: bool = False) -> bool:
     """Older than a week (二十天前晕倒), and nothing says that it is so again or ever since. `lasting`: it
-    leaves something behind (脑梗半年了), while 胸痛半个月了 goes on."""
+    leaves something behind (脑梗半年了), while 胸痛半个月了 goes on. `diagnosis`: so many months date it."""
     rules = patterns()
     rest = at.text[at.end :]
-    lasting = lasting or bool(rules.lasting.search(at.text[at.start : at.end]))
+    comes_and_goes = bool(rules.comes_and_goes.search(at.text[at.start : at.end]))
     before = rules.since_before.search(at.before)
-    if before and not lasting and rules.began.search(before[0]):
+    if before and not lasting and (not diagnosis or comes_and_goes) and rules.began.search(before[0]):
         return False
-    if not (before or rules.since_after.match(rest) or (lasting and rules.lasting_after.match(rest))):
-        return False
+    if not (before or rules.since_after.match(rest)):
+        since = rules.lasting_after.match(rest)
+        dated = rules.years if comes_and_goes else rules.dated
+        if since is None or not (lasting or (diagnosis and dated.search(since[0]))):
+            return False
     return not rules.again.search(at.sentence)
 
 

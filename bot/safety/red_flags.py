@@ -54,7 +54,7 @@ def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
     if always:
         return not (audience is Audience.DOCTOR and context.in_general(at))
     lasting = category == "stroke"  # what it leaves is told of for years, and exercised
-    if context.long_ago(at, lasting=lasting) or context.supposed(at):
+    if context.long_ago(at, lasting=lasting, diagnosis=kind == "named") or context.supposed(at):
         return False
     if (lasting or kind == "named") and context.recovering(at):
         return False

@@ -38,7 +38,7 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_unseen.yml", 0.95, 0.97),
         ("danger_fifth.yml", 0.85, 0.97),
         ("danger_others.yml", 0.97, 0.96),
-        ("danger_eighth.yml", 1.0, 0.96),
+        ("danger_eighth.yml", 1.0, 0.97),
         ("danger_ninth.yml", 1.0, 1.0),
     ],
 )
