@@ -13,7 +13,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Entry, answer_text
-from bot.tasks import Kind, open_task
+from bot.tasks import LONGEST, Kind, open_task
 
 _call: ContextVar[ActionCall] = ContextVar("call")
 _ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
@@ -21,7 +21,6 @@ _MISSES = frozenset({"utter_fallback", "utter_offer_person"})
 PERSON = "human"  # choice id, and `pending` after a colleague was offered
 CHOICES = "choices"  # `pending` after asking back
 _WEEKDAYS = "一二三四五六日"
-LONGEST = 4000  # characters of their words that a colleague reads
 
 
 @contextmanager

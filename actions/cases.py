@@ -8,9 +8,9 @@ from typing import Any
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import LONGEST, say, words_of
+from actions.call import say, words_of
 from bot.dialogue.action_calls import ActionCall
-from bot.tasks import Kind, Saying, add_detail, report_case
+from bot.tasks import LONGEST, Kind, Saying, add_detail, report_case
 
 ASKS = re.compile(r"[吗么？?]|怎么|咋|如何|要不要|能不能|会不会|是不是|需不需要|多少(?!岁)")
 # What a doctor asks about a medicine even without a question word: 65岁女性二甲双胍剂量

@@ -6,10 +6,10 @@ from typing import Any
 
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import LONGEST, ask, say, spoken_time, words_of
+from actions.call import ask, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
-from bot.tasks import Kind, add_to_open
+from bot.tasks import LONGEST, Kind, add_to_open
 
 
 async def hand_over(

@@ -11,7 +11,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
-from actions.call import LONGEST, PERSON, ask, current, entry_of, say, spoken_time, words_of
+from actions.call import PERSON, ask, current, entry_of, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
@@ -19,7 +19,7 @@ from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry
 from bot.model import Audience, BasisKind
 from bot.people import quiet
-from bot.tasks import Kind, add_to_open, waiting_of
+from bot.tasks import LONGEST, Kind, add_to_open, waiting_of
 
 # What somebody may wait for, and how they are told of it. Nothing of compliance's is named here.
 _STATUS = {

@@ -29,6 +29,7 @@ from bot.inbound import trigger
 from bot.inbound.connections import Connections
 from bot.inbound.gateway import Gateway
 from bot.inbound.turns import TurnWorkers
+from bot.inbound.warming import warm
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
@@ -39,7 +40,6 @@ from bot.runtime import key_report, logs, metrics
 from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
-from bot.safety import screen
 from bot.schedule.beginning import Beginning, Job
 from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
@@ -107,9 +107,8 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             vault = Vault(await open_keyring(tx, settings.key_dir))
         published = Published(db, Encoder(), settings.index_dir)
         await published.load()
+        warm()
         for audience in Audience:
-            # Their rules are compiled at the first call: no message is to pay for that.
-            screen("", audience)
             check_text("", audience)
         services = Services(db, vault, clock, published, settings.home, settings.limits)
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from bot.content import Edition, edition
-from bot.dialogue.version import Dialogue
+from bot.dialogue.version import PLACEHOLDERS, Dialogue
 from bot.knowledge import Content, Encoder, Index, Product, is_name, kept_index, puts_a_question
 from bot.model import Fault, MedrepError
-from bot.safety import NOTHING, Ours, sentences_of
+from bot.safety import NOTHING, Ours, bare, sentences_of
 from bot.store import content as store
 from bot.store import published
 from bot.store.database import Database, Tx
@@ -137,7 +138,8 @@ class Published:
             self._dialogue = Dialogue(dialogue.body)
             self._dialogues[self._dialogue.fingerprint[:12]] = self._dialogue
         if dialogue is not None or newer is not None:
-            self._ours = sentences_of(self._said(newer or self._newest))
+            said = newer or self._newest
+            self._ours = sentences_of(self._said(said), fillings(said.content if said else Content()))
         if newer is not None:
             self._newest = newer
             # The first is there at once, for what is named in words; nothing is answered before its index. A
@@ -166,3 +168,16 @@ class Published:
         self._edition, self._index = newer, index
         self._indexed.set()
         log.info("content.indexed", version=content.fingerprint[:12], entries=len(content.entries))
+
+
+def fillings(content: Content) -> Mapping[str, str]:
+    """What may stand in our own placeholders, to know our sentences again. What would admit any words takes
+    only the names that we have: whoever goes on behind 上一条回答的出处： writes words of their own."""
+    names = "|".join(re.escape(product.generic) for product in content.products) or "(?!)"
+    sources = {f"《{content.document[entry.document].title}》{entry.section}" for entry in content.entries}
+    return {
+        **PLACEHOLDERS,
+        "products": f"(?:{names})(?:、(?:{names})){{0,60}}",
+        "source": "|".join(re.escape(bare(source)) for source in sorted(sources)) or "(?!)",
+        "known": "(?!)",
+    }

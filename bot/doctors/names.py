@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from bot.doctors.surnames import SURNAMES
 from bot.text.han import HAN
+from bot.text.surnames import SURNAMES
 
 NAME = re.compile(rf"[{HAN}]{{2,4}}|[{HAN}]{{1,12}}(?:·[{HAN}]{{1,12}}){{1,4}}")
 LONG_NAME = re.compile(rf"[{HAN}]{{2,15}}|{NAME.pattern}")

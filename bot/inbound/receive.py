@@ -34,13 +34,13 @@ from bot.privacy import unfollowed
 from bot.runtime import metrics
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
-from bot.safety import emergency, screen
+from bot.safety import emergency, own_words, screen
 from bot.store import arriving_contacts, contacting, inbox, outbox
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.inbox import Arrival
 from bot.store.outbox import Draft, Part
-from bot.tasks import Kind, open_task, report_case, suspect
+from bot.tasks import LONGEST, Kind, open_task, report_case, suspect
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -222,7 +222,8 @@ class Receiver:
             now=arrival.received_at,
             contact=arrival.contact,
             key=f"{Kind.ADVERSE_EVENT}:inbox:{inbox_id}",
-            words=arrival.inbound.text[:4000],
+            words=arrival.inbound.text[:LONGEST],
+            own=own_words(arrival.inbound.text, self._services.published.ours).text[:LONGEST],
         )
         has = self._services.published.dialogue.has  # an older version says it all in one text
         return [one for one in saying.responses if has(one[0]) and (urgent or not one[0].endswith("_urgent"))]
@@ -235,7 +236,7 @@ class Receiver:
             now=arrival.received_at,
             contact=arrival.contact,
             key=f"{kind}:inbox:{inbox_id}",
-            detail=arrival.inbound.text[:4000],
+            detail=arrival.inbound.text[:LONGEST],
         )
 
 

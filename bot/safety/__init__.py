@@ -1,7 +1,7 @@
 """Safety: red flags, adverse events, wishes about our messages and hints at money, found before any NLU.
 
-`screen` is pure and linear in the text. What it looks for is data (`data/safety`), compiled once per process;
-call it once at start so that no message pays for that.
+`screen` is pure and linear in the text. What it looks for is data (`data/safety`), compiled once per process:
+`warm` does that at start, so that no message pays for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from bot.model import Audience, Purpose
 from bot.safety import adverse_events, case_reports, mentions, money, red_flags
 from bot.safety.case_reports import CaseReport, asked_for, every_element, is_detail, is_of
-from bot.safety.own import NOTHING, Ours, OwnWords, own_words, sentences_of
+from bot.safety.own import NOTHING, Ours, OwnWords, bare, own_words, sentences_of
 from bot.safety.signs import Emergency, emergencies
 from bot.safety.stop import clauses_of, is_yes, read_wish
 from bot.text.folding import Folded, fold
@@ -27,6 +27,7 @@ __all__ = [
     "Screening",
     "Sign",
     "asked_for",
+    "bare",
     "besides",
     "categories",
     "clauses_of",
@@ -41,6 +42,7 @@ __all__ = [
     "screen",
     "sentences_of",
     "tells",
+    "warm",
 ]
 
 
@@ -125,6 +127,29 @@ def read_case(text: str, audience: Audience) -> CaseReport:
     found = mentions.find(folded)["adverse_event"]
     event = adverse_events.find(found, audience)
     return case_reports.read_case(folded, found, event.kind if event else "")
+
+
+def warm() -> None:
+    """Compile what messages are read with: most of it is compiled when something is first found."""
+    for audience in Audience:
+        for text in _OF_EACH_KIND:
+            screen(text, audience)
+            tells(text, audience)
+            read_case(text, audience)
+    besides("退订，头晕")
+    is_yes("好的")
+    likely_stop("别弄了")
+
+
+# Danger, a figure, a case, a question, a wish, and money.
+_OF_EACH_KIND = (
+    "我妈刚才突然胸口疼，喘不上气，晕倒了，嘴歪了，一直吐血，叫不醒，不想活了",
+    "患者血压220/130，血钾6.8，心率42，血糖2.1，一次吃了20片",
+    "吃了二甲双胍恶心、拉肚子、皮疹，脚肿，头晕，咳嗽，没效果，批号A1234，男，65岁，上周去世",
+    "肾功能不全的病人怎么用，不良反应有哪些",
+    "退订，会议别发，资料可以",
+    "开了200盒，给几个点，小王上次给的卡",
+)
 
 
 def categories() -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from bot.text.folding import Folded
 from bot.text.numerals import read
 from bot.text.patterns import compile_patterns, expand, read_rules
 
-MOST_PATIENTS = 20  # of one message; a larger number is still told in its words
 _VAGUE = re.compile(r"不舒服|难受|不适|不良反应|副作用|不对劲|不太对|反应(?:大|强烈|厉害)?$")
 _PRODUCT = "quality"
 
@@ -73,7 +72,7 @@ def read_case(folded: Folded, mentions: list[Mention], kind: str = "") -> CaseRe
         relatives=frozenset(_found(patterns["relative"], text)),
         patients=_patients(text),
         missing=tuple(element for element in wanted if element not in told),
-        death=bool(patterns["death"].search(text)),
+        death=_death(text),
         past=bool(patterns["past"].search(text)) and not patterns["goes_on"].search(text),
         another=bool(patterns["another"].search(text)),
         introduced=bool(patterns["introduced"].search(text)),
@@ -123,16 +122,51 @@ def _sexes(text: str) -> frozenset[str]:
 
 
 def _patients(text: str) -> int:
-    """How many patients are told of; at most MOST_PATIENTS."""
+    """How many patients are told of: not those that somebody has (我管着200个病人，有个吃了头晕)."""
     patterns, counted = _patterns(), 1
     for match in patterns["several"].finditer(text):
-        number = match[1] or match[2]
-        value = 2 if number in ("俩", "好几", "几") else int(read(number) or 1)
+        value = _number(next(filter(None, match.groups())))
+        if patterns["among"].match(text, match.end()):
+            of_them = patterns["of_them"].findall(text, match.end())
+            value = min(value, sum(_number(number or "一") for number in of_them))
         counted = max(counted, value)
     if counted == 1:
         before = patterns["first"].search(text)
         counted += len(patterns["one_more"].findall(text, before.end())) if before else 0
-    return min(counted, MOST_PATIENTS)
+    return counted
+
+
+_SEVERAL = {"俩": 2, "仨": 3, "好几": 2, "几": 2}
+
+
+def _number(words: str) -> int:
+    if _ABOUT.fullmatch(words):
+        words = words[0]  # 四五个: four at least
+    return _SEVERAL.get(words) or int(read(words) or 1)
+
+
+_ABOUT = re.compile("[一二两三四五六七八九]{2}")
+
+
+def _death(text: str) -> bool:
+    """Whether the patient of the case died, and not somebody else (去世的老伴也吃过，我吃了恶心)."""
+    patterns = _patterns()
+    for match in patterns["death"].finditer(text):
+        low = max(text.rfind(mark, 0, match.start()) for mark in _STOPS) + 1
+        clause_end = _STOP.search(text, match.end())
+        high = clause_end.start() if clause_end else len(text)
+        dead = set(patterns["relative"].findall(text[low:high]))
+        if not dead or patterns["takes"].search(text, low, match.start()):
+            return True
+        elsewhere = patterns["takes"].findall(f"{text[:low]}\n{text[high:]}")
+        takers = {*elsewhere, *patterns["takes"].findall(text, match.end(), high)}
+        if not takers - dead or dead & set(elsewhere):
+            return True
+    return False
+
+
+_STOPS = ",。;!?\n"
+_STOP = re.compile(f"[{_STOPS}]")
 
 
 def _found(pattern: re.Pattern[str], text: str) -> set[str]:
@@ -145,11 +179,11 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     words = rules["words"]
     lists = {
         name: rules[name]
-        for name in ("death", "past", "goes_on", "another", "introduced", "same", "one_more")
+        for name in ("death", "past", "goes_on", "another", "introduced", "same", "one_more", "among")
     }
     compiled = {name: compile_patterns(some, words) for name, some in {**rules["elements"], **lists}.items()}
     compiled["relative"] = compile_patterns(["{relative}"], words)
     compiled["first"] = compile_patterns(["一(?:个|位|例|名)|有(?:个|位|例)|{somebody}"], words)
-    for name in ("batch", "several"):
+    for name in ("batch", "several", "takes", "of_them"):
         compiled[name] = re.compile(expand(rules[name], words))
     return compiled

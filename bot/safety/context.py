@@ -63,9 +63,18 @@ class _Patterns:
     treated_after: re.Pattern[str]
     since_after: re.Pattern[str]
     since_before: re.Pattern[str]
+    lasting_after: re.Pattern[str]
+    dated: re.Pattern[str]
+    comes_and_goes: re.Pattern[str]
+    years: re.Pattern[str]
+    began: re.Pattern[str]
     told_of: re.Pattern[str]
+    anybody: re.Pattern[str]
+    known_one: re.Pattern[str]
+    family: re.Pattern[str]
     told_of_after: re.Pattern[str]
     saying: re.Pattern[str]
+    saying_always: re.Pattern[str]
     saying_after: re.Pattern[str]
     recovering: re.Pattern[str]
     priced: re.Pattern[str]
@@ -119,29 +128,49 @@ def _symptoms() -> re.Pattern[str]:
 def past(at: Window) -> bool:
     """Over, and nothing says that it is so again."""
     rules = patterns()
-    if not (rules.past.search(at.before) or rules.past_after.match(at.text[at.end :])):
+    before = rules.past.search(at.before)
+    if before and rules.began.search(before[0]):  # 上个月起就喘不上气
+        before = None
+    if not (before or rules.past_after.match(at.text[at.end :])):
         return False
     return not rules.again.search(at.sentence)
 
 
-def long_ago(at: Window) -> bool:
-    """Older than a week (二十天前晕倒, 脑梗半年了), and nothing says that it is so again."""
+def long_ago(at: Window, *, lasting: bool = False, diagnosis: bool = False) -> bool:
+    """Older than a week (二十天前晕倒), and nothing says that it is so again or ever since. `lasting`: it
+    leaves something behind (脑梗半年了), while 胸痛半个月了 goes on. `diagnosis`: so many months date it."""
     rules = patterns()
-    if not (rules.since_before.search(at.before) or rules.since_after.match(at.text[at.end :])):
+    rest = at.text[at.end :]
+    comes_and_goes = bool(rules.comes_and_goes.search(at.text[at.start : at.end]))
+    before = rules.since_before.search(at.before)
+    if before and not lasting and (not diagnosis or comes_and_goes) and rules.began.search(before[0]):
         return False
+    if not (before or rules.since_after.match(rest)):
+        since = rules.lasting_after.match(rest)
+        dated = rules.years if comes_and_goes else rules.dated
+        if since is None or not (lasting or (diagnosis and dated.search(since[0]))):
+            return False
     return not rules.again.search(at.sentence)
 
 
-def told_of(at: Window) -> bool:
-    """News, a film, a saying (笑得喘不过气): it happens to nobody here."""
+def told_of(at: Window, *, always: bool = False) -> bool:
+    """News, a film, a saying (笑得喘不过气): it happens to nobody here. `always`: only what is told of
+    somebody unknown, since whoever saw the news and wants to die says so in the same breath."""
     rules = patterns()
     if rules.told_of_after.match(at.after) or rules.saying_after.match(at.text[at.end :]):
         return True
-    return bool(rules.told_of.search(at.before) or rules.saying.search(at.before))
+    if (rules.saying_always if always else rules.saying).search(at.before):
+        return True
+    news = rules.told_of.search(at.before)
+    if news is None or rules.anybody.search(news[0]):
+        return news is not None
+    apart = at.gap > at.start - len(at.before) + news.start()  # 听说人多 胸口疼怎么办: a space ends it, too
+    known = apart or rules.known_one.search(news[0]) or rules.family.search(at.before[: news.start()])
+    return not (always or known)
 
 
 def recovering(at: Window) -> bool:
-    """What is left of it is exercised and treated (面瘫能自愈吗, 偏瘫康复训练)."""
+    """What is left of a stroke is exercised and treated (面瘫能自愈吗, 偏瘫康复训练)."""
     rules = patterns()
     return bool(rules.recovering.search(at.sentence)) and not rules.again.search(at.sentence)
 

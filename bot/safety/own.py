@@ -8,19 +8,20 @@ blanked and not cut out, so that positions in the text stay what they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from bot.text.patterns import read_rules
 
-# The line under which WeChat shows the answer to a quotation. Nobody types one with spaces.
+# The line under which WeChat shows the answer to a quotation; people draw such lines below a table, too, so
+# only what opens like a quotation is one.
 _DASHES = re.compile(r"^[ \t]*(?:(?:[-–—―─] ){4,40}[-–—―─]?|[-–—―─]{6,80})[ \t]*$", re.MULTILINE)
 _OPENING = ("「", "“", "『", "[引用", "【引用", "引用")
 _SENTENCE = re.compile(r"[^。!?！？;；\n]{1,400}[。!?！？;；]?")
 _SHORTEST = 10  # characters of a sentence of ours that nobody else writes by chance
 _SHORTEST_AROUND = 7
-_BARE = re.compile(r"[\s。!?！？;；「」“”]")
+_BARE = re.compile(r"[\s。!！;；「」“”]")  # not the question mark: 血压过低是急症？ is a question of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +44,47 @@ _SPACES = re.compile(r"[ \t]{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Sentences of ours, without their marks; of those with a placeholder what stands before and after it."""
+    """Sentences of ours, without their marks; those with a placeholder as a pattern, behind what they begin
+    with."""
 
     whole: frozenset[str] = frozenset()
-    around: tuple[tuple[str, str], ...] = ()
+    filled: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
     def has(self, sentence: str) -> bool:
-        bare = _BARE.sub("", sentence)
-        if len(bare) < _SHORTEST:
+        words = bare(sentence)
+        if len(words) < _SHORTEST:
             return False
-        return bare in self.whole or any(
-            bare.startswith(before) and bare.endswith(after) for before, after in self.around
+        return words in self.whole or any(
+            words.startswith(before) and pattern.fullmatch(words) for before, pattern in self.filled
         )
 
 
-def sentences_of(texts: Iterable[str]) -> Ours:
-    """What we say, to be known again when it is pasted back."""
-    whole, around = set(), set()
+def sentences_of(texts: Iterable[str], placeholders: Mapping[str, str]) -> Ours:
+    """What we say, to be known again when it is pasted back. `placeholders`: what may stand in each, so that
+    a reply to 方便的话请补充：… is not taken for ours."""
+    whole, filled = set(), dict[str, str]()
     for text in texts:
         for match in _SENTENCE.finditer(text):
-            bare = _BARE.sub("", match[0])
-            before, found, rest = bare.partition("{")
-            if not found:
-                whole.add(bare)
+            fixed, *rest = _PLACEHOLDER.split(bare(match[0]))
+            if not rest:
+                whole.add(fixed)
                 continue
-            after = rest.rpartition("}")[2]
-            if len(before) + len(after) >= _SHORTEST_AROUND:
-                around.add((before, after))
-    return Ours(frozenset(one for one in whole if len(one) >= _SHORTEST), tuple(sorted(around)))
+            if len(fixed) + sum(map(len, rest[1::2])) < _SHORTEST_AROUND:
+                continue
+            made = re.escape(fixed)
+            for name, after in zip(rest[::2], rest[1::2], strict=True):
+                made += f"(?:{placeholders.get(name, '(?!)')}){re.escape(after)}"
+            filled[made] = fixed
+    patterns = tuple((before, re.compile(made)) for made, before in sorted(filled.items()))
+    return Ours(frozenset(one for one in whole if len(one) >= _SHORTEST), patterns)
+
+
+_PLACEHOLDER = re.compile(r"\{(\w{1,30})\}")
+
+
+def bare(sentence: str) -> str:
+    """Without its spaces and marks, so that it is known again however it was copied."""
+    return _BARE.sub("", sentence).replace("?", "？")
 
 
 NOTHING = Ours()
@@ -108,26 +122,21 @@ def own_words(text: str, ours: Ours = NOTHING) -> OwnWords:
 
 def _quotation(text: str) -> int:
     """Where the answer begins under a quotation; 0: there is none."""
+    if not text.lstrip().startswith(_OPENING):
+        return 0
     line = _DASHES.search(text)
-    if line is None:
-        return 0
-    spaced = " " in line[0].strip()
-    if not spaced and not text.lstrip().startswith(_OPENING):
-        return 0
-    return line.end()
+    return line.end() if line else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Signs:
     pattern: re.Pattern[str]
     kind_of: dict[str, str]
+    beginnings: frozenset[str]  # a cheap look before the pattern is tried
 
     def may_stand_in(self, text: str) -> bool:
         lower = text.lower()
-        return any(mark in lower for mark in _MARKS)
-
-
-_MARKS = ("[", "【", "/:", "/strong", "请升级", "手机上查看", "unsupported", "not supported")
+        return any(beginning in lower for beginning in self.beginnings)
 
 
 @cache
@@ -139,4 +148,7 @@ def _signs() -> _Signs:
             sign = str(name)
             kind_of[(sign if sign.startswith("/") else f"[{sign}]").lower()] = face
     longest_first = sorted(kind_of, key=len, reverse=True)
-    return _Signs(re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE), kind_of)
+    # ASCII: else [ſmile] matches, whose lower case is no sign
+    pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE | re.ASCII)
+    beginnings = frozenset(sign[: 5 if sign[0].isalnum() else 1 + (sign[0] == "/")] for sign in kind_of)
+    return _Signs(pattern, kind_of, beginnings)

@@ -43,11 +43,20 @@ def find(folded: Folded, mentions: list[Mention], audience: Audience) -> RedFlag
 
 
 def _real(at: Window, kind: str, audience: Audience, category: str) -> bool:
-    if context.denied(at) or context.told_of(at) or context.past(at) or _harmless(at, category):
+    always = bool(_categories()[category].get("always"))
+    if (
+        context.denied(at)
+        or context.told_of(at, always=always)
+        or context.past(at)
+        or _harmless(at, category)
+    ):
         return False
-    if _categories()[category].get("always"):
+    if always:
         return not (audience is Audience.DOCTOR and context.in_general(at))
-    if context.long_ago(at) or context.supposed(at) or context.recovering(at):
+    lasting = category == "stroke"  # what it leaves is told of for years, and exercised
+    if context.long_ago(at, lasting=lasting, diagnosis=kind == "named") or context.supposed(at):
+        return False
+    if (lasting or kind == "named") and context.recovering(at):
         return False
     if kind != "named" and (audience is Audience.PATIENT or context.happening(at)):
         # 突然晕倒是什么原因: whoever asks for the cause of what they see has seen it.

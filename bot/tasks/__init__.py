@@ -3,11 +3,12 @@
 from bot.tasks.cases import Saying, add_detail, report_case
 from bot.tasks.handling import acknowledge, close, visible
 from bot.tasks.suspicion import suspect
-from bot.tasks.task import Kind, add_to_open, open_task, waiting_of
+from bot.tasks.task import LONGEST, Kind, add_to_open, open_task, waiting_of
 from bot.tasks.telling import EVERY, tell
 
 __all__ = [
     "EVERY",
+    "LONGEST",
     "Kind",
     "Saying",
     "acknowledge",

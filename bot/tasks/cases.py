@@ -5,6 +5,7 @@ Elements and kinds are those of ICH E2B(R3), read by `bot.safety.read_case`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from bot.tasks.task import Kind, add_to_open, open_task
 # So many reports with the same batch, or with the same medicine and reaction, within so long are a cluster.
 SAME_BATCH, BATCH_WITHIN = 2, timedelta(days=90)
 SAME_REACTION, REACTION_WITHIN = 3, timedelta(days=14)
+MOST_CASES = 5  # that one message opens; the last of them stands for the patients beyond
 _PREFIX = "utter_adverse_event"
 _NAMES = {
     "no_effect": "疗效不佳",
@@ -50,20 +52,30 @@ class _Link:
 
 
 async def report_case(
-    tx: Tx, vault: Vault, *, now: datetime, contact: Contact, key: str, words: str, medicine: str = ""
+    tx: Tx,
+    vault: Vault,
+    *,
+    now: datetime,
+    contact: Contact,
+    key: str,
+    words: str,
+    own: str | None = None,
+    medicine: str = "",
 ) -> Saying:
     """Words that report an adverse event: added to the contact's open case if they are about its patient,
-    else a case for each patient. `medicine`: the one spoken of before, if the words name none."""
+    else a case for each patient. `own`: of these words those that they wrote, where others stand among them
+    (a quotation). `medicine`: the one spoken of before, if the words name none."""
     audience = contact.audience
-    told = read_case(words, audience)
+    written = words if own is None or own == words else _with_whole(own, words)
+    told = read_case(_theirs(written), audience)
     open_case = await tasks.open_of(tx, vault, Kind.ADVERSE_EVENT.value, contact.id, now)
-    known = read_case(open_case.detail, audience) if open_case and open_case.detail else None
+    known = read_case(_theirs(open_case.detail), audience) if open_case and open_case.detail else None
     if open_case and known and is_of(told, known, own=audience == Audience.PATIENT):
-        return await _added(tx, vault, open_case.detail or "", now, contact, words)
+        return await _added(tx, vault, open_case.detail or "", now, contact, written)
     ids, linked = [], await _same_batch(tx, vault, told, now)
-    for number in range(1, told.patients + 1):
+    for number in range(1, min(told.patients, MOST_CASES) + 1):
         one_key = key if number == 1 else f"{key}:{number}"
-        detail = "\n".join([*_marks(told, number), *linked, words])
+        detail = "\n".join([*_marks(told, number), *linked, written])
         task_id, _ = await open_task(
             tx, vault, Kind.ADVERSE_EVENT, now=now, contact=contact, key=one_key, detail=detail
         )
@@ -90,7 +102,7 @@ async def add_detail(
     open_case = await tasks.open_of(tx, vault, Kind.ADVERSE_EVENT.value, contact.id, now)
     if open_case is None or not open_case.detail:
         return None
-    known = read_case(open_case.detail, contact.audience)
+    known = read_case(_theirs(open_case.detail), contact.audience)
     if not is_of(told, known, own=True) or not is_detail(told, {*known.missing, "outcome"}):
         return None
     return await _added(tx, vault, open_case.detail, now, contact, words)
@@ -101,11 +113,33 @@ _COURSE = ("onset", "dosage")
 
 
 async def _added(tx: Tx, vault: Vault, before: str, now: datetime, contact: Contact, words: str) -> Saying:
-    whole = read_case(f"{before}\n{words}", contact.audience)
+    whole = read_case(_theirs(f"{before}\n{words}"), contact.audience)
     found = await add_to_open(tx, vault, Kind.ADVERSE_EVENT, now=now, contact=contact, detail=words)
     if found is not None:
         await _alarm(tx, vault, [found[0]], whole, "", now)
     return Saying(((f"{_PREFIX}_more", {}), *_rest(whole)))
+
+
+def _with_whole(own: str, words: str) -> str:
+    """What they wrote, and beneath it the message as it came, each line of it marked."""
+    theirs = "\n".join(filter(None, (line.strip() for line in own.splitlines())))
+    return "\n".join([theirs, _WHOLE, *(f"{_OF_WHOLE}{line}" for line in words.splitlines())])
+
+
+def _theirs(detail: str) -> str:
+    """What the person wrote of what a case says: without the marks above it, and without whole messages."""
+    lines = detail.splitlines()
+    while lines and _MARK.fullmatch(lines[0]):
+        del lines[0]
+    return "\n".join(line for line in lines if line != _WHOLE and not line.startswith(_OF_WHOLE))
+
+
+_MARK = re.compile(
+    r"\[(?:{}|死亡|既往|患者\d{{1,4}}(?:～\d{{1,4}})?/\d{{1,4}}|同批号.{{1,400}})\]".format(
+        "|".join(_NAMES.values())
+    )
+)
+_WHOLE, _OF_WHOLE = "[消息全文]", "> "
 
 
 def _rest(told: CaseReport) -> tuple[tuple[str, Mapping[str, str]], ...]:
@@ -128,7 +162,8 @@ def _marks(told: CaseReport, number: int) -> list[str]:
     if told.past:
         marks.append("[既往]")
     if told.patients > 1:
-        marks.append(f"[患者{number}/{told.patients}]")
+        rest = f"～{told.patients}" if number == MOST_CASES < told.patients else ""
+        marks.append(f"[患者{number}{rest}/{told.patients}]")
     return marks
 
 

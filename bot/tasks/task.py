@@ -57,7 +57,8 @@ _AT_ONCE = {
     Kind.ADVERSE_EVENT: timedelta(hours=24),
 }
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.MATERIAL: 2, Kind.DATA_REQUEST: 15}
-_LONGEST_DETAIL = 8000  # characters that one task may gather
+LONGEST = 4000  # characters of somebody's words that a colleague reads
+_LONGEST_DETAIL = 2 * LONGEST  # that one task may gather
 _OPENS, _CLOSES = time(9), time(18)
 
 

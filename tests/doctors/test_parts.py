@@ -11,9 +11,9 @@ import yaml
 
 from bot.doctors.codes import new_code
 from bot.doctors.parts import parse
-from bot.doctors.surnames import SURNAMES
 from bot.settings import ROOT
 from bot.text.han import same
+from bot.text.surnames import SURNAMES
 
 HOSPITAL, PHONE, CODE = "示例县人民医院", "13800001234", "K7MNQ2RTXY9W"
 ALL = {"name": "张三", "hospital": HOSPITAL, "phone": PHONE, "code": CODE}

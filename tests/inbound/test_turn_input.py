@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from bot.clock import real_now
+from bot.inbound.open_requests import asked_for
 from bot.inbound.scene import read_scene
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.knowledge import load, puts_a_question
@@ -223,3 +224,8 @@ def test_a_greeted_question_is_a_question() -> None:
         found = read_turn(messages, (), verified=True, asks=asks)
         assert found is not None and (found.input.intent, found.input.text) == (intent, text)
         assert read_turn(messages, (), verified=True) == TurnReading(TurnInput(text=text))
+
+
+@pytest.mark.parametrize("text", ["缬沙坦能用吗 转人工", "缬沙坦能用吗，转人工", "找人工 快点", "(转人工)"])
+def test_a_request_is_heard_where_a_space_stands_for_a_comma(text: str) -> None:
+    assert asked_for(text) == "ask_human"

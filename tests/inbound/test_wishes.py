@@ -22,7 +22,7 @@ from bot.store.inbox import StoredMessage
 from tests.stage import DOCTORS, Stage
 
 STOP_ASKED = (Choice("stop", "是，退订"), Choice("keep", "不是"))
-OURS = sentences_of(["已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。"])
+OURS = sentences_of(["已恢复接收，之后有合适的资料或会议会通知您。不想收了，随时回复「退订」。"], {})
 WHO = "oWish"
 _numbers = count()
 
@@ -276,3 +276,14 @@ async def test_money_is_refused_once_and_goes_to_compliance(stage: Stage, words:
     assert found.detail == f"{words}\n别家都给5个点", "verbatim"
     received = await stage.rows("SELECT facts FROM evidence WHERE kind = 'message.received' ORDER BY id")
     assert all(facts["money"] for (facts,) in received)
+
+
+async def test_what_a_report_quotes_is_not_of_its_patient(stage: Stage) -> None:
+    """A death and a batch of somebody else's message would raise an alarm."""
+    quoted = "「小王：病人去世了 批号A1234」\n- - - - - - - - - - - - - - -\n"
+    await write(stage, f"{quoted}吃络活喜后脚肿了")
+    async with stage.services.db.begin() as tx:
+        (found,) = await tasks.read(tx, stage.services.vault)
+    assert found.kind == "adverse_event"
+    assert (found.detail or "").splitlines()[0] == "吃络活喜后脚肿了"
+    assert (found.detail or "").endswith("> 吃络活喜后脚肿了") and "A1234" in (found.detail or "")

@@ -36,8 +36,10 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_sixth.yml", 0.98, 0.99),
         ("danger_seventh.yml", 0.93, 0.99),
         ("danger_unseen.yml", 0.95, 0.97),
-        ("danger_fifth.yml", 0.82, 0.95),
+        ("danger_fifth.yml", 0.85, 0.97),
         ("danger_others.yml", 0.97, 0.96),
+        ("danger_eighth.yml", 1.0, 0.97),
+        ("danger_ninth.yml", 1.0, 1.0),
     ],
 )
 def test_danger_is_found_and_little_else(name: str, recall: float, specificity: float) -> None:

@@ -6,6 +6,7 @@ once: of hints at money 37 of 40 found and 0 of 32 others, of wishes 51 of 54 ri
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.dialogue.published import fillings
+from bot.dialogue.version import read_dialogue
+from bot.knowledge import load
 from bot.model import Audience
 from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words, screen, sentences_of
 from bot.settings import ROOT
-from bot.text.yaml_loader import Loader
 
 HERE = Path(__file__).parent
 AUDIENCES = {"p": Audience.PATIENT, "d": Audience.DOCTOR}
@@ -30,9 +33,9 @@ def rows(name: str, part: str) -> list[list[Any]]:
 
 @cache
 def ours() -> Ours:
-    domain = (ROOT / "domain.yml").read_text(encoding="utf-8")
-    responses = yaml.load(domain, Loader)["responses"]  # noqa: S506 - it is safe
-    return sentences_of(one["text"] for variations in responses.values() for one in variations)
+    content = load(ROOT / "data/content")
+    texts = [text for _, _, text in read_dialogue(ROOT).texts()]
+    return sentences_of([*texts, *(entry.answer for entry in content.entries)], fillings(content))
 
 
 @pytest.mark.parametrize(("part", "recall", "false"), [("tuned", 1.0, 0.0), ("held_out", 0.92, 0.0)])
@@ -92,6 +95,20 @@ def wish(text: str, said: Ours) -> str:
         ("[胸痛]", "[胸痛]", "", ""),
         ("血压/心率", "血压/心率", "", ""),
         ("胸口疼\n------------\n喘不上气", "胸口疼\n------------\n喘不上气", "", ""),
+        ("血压 70/40\n- - - - - - - - -\n化验单如上", "血压 70/40\n- - - - - - - - -\n化验单如上", "", ""),
+        # a letter that some comparisons take for one of a face's
+        ("[ſmile]", "[ſmile]", "", ""),
+        ("[Smıle]", "[Smıle]", "", ""),
+        ("[SMİLE]", "[SMİLE]", "", ""),
+        # ours, filled in
+        ("方便的话请补充：年龄、用的药、现在怎样。", "", "ours", ""),
+        ("已转给小赵，预计12月3日（周三）18:00前联系您。", "", "ours", ""),
+        ("目前可以查的产品：氨氯地平、缬沙坦。", "", "ours", ""),
+        # theirs, behind how we begin
+        ("方便的话请补充：65岁，男，停药了", "方便的话请补充：65岁，男，停药了", "", ""),
+        ("方便的话请补充：年龄65岁", "方便的话请补充：年龄65岁", "", ""),
+        ("目前可以查的产品：别的都没有吗", "目前可以查的产品：别的都没有吗", "", ""),
+        ("上一条回答的出处：《缬沙坦》我看不懂", "上一条回答的出处：《缬沙坦》我看不懂", "", ""),
     ],
 )
 def test_own_words(text: str, words: str, instead: str, face: str) -> None:
@@ -118,6 +135,30 @@ def test_a_sign_of_their_own_beside_a_face_or_a_quotation_is_one() -> None:
         found = screen(text, Audience.PATIENT, ours())
         assert found.red_flag == "chest_pain"
         assert text[slice(*found.signs[0].span)] == found.signs[0].words
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("方便的话请补充：年龄65岁，男，现在胸痛得厉害喘不上气", "chest_pain"),
+        ("方便的话请补充：我不想活了", "self_harm"),
+        ("上一条回答的出处：孩子误吞了半瓶药", "child_poisoning"),
+        ("方便的话请补充：65岁，男，吃了二甲双胍全身皮疹", ""),
+        ("您要的资料由医学信息部准备，预计我爸等不到了他晕倒了", "unconscious"),
+    ],
+)
+def test_what_stands_behind_our_words_is_theirs(text: str, flag: str) -> None:
+    found = screen(text, Audience.PATIENT, ours())
+    assert (found.red_flag, found.adverse_event) == (flag, True) if not flag else found.red_flag == flag
+
+
+def test_our_sentence_put_as_a_question_is_theirs() -> None:
+    for entry in load(ROOT / "data/content").entries[:40]:
+        sentence = re.split("[。；\n]", entry.answer)[0]
+        if len(sentence) > 12 and not sentence.endswith("？"):
+            assert own_words(f"{sentence}。", ours()).words == "", sentence
+            for mark in "?？":
+                assert own_words(f"{sentence}{mark}", ours()).words == f"{sentence}{mark}"
 
 
 def test_a_plain_yes() -> None:

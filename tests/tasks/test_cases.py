@@ -10,12 +10,14 @@ import pytest
 
 from bot.clock import Clock
 from bot.model import Account, Audience, Channel
+from bot.safety import read_case
 from bot.store import contacts, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Database
 from bot.store.tasks import TaskRow
 from bot.store.vault import Vault
 from bot.tasks import Kind, add_detail, report_case
+from bot.tasks.cases import _theirs
 
 ACCOUNT = Account(Channel.WECHAT, "demo")
 Adding = Callable[..., Awaitable[Contact]]
@@ -40,7 +42,7 @@ class Desk:
         self._database, self._vault, self.now = database, vault, now
         self._number = 0
 
-    async def told(self, contact: Contact, words: str, medicine: str = "") -> str:
+    async def told(self, contact: Contact, words: str, medicine: str = "", own: str | None = None) -> str:
         """What is answered: names without their prefix, and what is asked for."""
         self._number = number = self._number + 1
         async with self._database.begin() as tx:
@@ -51,6 +53,7 @@ class Desk:
                 contact=contact,
                 key=f"adverse_event:inbox:{number}",
                 words=words,
+                own=own,
                 medicine=medicine,
             )
         return shown(saying.responses)
@@ -235,3 +238,36 @@ async def test_a_later_report_names_those_of_its_batch(desk: Desk, person: Addin
     first, second = await desk.read()
     assert second.detail == f"[产品质量投诉]\n[同批号X77：任务 {first.id}]\n批号x77的二甲双胍有霉点"
     assert "[同批号" not in (first.detail or "")
+
+
+async def test_of_a_crowd_a_few_cases_are_opened(desk: Desk, person: Adding) -> None:
+    await desk.told(await person(), "十二个学生吃了二甲双胍都发烧")
+    marks = [(row.detail or "").splitlines()[0] for row in await desk.read()]
+    assert marks == [f"[患者{number}/12]" for number in range(1, 5)] + ["[患者5～12/12]"]
+
+
+async def test_what_is_quoted_is_told_by_somebody_else(desk: Desk, person: Adding) -> None:
+    """Neither at the first message nor when more is added."""
+    doctor = await person()
+    quoted, own = "「小王：病人去世了 批号A1234」\n- - - - - - - - - - - - - - -\n", "吃络活喜后脚肿了"
+    said = await desk.told(doctor, quoted + own, own=" " * len(quoted) + own)
+    assert said.startswith("taken missing urgent") and said.endswith("药盒上的批号")
+    (detail,) = await desk.details()
+    whole = [f"> {line}" for line in f"{quoted}{own}".splitlines()]
+    assert detail.splitlines() == [own, "[消息全文]", *whole]
+    assert (await desk.added(doctor, "男 71岁", expected=True)).endswith("现在怎样、药盒上的批号")
+    assert await desk.details(Kind.CASE_ALARM) == []
+
+
+async def test_marks_above_a_case_are_no_words_of_theirs(desk: Desk, person: Adding) -> None:
+    """The batch of an earlier report, named above the later one, is not of its patient."""
+    await desk.told(await person("o1"), "批号X77的格华止里有异物")
+    doctor = await person("o2")
+    await desk.told(doctor, "两个病人吃批号X77的格华止头晕")
+    assert (await desk.details())[-1].startswith("[患者2/2]\n[同批号X77：任务 ")
+    assert _theirs((await desk.details())[-1]) == "两个病人吃批号X77的格华止头晕"
+    assert _theirs("[产品质量投诉]\n[死亡]\n[患者5～12/12]\n[微笑]吃了头晕") == "[微笑]吃了头晕"
+    for mark in ("用药过量", "死亡", "既往", "产品质量投诉"):
+        assert read_case(_theirs(f"[{mark}]\n吃了头晕"), Audience.DOCTOR) == read_case(
+            "吃了头晕", Audience.DOCTOR
+        )

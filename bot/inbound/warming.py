@@ -1,0 +1,17 @@
+"""Compiling, at start, the rules that messages are read with: no message is to pay for that."""
+
+from __future__ import annotations
+
+from bot import safety
+from bot.inbound.fragments import piece_of
+from bot.inbound.open_requests import left_over
+from bot.people import quiet
+
+
+def warm() -> None:
+    """Read a text of each kind; most rules are compiled when something is first found."""
+    safety.warm()
+    for text in ("退订，转人工", "先别说话", "可以说话了", "我有个病人"):
+        left_over(text)
+        piece_of(text, is_name=False)
+        quiet.asks_to_speak(text)
