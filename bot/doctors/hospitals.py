@@ -22,8 +22,9 @@ _BODY = (
 KIND = rf"(?:{_BODY}|(?:附属?)?[{_NUMBER}]院(?!区|长)|附院|附属医院)"
 _BRANCH = rf"(?:\([^()]{{1,12}}\)|[{HAN}]{{1,4}}?(?:分院|院区))?"
 PATTERN = re.compile(rf"[{HAN}A-Za-z0-9·]{{1,40}}(?:\([^()]{{1,8}}\)[{HAN}]{{0,20}})?{KIND}{_BRANCH}")
+# Possessive: its words are made of one another, and none begins what a hospital ends on.
 _UNNAMED = re.compile(
-    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|乡镇|家|去|住|到|回|好|某|的|在|医生|病人|患者|已经|说|自己|原来|现在|为啥要?填?|要|填|换|调|开|导航|不)*{KIND}"
+    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|乡镇|家|去|住|到|回|好|某|的|在|医生|病人|患者|已经|说|自己|原来|现在|为啥|要|填|换|调|开|导航|不)*+{KIND}"
 )
 _GENERIC = re.compile(rf"(?:人民|中心|中医|妇幼|妇幼保健|第[{_NUMBER}])*{KIND}")
 _LEVEL = re.compile(r"[省市县区旗镇乡州盟]")

@@ -74,7 +74,8 @@ _TITLE = (
 _BEFORE_NAME = re.compile(
     rf"^(?:的|[\s,:])*(?:{_HAN}{{0,8}}?(?:科室|科|病房|病区|门诊|药房)(?!技)|心内|神内|肾内|消化|呼吸|内分泌|普外|急诊|妇产|药剂)?(?:的|[\s])*(?:{_TITLE})?(?:的|[\s])*"
 )
-_AFTER_NAME = re.compile(rf"(?:[\s(]*{_TITLE}[\s)]*|的|啊|呀|哈|哦|呢)+$")
+# Possessive: 主任医生 is one title and also two, so that giving anything back doubles the work each time.
+_AFTER_NAME = re.compile(rf"(?:[\s(]*+{_TITLE}[\s)]*+|的|啊|呀|哈|哦|呢)++$")
 _NAME_ENDS = re.compile(
     rf"^({_HAN}{{2,15}}?|{_HAN}{{1,12}}(?:·{_HAN}{{1,12}}){{1,4}})(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bot.doctors import hospitals, names, parts
 from bot.doctors.codes import new_code
 from bot.doctors.parts import parse
 from bot.doctors.surnames import SURNAMES
@@ -200,3 +201,27 @@ def test_a_hostile_text_costs_little(piece: str) -> None:
     started = time.process_time()
     parse(piece * 50_000, {})
     assert time.process_time() - started < 0.5
+
+
+PATTERNS = [
+    value
+    for module in (parts, hospitals, names)
+    for value in vars(module).values()
+    if isinstance(value, re.Pattern)
+]
+TITLES = ["主任医师", "主任医生", "副主任医师", "住院医生", "助理医师", "执业助理医师", "主任 ", "(教授)"]
+WORDS = sorted({word for one in PATTERNS for word in re.findall("[\u4e00-\u9fff]{1,8}", one.pattern)})
+REPEATED = [*WORDS, *TITLES, "为啥要填", "哪家", "一附院", ": ", "张·", "没有 "]
+
+
+@pytest.mark.parametrize(("end", "counts"), [("甲", (12, 16, 300)), ("是x", (12, 16))])
+def test_repeated_words_cost_in_proportion(end: str, counts: tuple[int, ...]) -> None:
+    """Twelve first: what doubles with each of them shows there, and does not run for hours."""
+    parse("郝某某 偶一", {"hospital": HOSPITAL, "phone": PHONE})  # the word lists are read once
+    for count in counts:
+        for piece in REPEATED:
+            started = time.process_time()
+            parse(piece * count + end, {})
+            hospitals.is_named(piece * min(count, 40) + end)
+            spent = time.process_time() - started
+            assert spent < 0.2, (piece, count, spent)

@@ -6,6 +6,7 @@ were made with them and looked at once, so their floors are the honest figures.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.knowledge import Content, Index, Route, consider, puts_a_question
+from bot.knowledge import Content, Index, Route, consider, message, puts_a_question
 from bot.knowledge.message import correction, questions, without_denied
+from bot.knowledge.text import plain
+from bot.knowledge.uses import evidence
 from bot.model import Audience
 
 from .conftest import NOW
@@ -164,3 +167,22 @@ def test_what_is_no_correction(text: str) -> None:
 )
 def test_what_is_a_question_whatever_the_nlu_hears(content: Content, text: str, expected: bool) -> None:
     assert puts_a_question(text, content.products) is expected
+
+
+PATTERNS = [value for value in vars(message).values() if isinstance(value, re.Pattern)]
+WORDS = sorted({word for one in PATTERNS for word in re.findall("[\u4e00-\u9fff]{1,8}", one.pattern)})
+
+
+@pytest.mark.parametrize("end", ["吗", "x"])
+def test_repeated_words_cost_in_proportion(content: Content, end: str) -> None:
+    """Few first, where what doubles shows and does not run for hours."""
+    for count in (12, 16, 250):
+        for piece in [*WORDS, "无皮疹、", "不好意思，", "老师你好 ", "不是肝是", "的临床研究"]:
+            text = piece * count + end
+            started = process_time()
+            questions(without_denied(text))
+            correction(text)
+            puts_a_question(text, content.products)
+            evidence(plain(text))
+            spent = process_time() - started
+            assert spent < 0.2, (piece, count, spent)
