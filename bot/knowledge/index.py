@@ -66,6 +66,14 @@ class Index:
         self._grams = Grams(texts + [candidate.bag for candidate in every])
         self._views = Views(self._grams.rows(texts), encoder.many(texts))
         self._topics = Ridge(fused(*self._views.alike()), np.array(kinds), len(KINDS))
+        self._told = {  # topics and hints in the wordings of each entry, and diseases
+            one.id: (
+                frozenset(hint for text in one.texts for hint in hints(text)),
+                Subject.all(one.subjects).conditions,
+            )
+            for one in every
+            if not one.use
+        }
         self._spaces: dict[str, Space] = {}
         self._span: dict[str, slice] = {}
         start = 0
@@ -134,6 +142,13 @@ class Index:
     def after(self, text: str, before: str) -> str:
         """A text that goes on with what was asked before."""
         return f"{nameless(*self._reader.names(before))} {text}"
+
+    def speaks_of(self, entry: Entry, text: str) -> bool:
+        """Whether the wordings of an entry speak of every topic, hint and disease in a text."""
+        form, names = self._reader.names(text)
+        _, about = self._reader.about(form, names, entry.product)
+        told, conditions = self._told[entry.id]
+        return told.issuperset(hints(form)) and about.conditions <= conditions
 
     def _of(self, product: str, before: str) -> str:
         """What was asked before, of this product; "" if it was nothing."""

@@ -14,7 +14,7 @@ from bot.knowledge.products import names_product
 from bot.knowledge.terms import hints
 from bot.knowledge.text import plain
 
-MOST_QUESTIONS = 3
+MOST_QUESTIONS = 6  # each costs a search
 _LONGEST = 80  # characters of a message that is one question and nothing else
 
 _END = re.compile(r"[。？！?!；;\n]")
@@ -74,11 +74,12 @@ class Correction:
 
 
 def questions(text: str) -> tuple[str, ...]:
-    """The questions of a message in order, at most three, without greeting and denied findings. A clause that
-    asks nothing goes with the question it stands before."""
+    """The questions of a message in order, without greeting and denied findings. A clause that asks nothing
+    goes with the question it stands before. Nothing is left out: of more than six the last are one."""
     sentences = _split(_END, text)
     pieces = [piece for one in sentences for part in _split(_PAUSE, one) if (piece := without_greeting(part))]
-    return tuple(_joined([one for one in pieces if not _THANKS.fullmatch(one)])[:MOST_QUESTIONS])
+    found = _joined([one for one in pieces if not _THANKS.fullmatch(one)])
+    return (*found[: MOST_QUESTIONS - 1], *filter(None, [" ".join(found[MOST_QUESTIONS - 1 :])]))
 
 
 def _joined(clauses: list[str]) -> list[str]:

@@ -59,7 +59,8 @@ def test_dialogues(index: Index, name: str, floor: float) -> None:
     missed = [
         case["turns"]
         for case in cases
-        if not fits(last_of(index, case["turns"]), case["expect"], either=case.get("any", False))
+        if not fits(found := last_of(index, case["turns"]), case["expect"], either=case.get("any", False))
+        or sum(not one.entry for one in found) != case.get("more", sum(not one.entry for one in found))
     ]
     assert len(missed) <= (1 - floor) * len(cases), missed
 
