@@ -11,7 +11,7 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
-from bot.knowledge.message import puts_a_question
+from bot.knowledge.message import not_meant, puts_a_question
 from bot.knowledge.products import is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
@@ -37,6 +37,7 @@ __all__ = [
     "kept_index",
     "load",
     "names_product",
+    "not_meant",
     "parse",
     "products_named",
     "puts_a_question",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.knowledge import Content, Index, Route, consider, message, puts_a_question
+from bot.knowledge import Content, Index, Route, consider, message, not_meant, puts_a_question
 from bot.knowledge.message import correction, questions, without_denied
 from bot.knowledge.text import plain
 from bot.knowledge.uses import evidence
@@ -149,10 +149,50 @@ def test_denied_findings_are_not_asked_about(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["是不是要减量", "不是的", "写错了", "你刚才不是说缬沙坦能降蛋白尿吗 再说一遍", "不是说能降蛋白尿吗"],
+    [
+        "不好意思，是缬沙坦",
+        "抱歉",
+        "哦",
+        "抱歉打错了",
+        "是不是要减量",
+        "不是的",
+        "写错了",
+        "你刚才不是说缬沙坦能降蛋白尿吗 再说一遍",
+        "不是说能降蛋白尿吗",
+    ],
 )
 def test_what_is_no_correction(text: str) -> None:
     assert correction(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("不好意思打错了，是缬沙坦", "缬沙坦"),
+        ("抱歉打错了 缬沙坦", "缬沙坦"),
+        ("哦不对，是缬沙坦", "缬沙坦"),
+        ("对不起，说错了，我问的是缬沙坦的副作用", "缬沙坦的副作用"),
+        ("啊不好意思 我说的是缬沙坦", "缬沙坦"),
+    ],
+)
+def test_an_apology_before_a_correction(text: str, yes: str) -> None:
+    found = correction(text)
+    assert found is not None and found.yes == yes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("不是缬沙坦", "缬沙坦"),
+        ("我问的不是缬沙坦", "缬沙坦"),
+        ("不是缬沙坦，是氨氯地平", "缬沙坦"),
+        ("是氨氯地平，不是缬沙坦", "缬沙坦"),
+        ("不是缬沙坦吗", ""),
+        ("是不是缬沙坦", ""),
+    ],
+)
+def test_what_is_not_meant(text: str, expected: str) -> None:
+    assert not_meant(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -164,6 +204,17 @@ def test_what_is_no_correction(text: str) -> None:
         ("你好 病人吃氨氯地平脚肿了怎么办", False),  # may be a case: the NLU judges it
         ("你好", False),
         ("我说的是退订", False),
+        ("不好意思打错了，是缬沙坦", True),
+        ("哦不对 是缬沙坦", True),
+        ("抱歉，我问的是缬沙坦孕妇能不能用", True),
+        # a wish, a person, a complaint: whatever product stands beside it
+        ("错了，不要再给我发缬沙坦资料了", False),
+        ("不对，我说的是别再发缬沙坦的资料了", False),
+        ("别再给我推缬沙坦降压效果的数据了", False),
+        ("不对，我要找人工问缬沙坦", False),
+        ("搞错了，我要投诉缬沙坦", False),
+        ("你好，能不能别再给我发缬沙坦的东西", False),
+        ("不对，是病人吃了缬沙坦以后头晕怎么办", False),
     ],
 )
 def test_what_is_a_question_whatever_the_nlu_hears(content: Content, text: str, expected: bool) -> None:

@@ -11,6 +11,7 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions import answer
+from actions.mention import spoken_of
 from bot.knowledge import Index
 from bot.model import Audience
 
@@ -102,3 +103,22 @@ async def test_words_without_a_place(said: Any) -> None:
     got = await said(answer.fall_back, words, "nlu_fallback")
     assert (got.passed, got.slots["asked"]) == ([], words), "nothing is handed over without a yes"
     assert got.responses == ["utter_medical_information_offer"]
+
+
+@pytest.mark.parametrize(
+    ("words", "product"),
+    [
+        ("缬沙坦", "valsartan"),
+        ("不是缬沙坦", None),
+        ("不是缬沙坦，是氨氯地平", "amlodipine"),
+        ("是氨氯地平，不是缬沙坦", "amlodipine"),
+    ],
+)
+def test_the_product_that_is_meant_is_remembered(index: Index, words: str, product: str | None) -> None:
+    published = SimpleNamespace(index=index)
+    call: Any = SimpleNamespace(
+        services=SimpleNamespace(published=published), contact=SimpleNamespace(audience=Audience.DOCTOR)
+    )
+    payload = {"next_action": "action_answer", "tracker": {"latest_message": {"text": words}}}
+    done = spoken_of(call, payload, {"events": [], "responses": []})
+    assert [event["value"] for event in done["events"]] == ([product] if product else [])
