@@ -11,7 +11,8 @@ from bot.model import Audience
 
 
 def spoken_of(call: ActionCall, payload: Mapping[str, Any], done: dict[str, Any]) -> dict[str, Any]:
-    """What an action did, and the product that a doctor's words name and mean in its slot, unless the action put one.
+    """What an action did, and the product that a doctor's words name and mean in its slot, unless the action
+    put one.
 
     A form's validation is left alone: what it sets are answers to the form."""
     events = done["events"]

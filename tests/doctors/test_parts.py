@@ -87,7 +87,7 @@ SOME = [
 ]
 
 # Said as in the file, heard right in so many: the others were looked at once, when the rules were done.
-SETS = {"said.yml": 51, "said_once.yml": 34, "said_fresh.yml": 37}
+SETS = {"said.yml": 51, "said_once.yml": 37, "said_fresh.yml": 43}
 
 NOTHING = [
     *("你好", "我是医生", "张医生", "我不是医生", "高血压", "白蛋白", "二甲双胍肾功能不全能用吗", "二甲双胍"),
