@@ -1,4 +1,4 @@
-"""What is held out is held out: none of it is learnt, neither as a wording nor as a question nobody answers."""
+"""What is held out is learnt nowhere, neither as a wording nor as a question that no entry answers."""
 
 from __future__ import annotations
 
