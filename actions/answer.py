@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rasa_sdk import Action
@@ -17,10 +18,10 @@ from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Considered, Decision, Entry, Route, consider, weighs
 from bot.model import Audience
+from bot.text.han import is_han
 
 HAND_OVER = "medical_information"  # choice id, and `pending` after an offer
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _NONE_OF_THEM = re.compile(r"[不没]是|没有|不对|[非无]")
 
 
@@ -102,16 +103,15 @@ def _in_words(tracker: Any, pending: str, options: list[str]) -> str:
 async def consult(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
     """A doctor's questions: what approved material says to each."""
     found = considered(call, tracker)
+    if intent(tracker) == "ask_comparison":
+        found = tuple(_weighed(one) for one in found)
     question, decision = main_of(found)
     if tracker.get_slot("adverse_event"):
         asked = ASKS.search(words_of(tracker)) and decision.products
         if decision.route != Route.ANSWER and not asked:  # safety has answered, and nothing was asked
             return [*remember(decision, question), *follows(tracker)]
-        found = tuple(one for one in found if one.decision.entry is not None) or found[:1]
-    if decision.comparison or (intent(tracker) == "ask_comparison" and weighs(question)):
-        say(dispatcher, "utter_no_comparison")
-        return [*remember(decision, question), SlotSet("pending", HAND_OVER)]
-    if intent(tracker) == "ask_dose_change_advice" and not decision.off_label:
+        found = tuple(one for one in found if _is_sure(one.decision)) or found[:1]
+    if intent(tracker) == "ask_dose_change_advice" and not (decision.off_label or decision.comparison):
         quotes = decision.route in (Route.ANSWER, Route.CLARIFY)
         say(dispatcher, "utter_no_individual_advice" if quotes else "utter_no_decision")
     return [*follows(tracker), *await reply_to_all(dispatcher, call, tracker, found)]
@@ -132,8 +132,9 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
             return await reply_to_all(dispatcher, call, tracker, found)
         # Nobody who speaks of something else is shown a list of products or the way to medical information.
         placed = decision.named or not (decision.route == Route.CLARIFY or intent(tracker) == "out_of_scope")
-        if placed and decision.route == Route.MEDICAL_INFORMATION and not decision.off_label:
-            return [*remember(decision, question), *propose(dispatcher, decision)]
+        if placed and decision.route == Route.MEDICAL_INFORMATION and not _is_sure(decision):
+            words = question if len(found) == 1 else words_of(tracker)
+            return [*remember(decision, words), *propose(dispatcher, decision)]
         if (placed and decision.route != Route.NONE) or decision.drugs:
             return await reply_to_all(dispatcher, call, tracker, found)
         slots = remember(decision, question) if decision.named else []
@@ -146,21 +147,48 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
 
 def considered(call: ActionCall, tracker: Any) -> tuple[Considered, ...]:
     """The questions as understood and what approved content says to each; a follow-up is about the product
-    last spoken of, goes on with what was asked before, or puts it right."""
-    return consider(
-        call.services.published.index,
-        words_of(tracker),
-        call.contact.audience,
-        call.now,
-        last_product=str(tracker.get_slot("product") or ""),
-        before=str(tracker.get_slot("asked") or ""),
-    )
+    last spoken of, goes on with what was asked before, or puts it right. Considered once a call."""
+    if not call.considered:
+        call.considered = consider(
+            call.services.published.index,
+            words_of(tracker),
+            call.contact.audience,
+            call.now,
+            last_product=str(tracker.get_slot("product") or ""),
+            before=str(tracker.get_slot("asked") or ""),
+        )
+    return call.considered
 
 
 def main_of(found: Sequence[Considered]) -> tuple[str, Decision]:
-    """What a message is about: its first question that is answered, else its first."""
-    one = next((one for one in found if one.decision.entry is not None), found[0])
+    """What a message is about: its first question that is answered, else that is a use or a comparison, else
+    that colleagues must answer, else its first."""
+    one = min(found, key=lambda one: _weight(one.decision))
     return one.question, one.decision
+
+
+def _weight(decision: Decision) -> int:
+    """Small for what must not be left out."""
+    signs = (
+        decision.entry is not None,
+        decision.off_label,
+        decision.comparison,
+        decision.route == Route.MEDICAL_INFORMATION,
+    )
+    return next((place for place, sign in enumerate(signs) if sign), len(signs))
+
+
+def _is_sure(decision: Decision) -> bool:
+    """Whether it has an answer of its own: an entry, or that nothing is said on a use or a comparison."""
+    return decision.entry is not None or decision.off_label or decision.comparison
+
+
+def _weighed(one: Considered) -> Considered:
+    """A question that the NLU heard as a comparison, as one if its words weigh anything."""
+    if not weighs(one.question) or one.decision.off_label:
+        return one
+    nothing = replace(one.decision, route=Route.MEDICAL_INFORMATION, entry=None, options=(), comparison=True)
+    return replace(one, decision=nothing)
 
 
 def decide(call: ActionCall, tracker: Any) -> tuple[str, Decision]:
@@ -177,18 +205,23 @@ def remember(decision: Decision, question: str) -> list[EventType]:
 async def reply_to_all(
     dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any, found: Sequence[Considered]
 ) -> list[EventType]:
-    """Every answer in order, then one question back or hand-over for what none was found for."""
+    """Every answer in order, then that nothing is compared, then one hand-over or question back for what else
+    none was found for."""
     open_ones = [one for one in found if one.decision.entry is None]
+    others = [one for one in open_ones if not one.decision.comparison]
     events: list[EventType] = []
     for one in found:
         if one.decision.entry is not None:
             events += remember(one.decision, one.question)
             events += await reply(dispatcher, call, one.decision, one.question)
-    if open_ones:
-        # Off-label first: it is never left out. Several open questions go to one colleague, as written.
-        first = next((one for one in open_ones if one.decision.off_label), open_ones[0])
-        words = first.question if len(open_ones) == 1 else words_of(tracker)
-        events += [*remember(first.decision, words), *await reply(dispatcher, call, first.decision, words)]
+    if compared := [one for one in open_ones if one.decision.comparison]:
+        say(dispatcher, "utter_no_comparison")
+        events += [*remember(compared[0].decision, compared[0].question), SlotSet("pending", HAND_OVER)]
+    if others:
+        # Several open questions go to one colleague, as written.
+        question, decision = main_of(others)
+        words = question if len(open_ones) == 1 else words_of(tracker)
+        events += [*remember(decision, words), *await reply(dispatcher, call, decision, words)]
     return events
 
 
@@ -200,7 +233,7 @@ async def reply(
     if decision.route == Route.CLARIFY:
         offer(dispatcher, call, decision.options)
         return [SlotSet("pending", CHOICES), SlotSet("options", [option.id for option in decision.options])]
-    if decision.route == Route.MEDICAL_INFORMATION and not (decision.off_label or _HAN.search(question)):
+    if decision.route == Route.MEDICAL_INFORMATION and not (decision.off_label or any(map(is_han, question))):
         return propose(dispatcher, decision)  # {drug} ]]> is nobody's question until they say so
     if decision.route == Route.MEDICAL_INFORMATION:
         response = "utter_off_label" if decision.off_label else "utter_medical_information"

@@ -24,6 +24,7 @@ from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
+from bot.doctors import warm
 from bot.evidence import Sealer
 from bot.inbound import trigger
 from bot.inbound.connections import Connections
@@ -110,6 +111,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         warm()
         for audience in Audience:
             check_text("", audience)
+        await asyncio.to_thread(warm)
         services = Services(db, vault, clock, published, settings.home, settings.limits)
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)

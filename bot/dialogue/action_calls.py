@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from bot.knowledge import Considered
 from bot.model import Fault, MedrepError
 from bot.runtime.killpoints import reached
 from bot.runtime.services import Services
@@ -31,6 +32,7 @@ class ActionCall:
     standing: Standing
     now: datetime
     route: str | None = None
+    considered: tuple[Considered, ...] = ()  # what approved content says to the words, once looked up
 
 
 async def once(

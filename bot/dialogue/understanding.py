@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bot.dialogue.engine_client import EngineClient
-from bot.knowledge import Decision, Index, Route, consider, weighs
+from bot.knowledge import Decision, Index, Match, Route, consider, weighs
 from bot.model import Audience
 from bot.patients import parse_dosage, parse_measurements
 from bot.safety import screen, tells
@@ -51,8 +51,7 @@ async def understand(
         "dosage": parse_dosage(text),
         "measurements": list(parse_measurements(text)),
         "knowledge": [
-            {"id": match.entry_id, "score": round(float(match.score), 4)}
-            for match in index.search(text, audience, now)[:SHOWN]
+            {"id": match.entry_id, "score": round(float(match.score), 4)} for match in nearest(found)
         ],
         "route": "emergency"
         if screening.red_flag
@@ -60,6 +59,14 @@ async def understand(
         if screening.money
         else _route(text, answer["intent"], decision, audience),
     }
+
+
+def nearest(found: Sequence[Decision]) -> list[Match]:
+    """The nearest entries of all questions, each with its best score."""
+    best: dict[str, Match] = {}
+    for match in sorted((match for one in found for match in one.matches), key=lambda match: -match.score):
+        best.setdefault(match.entry_id, match)
+    return list(best.values())[:SHOWN]
 
 
 def _opens_case(text: str, intent: str, decision: Decision, audience: Audience) -> bool:

@@ -2,6 +2,7 @@
 
 from bot.doctors.codes import issue_codes, write_codes
 from bot.doctors.importing import ImportReport, import_doctors
+from bot.doctors.names import warm
 from bot.doctors.parts import NO_CODE, PARTS, parse
 from bot.doctors.row import RowFault
 from bot.doctors.verification import Attempt, confirm, decline, refer, verify, waiting_until
@@ -20,5 +21,6 @@ __all__ = [
     "refer",
     "verify",
     "waiting_until",
+    "warm",
     "write_codes",
 ]

@@ -7,7 +7,7 @@ before a row is read: they must not even rest here by mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -70,7 +70,12 @@ def find_header(lines: Iterator[SheetLine]) -> Columns:
 
 
 def _is_header(line: SheetLine) -> bool:
-    return set(REQUIRED) <= {_field(cell.text) for cell in line.cells}
+    return names_columns([cell.text for cell in line.cells])
+
+
+def names_columns(cells: Sequence[str]) -> bool:
+    """Whether these are the headers of a list of doctors."""
+    return set(REQUIRED) <= {_field(cell) for cell in cells}
 
 
 def _is_title(line: SheetLine) -> bool:

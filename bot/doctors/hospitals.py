@@ -8,6 +8,7 @@ second name in brackets, 示例县人民医院（示例县医院）.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bot.text.han import HAN, same
 
@@ -22,10 +23,14 @@ _BODY = (
 KIND = rf"(?:{_BODY}|(?:附属?)?[{_NUMBER}]院(?!区|长)|附院|附属医院)"
 _BRANCH = rf"(?:\([^()]{{1,12}}\)|[{HAN}]{{1,4}}?(?:分院|院区))?"
 PATTERN = re.compile(rf"[{HAN}A-Za-z0-9·]{{1,40}}(?:\([^()]{{1,8}}\)[{HAN}]{{0,20}})?{KIND}{_BRANCH}")
+# Possessive: its words are made of one another, and none begins what a hospital ends on.
 _UNNAMED = re.compile(
-    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|乡镇|家|去|住|到|回|好|某|的|在|医生|病人|患者|已经|说|自己|原来|现在|为啥要?填?|要|填|换|调|开|导航|不)*{KIND}"
+    rf"(?:我们?|你们|咱们?|贵|本|这个?|那个?|哪个?|哪家|什么|别的|其他|大|小|上级|基层|乡镇|家|去|住|到|回|好|某|的|在|医生|病人|患者|已经|说|自己|原来|现在|为啥|要|填|换|调|开|导航|不)*+{KIND}"
 )
-_GENERIC = re.compile(rf"(?:人民|中心|中医|妇幼|妇幼保健|第[{_NUMBER}])*{KIND}")
+_GENERIC = re.compile(
+    rf"(?:[中藏蒙总](?=医院)|人民|中心|中医|中西医结合|肿瘤|儿童|口腔|骨科|眼科|传染病|精神病|专科|职工|妇幼|妇幼保健"
+    rf"|第[{_NUMBER}])*{KIND}"
+)
 _LEVEL = re.compile(r"[省市县区旗镇乡州盟]")
 
 
@@ -39,6 +44,15 @@ def main_name(hospital: str) -> str:
     return _second_names(same(hospital).replace(" ", ""))[0]
 
 
+def with_second_names(hospital: str, others: Sequence[str]) -> str:
+    """The name as it is kept, its second names in brackets behind it. 又名 says that they are some where none
+    of them looks like a hospital (华西)."""
+    if not others:
+        return hospital
+    told = any(_ENDS.search(same(other)) for other in others)
+    return f"{hospital}({'' if told else ALSO}{'、'.join(others)})"
+
+
 def may_be(said: str, listed: str) -> bool:
     """Whether somebody who names their hospital so may mean this one of the list."""
     names = {full for name in _second_names(same(listed).replace(" ", "")) if name for full in meanings(name)}
@@ -47,10 +61,10 @@ def may_be(said: str, listed: str) -> bool:
 
 def meanings(said: str) -> list[str]:
     """The full names that this may stand for, itself first."""
-    found = [main_name(said)]
+    found = {main_name(said): None}  # a dict keeps the order and each name once: most rules change none
     for pattern, full in _SHORT:
-        found += [pattern.sub(full, name) for name in found]
-    return list(dict.fromkeys(found))
+        found |= dict.fromkeys([pattern.sub(full, name) for name in found])
+    return list(found)
 
 
 _SHORT = (
@@ -84,6 +98,7 @@ def _equal(one: str, other: str) -> bool:
     return bool(_LEVEL.fullmatch(long[-len(short) - 1]) or _LEVEL.fullmatch(short[0]))
 
 
+ALSO = "又名"  # before second names in the brackets
 _BRACKETS = re.compile(r"\(([^()]*)\)$")
 _SEPARATORS = re.compile(r"[、,;/|]|又名|原名|简称|也叫|原(?=.{3})")
 _ENDS = re.compile(rf"(?:{KIND})$")
@@ -97,6 +112,6 @@ def _second_names(hospital: str) -> list[str]:
     if (bracket := _BRACKETS.search(hospital)) is None:
         return [hospital]
     others = [name.strip(": ") for name in _SEPARATORS.split(bracket[1])]
-    if not any(_ENDS.search(name) for name in others):
+    if not bracket[1].startswith(ALSO) and not any(_ENDS.search(name) for name in others):
         return [hospital]  # a branch: (东院区)
-    return [hospital[: bracket.start()], *others]
+    return [*_second_names(hospital[: bracket.start()]), *filter(None, others)]

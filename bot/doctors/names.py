@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
 
-from bot.text.han import HAN
+from bot.text.han import HAN, leveled
 from bot.text.surnames import SURNAMES
 
 NAME = re.compile(rf"[{HAN}]{{2,4}}|[{HAN}]{{1,12}}(?:·[{HAN}]{{1,12}}){{1,4}}")
@@ -25,7 +27,7 @@ _HARDLY_A_NAME = re.compile(
     r"|[科室师族省市县区镇乡村院部组员]$|主任|院长|站长|所长|护士|护师|药师|男|女|全科|乡镇|基层|联系|电话|手机|邮箱|微信|姓名|名字|单位|本人|格列|列汀|列净"
     r"|沙班|拉唑|胺酮|霉素|芬|普林|匹林|嘧|唑|酮|胶囊|注射"
 )
-_COMMON = 10  # times in the texts that jieba counted
+_LEXICON = Path(__file__).resolve().parents[2] / "data" / "lexicon"
 # Syllables that Uygur, Kazakh, Tibetan, Mongolian and Yi names are written with.
 _SYLLABLES = frozenset(
     "阿艾爱安敖巴白拜班宝毕比边别布才仓策查昌次茨措达大代丹旦当道德迪登地东都堆多顿额恩尔尕噶嘎尕高格根更贡古哈海汗浩和合赫黑呼胡化花加嘉江杰金"
@@ -37,10 +39,26 @@ _SYLLABLES = frozenset(
 
 @cache
 def _terms() -> frozenset[str]:
-    """The field's own words: 代文 and 格华止 begin with surnames."""
-    from bot.language import LEXICON, read_lexicon  # noqa: PLC0415 - brings spaCy, which an import does without
+    """The field's own words: 代文 and 格华止 begin with surnames. `bot.language` reads them, too, but brings
+    spaCy, and that into a turn."""
+    lines = (line for file in _LEXICON.glob("*.txt") for line in file.read_text("utf-8").splitlines())
+    terms = (term.strip() for line in lines for term in line.partition("#")[0].split("|"))
+    return frozenset(leveled(term) for term in terms if term)
 
-    return frozenset(term for terms in read_lexicon(LEXICON).values() for term in terms)
+
+@cache
+def _words() -> frozenset[str]:
+    """Words of some frequency and two to four characters, out of jieba's dictionary."""
+    text = Path(str(distribution("jieba").locate_file("jieba/dict.txt"))).read_bytes()
+    # A line is a word, how often it stood in the texts that were counted (ten times or more), its class.
+    found = re.finditer(rb"\n((?:[\xe3-\xe9][\x80-\xbf]{2}){2,4}) \d{2,9} ", text)
+    return frozenset(match[1].decode() for match in found)
+
+
+def warm() -> None:
+    """Read the word lists: a quarter of a second, which is not to be that of the first who verifies."""
+    _terms()
+    _words()
 
 
 def is_name(text: str) -> bool:
@@ -69,11 +87,8 @@ def may_be_name(text: str) -> bool:
 
 def _is_words(text: str) -> bool:
     """Whether there is a word of some frequency in it: 打扰一下, 回头聊."""
-    from bot.language import base_dictionary  # noqa: PLC0415 - as above
-
-    frequencies, _ = base_dictionary()
     pieces = (text[i:j] for i in range(len(text)) for j in range(i + 2, len(text) + 1))
-    return any(frequencies.get(piece, 0) >= _COMMON for piece in pieces)
+    return not _words().isdisjoint(pieces)
 
 
 def _transcribed(text: str) -> bool:

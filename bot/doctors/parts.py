@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from bot.doctors import hospitals, identity
 from bot.doctors.names import LATIN_NAME, LONG_NAME, is_name, is_no_name, may_be_name
 from bot.text.folding import simplified
+from bot.text.greetings import GREETING
 from bot.text.han import HAN, leveled
 
 NO_CODE = "none"
@@ -56,7 +57,8 @@ _ASIDE = re.compile(r"\(([^()]+)\)$")
 _PLACE_WORD = r"(?:就职于|任职于|供职于|工作于|服务于|来自|在)"
 _AT = re.compile(rf"^(.*?){_PLACE_WORD}(?={_HAN}{{2,}})")
 _OPENING = re.compile(
-    r"^(?:您好|你好|医生好|老师好|嗯+|好的?|哦|不对|补充一下|俺们?|麻烦核对一下|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|换到?|调到?|导航到|在(?=社区)|现在|目前|一直|就是|是|叫|的|[\s:=])+"
+    rf"^(?:嗯++|好的?|哦|不对|补充一下|俺们?|麻烦核对一下|{GREETING}|我们?|本人|咱们?|工作单位|所在单位|所在医院|医院名称|单位|换到?|调到?|导航到|在(?=社区)|现在|目前|一直|就是|是|叫|的|[\s:=])++",
+    re.I,
 )
 _LABEL = r"(?:(?:工作|所在|就职|执业)?(?:医院|单位|医疗机构)(?:名称)?|hospital)"
 _HOSPITAL_LABEL = re.compile(rf"^(?:我的|我)?{_LABEL}(?:\s*[:=]\s*|是|为|叫)+(.+)$", re.I)
@@ -74,7 +76,8 @@ _TITLE = (
 _BEFORE_NAME = re.compile(
     rf"^(?:的|[\s,:])*(?:{_HAN}{{0,8}}?(?:科室|科|病房|病区|门诊|药房)(?!技)|心内|神内|肾内|消化|呼吸|内分泌|普外|急诊|妇产|药剂)?(?:的|[\s])*(?:{_TITLE})?(?:的|[\s])*"
 )
-_AFTER_NAME = re.compile(rf"(?:[\s(]*{_TITLE}[\s)]*|的|啊|呀|哈|哦|呢)+$")
+# Possessive: 主任医生 is one title and also two, so that giving anything back doubles the work each time.
+_AFTER_NAME = re.compile(rf"(?:[\s(]*+{_TITLE}[\s)]*+|的|啊|呀|哈|哦|呢)++$")
 _NAME_ENDS = re.compile(
     rf"^({_HAN}{{2,15}}?|{_HAN}{{1,12}}(?:·{_HAN}{{1,12}}){{1,4}})(?={_PLACE_WORD}|是|$|[\s,(]|{_TITLE})"
 )

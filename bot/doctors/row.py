@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bot.doctors import identity
 from bot.doctors.cells import Cell, SheetLine
 from bot.doctors.columns import Columns
-from bot.doctors.hospitals import main_name
+from bot.doctors.hospitals import main_name, with_second_names
 from bot.model import Account, Audience, Fault, MedrepError
 from bot.settings import Accounts
 from bot.store.keyring import Keyring
@@ -145,7 +145,7 @@ def _value(field: str, cell: Cell) -> str:
     if any(_broken(c) for c in text):
         raise _unusable(f"{label}里有控制字符或乱码，请改正，并另存为 CSV UTF-8 或 xlsx")
     if field in _WITHOUT_MARKS and _LOST.search(text):
-        raise _unusable(f"{label}含乱码（生僻字在 CSV 里变成了问号），请用 CSV UTF-8 或 xlsx")
+        raise _unusable(f"{label}含乱码（生僻字存成旧编码的 CSV 会变成问号）；请改正后用 CSV UTF-8 或 xlsx")
     text = identity.plain(text)
     if field in _NUMERIC:
         if _SCIENTIFIC.fullmatch(text):
@@ -168,9 +168,8 @@ def _has_digit(text: str) -> bool:
 
 def _hospital(name: str, aliases: str) -> str:
     """The hospital, its second names in brackets behind it."""
-    hospital = _closed_up(name)
-    if aliases:
-        hospital = f"{hospital}({'、'.join(re.split(r'[、,;/，；|]+', _closed_up(aliases)))})"
+    others = [other for other in re.split(r"[、,;/，；|]+", _closed_up(aliases)) if other]
+    hospital = with_second_names(_closed_up(name), others)
     if len(hospital) > _LIMITS["hospital"][0]:
         raise _unusable(f"医院和医院别名合起来超过{_LIMITS['hospital'][0]}个字")
     return hospital

@@ -1,7 +1,8 @@
 """A sheet file as rows of text: csv (UTF-8 or GB18030) or xlsx, told apart by content, read as a stream.
 
-Nothing here knows what the columns mean. Whatever makes a file unusable is found before its first row is
-handed out where that is possible, and the message says what it is and what to do about it.
+What the columns mean matters here only for how the cells of a csv are parted. Whatever makes a file unusable
+is found before its first row is handed out where that is possible, and the message says what it is and what
+to do about it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from bot.doctors.cells import Cell, Sheet, bounded, text_cell
+from bot.doctors.columns import names_columns
+from bot.doctors.openings import OLE, what_else, what_old
 from bot.doctors.workbook import open_workbook
 from bot.model import Fault, MedrepError
 
 MAX_BYTES = 200 << 20
-_OLE = bytes.fromhex("D0CF11E0A1B11AE1")
 _ZIP = b"PK\x03\x04"
 _CHUNK = 1 << 20
 _LOOKED_AT = 4  # lines below the first that tell how cells are separated
@@ -40,13 +42,13 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
         opening = file.read(512)
     if not opening:
         raise MedrepError(Fault.BAD_INPUT, "文件是空的")
-    if opening.startswith(_OLE):
-        raise MedrepError(Fault.BAD_INPUT, _of_old(path.read_bytes()))
+    if opening.startswith(OLE):
+        raise MedrepError(Fault.BAD_INPUT, what_old(path.read_bytes()))
     if opening.startswith(_ZIP):
         with open_workbook(path) as sheet:
             yield sheet
-    elif _MARKUP.match(opening):
-        raise MedrepError(Fault.BAD_INPUT, "文件内容其实是网页或 XML；请用 Excel 打开后另存为 .xlsx")
+    elif cause := what_else(opening):
+        raise MedrepError(Fault.BAD_INPUT, cause)
     elif path.suffix.lower() in {".xlsx", ".xlsm", ".xls"}:
         raise MedrepError(Fault.BAD_INPUT, "不是有效的 xlsx 文件，可能已损坏；请重新导出")
     else:
@@ -54,19 +56,11 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
             yield sheet
 
 
-def _of_old(body: bytes) -> str:
-    """What is wrong with a file in the container of old Office files: its streams have their names."""
-    if "EncryptedPackage".encode("utf-16-le") in body:
-        return "文件设有密码；请另存为不带密码的 .xlsx"
-    if "Workbook".encode("utf-16-le") in body or "Book".encode("utf-16-le") in body:
-        return "文件是旧版 .xls；请用 Excel 或 WPS 打开后另存为 .xlsx"
-    return "文件设有密码，或是旧版 .xls；请另存为不带密码的 .xlsx"
-
-
 # ---------------------------------------------------------------- csv
 
-_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|table|meta|head|\?xml|\?mso)", re.I)
-_SEPARATOR = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.I)
+_SEPARATORS = ",\t;|，"
+_NAMED = re.compile(r"\ufeff?\"?sep=([^\"\s]|\t|)\"?\s*", re.I)
+_BIG5 = "文件是繁体 Big5 编码；请另存为 CSV UTF-8 或 xlsx"
 _CUT_OFF = "文件不完整：最后一个字只有一半，可能没有传完；请重新导出或上传。文件未导入"
 # What a system writes so that a spreadsheet keeps the zeros of 00123.
 _KEPT_TEXT = re.compile(r'="([^"]*)"')
@@ -77,12 +71,14 @@ def _csv(path: Path) -> Iterator[Sheet]:
     encoding = _encoding(path)
     # A damaged character becomes U+FFFD, and its row is refused.
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        first = file.readline(_CHUNK)
-        named = _SEPARATOR.fullmatch(first)
-        # A title over the header may hold none, so the next lines count, too.
-        opening = first + "".join(islice(iter(lambda: file.readline(_CHUNK), ""), _LOOKED_AT))
-        delimiter = named[1] if named else max(",\t;|，", key=opening.count)
+        opening = list(islice(iter(lambda: file.readline(_CHUNK), ""), _LOOKED_AT + 1))
+        named = _NAMED.fullmatch(opening[0])
         begins = 2 if named else 1
+        delimiter = (named[1] if named else "") or _separator(opening[begins - 1 :])
+        if delimiter is None:
+            if encoding == "gb18030" and _is_big5(path):
+                raise MedrepError(Fault.BAD_INPUT, _BIG5)
+            delimiter = max(_SEPARATORS, key="".join(opening).count)
         _to_rows(file, begins)
         _check_structure(csv.reader(file, delimiter=delimiter, strict=True), begins)
         _to_rows(file, begins)
@@ -90,6 +86,22 @@ def _csv(path: Path) -> Iterator[Sheet]:
         yield Sheet(
             bounded((n, tuple(_cell(text) for text in row)) for n, row in enumerate(rows, start=begins))
         )
+
+
+def _separator(lines: list[str]) -> str | None:
+    """The one under which a line is the header of a list. To count them is not enough: where interests are
+    listed with ; there are more of these than commas."""
+    for separator in _SEPARATORS:
+        with suppress(csv.Error):
+            if any(names_columns(cells) for cells in csv.reader(lines, delimiter=separator)):
+                return separator
+    return None
+
+
+def _is_big5(path: Path) -> bool:
+    """Whether what reads as GB18030 has its header only in Big5, whose bytes are mostly valid there, too."""
+    with path.open(encoding="cp950", errors="replace", newline="") as file:
+        return _separator([file.readline(_CHUNK) for _ in range(_LOOKED_AT + 1)]) is not None
 
 
 def _to_rows(file: TextIO, begins: int) -> None:
@@ -119,8 +131,6 @@ def _encoding(path: Path) -> str:
     """The encoding of the file, in which at most single characters are damaged."""
     with path.open("rb") as file:
         start = file.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise MedrepError(Fault.BAD_INPUT, "文件是 UTF-16 编码；请另存为 CSV UTF-8 或 xlsx")
     where = _first_fault(path, "utf-8-sig")
     if where is None:
         return "utf-8-sig"
@@ -133,6 +143,8 @@ def _encoding(path: Path) -> str:
         return "gb18030"
     if where >= path.stat().st_size - 3 and where > 0:
         raise MedrepError(Fault.BAD_INPUT, _CUT_OFF)
+    if _is_big5(path):
+        raise MedrepError(Fault.BAD_INPUT, _BIG5)
     raise MedrepError(Fault.BAD_INPUT, "文件不是 UTF-8 或 GB18030 编码的文本；请另存为 CSV UTF-8 或 xlsx")
 
 

@@ -6,6 +6,7 @@ cannot be read: "Strict Open XML", styles that are no styles, names that point n
 
 from __future__ import annotations
 
+import lzma
 import math
 import re
 import tempfile
@@ -29,6 +30,9 @@ from bot.model import Fault, MedrepError
 MAX_UNPACKED = 600 << 20  # a sheet of 500,000 doctors unpacks to about 400 MB
 MAX_SHARED_STRINGS = 100 << 20  # openpyxl keeps these in memory
 MAX_STYLES = 20 << 20
+MAX_RATIO = 200  # a list unpacks to 10 or 20 times its size
+_SMALL = 1 << 20  # below this no ratio matters
+_WIDEST = 256  # columns that are read
 MAX_SHEET_ROW = 1_048_576  # the last row a spreadsheet can have
 EXACT_DIGITS = 15  # a spreadsheet's number keeps no more
 _TOGETHER = 500  # rows read at once
@@ -81,7 +85,8 @@ def _check_archive(path: Path) -> bool:
             names = {part.filename.lower() for part in parts}
             strings = sum(p.file_size for p in parts if p.filename.lower().endswith("sharedstrings.xml"))
             unpacked = sum(p.file_size for p in parts)
-            if unpacked > MAX_UNPACKED or strings > MAX_SHARED_STRINGS or len(parts) > 1000:
+            hollow = any(p.file_size > max(_SMALL, MAX_RATIO * p.compress_size) for p in parts)
+            if hollow or unpacked > MAX_UNPACKED or strings > MAX_SHARED_STRINGS or len(parts) > 1000:
                 raise MedrepError(Fault.TOO_LARGE, "文件解压后过大，请拆分，或另存为 CSV 后再导入")
             if any(p.flag_bits & 1 for p in parts):
                 raise MedrepError(Fault.BAD_INPUT, "文件设有密码；请另存为不带密码的 .xlsx")
@@ -90,7 +95,7 @@ def _check_archive(path: Path) -> bool:
                 raise MedrepError(Fault.BAD_INPUT, "文件已损坏（校验不符）；请重新导出")
             books = [p for p in parts if p.filename.lower().endswith("workbook.xml")]
             return any(b"purl.oclc.org/ooxml" in archive.open(p).read(4096) for p in books)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError):
         raise MedrepError(Fault.BAD_INPUT, "不是有效的 xlsx 文件，可能不完整；请重新导出") from None
 
 
@@ -102,6 +107,8 @@ def _refuse_others(names: set[str]) -> None:
         raise MedrepError(
             Fault.BAD_INPUT, "文件是 OpenDocument 表格（.ods）；请另存为「Excel 工作簿（.xlsx）」"
         )
+    if not any(name.startswith(("xl/", "word/", "index/")) for name in names):
+        raise MedrepError(Fault.BAD_INPUT, "文件是压缩包，里面没有工作簿；请先解压，再导入其中的名单")
     if "word/document.xml" in names:
         raise MedrepError(Fault.BAD_INPUT, "文件是 Word 文档；请把名单放进表格，另存为 .xlsx 或 CSV UTF-8")
     if "index/document.iwa" in names:
@@ -111,7 +118,8 @@ def _refuse_others(names: set[str]) -> None:
 # ---------------------------------------------------------------- a copy that can be read
 
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
-_NAMES = re.compile(rb"<(\w+:)?definedNames>.*?</(?:\w+:)?definedNames>", re.S)
+_NAMES = re.compile(rb"<(?:\w{1,20}:)?definedNames>")
+_NAMES_END = re.compile(rb"</(?:\w{1,20}:)?definedNames>")
 
 
 def _simplify(file: IO[bytes], copy: IO[bytes]) -> None:
@@ -129,11 +137,20 @@ def _simplify(file: IO[bytes], copy: IO[bytes]) -> None:
                 if name.endswith("styles.xml"):
                     target.write(_formats_only(source.read(MAX_STYLES)))
                 elif name.endswith(("workbook.xml", ".rels", "[content_types].xml")):
-                    target.write(_NAMES.sub(b"", _common(source.read(MAX_STYLES))))
+                    target.write(_nameless(_common(source.read(MAX_STYLES))))
                 else:
                     target.write(_common(source.read(_CHUNK)))  # its namespaces stand in its first tag
                     while chunk := source.read(_CHUNK):
                         target.write(chunk)
+
+
+def _nameless(xml: bytes) -> bytes:
+    """Without the names defined for ranges; each byte is looked at once, however many openings there are."""
+    kept, at = [], 0
+    while (start := _NAMES.search(xml, at)) and (end := _NAMES_END.search(xml, start.end())):
+        kept.append(xml[at : start.start()])
+        at = end.end()
+    return b"".join([*kept, xml[at:]])
 
 
 def _common(xml: bytes) -> bytes:
@@ -190,6 +207,8 @@ _BROKEN = (
     ParseError,
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
+    EOFError,
     LookupError,
     ValueError,
     TypeError,
@@ -206,16 +225,21 @@ def _numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[Cell
         if first > MAX_SHEET_ROW:
             raise MedrepError(Fault.BAD_INPUT, "行号超出表格上限，文件可能已损坏；请重新导出")
         with _lenient():
-            some = [tuple(_cell(cell) for cell in row) for row in islice(rows, _TOGETHER)]
+            # A cell looks up its format when it is asked for it, and a style may not be there.
+            some = [[_read(cell) for cell in row[:_WIDEST]] for row in islice(rows, _TOGETHER)]
         if not some:
             return
         for number, cells in enumerate(some, start=first):
             if cells:
-                yield number, cells
+                yield number, tuple(_cell(*cell) for cell in cells)
 
 
-def _cell(cell: Any) -> Cell:
+def _read(cell: Any) -> tuple[Any, str]:
     value = cell.value
+    return value, cell.number_format if isinstance(value, int | float) else ""
+
+
+def _cell(value: Any, number_format: str) -> Cell:
     if value is None:
         return _EMPTY
     if isinstance(value, str):
@@ -223,7 +247,7 @@ def _cell(cell: Any) -> Cell:
     if isinstance(value, bool):
         return Cell("TRUE" if value else "FALSE", "单元格是逻辑值")
     if isinstance(value, int | float):
-        return _number(value, cell.number_format)
+        return _number(value, number_format)
     if isinstance(value, date | time | timedelta):
         return Cell(str(value), "单元格是日期或时间，请设为文本格式")
     return Cell("?", "单元格是公式")

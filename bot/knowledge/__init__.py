@@ -12,7 +12,7 @@ from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
 from bot.knowledge.medicine import speaks_of_medicine
-from bot.knowledge.message import asks, puts_a_question
+from bot.knowledge.message import asks, not_meant, puts_a_question
 from bot.knowledge.products import drugs_named, is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
@@ -40,6 +40,7 @@ __all__ = [
     "kept_index",
     "load",
     "names_product",
+    "not_meant",
     "parse",
     "products_named",
     "puts_a_question",

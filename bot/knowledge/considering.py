@@ -13,6 +13,8 @@ from bot.knowledge.terms import hints
 from bot.knowledge.text import LONGEST, plain
 from bot.model import Audience
 
+MOST_ANSWERS = 3  # a message that is longer is read by nobody
+
 
 @dataclass(frozen=True, slots=True)
 class Considered:
@@ -26,17 +28,21 @@ def consider(
     index: Index, text: str, audience: Audience, now: datetime, *, last_product: str = "", before: str = ""
 ) -> tuple[Considered, ...]:
     """The questions of a message in order, at least one; what nothing is known of only where there is nothing
-    else. `last_product` was talked about last, `before` was asked last."""
+    else. `last_product` was talked about last, `before` was asked last. A product that one clause names is
+    that of the clauses after it."""
     text = text[:LONGEST]
     if repeated := _corrected(index, text, before, last_product):
         question, no = repeated
         decision = index.decide(question, audience, now, last_product=last_product)
         return (Considered(question, _without(decision, no, question)),)
     found: list[Considered] = []
-    product = last_product
+    product, carried = last_product, False
     for clause in questions(without_denied(text)) or (without_denied(text),):
         one = _one(index, clause, audience, now, product, found[-1].question if found else before)
-        product = next(iter(one.decision.products), product) if one.decision.named else product
+        if one.decision.named and one.decision.products:
+            product, carried = one.decision.products[0], True
+        elif carried and product in one.decision.products:
+            one = replace(one, decision=replace(one.decision, named=True))
         found.append(one)
     if len(found) == 1:
         return tuple(found)
@@ -56,18 +62,21 @@ def _one(index: Index, text: str, audience: Audience, now: datetime, product: st
         return Considered(question, decision)
     joined = index.after(text, before)
     again = index.decide(joined, audience, now, last_product=product)
-    return Considered(joined, again) if again.route is Route.ANSWER else Considered(question, decision)
+    # Joined, the words always score as the question before: its answer must speak of the new ones, too.
+    if again.entry is not None and index.speaks_of(again.entry, text):
+        return Considered(joined, again)
+    return Considered(question, decision)
 
 
 def _told(found: list[Considered]) -> Iterator[Considered]:
-    """Those worth a reply: each entry once, and of those that nothing answers only what names a product or
-    may be a use."""
+    """Those worth a reply: each entry once, at most three, and of those that nothing answers only what names
+    a product or may be a use."""
     answered: set[str] = set()
     answers = any(one.decision.entry for one in found)
     for one in found:
         decision = one.decision
         if decision.entry is not None:
-            if decision.entry.id not in answered:
+            if decision.entry.id not in answered and len(answered) < MOST_ANSWERS:
                 answered.add(decision.entry.id)
                 yield one
         elif decision.route is Route.CLARIFY:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from bot.knowledge.content import Content, Entry, OffLabelUse, Topic
 from bot.knowledge.products import Names, nameless
@@ -107,7 +108,7 @@ class ProductReading:
     restricted: bool  # the best entry is about the very disease that the question mentions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Question:
     """`form` is the plain text. `readings` are those of `subject`, the products it names, was taken to be
     about or whose class it names; or else of all products. `offered` is what this person may read today."""
@@ -129,6 +130,29 @@ class Question:
     def sure(self) -> bool:
         """The subject is named or was just talked about, and not only its class was."""
         return self.named or bool(self.talked)
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The topics and hints in what is asked besides the names."""
+        return frozenset(hints(self._rest))
+
+    @cached_property
+    def words(self) -> str:
+        """What is asked besides the names: without grammar and filler."""
+        return content_words(self._rest if self.sure else terms().drugs.without(self._rest))
+
+    @property
+    def told(self) -> bool:
+        """Whether a single word says what is asked: 治什么, 柚子, 肝. 合用 and 要停吗 need another one."""
+        return bool(self.about - _OPEN_VERBS)
+
+    @cached_property
+    def medical(self) -> bool:
+        return any(one.medical for one in self.readings)
+
+    @cached_property
+    def _rest(self) -> str:
+        return nameless(self.form, self.names)
 
 
 def decide(content: Content, question: Question) -> Decision:
@@ -157,17 +181,7 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
         return replace(base, route=Route.MEDICAL_INFORMATION if question.named or wish else Route.NONE)
     if not question.subject:
         return _ask_which(content, question, base)
-    if not question.named and not wish and all(one.outside for one in question.readings):
-        return base
-    if (
-        not question.named
-        and not wish
-        and len(_content_words(question)) < SHORT
-        and not _told(question)
-        and not any(r.medical for r in question.readings)
-    ):
-        return base
-    if _speaks_of_nothing(question, base):
+    if not question.named and _says_nothing(question, base, wish=wish):
         return base
     suspect = max(question.readings, key=lambda one: _off_label(one, question))
     unapproved = _off_label(suspect, question)
@@ -178,12 +192,17 @@ def _route(content: Content, question: Question, base: Decision) -> Decision:
     return _about(content, question, base, doubt=unapproved >= DOUBT)
 
 
-def _speaks_of_nothing(question: Question, base: Decision) -> bool:
-    """Whether the words name no product and nothing a label speaks of (停车场 is near 停药)."""
-    if question.named or question.evidence or any(one.medical for one in question.readings):
+def _says_nothing(question: Question, base: Decision, *, wish: bool) -> bool:
+    """Whether words that name no product are of something else, too few, or of nothing a label speaks of
+    (停车场 is near 停药)."""
+    if not wish and all(one.outside for one in question.readings):
+        return True
+    if question.medical:
         return False
+    if not wish and len(question.words) < SHORT and not question.told:
+        return True
     nearest = base.matches[0].score if base.matches else 0.0
-    return nearest < CERTAIN and not hints(nameless(question.form, question.names))
+    return not question.evidence and nearest < CERTAIN and not question.about
 
 
 def _about(content: Content, question: Question, base: Decision, *, doubt: bool) -> Decision:
@@ -194,48 +213,37 @@ def _about(content: Content, question: Question, base: Decision, *, doubt: bool)
     best = matches[0].score if matches else 0.0
     following = _following(content, matches)
     withheld = max(one.withheld for one in question.readings)
-    words = _content_words(question)
     together = len(question.names.products) > 1 and best >= ANSWER  # 络活喜立普妥同吃
-    told = _told(question)
-    if not words and not together and not told:
-        chosen = _general(question.offered, question.subject)
-        return replace(base, route=Route.CLARIFY, options=chosen) if chosen else _unanswered(question, base)
+    said = together or question.told
+    few = len(question.words) <= SHORT
+    if not question.words and not said:
+        return _general(question, base)
     if withheld >= ANSWER and withheld > best:
         return _unanswered(question, base)
     if best < (CHOICES if question.named else ELLIPTIC):
-        vague = len(words) <= SHORT and not any(one.medical for one in question.readings)
-        if (
-            question.named
-            and vague
-            and not question.evidence
-            and (chosen := _general(question.offered, question.subject))
-        ):
-            return replace(base, route=Route.CLARIFY, options=chosen)
-        return _unanswered(question, base)
-    vague = len(words) <= SHORT and not (together or told) and max(question.readings, key=_best).beyond
-    silent = max(question.readings, key=_best).silent
-    doubt = (doubt or silent) and best < CERTAIN
+        bare = question.named and few and not question.medical and not question.evidence
+        return _general(question, base) if bare else _unanswered(question, base)
+    nearest = max(question.readings, key=_best)
+    doubt = (doubt or nearest.silent) and best < CERTAIN
+    vague = few and not said and nearest.beyond
     if question.sure and not doubt and not vague and best >= max(ANSWER, AHEAD * following):
         return replace(base, route=Route.ANSWER, entry=content.entry[matches[0].entry_id])
-    if question.evidence:
-        return _unanswered(
-            question, base
-        )  # literature comes from medical information, not from likely entries
+    if question.evidence:  # literature comes from medical information, not from likely entries
+        return _unanswered(question, base)
     return replace(base, route=Route.CLARIFY, options=_choices(content, matches))
 
 
 def _unanswered(question: Question, base: Decision) -> Decision:
     """Nothing approved answers it. Without a product's name it must at least look like a question on one."""
     near = bool(base.matches) and base.matches[0].score >= CHOICES
-    medical = (near or any(one.medical for one in question.readings)) and not base.drugs
+    medical = (near or question.medical) and not base.drugs
     handed = question.named or (question.sure and (medical or question.evidence))
     return replace(base, route=Route.MEDICAL_INFORMATION if handed else Route.NONE)
 
 
 def _ask_which(content: Content, question: Question, base: Decision) -> Decision:
     """No product is named and none was talked about: ask which, if it is a question about one at all."""
-    about = {*hints(nameless(question.form, question.names))} - {"together"}
-    told = about and len(_content_words(question)) >= SHORT
+    told = question.about - {"together"} and len(question.words) >= SHORT
     strange = any(one.outside or one.silent for one in question.readings)
     if base.drugs or not told or strange:
         return base
@@ -295,31 +303,20 @@ def _known_use(content: Content, reading: ProductReading) -> OffLabelUse | None:
     return next(use for use in content.off_label if use.id == reading.uses[0].entry_id)
 
 
-def _content_words(question: Question) -> str:
-    """What is asked besides the names: without grammar and filler."""
-    rest = nameless(question.form, question.names)
-    if question.sure:
-        return content_words(rest)
-    return content_words(terms().drugs.without(rest))  # what is named is its class
-
-
 def content_words(rest: str) -> str:
     """What a plain text without names says: without grammar and filler."""
     return "".join(letter for letter in _FILLER.sub("", rest) if letter not in _SILENT)
 
 
-def _told(question: Question) -> bool:
-    """Whether a single word says what is asked: 治什么, 柚子, 肝, 老人. 合用 and 要停吗 need another one."""
-    return bool({*hints(nameless(question.form, question.names))} - _OPEN_VERBS)
-
-
-def _general(offered: Sequence[Entry], products: Sequence[str]) -> tuple[Entry, ...]:
-    """The entries a bare name most likely means, the products in turn."""
+def _general(question: Question, base: Decision) -> Decision:
+    """What a bare name most likely means, the products in turn, as choices."""
     found: list[Entry] = []
     for topic in _GENERAL:
-        for product in products:
-            found += [entry for entry in offered if entry.product == product and entry.topic is topic][:1]
-    return tuple(found[:MOST_CHOICES])
+        for product in question.subject:
+            found += [e for e in question.offered if e.product == product and e.topic is topic][:1]
+    if not found:
+        return _unanswered(question, base)
+    return replace(base, route=Route.CLARIFY, options=tuple(found[:MOST_CHOICES]))
 
 
 def weighs(text: str) -> bool:

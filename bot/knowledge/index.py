@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +66,15 @@ class Index:
         self._grams = Grams(texts + [candidate.bag for candidate in every])
         self._views = Views(self._grams.rows(texts), encoder.many(texts))
         self._topics = Ridge(fused(*self._views.alike()), np.array(kinds), len(KINDS))
+        self._offers: tuple[tuple[Audience, date], dict[str, Entry]] | None = None  # of the last day asked
+        self._told = {  # topics and hints in the wordings of each entry, and diseases
+            one.id: (
+                frozenset(hint for text in one.texts for hint in hints(text)),
+                Subject.all(one.subjects).conditions,
+            )
+            for one in every
+            if not one.use
+        }
         self._spaces: dict[str, Space] = {}
         self._span: dict[str, slice] = {}
         start = 0
@@ -135,6 +144,13 @@ class Index:
         """A text that goes on with what was asked before."""
         return f"{nameless(*self._reader.names(before))} {text}"
 
+    def speaks_of(self, entry: Entry, text: str) -> bool:
+        """Whether the wordings of an entry speak of every topic, hint and disease in a text."""
+        form, names = self._reader.names(text)
+        _, about = self._reader.about(form, names, entry.product)
+        told, conditions = self._told[entry.id]
+        return told.issuperset(hints(form)) and about.conditions <= conditions
+
     def _of(self, product: str, before: str) -> str:
         """What was asked before, of this product; "" if it was nothing."""
         earlier = nameless(*self._reader.names(before))
@@ -168,12 +184,16 @@ class Index:
     def _offered(self, audience: Audience, now: datetime) -> dict[str, Entry]:
         """Entries whose document is for this audience and has not expired on the business day of `now`."""
         today = now.astimezone(CHINA).date()
+        if (known := self._offers) is not None and known[0] == (audience, today):
+            return known[1]
         quotable = {
             key
             for key, document in self.content.document.items()
             if document.audience is audience and document.valid_until >= today
         }
-        return {entry.id: entry for entry in self.content.entries if entry.document in quotable}
+        found = {entry.id: entry for entry in self.content.entries if entry.document in quotable}
+        self._offers = (audience, today), found
+        return found
 
     def _readings(
         self, form: str, names: Names, products: Sequence[str], offered: Mapping[str, Entry]

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 
 from bot.knowledge.content import Product
-from bot.knowledge.products import names_product
+from bot.knowledge.products import is_name, names_product
 from bot.knowledge.terms import hints
 from bot.knowledge.text import plain
+from bot.text.greetings import GREETING
 
-MOST_QUESTIONS = 3
+MOST_QUESTIONS = 6  # each costs a search
 _LONGEST = 80  # characters of a message that is one question and nothing else
 
 _END = re.compile(r"[。？！?!；;\n]")
@@ -24,17 +25,13 @@ _ASKS = re.compile(
     r"什么|是否|能否|可否|剂量|用量|禁忌|副作用|适应[症证]|不良反应|规格|半衰期|\bhow\b|\bwhat\b|\bok\b|\bmax\b|\bdose\b",
     re.I,
 )
-_GREETING = re.compile(
-    r"(?:(?:[\u4e00-\u9fff]{0,3}(?:老师|医生|主任|同志|小助手|助手))?(?:您好|你好|好)|哈喽|hello|hi|早上好|上午好|中午好|下午好|晚上好|在吗|在不在|在么|"
-    r"打扰了?|辛苦了|麻烦(?:您|你|了)?|老师)[啊呀哈嘛~～]{0,2}",
-    re.I,
-)
+_GREETING = re.compile(rf"(?:{GREETING}|(?:好|老师)[啊呀哈嘛~～]{{0,2}})", re.I)
 _MAY_I = re.compile(
     r"(?:我|俺)?(?:再|还|就|先)?(?:想|要)?(?:请教|请问|问问?|咨询|打听|了解)(?:您|你)?(?:一?下|个问题|个事|句)?[哈啊呀]?(?=[^的是题])"
 )
 _THANKS = re.compile(r"(?:谢谢|多谢|谢了|感谢|辛苦|麻烦)[您你了啦]{0,3}[老师]{0,2}")
 _JOINT = "，,。！!、 \t:：~～…"
-# What our own menus and buttons are called in the machine; whoever types it has typed words.
+# The ids behind our menus and buttons (entry:metformin-renal). Typed by hand they name nothing that is asked.
 _KEY = re.compile(r"(?<![A-Za-z0-9])(?:entry|text|intent):[A-Za-z0-9-]{1,60}")
 
 # Findings that are denied: 无皮疹, 否认低血糖, 没有出现咳嗽、水肿. They say what is not asked about.
@@ -47,8 +44,9 @@ _DENIED = re.compile(
     rf"(?:[、和及或]{{0,1}}(?:无|没有)?{_FINDING}){{0,5}}(?:等?症状|史|病史|反应|表现)?(?=[，,。；; \t\n]|$)"
 )
 
+_SORRY = re.compile(r"(?:不好意思|抱歉|对不起|sorry|[哦噢喔额呃啊唉哎]呀?)[，,。！!、 \t啊哈了]{0,3}", re.I)
 _SLIP = re.compile(
-    r"(?:我)?(?:刚才)?(?:不对|不好意思|错了|(?:打|说|写|发|输|问|搞|讲)错(?:字|药|药名)?了?)"
+    r"(?:我)?(?:刚才)?(?:不对|错了|(?:打|说|写|发|输|问|搞|讲)错(?:字|药|药名)?了?)"
     r"[，,。！!、 \t啊哦]{0,3}"
 )
 _NOT_BUT = re.compile(
@@ -62,6 +60,15 @@ _MEANT = re.compile(
     r"(?:我)?(?:刚才)?(?:(?:说|问|指|讲|想问|要问|想说)的是|是(?:说|问|指|想问)|应该是|应为|改成|更正|更正为)(?P<yes>.{1,40})"
 )
 _TOLD = re.compile(r"病人|患者|[吃用服]了|[吃用服]完|[吃用服]后|出现|之后|以后")
+_NOT_THIS = re.compile(
+    r"(?:我)?(?:说的|问的|要的)?(?:不是|没[说问])(?:说|问)?(?P<no>[^，,。！!？?\s是吗么]{1,12})[了啊呀哈的。！!\s]{0,3}"
+)
+# A wish about our messages, for a person, or a complaint: never a question, whatever product it names.
+_WISHES = re.compile(
+    r"(?:别|不要|不用|不必|勿|甭|莫|少)(?:再|老|总|给我?|跟我|向我|来|乱|瞎){0,3}(?:发|推|打扰|骚扰|烦|联系|提醒|通知)"
+    r"|退订|取关|拒收|屏蔽|拉黑|(?:停止|取消|关[掉闭])(?:推|发|订|消息|通知|提醒)|投诉|举报|人工|真人|活人|客服"
+    r"|(?:找|叫|让|联系|换|转)[^，,。]{0,4}(?:代表|的?人)"
+)
 _TAIL = re.compile(r"[了啊呀哈吧哦。，,！!？?\s]{1,4}$")
 
 
@@ -74,11 +81,12 @@ class Correction:
 
 
 def questions(text: str) -> tuple[str, ...]:
-    """The questions of a message in order, at most three, without greeting and denied findings. A clause that
-    asks nothing goes with the question it stands before."""
+    """The questions of a message in order, without greeting and denied findings. A clause that asks nothing
+    goes with the question it stands before. Nothing is left out: of more than six the last are one."""
     sentences = _split(_END, text)
     pieces = [piece for one in sentences for part in _split(_PAUSE, one) if (piece := without_greeting(part))]
-    return tuple(_joined([one for one in pieces if not _THANKS.fullmatch(one)])[:MOST_QUESTIONS])
+    found = _joined([one for one in pieces if not _THANKS.fullmatch(one)])
+    return (*found[: MOST_QUESTIONS - 1], *filter(None, [" ".join(found[MOST_QUESTIONS - 1 :])]))
 
 
 def _joined(clauses: list[str]) -> list[str]:
@@ -133,21 +141,34 @@ def puts_a_question(text: str, products: tuple[Product, ...]) -> bool:
     of them: a greeting before it, a slip put right, its efficacy (which is no wish for one's own data)."""
     if len(text) > _LONGEST or not names_product(text, products):
         return False
-    if correction(text) is not None or "efficacy" in hints(plain(text)):
+    if _WISHES.search(text):
+        return False
+    if (found := correction(text)) is not None:
+        asked = _ASKS.search(found.yes) or hints(plain(found.yes))
+        return is_name(found.yes, products) or bool(asked and not _TOLD.search(found.yes))
+    if "efficacy" in hints(plain(text)):
         return True
     return greets(text) and bool(_ASKS.search(without_greeting(text))) and not _TOLD.search(text)
 
 
 def correction(text: str) -> Correction | None:
     """What the words put right of the question before, if they do."""
-    rest = text.strip()[:80]
-    slip = _SLIP.match(rest)
-    while again := _SLIP.match(rest):
+    rest, slip = text.strip()[:80], False
+    while again := _SORRY.match(rest) or _SLIP.match(rest):
+        slip = slip or again.re is _SLIP
         rest = rest[again.end() :]
     for form in (_NOT_BUT, _BUT_NOT, _MEANT):
         if match := form.fullmatch(rest):
             found = match.groupdict()
             return Correction(_TAIL.sub("", found["yes"]).strip(), found.get("no") or "")
-    if slip and slip.group().strip("，,。！!、 \t") != "不好意思" and (yes := rest.lstrip("是我").strip()):
+    if slip and (yes := rest.lstrip("是我").strip()):
         return Correction(_TAIL.sub("", yes))
     return None
+
+
+def not_meant(text: str) -> str:
+    """What the words say is not meant: 不是缬沙坦."""
+    if found := correction(text):
+        return found.no
+    denied = _NOT_THIS.fullmatch(text.strip()[:80])
+    return denied["no"] if denied else ""

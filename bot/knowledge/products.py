@@ -59,7 +59,11 @@ class Catalogue:
         self._fuzzy = [name for name in self._own if len(name) >= 3]
 
     def names(self, text: str) -> Names:
-        """The products and drugs in a plain text, linear in its length."""
+        """The products and drugs in a plain text; kept, as a question is read several times."""
+        return _names(self, text)
+
+    def read(self, text: str) -> Names:
+        """As `names`, linear in the length of the text."""
         spans: list[tuple[str, int, int]] = []
         drugs: list[tuple[str, int, int]] = []
         rest = list(text)
@@ -98,6 +102,11 @@ class Catalogue:
                 if all(end <= low or start >= high for low, high in taken):
                     taken.append((start, end))
                     yield self._own[name], start, end
+
+
+@lru_cache(maxsize=16)
+def _names(catalogue: Catalogue, text: str) -> Names:
+    return catalogue.read(text)
 
 
 def products_named(text: str, products: tuple[Product, ...]) -> tuple[str, ...]:

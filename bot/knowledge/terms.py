@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import yaml
@@ -127,15 +127,16 @@ def corrected(text: str) -> str:
     return terms().misheard.replaced(text)
 
 
-def hints(text: str) -> list[str]:
+@lru_cache(maxsize=16)  # one question is read several times
+def hints(text: str) -> tuple[str, ...]:
     """The names of the topics and hints in a plain text."""
     vocabulary = terms()
-    return [
+    return tuple(
         name
         for some in (vocabulary.topics, vocabulary.hints)
         for name, pattern in some.items()
         if pattern.search(text)
-    ]
+    )
 
 
 def place_of(word: str, text: str) -> tuple[int, int] | None:

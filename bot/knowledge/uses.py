@@ -83,14 +83,23 @@ def approved_purpose(text: str, approved: frozenset[str]) -> bool:
 def harm(text: str) -> bool:
     """Whether the text asks what the medicine does to somebody, or whether somebody with a disease may take
     it: neither is a use, whatever disease it names."""
-    return bool(_DONE_TO.search(text) or _may_take(text)) and not (
+    return bool(_DONE_TO.search(text) or _gets(text) or _may_take(text)) and not (
         _PURPOSE.search(text) or _EFFECT.search(text) or _LACKING.search(text)
     )
 
 
 def caused(text: str) -> bool:
     """Whether the words can only be of a harm: then no known use is meant, however near (致癌, 抗癌)."""
-    return bool(_CAUSED.search(text))
+    return bool(_CAUSED.search(text)) or _gets(text)
+
+
+def _gets(text: str) -> bool:
+    """Whether a complaint is asked about as what comes of it: 会失眠吗."""
+    ends = ("", "吗", "么", "嘛", "不")
+    return any(
+        text.endswith("会", 0, match.start()) and text[match.end() :] in ends
+        for _, match in conditions_in(text)
+    )
 
 
 def _may_take(text: str) -> bool:

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import openpyxl
@@ -182,12 +183,110 @@ async def test_a_page_called_xls(load: Load, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "cause"), [("EncryptedPackage", "设有密码；"), ("Workbook", "旧版 .xls；")]
+    ("stream", "cause"),
+    [
+        ("EncryptedPackage", "设有密码；"),
+        ("Workbook", "旧版 .xls；"),
+        ("WordDocument", r"Word 文档（\.doc）"),
+        ("PowerPoint Document", "PowerPoint"),
+    ],
 )
 async def test_an_old_file_and_a_locked_one(load: Load, tmp_path: Path, stream: str, cause: str) -> None:
     body = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(2048) + stream.encode("utf-16-le") + bytes(512)
     with pytest.raises(MedrepError, match=cause):
         await load(write(tmp_path / "list.xls", body))
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.xlsx"])
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("外部编号,姓名\n".encode("utf-32"), "UTF-32"),
+        ("外部编号,姓名\n".encode("utf-16"), "UTF-16"),
+        ("外部编号,姓名\nD1,公测甲\n".encode("utf-16-le"), "UTF-16"),
+        ("外部编号,姓名\nD1,公测甲\n".encode("utf-16-be"), "UTF-16"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
+        (b"{\\rtf1\\ansi ...}", "RTF"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "图片"),
+        (b"Rar!\x1a\x07\x01\0", "压缩包"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "压缩包"),
+        (bytes(range(256)), "不是文本"),
+    ],
+)
+async def test_a_file_that_is_no_list_is_named(
+    load: Load, tmp_path: Path, name: str, body: bytes, cause: str
+) -> None:
+    with pytest.raises(MedrepError, match=cause) as refused:
+        await load(write(tmp_path / name, body))
+    assert refused.value.fault == Fault.BAD_INPUT and "；" in refused.value.detail
+
+
+async def test_an_archive_without_a_workbook(load: Load, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "list.zip", "w") as archive:
+        archive.writestr("list.csv", CSV)
+    with pytest.raises(MedrepError, match="压缩包"):
+        await load(tmp_path / "list.zip")
+
+
+async def test_a_compression_that_is_damaged(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "list.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("xl/workbook.xml", bytes(5000))
+    body = bytearray(path.read_bytes())
+    body[60:80] = bytes(20)
+    with pytest.raises(MedrepError, match=r"不是有效的 xlsx|已损坏"):
+        await load(write(path, bytes(body)))
+
+
+def sheet_of(path: Path, rows: bytes) -> Path:
+    """A workbook with these rows in the place of its own."""
+    whole = book(path, [SHORT])
+    return rewrite(
+        whole,
+        lambda name, body: (
+            re.sub(rb"<sheetData>.*</sheetData>", b"<sheetData>" + rows + b"</sheetData>", body)
+            if name == "xl/worksheets/sheet1.xml"
+            else body
+        ),
+    )
+
+
+async def test_a_row_that_unpacks_without_end(load: Load, tmp_path: Path) -> None:
+    started = process_time()
+    with pytest.raises(MedrepError, match="解压后过大") as refused:
+        await load(sheet_of(tmp_path / "list.xlsx", b"<row>" + b"<c/>" * 2_000_000 + b"</row>"))
+    assert refused.value.fault == Fault.TOO_LARGE
+    assert process_time() - started < 3
+
+
+async def test_a_cell_in_the_last_column_costs_no_row_its_time(load: Load, tmp_path: Path) -> None:
+    rows = "".join(
+        f'<row r="{n}"><c r="XFD{n}" t="inlineStr"><is><t>{n}</t></is></c></row>' for n in range(2, 1002)
+    )
+    path = sheet_of(tmp_path / "list.xlsx", rows.encode())
+    started = process_time()
+    with pytest.raises(MedrepError):
+        await load(path)
+    assert process_time() - started < 2
+
+
+async def test_names_that_never_end_cost_in_proportion(load: Load, tmp_path: Path) -> None:
+    def names(name: str, body: bytes) -> bytes:
+        if name != "xl/workbook.xml":
+            return strict(name, body)
+        return strict(name, body).replace(b"</workbook>", b"<definedNames>" * 60_000 + b"</workbook>")
+
+    path = rewrite(book(tmp_path / "list.xlsx", [SHORT]), names)
+    started = process_time()
+    with pytest.raises(MedrepError):
+        await load(path)
+    assert process_time() - started < 2
+
+
+async def test_a_style_that_is_not_there(load: Load, tmp_path: Path) -> None:
+    path = sheet_of(tmp_path / "list.xlsx", b'<row r="1"><c r="A1" s="999"><v>7</v></c></row>')
+    with pytest.raises(MedrepError, match="无法解析"):
+        await load(path)
 
 
 async def test_the_list_stands_on_another_sheet(load: Load, tmp_path: Path) -> None:
@@ -259,6 +358,34 @@ async def test_a_first_line_that_names_the_separator(
     report = await load(write(tmp_path / "list.csv", "\r\n".join([line, *rows]).encode()))
     assert report.loaded == ["D1"] and [f.row for f in report.faults] == [4]
     assert await stored(database, vault, "D1") == ("公测甲", "示例县人民医院", "13800000001")
+
+
+async def test_lists_within_cells_part_no_cells(load: Load, tmp_path: Path) -> None:
+    """More ; than commas: each doctor has several interests."""
+    rows = [
+        "外部编号,姓名,医院,关注领域",
+        *(f"D{n},公测甲,示例县人民医院,高血压;糖尿病;血脂;心衰;房颤" for n in range(4)),
+    ]
+    report = await load(write(tmp_path / "list.csv", "\n".join(rows).encode()))
+    assert (report.loaded, report.faults) == (["D0", "D1", "D2", "D3"], [])
+
+
+@pytest.mark.parametrize("line", ["sep=", '"sep="'])
+async def test_a_first_line_that_names_no_separator(load: Load, tmp_path: Path, line: str) -> None:
+    body = f"{line}\n外部编号;姓名;医院;手机\nD1;公测甲;示例县人民医院;\n"
+    assert (await load(write(tmp_path / "list.csv", body.encode()))).loaded == ["D1"]
+
+
+async def test_big5_is_named(load: Load, tmp_path: Path) -> None:
+    for header in ("外部編號,姓名,醫院,手機", "外部編號,姓名,醫院"):
+        body = f"{header}\nD1,公測甲,示例縣人民醫院,\n".encode("big5")
+        with pytest.raises(MedrepError, match="Big5"):
+            await load(write(tmp_path / "list.csv", body))
+
+
+async def test_a_question_mark_in_a_workbook_is_not_blamed_on_csv(load: Load, tmp_path: Path) -> None:
+    report = await load(book(tmp_path / "o.xlsx", [SHORT, ["D1", "李?", "示例县人民医院", ""]]))
+    assert "改正" in report.faults[0].reason and "在 CSV 里变成" not in report.faults[0].reason
 
 
 @pytest.mark.parametrize("delimiter", ["\t", ";", "|", "，"])

@@ -45,12 +45,13 @@ async def short(services: Services, tmp_path: Path) -> dict[str, str]:
     """Doctors whose names and hospitals people write in other ways than the list, and their codes."""
     path = tmp_path / "short.csv"
     listed = [
-        ["S1", "阿卜杜拉·买买提", "示例市示例县第一人民医院", "13800000011"],
-        ["S3", "公测一", "示例县一院", "13800000013"],
-        ["S2", "張一", "示例縣人民醫院（示例县医院、老县院）", "13800000012"],
+        ["S1", "阿卜杜拉·买买提", "示例市示例县第一人民医院", "13800000011", ""],
+        ["S3", "公测一", "示例县一院", "13800000013", ""],
+        ["S2", "張一", "示例縣人民醫院（示例县医院、老县院）", "13800000012", ""],
+        ["S4", "公测四", "四川大学示例医院", "13800000014", "示例西"],
     ]
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机"], *listed])
+        csv.writer(file).writerows([["外部编号", "姓名", "医院", "手机", "医院别名"], *listed])
     report = await import_doctors(services.db, services.vault, services.clock, ACCOUNTS, path)
     return dict(await issue_codes(services.db, services.vault.keyring, services.clock, report.loaded))
 
@@ -105,6 +106,8 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
         ("S1", "阿卜杜拉·买买提", "人民医院", Attempt.AGAIN),
         ("S1", "阿卜杜拉·买买", "示例县一院", Attempt.AGAIN),
         ("S3", "公测一", "示例县第一人民医院", Attempt.VERIFIED),
+        ("S4", "公测四", "四川大学示例医院", Attempt.VERIFIED),
+        ("S4", "公测四", "示例西", Attempt.VERIFIED),
         ("S2", "张一", "示例县人民医院", Attempt.VERIFIED),
         ("S2", "张一", "示例县⼈⺠医院", Attempt.VERIFIED),
         ("S2", "張一", "示例县医院", Attempt.VERIFIED),
@@ -114,7 +117,7 @@ async def test_the_right_words_and_a_code(services: Services, codes: dict[str, s
 async def test_a_name_and_a_hospital_written_in_another_way(
     services: Services, short: dict[str, str], who: str, name: str, hospital: str, outcome: Attempt
 ) -> None:
-    phone = {"S1": "13800000011", "S2": "13800000012", "S3": "13800000013"}[who]
+    phone = {"S1": "13800000011", "S2": "13800000012", "S3": "13800000013", "S4": "13800000014"}[who]
     contact = await newcomer(services)
     said = {"name": name, "hospital": hospital, "phone": phone}
     assert await attempt(services, contact, **said, code=short[who]) == outcome

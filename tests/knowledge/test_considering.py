@@ -6,6 +6,7 @@ were made with them and looked at once, so their floors are the honest figures.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.knowledge import Content, Index, Route, consider, puts_a_question
+from bot.knowledge import Content, Index, Route, consider, message, not_meant, puts_a_question
 from bot.knowledge.message import correction, questions, without_denied
+from bot.knowledge.text import plain
+from bot.knowledge.uses import evidence
 from bot.model import Audience
 
 from .conftest import NOW
@@ -56,7 +59,8 @@ def test_dialogues(index: Index, name: str, floor: float) -> None:
     missed = [
         case["turns"]
         for case in cases
-        if not fits(last_of(index, case["turns"]), case["expect"], either=case.get("any", False))
+        if not fits(found := last_of(index, case["turns"]), case["expect"], either=case.get("any", False))
+        or sum(not one.entry for one in found) != case.get("more", sum(not one.entry for one in found))
     ]
     assert len(missed) <= (1 - floor) * len(cases), missed
 
@@ -103,6 +107,7 @@ def test_questions_of_colleagues(
     assert len(found) >= 20
     assert len(told) <= answered, told
     uses = {text: consider(index, text, DOCTOR, NOW) for text in cases.get("off_label", [])}
+    assert len(uses) >= (12 if name == "colleagues.yml" else 0)
     assert all(any(one.decision.off_label for one in some) for some in uses.values())
 
 
@@ -145,10 +150,50 @@ def test_denied_findings_are_not_asked_about(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["是不是要减量", "不是的", "写错了", "你刚才不是说缬沙坦能降蛋白尿吗 再说一遍", "不是说能降蛋白尿吗"],
+    [
+        "不好意思，是缬沙坦",
+        "抱歉",
+        "哦",
+        "抱歉打错了",
+        "是不是要减量",
+        "不是的",
+        "写错了",
+        "你刚才不是说缬沙坦能降蛋白尿吗 再说一遍",
+        "不是说能降蛋白尿吗",
+    ],
 )
 def test_what_is_no_correction(text: str) -> None:
     assert correction(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("不好意思打错了，是缬沙坦", "缬沙坦"),
+        ("抱歉打错了 缬沙坦", "缬沙坦"),
+        ("哦不对，是缬沙坦", "缬沙坦"),
+        ("对不起，说错了，我问的是缬沙坦的副作用", "缬沙坦的副作用"),
+        ("啊不好意思 我说的是缬沙坦", "缬沙坦"),
+    ],
+)
+def test_an_apology_before_a_correction(text: str, yes: str) -> None:
+    found = correction(text)
+    assert found is not None and found.yes == yes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("不是缬沙坦", "缬沙坦"),
+        ("我问的不是缬沙坦", "缬沙坦"),
+        ("不是缬沙坦，是氨氯地平", "缬沙坦"),
+        ("是氨氯地平，不是缬沙坦", "缬沙坦"),
+        ("不是缬沙坦吗", ""),
+        ("是不是缬沙坦", ""),
+    ],
+)
+def test_what_is_not_meant(text: str, expected: str) -> None:
+    assert not_meant(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -160,7 +205,37 @@ def test_what_is_no_correction(text: str) -> None:
         ("你好 病人吃氨氯地平脚肿了怎么办", False),  # may be a case: the NLU judges it
         ("你好", False),
         ("我说的是退订", False),
+        ("不好意思打错了，是缬沙坦", True),
+        ("哦不对 是缬沙坦", True),
+        ("抱歉，我问的是缬沙坦孕妇能不能用", True),
+        # a wish, a person, a complaint: whatever product stands beside it
+        ("错了，不要再给我发缬沙坦资料了", False),
+        ("不对，我说的是别再发缬沙坦的资料了", False),
+        ("别再给我推缬沙坦降压效果的数据了", False),
+        ("不对，我要找人工问缬沙坦", False),
+        ("搞错了，我要投诉缬沙坦", False),
+        ("你好，能不能别再给我发缬沙坦的东西", False),
+        ("不对，是病人吃了缬沙坦以后头晕怎么办", False),
     ],
 )
 def test_what_is_a_question_whatever_the_nlu_hears(content: Content, text: str, expected: bool) -> None:
     assert puts_a_question(text, content.products) is expected
+
+
+PATTERNS = [value for value in vars(message).values() if isinstance(value, re.Pattern)]
+WORDS = sorted({word for one in PATTERNS for word in re.findall("[\u4e00-\u9fff]{1,8}", one.pattern)})
+
+
+@pytest.mark.parametrize("end", ["吗", "x"])
+def test_repeated_words_cost_in_proportion(content: Content, end: str) -> None:
+    """Few first, where what doubles shows and does not run for hours."""
+    for count in (12, 16, 250):
+        for piece in [*WORDS, "无皮疹、", "不好意思，", "老师你好 ", "不是肝是", "的临床研究"]:
+            text = piece * count + end
+            started = process_time()
+            questions(without_denied(text))
+            correction(text)
+            puts_a_question(text, content.products)
+            evidence(plain(text))
+            spent = process_time() - started
+            assert spent < 0.2, (piece, count, spent)

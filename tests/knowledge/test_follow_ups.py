@@ -93,6 +93,8 @@ def test_general_medicine_is_not_taken_for_a_question_on_a_product(
         ("二甲双胍指南推荐一线吗", False),
         ("二甲双胍能和司库奇尤单抗一起用吗", False),
         ("二甲双胍抗癌吗", True),
+        ("二甲双胍会失眠吗", False),
+        ("缬沙坦会头痛吗", False),
     ],
 )
 def test_a_use_is_told_from_what_merely_sounds_like_one(index: Index, text: str, off_label: bool) -> None:
