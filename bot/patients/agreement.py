@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bot.patients.amounts import Dose
-from bot.patients.drugs import classes, drugs
+from bot.patients.drugs import medicines, takers
+from bot.patients.frequency import Often
 from bot.patients.occasions import AT_A_MEAL
 from bot.patients.phrase import Phrase
 from bot.text.numerals import AMOUNT
@@ -17,11 +18,11 @@ def one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) ->
     """Whether the text holds one plan and says one thing of it."""
     often = phrase.often
     several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
-    if several and len(drugs(about)) > 1:
-        return False
-    if not doses and phrase.times > 1 and len(classes(about)) > 1:
+    if (several or phrase.times > 1) and len(medicines(about)) > 1:
         return False  # 早上吃降压药，晚上吃他汀
-    if len(set(often.rates)) > 1 or _days_of_some(phrase):
+    if len(takers(about)) > 1:
+        return False
+    if len(set(often.rates)) > 1 or _days_of_some(phrase) or _daily_and_not(often):
         return False
     if doses and _THINGS_LEFT.search(phrase.rest):
         return False
@@ -48,6 +49,13 @@ _HOURS = {
     "HS": (18, 27),
 }
 _OF_MEAL = {"M": (4, 12), "D": (10, 15), "V": (16, 25)}
+
+
+def _daily_and_not(often: Often) -> bool:
+    """每天1片，每周1次; 每天1片，血压正常了隔天1片."""
+    return bool(often.daily) and (
+        any(rate.unit != "h" and (rate.unit, rate.period) != ("d", 1) for rate in often.rates)
+    )
 
 
 def _days_of_some(phrase: Phrase) -> bool:

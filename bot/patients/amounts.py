@@ -27,15 +27,16 @@ _EACH = (
     r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|(?:每次)?每[侧边眼]|[各均]|都(?=[是吃服打一两二\d])是?)"
     rf"(?:可|约|就|只)?{_VERB}?(?:各|约)?"
 )
+_NO_HALF = r"(?!个|小时|钟|分钟|刻|天(?!天)|日(?![服用一1两二三\d])|[年月周晌夜]|星期|礼拜)"  # 半小时, 半年
 _DOSE = re.compile(
-    rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>半)?(?P<of>的(?:一半|四分之一))?"
-    rf"|(?<![一二两三四五六七八九十\d半每])(?P<bare>[片粒颗包袋])半(?![天日年月])"
-    rf"|(?P<each_thing>{_EACH})\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单]))(?P<after>\s?[/每]\s?次)?"
+    rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>半{_NO_HALF})?(?P<of>的(?:一半|四分之一))?"
+    rf"|(?<![一二两三四五六七八九十\d半每])(?P<bare>[片粒颗包袋])半{_NO_HALF}"
+    rf"|(?P<each_thing>{_EACH})\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单]))(?P<after>\s?[/每]\s?次(?!\s?(?:可|约|就|只)?{_VERB}?(?:约|各)?{AMOUNT}))?"
 )
 _SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
     rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、]?){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})(?P<unit>{UNIT})"
 )
-_THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程|小时)")  # of insulin: units
+_THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程)")  # of insulin: units
 _PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
 _PACK = re.compile(  # what a pack or a tablet holds is no dose
     rf"{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升|iu|单位)\s?[*x×]\s?\d{{1,3}}\s?[片粒丸支袋贴s](?:/盒|\s?[*x×]\s?\d{{1,2}}盒)?"
@@ -89,7 +90,8 @@ def _dose(match: re.Match[str]) -> Dose | None:
     if low is None or high is None or low <= 0 or high < low:
         return None
     shared = bool(re.match("[各均都]", match["each"] or match["each_thing"] or ""))
-    return Dose(low, high, unit, each and not shared, shared, match.start(), match.end())
+    start = match.end() - len(match[0].lstrip())
+    return Dose(low, high, unit, each and not shared, shared, start, match.end())
 
 
 def _bounds(match: re.Match[str]) -> tuple[float | None, float | None]:

@@ -98,16 +98,20 @@ def _of_something_else(phrase: Phrase, folded: str) -> bool:
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
     doses = _of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
-    if not one_plan(phrase, doses, stated.about, uniform=uniform):
+    if not one_plan(phrase, doses, stated.about, uniform=uniform) or not (
+        phrase.offsets_fit or _either(phrase)
+    ):
         raise _Unsayable
     total = uniform and _total(phrase, doses)
     rate = _rate(phrase, doses, total=total)
+    if _contradicts(phrase, doses, rate):
+        raise _Unsayable
     dosage: dict[str, Any] = {"text": source}
     if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
-        dosage["additionalInstruction"] = [{"text": _beside(phrase)}]
+        dosage["additionalInstruction"] = [{"text": _beside(source, phrase)}]
     certain = uniform and not _unshared(phrase, doses)
     if phrase.often.dated or (doses and not certain):
-        dosage["patientInstruction"] = folded
+        dosage["patientInstruction"] = source
     if repeat := _repeat(phrase, _limited(rate, stated.limit)):
         dosage["timing"] = {"repeat": repeat}
     if stated.as_needed:
@@ -183,12 +187,36 @@ def _unsaid_rate(phrase: Phrase, doses: list[Dose]) -> Rate | None:
 
 
 def _divided_by_dose(phrase: Phrase, doses: list[Dose]) -> int:
-    """一天4片，每次2片 is twice a day; 1 where only one amount is said."""
-    totals = [dose for dose in phrase.doses if not dose.each and dose.counted]
+    """一天4片，每次2片 is twice a day, as is 一天20mg，每次10mg; 1 where only one amount is said."""
+    totals = _of_the_day(phrase) or [dose for dose in phrase.doses if not dose.each and dose.counted]
     if not doses or not doses[0].each or not totals:
         return 1
     count = totals[0].low / doses[0].low
     return int(count) if count == int(count) and totals[0].unit == doses[0].unit else 0
+
+
+_A_DAY = re.compile(
+    r"(?:每天|每日|天天|日日|日|[一1][天日])\s?(?:总共|一共|总量|共|需|要|可)?(?:吃|服用?|口服|用|打|喝)?\s?"
+)
+
+
+def _of_the_day(phrase: Phrase) -> list[Dose]:
+    """The amounts that are said to be a day's: 每日30mg."""
+    return [
+        dose
+        for dose in phrase.doses
+        if not dose.each
+        and any(_A_DAY.fullmatch(phrase.text[start : dose.start]) for start in phrase.often.daily)
+    ]
+
+
+def _contradicts(phrase: Phrase, doses: list[Dose], rate: Rate | None) -> bool:
+    """一天4片，每次1片，早晚吃: the day's amount is not the sum of what is taken."""
+    if rate is None or not doses or not doses[0].each or (rate.unit, rate.period) != ("d", 1):
+        return False
+    low, high = rate.low * doses[0].low, rate.high * doses[0].high
+    days = [dose for dose in _of_the_day(phrase) if dose.unit == doses[0].unit]
+    return any(high < day.low or low > day.high for day in days)
 
 
 def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
@@ -202,9 +230,11 @@ def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
 
 
 def _limited(rate: Rate | None, limit: Limit | None) -> Rate | None:
-    """At most four times a day is one to four times."""
-    if limit is None or limit.unit != "次" or (rate is not None and (rate.unit, rate.period) != ("d", 1)):
+    """At most four times a day is one to four times. Raises _Unsayable beside a rate of another period."""
+    if limit is None or limit.unit != "次":
         return rate
+    if rate is not None and ((rate.unit, rate.period) != ("d", 1) or rate.low > limit.most):
+        raise _Unsayable  # every 4 hours, and at most 4 times a day: one `Timing` holds one of them
     return Rate(rate.low if rate else 1, int(limit.most), 1, 1, "d")
 
 
@@ -250,10 +280,11 @@ def _period(value: float, unit: str, per: str) -> dict[str, Any]:
     return {"numerator": quantity(value, unit), "denominator": whole}
 
 
-def _beside(phrase: Phrase) -> str:
+def _beside(source: str, phrase: Phrase) -> str:
     """饭后 beside a clock time, or 饭后1-2小时, as words."""
-    said = "、".join(WORDS.get(code, code) for code in phrase.when)
-    return said if phrase.clock else phrase.text.strip()
+    if phrase.offset or not phrase.clock:
+        return source
+    return "、".join(WORDS.get(code, code) for code in phrase.when)
 
 
 def _route(folded: str) -> dict[str, Any] | None:

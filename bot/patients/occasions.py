@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.patients.day import CODES, SAID
 from bot.text.numerals import AMOUNT, read
 
 AT_A_MEAL = frozenset({"AC", "PC", "C"})
@@ -25,17 +26,17 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """Minutes before or after; `exact` is False for a range, which FHIR R4 cannot say."""
+    """Minutes before or after `codes`; `exact` is False for a range, which FHIR R4 cannot say."""
 
     minutes: int
     exact: bool
+    codes: tuple[str, ...] = ()
 
 
 _OFFSET = re.compile(
     rf"(?:约|大约|提前)?(?:{AMOUNT}\s?(?:[-~到至]\s?{AMOUNT}\s?)?"
     r"(?:分钟|分|mins?|个?小时|h(?:ours?)?(?![a-z])|个?钟头|刻钟)|半个?(?:小时|钟头?))"
 )
-_SIDE = r"[餐饭](?:之|以)?{}"
 
 
 def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
@@ -88,47 +89,30 @@ def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
 
 
 _MEALS = _meals()
-_PARTS = {
-    **dict.fromkeys(("早中晚", "早、中、晚", "早午晚"), ("MORN", "NOON", "EVE")),
-    **dict.fromkeys(("早晚", "一早一晚", "早、晚", "早上晚上", "朝晚"), ("MORN", "EVE")),
-    **dict.fromkeys(
-        ("大清早", "清早", "早上", "早晨", "早起", "清晨", "晨起", "上午", "am", "早", "晨", "朝早"),
-        ("MORN",),
-    ),
-    **dict.fromkeys(("中午", "晌午", "正午", "午", "中"), ("NOON",)),
-    **dict.fromkeys(("下午", "后晌", "晏昼", "pm"), ("AFT",)),
-    **dict.fromkeys(
-        ("晚上", "傍晚", "晚间", "夜晚", "晚黑", "黑了", "天黑", "擦黑", "黑夜", "黑家", "晚", "夜"), ("EVE",)
-    ),
-    **dict.fromkeys(("夜里", "夜间", "半夜"), ("NIGHT",)),
-}
-_DAY_PARTS = re.compile(
-    "早中晚|早、中、晚|早午晚|早上晚上|早晚|一早一晚|早、晚|朝晚|大清早|清早|早上|早晨|早起|清晨|晨起|上午|中午|晌午|正午|下午|后晌|晏昼|傍晚|晚上|晚间|夜晚|晚黑|天黑|擦黑|黑夜|黑家|(?<!天)黑了|夜里|夜间|半夜"
-    r"|(?<![a-z])[ap]m(?![a-z])|朝早|早(?!期|搏|点|就|已|产)|晚(?!期|点)|晨(?!僵)|(?<![上下端])午|中(?=\s?[\d一二两三四半]|各)|(?<=每)夜"
-)
 
 
-def read_occasions(text: str) -> tuple[list[Occasion], Offset | None, str]:
+def read_occasions(text: str) -> tuple[list[Occasion], list[Offset], str]:
     """The occasions in folded text, the minutes before or after them, and what is left of the text."""
     found: list[Occasion] = []
-    offset: Offset | None = None
+    offsets: list[Offset] = []
     for pattern, codes in _MEALS:
         for match in pattern.finditer(text):
             found += [Occasion(code, match.start()) for code in codes]
             after = _OFFSET.match(text, match.end())
-            offset = _offset(after[0]) if after else offset
+            if after and (offset := _offset(after[0], codes)):
+                offsets.append(offset)
             end = after.end() if after else match.end()
             text = text[: match.start()] + " " * (end - match.start()) + text[end:]
-    for match in _DAY_PARTS.finditer(text):
-        found += [Occasion(code, match.start()) for code in _PARTS.get(match[0], ())]
+    for match in SAID.finditer(text):
+        found += [Occasion(code, match.start()) for code in CODES[match[0]]]
     return (
         sorted(found, key=lambda o: o.start),
-        offset,
-        _DAY_PARTS.sub(lambda match: " " * len(match[0]), text),
+        offsets,
+        SAID.sub(lambda match: " " * len(match[0]), text),
     )
 
 
-def _offset(text: str) -> Offset | None:
+def _offset(text: str, codes: tuple[str, ...]) -> Offset | None:
     figures = re.findall(AMOUNT, text)
     value = read(figures[0]) if figures else None
     if value is None:
@@ -138,7 +122,7 @@ def _offset(text: str) -> Offset | None:
     )
     if text.startswith("半个钟"):
         minutes = 30
-    return Offset(int(minutes), exact=len(figures) == 1)
+    return Offset(int(minutes), exact=len(figures) == 1, codes=codes)
 
 
 def merged(occasions: list[Occasion]) -> tuple[str, ...]:
@@ -157,6 +141,5 @@ def merged(occasions: list[Occasion]) -> tuple[str, ...]:
         )
     elif named:  # 早上早饭后, 早餐前空腹: said twice
         when = tuple(c for c in when if c not in {n[:-1] for n in named})
-        covered = {"MORN": "M", "NOON": "D", "EVE": "V"}
-        when = tuple(c for c in when if not any(covered.get(c) == n[-1] for n in named))
+        when = tuple(c for c in when if not any(_MEAL_OF.get(c) == n[-1] for n in named))
     return tuple(dict.fromkeys(when))

@@ -37,7 +37,7 @@ class Phrase:
     often: Often
     moments: list[Moment]
     occasions: list[Occasion]
-    offset: Offset | None
+    offsets: list[Offset]
     doses: list[Dose]
     divided: int
     rest: str
@@ -49,6 +49,19 @@ class Phrase:
     @property
     def when(self) -> tuple[str, ...]:
         return merged(self.occasions)
+
+    @property
+    def offset(self) -> Offset | None:
+        return self.offsets[-1] if self.offsets else None
+
+    @property
+    def offsets_fit(self) -> bool:
+        """Whether one offset holds for every occasion: of 早饭前半小时、睡前 it does not."""
+        said = {code for offset in self.offsets for code in offset.codes}
+        return not said or (
+            len({(offset.minutes, offset.exact) for offset in self.offsets}) == 1
+            and all(code in said or code.rstrip("MDV") in said or code in AT_A_MEAL for code in self.when)
+        )
 
     @property
     def times(self) -> int:
@@ -89,9 +102,9 @@ def read_phrase(text: str) -> Phrase:
     shared_out, rest = cut(_SHARED_OUT, rest)
     often, rest = read_often(rest)
     moments, rest = read_clock(rest)
-    occasions, offset, rest = read_occasions(rest)
+    occasions, offsets, rest = read_occasions(rest)
     occasions = sorted([*occasions, *(Occasion(c, start) for start, c in often.when)], key=lambda o: o.start)
     doses, rest = read_doses(rest)
     parts = int(read(divided[0]["n"]) or 0) if divided else 0
-    phrase = Phrase(text, often, moments, occasions, offset, doses, parts, rest)
+    phrase = Phrase(text, often, moments, occasions, offsets, doses, parts, rest)
     return replace(phrase, divided=phrase.times) if shared_out and not parts else phrase

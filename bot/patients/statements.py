@@ -54,6 +54,7 @@ class _Words:
     beside: re.Pattern[str]
     compound: re.Pattern[str]
     change: re.Pattern[str]
+    otherwise: re.Pattern[str]
     past: re.Pattern[str]
     changed: re.Pattern[str]
     question: re.Pattern[str]
@@ -74,7 +75,7 @@ _AS_NEEDED = (
     (
         r"(?:{symptom})(?:起来|得|的)?(?:厉害|严重|不行|难受|要命|很|受不了|突然)?(?:发作)?[\d.度以上超过]{0,8}"
         r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
-        r"(?=舌下|{take}|临时|睡前|(?:[每一1]次)?{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
+        r"(?=舌下|{take}|临时|睡前|每{count}(?:[-~到至]{count})?个?(?:小时|钟头)|(?:[每一1]次)?{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
     ),
     r"(?<![饭餐觉床上午醒])的时候,?(?:就|再|才)?(?=(?:{take}){count}{unit})",
     r"(?:{symptom})(?:的)?时候?(?=$|[,。;])",
@@ -142,6 +143,8 @@ class _Telling:
         """Whether there may still be a plan."""
         said = words()
         kind, clause = _kind(written, end)
+        if kind not in {ClauseKind.ASKED, ClauseKind.DOUBTED} and _otherwise(written):
+            return False
         if kind is ClauseKind.DOUBTED:
             if _figures(clause):
                 self.kept, self.doubted = self.kept[: self.sentence], True
@@ -153,13 +156,19 @@ class _Telling:
             self.kept.append(clause)
         if kind is not ClauseKind.ASKED and said.change.search(clause) and not said.past.search(clause):
             return False
-        if kind in {ClauseKind.PLAN, ClauseKind.NEGATED, ClauseKind.STOPPED}:
-            self.judged.append((read_days(clause)[2] if excepted(clause) else clause) + end)
+        if kind not in {ClauseKind.ASKED, ClauseKind.DOUBTED}:
+            self.judged.append((read_days(written)[2] if excepted(written) else written) + end)
         self.elsewhere |= kind is ClauseKind.BESIDE and bool(clause.strip())
         self.before = kind
         if end and end in "。;!?\n":
             self.sentence, self.doubted = len(self.kept), False
         return True
+
+
+def _otherwise(clause: str) -> bool:
+    """Whether a clause, of whatever kind, says that on some days, or from some day on, it is otherwise."""
+    said = words()
+    return said.otherwise.search(clause) is not None and not (excepted(clause) or said.stopped.search(clause))
 
 
 # Without one of these nothing is said of how much, how often or when.
@@ -237,7 +246,7 @@ def _of_medicine(clause: str) -> bool:
     """Whether an amount beside other words (烟, 奶) is one of a medicine."""
     said = words()
     units = {dose.unit for dose in read_doses(clause)[0]}
-    return bool(units - {"包", "袋", "瓶", "克", "g", "毫升", "ml", "个", "支", "口"}) or bool(
+    return bool(units - {"包", "袋", "瓶", "克", "g", "毫升", "ml", "个", "支"}) or bool(
         said.medicine.search(clause)
     )
 
