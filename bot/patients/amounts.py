@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from bot.patients.pieces import blank, cut, many, span
 from bot.text.numerals import AMOUNT, read, tidy
 
 UCUM = "http://unitsofmeasure.org"
@@ -19,10 +20,11 @@ _MASSES = {
     "mmol": "mmol",
 }  # fmt: skip
 _COUNTED = "片|粒|颗|丸|袋|小?包|支|喷|揿|吸|贴|枚|瓶|小?勺|匙|格|剂|付|泡|泵"
+# What is also counted where nobody takes a medicine: cigarettes, milk, boxes.
+CONTAINERS = frozenset({"包", "袋", "瓶", "支", "克", "g", "毫升", "ml", "个"})
 UNIT = rf"(?:{_COUNTED}|个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})(?![a-z/]))"
 _VERB = "(?:皮下注射|口服|含服|吸入|注射|吃|服用?|用|打|滴|喷|含|贴|喝|涂|抹|食|喂|冲|嚼|吸)"
-_PAIR = "(?P<pair>[一两二三四五六七八](?:[两二三四五六七八九])(?!十))"
-_RANGE = rf"(?:{_PAIR}|(?P<low>{AMOUNT})(?:(?:{_COUNTED}|单位)?\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
+_RANGE = span(f"(?:{_COUNTED}|单位)?")
 _EACH = (
     r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|(?:每次)?每[侧边眼]|[各均]|都(?=[是吃服打一两二\d])是?)"
     rf"(?:可|约|就|只)?{_VERB}?(?:各|约)?"
@@ -67,7 +69,7 @@ class Dose:
 
 def spread(text: str) -> str:
     """早12中10晚12单位 with the unit at each figure; packs and strengths blanked."""
-    text = _PACK.sub(lambda match: " " * len(match[0]), text)
+    text = blank(_PACK, text)
     text = _PUFFS.sub(lambda match: match[1] + match[2] + ("吸" if match[1] == "吸" else "喷"), text)
     if "胰岛素" in text:
         text = _THINGS.sub(r"\1单位", text)
@@ -79,8 +81,8 @@ def spread(text: str) -> str:
 
 def read_doses(text: str) -> tuple[list[Dose], str]:
     """The amounts in folded text, and the text with blanks in their places."""
-    doses = [dose for match in _DOSE.finditer(text) if (dose := _dose(match))]
-    return doses, _DOSE.sub(lambda match: " " * len(match[0]), text)
+    found, text = cut(_DOSE, text)
+    return [dose for match in found if (dose := _dose(match))], text
 
 
 def _dose(match: re.Match[str]) -> Dose | None:
@@ -97,10 +99,7 @@ def _dose(match: re.Match[str]) -> Dose | None:
 def _bounds(match: re.Match[str]) -> tuple[float | None, float | None]:
     if match["bare"]:
         return 1.5, 1.5
-    if match["pair"]:
-        return read(match["pair"][0]), read(match["pair"][1])
-    low = read(match["things"] or match["low"])
-    high = read(match["high"]) if match["high"] else low
+    low, high = (read(match["things"]),) * 2 if match["things"] else many(match)
     if low is None or high is None:
         return None, None
     more = 0.5 if match["half"] or match["more"] else 0.0

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bot.patients.day import BEFORE_AN_HOUR, PARTS
+from bot.patients.pieces import blank, without
 from bot.text.numerals import read
 
 _HOUR = (
@@ -43,7 +44,7 @@ class Moment:
 
 def read_clock(text: str) -> tuple[list[Moment], str]:
     """The times of day in folded text, and the text with blanks in their places."""
-    text = _ABOUT.sub(lambda match: " " * len(match[0]), text)
+    text = blank(_ABOUT, text)
     moments: list[Moment] = []
     last_late, end, last_hour, total = False, -9, 0, 0
     matches = sorted([*_CLOCK.finditer(text), *_BARE.finditer(text)], key=lambda match: match.start())
@@ -68,9 +69,7 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
         moments.append(Moment(f"{total // 60:02d}:{total % 60:02d}:00", match.start()))
         last_late, end, last_hour = late, match.end(), hour % 12
         kept.append(match.span())
-    for start, stop in kept:
-        text = text[:start] + " " * (stop - start) + text[stop:]
-    return moments, text
+    return moments, without(kept, text)
 
 
 def _of_day(hour: int, part: str, *, late: bool) -> int:

@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 from bot.patients.agreement import one_plan
-from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
+from bot.patients.amounts import CONTAINERS, UCUM, Dose, amount, quantity, spread
 from bot.patients.drugs import without_names
 from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
-from bot.patients.statements import Limit, Statement, statement, words
+from bot.patients.statements import Limit, Statement, statement
+from bot.patients.words import words
 from bot.text.numerals import tidy
 
 SNOMED = "http://snomed.info/sct"
@@ -90,7 +91,7 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
 def _of_something_else(phrase: Phrase, folded: str) -> bool:
     """喜欢抽烟，每天两包: a pack, a bag or a bottle where no medicine is named."""
     said = words()
-    if any(dose.unit not in {"包", "袋", "瓶", "支", "克", "毫升", "ml"} for dose in phrase.doses):
+    if any(dose.unit not in CONTAINERS for dose in phrase.doses):
         return False
     return bool(phrase.doses and said.substance.search(folded) and not said.medicine.search(folded))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from bot.patients.pieces import cut, many, span, without
 from bot.text.numerals import AMOUNT, read
 
 PERIODS = {
@@ -18,11 +19,7 @@ _TAKE = (
     r"|各|共|总共|分|只|就|可)?"
 )
 _TIME = "(?:[次回趟遍顿针遭道]|餐(?![前后中时])|(?<=[两2二])(?=餐[前后中时]))"
-_HAN = "一两二三四五六七八"
-_MANY = (
-    rf"(?:(?P<pair>[{_HAN}][{_HAN}九](?!十))"
-    rf"|(?P<low>{AMOUNT})(?:\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
-)
+_MANY = span()
 _SPAN = rf"(?:(?P<every>{AMOUNT})(?:\s?[-~到至]\s?(?P<most>{AMOUNT}))?)"
 _EVERY_OTHER = re.compile(
     rf"(?:每隔(?:一|1)?个?|隔(?:一|1)?个?)(?P<unit>天|日|周|星期|礼拜|晚|月)(?:{_TAKE}(?:一|1){_TIME})?"
@@ -136,12 +133,6 @@ class Often:
             self.rates.append(Rate(int(low), int(high), period, longest, unit))
 
 
-def cut(pattern: re.Pattern[str], text: str) -> tuple[list[re.Match[str]], str]:
-    """All matches, and the text with blanks in their places."""
-    found = list(pattern.finditer(text))
-    return found, pattern.sub(lambda match: " " * len(match[0]), text) if found else text
-
-
 def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
     """The days of the week that are said (empty: none), where, and what is left."""
     groups: list[int] = []
@@ -155,7 +146,7 @@ def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
         groups += [] if after or before else [match.start()]
         start = before.start() if before else match.start()
         end = after.end() if after else match.end()
-        text = text[:start] + " " * (end - start) + text[end:]
+        text = without([(start, end)], text)
     taken = tuple(day for day in _WEEK_DAYS if day in (included or _WEEK_DAYS) and day not in excluded)
     return (taken if included or excluded else ()), tuple(groups), text
 
@@ -266,14 +257,6 @@ def _every_n(often: Often, match: re.Match[str]) -> None:
         period, longest = period + 1, longest + 1
     times = read(match["times"]) if match["times"] else 1
     often.add(times, times, period * _scale(unit), longest * _scale(unit), PERIODS[unit])
-
-
-def many(match: re.Match[str]) -> tuple[float | None, float | None]:
-    """3, 3-4, 三到四, 三四 -> (3, 4)."""
-    if match["pair"]:
-        return read(match["pair"][0]), read(match["pair"][1])
-    low = read(match["low"])
-    return low, (read(match["high"]) if match["high"] else low)
 
 
 def _scale(unit: str) -> int:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bot.patients.day import CODES, SAID
+from bot.patients.pieces import cut, without
 from bot.text.numerals import AMOUNT, read
 
 AT_A_MEAL = frozenset({"AC", "PC", "C"})
@@ -102,14 +103,11 @@ def read_occasions(text: str) -> tuple[list[Occasion], list[Offset], str]:
             if after and (offset := _offset(after[0], codes)):
                 offsets.append(offset)
             end = after.end() if after else match.end()
-            text = text[: match.start()] + " " * (end - match.start()) + text[end:]
-    for match in SAID.finditer(text):
+            text = without([(match.start(), end)], text)
+    parts, text = cut(SAID, text)
+    for match in parts:
         found += [Occasion(code, match.start()) for code in CODES[match[0]]]
-    return (
-        sorted(found, key=lambda o: o.start),
-        offsets,
-        SAID.sub(lambda match: " " * len(match[0]), text),
-    )
+    return sorted(found, key=lambda o: o.start), offsets, text
 
 
 def _offset(text: str, codes: tuple[str, ...]) -> Offset | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from bot.patients.amounts import Dose, read_doses
 from bot.patients.clock import Moment, read_clock
-from bot.patients.frequency import Often, cut, read_often
+from bot.patients.frequency import Often, read_often
 from bot.patients.occasions import AT_A_MEAL, Occasion, Offset, merged, read_occasions
+from bot.patients.pieces import cut
 from bot.text.folding import fold
 from bot.text.numerals import AMOUNT, read, tidy
 
