@@ -22,7 +22,8 @@ _MASSES = {
 _COUNTED = "片|粒|颗|丸|袋|小?包|支|喷|揿|吸|贴|枚|瓶|小?勺|匙|格|剂|付|泡|泵"
 # What is also counted where nobody takes a medicine: cigarettes, milk, boxes.
 CONTAINERS = frozenset({"包", "袋", "瓶", "支", "克", "g", "毫升", "ml", "个"})
-UNIT = rf"(?:{_COUNTED}|个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})(?![a-z/]))"
+_MASS = rf"\s?个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})"
+UNIT = rf"(?:{_COUNTED}|{_MASS[3:]}(?![a-z/]))"
 _VERB = "(?:皮下注射|口服|含服|吸入|注射|吃|服用?|用|打|滴|喷|含|贴|喝|涂|抹|食|喂|冲|嚼|吸)"
 _RANGE = span(f"(?:{_COUNTED}|单位)?")
 _EACH = (
@@ -40,6 +41,16 @@ _SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
 )
 _THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程)")  # of insulin: units
 _PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
+# 零点二五毫克, 一千五百毫克, 两万单位: as figures before all else, for 点 is the word of the clock, too.
+_SPOKEN = re.compile(
+    r"(?<![零〇一二两三四五六七八九十百千万\d点])(?P<whole>[零〇一二两三四五六七八九十百千]{1,7})(?P<many>万)?"
+    rf"(?:点(?P<decimals>[零〇一二三四五六七八九]{{1,3}}))?(?={_MASS}(?![a-z/]))"
+)
+_TENS_OF_THOUSANDS = re.compile(rf"(?<![\d.])(\d{{1,3}}(?:\.\d)?)万(?={_MASS}(?![a-z/]))")
+_HALVED = re.compile(  # 一粒掰两半，早晚各一半
+    r"[一1](?P<unit>[片粒颗丸])药?(?:掰|切|分)(?:成|作|为|开)?(?:[两2二][半份瓣块])?(?P<between>[^。;!?]{0,12}?)(?P<each>各|每次|一次)(?:吃|服)?(?:一半(?!片)|半(?![片粒颗丸]))"
+)
+_CLAP = re.compile(rf"(?<=[^\d])({AMOUNT})下(?![午班来去面次周个])")  # of a spray: 一天不超过8下
 _PACK = re.compile(  # what a pack or a tablet holds is no dose
     rf"{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升|iu|单位)\s?[*x×]\s?\d{{1,3}}\s?[片粒丸支袋贴s](?:/盒|\s?[*x×]\s?\d{{1,2}}盒)?"
     rf"|每[片粒支颗丸袋](?:装|含|有|是)?{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升)"
@@ -69,14 +80,31 @@ class Dose:
 
 def spread(text: str) -> str:
     """早12中10晚12单位 with the unit at each figure; packs and strengths blanked."""
+    text = _TENS_OF_THOUSANDS.sub(lambda match: str(tidy(float(match[1]) * 10_000)), text)
+    text = _SPOKEN.sub(_figures, text)
+    text = _HALVED.sub(r"\g<between>\g<each>半\g<unit>", text)
     text = blank(_PACK, text)
-    text = _PUFFS.sub(lambda match: match[1] + match[2] + ("吸" if match[1] == "吸" else "喷"), text)
+    if puff := _PUFFS.search(text):
+        unit = "吸" if puff[1] == "吸" else "喷"
+        text = _CLAP.sub(rf"\g<1>{unit}", _PUFFS.sub(rf"\g<1>\g<2>{unit}", text))
     if "胰岛素" in text:
         text = _THINGS.sub(r"\1单位", text)
     return _SERIES.sub(
         lambda match: re.sub(rf"({AMOUNT})(?!\d)", rf"\1{match['unit']}", match["all"]).replace("-", ","),
         text,
     )
+
+
+def _figures(match: re.Match[str]) -> str:
+    """2.5 for 两点五; a figure of whole tens alone is read as it is, and 三点十 is an hour."""
+    whole, decimals = read(match["whole"]), match["decimals"] or ""
+    if whole is None or not (match["many"] or decimals or set(match["whole"]) & {"千", "百"}):
+        return match[0]
+    hour = decimals and whole in range(1, 25) and decimals != "五" and len(decimals) < 2
+    if hour:
+        return match[0]  # 晚上八点三毫克
+    value = (whole + (read(f"零点{decimals}") or 0)) * (10_000 if match["many"] else 1)
+    return str(tidy(value))
 
 
 def read_doses(text: str) -> tuple[list[Dose], str]:

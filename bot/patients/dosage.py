@@ -21,6 +21,7 @@ from bot.patients.drugs import without_names
 from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
+from bot.patients.pieces import blank
 from bot.patients.statements import Limit, Statement, statement
 from bot.patients.words import words
 from bot.text.numerals import tidy
@@ -73,12 +74,14 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
     left = re.sub(r"[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
     if len(left) > _OTHER_WORDS:
         return False
+    if _FIGURE.search(blank(words().figures, without_names(phrase.rest))):
+        return False  # not read whole
     if all(dose.unit == "个" for dose in phrase.doses) and not phrase.timed:
         phrase = replace(phrase, doses=[])
     if phrase.doses:
         return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
     limited = stated.as_needed and stated.limit is not None
-    if not (phrase.timed or limited) or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
+    if not (phrase.timed or limited) or phrase.often.meals:
         return False
     said = words()
     if said.medicine.search(stated.about):

@@ -13,6 +13,7 @@ from bot.patients.clock import Moment, read_clock
 from bot.patients.frequency import Often, read_often
 from bot.patients.occasions import AT_A_MEAL, Occasion, Offset, merged, read_occasions
 from bot.patients.pieces import cut
+from bot.patients.words import rewritten
 from bot.text.folding import fold
 from bot.text.numerals import AMOUNT, read, tidy
 
@@ -95,7 +96,7 @@ def folded_plan(text: str) -> str:
     written = _BRACKETS.sub(" ", written)
     written = _AND_A_HALF.sub(lambda match: f"{tidy((read(match[1]) or 0) + 0.5)}个", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
-    return fold(written).text.strip()
+    return rewritten(fold(written).text.strip())
 
 
 def read_phrase(text: str) -> Phrase:

@@ -48,10 +48,11 @@ class Statement:
 
 
 _LIMIT = re.compile(
-    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:超过|多于))(?:{AMOUNT}天)?(?:吃|服|用)?"
-    rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回])"
-    rf"|(?:最多|至多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回])"
+    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|顶多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:再)?(?:超过?|多于|过))(?:{AMOUNT}天)?(?:吃|服|用|打|喷|吸)?"
+    rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回顿趟遍])"
+    rf"|(?:最多|至多|顶多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回顿趟遍])"
 )
+_TIMES = {*"次回顿趟遍"}
 _CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
 _NOW = re.compile(r"(?<=[^,。;!?\n])(?=另外|此外|还有|顺便|现在|目前|如今|改成|改为|改吃)")
 _WRITTEN = re.compile(r"[^\W\d_]")
@@ -131,7 +132,7 @@ def _limit(text: str) -> tuple[Limit | None, str]:
     if match is None or most is None:
         return None, text
     unit = match["unit"] or match["unit2"]
-    return Limit(most, "次" if unit in {"次", "回"} else unit), blank(_LIMIT, text)
+    return Limit(most, "次" if unit in _TIMES else unit), blank(_LIMIT, text)
 
 
 def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:

@@ -17,6 +17,7 @@ class PlanWords:
     beside: re.Pattern[str]
     compound: re.Pattern[str]
     otherwise: re.Pattern[str]
+    figures: re.Pattern[str]
     change: re.Pattern[str]
     past: re.Pattern[str]
     changed: re.Pattern[str]
@@ -35,6 +36,26 @@ class PlanWords:
 @cache
 def words() -> PlanWords:
     """Raises MedrepError(CONFIGURATION)."""
+    lists = _lists()
+    return PlanWords(
+        **{field.name: compile_patterns(lists[field.name], lists) for field in fields(PlanWords)}
+    )
+
+
+def rewritten(folded: str) -> str:
+    """The text with slips of the keyboard (没次, 饭候) and words of a dialect (空着肚子) put right."""
+    for word, pattern in _rewriting():
+        folded = pattern.sub(word, folded)
+    return folded
+
+
+@cache
+def _rewriting() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    lists = _lists()
+    said: dict[str, list[str]] = read_rules("patients", "dosage")["rewritten"]
+    return tuple((word, compile_patterns(patterns, lists)) for word, patterns in said.items())
+
+
+def _lists() -> dict[str, list[str]]:
     data: dict[str, list[str]] = read_rules("patients", "dosage")
-    lists = data | {"count": [AMOUNT], "unit": [UNIT]}
-    return PlanWords(**{field.name: compile_patterns(data[field.name], lists) for field in fields(PlanWords)})
+    return data | {"count": [AMOUNT], "unit": [UNIT]}

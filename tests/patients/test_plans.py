@@ -13,7 +13,7 @@ from bot.patients import parse_dosage
 from tests.patients.plans import short
 
 HERE = Path(__file__).parent
-SETS = ("plans_tuned.yml", "plans_held_out.yml", "plans_fresh.yml", "plans_review.yml")
+SETS = ("plans_tuned.yml", "plans_held_out.yml", "plans_fresh.yml", "plans_review.yml", "plans_township.yml")
 
 
 def plans(name: str) -> dict[str, str | None]:
