@@ -37,7 +37,11 @@ _DOSE = re.compile(
     rf"|(?P<each_thing>{_EACH})\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单]))(?P<after>\s?[/每]\s?次(?!\s?(?:可|约|就|只)?{_VERB}?(?:约|各)?{AMOUNT}))?"
 )
 _SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
-    rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、]?){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})(?P<unit>{UNIT})"
+    rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、\s]{{0,2}}){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})\s?(?P<unit>{UNIT})"
+)
+_BORROWED = re.compile(  # 一天三片，早二晚一
+    rf"(?P<day>(?:[一1每][天日])(?:吃|服)?{AMOUNT}(?P<unit>{_COUNTED}),?)"
+    rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、\s]{{0,2}}){{2,3}})(?=$|[,。;])"
 )
 _THINGS = re.compile(rf"({AMOUNT})个(?!半|单位|小时|钟|月|星期|礼拜|周|疗程)")  # of insulin: units
 _PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
@@ -54,6 +58,7 @@ _CLAP = re.compile(rf"(?<=[^\d])({AMOUNT})下(?![午班来去面次周个])")  #
 _PACK = re.compile(  # what a pack or a tablet holds is no dose
     rf"{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升|iu|单位)\s?[*x×]\s?\d{{1,3}}\s?[片粒丸支袋贴s](?:/盒|\s?[*x×]\s?\d{{1,2}}盒)?"
     rf"|每[片粒支颗丸袋](?:装|含|有|是)?{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克|ml|毫升)"
+    rf"|(?<=,)[一1][片粒颗丸](?:是|有|含)?{AMOUNT}\s?(?:毫克|mg|g|克|ug|微克)(?=,)"
     rf"|(?<![天日一总])(?:一?共|总共|合计|开了?|领了?|拿了?|买了?){AMOUNT}[片粒盒瓶袋支丸](?!药)"
     rf"|(?:[一1]|每)[盒瓶板]{AMOUNT}[片粒丸支袋]|规格[是为:]?\s?{AMOUNT}\s?(?:毫克|mg|g|克|ml|毫升)"
 )
@@ -89,10 +94,12 @@ def spread(text: str) -> str:
         text = _CLAP.sub(rf"\g<1>{unit}", _PUFFS.sub(rf"\g<1>\g<2>{unit}", text))
     if "胰岛素" in text:
         text = _THINGS.sub(r"\1单位", text)
-    return _SERIES.sub(
-        lambda match: re.sub(rf"({AMOUNT})(?!\d)", rf"\1{match['unit']}", match["all"]).replace("-", ","),
-        text,
-    )
+    text = _BORROWED.sub(lambda match: match["day"] + _with_units(match), text)
+    return _SERIES.sub(_with_units, text)
+
+
+def _with_units(match: re.Match[str]) -> str:
+    return re.sub(rf"({AMOUNT})(?!\d)", rf"\1{match['unit']}", match["all"]).replace("-", ",")
 
 
 def _figures(match: re.Match[str]) -> str:

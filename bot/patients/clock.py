@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.patients.day import BEFORE_AN_HOUR, PARTS
 from bot.patients.pieces import blank, without
@@ -31,6 +31,7 @@ _ABOUT = re.compile(
 )
 _DAWN = "凌晨"
 _NIGHT = {"夜", *(word for word, code in PARTS.items() if code == "NIGHT" and word != _DAWN)}
+_FIRST_CERTAIN = 5  # nobody is up at two, and nobody takes 五点 for the afternoon
 _LISTED = {*"第下如这哪几"}  # 如下三点, 第二点; 一点 alone is "a bit"
 
 
@@ -40,6 +41,7 @@ class Moment:
 
     clock: str
     start: int
+    certain: bool = True  # 两点半 may be in the night or in the afternoon
 
 
 def read_clock(text: str) -> tuple[list[Moment], str]:
@@ -64,11 +66,16 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
         code = PARTS.get(part)
         after_noon = (code in {"AFT", "EVE"} and part != "夜") or (code == "NOON" and hour < 4)
         late = after_noon or said.get("half_day") == "pm" or carried
+        written = said["hour"] or said.get("hour2") or ""
+        certain = bool(part or said.get("half_day") or follows or late) or not 0 < hour < _FIRST_CERTAIN
         hour = _of_day(hour, part, late=late)
         total = (hour * 60 + minutes) % (24 * 60)
-        moments.append(Moment(f"{total // 60:02d}:{total % 60:02d}:00", match.start()))
+        clock = f"{total // 60:02d}:{total % 60:02d}:00"
+        moments.append(Moment(clock, match.start(), certain or written.startswith("0")))
         last_late, end, last_hour = late, match.end(), hour % 12
         kept.append(match.span())
+    if any(moment.clock >= "13:00:00" for moment in moments):  # 2点8点14点20点: a clock of 24 hours
+        moments = [replace(moment, certain=True) for moment in moments]
     return moments, without(kept, text)
 
 

@@ -23,6 +23,7 @@ from bot.patients.occasions import WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
 from bot.patients.pieces import blank
 from bot.patients.statements import Limit, Statement, statement
+from bot.patients.sums import contradicts, divided_by_dose, of_interest
 from bot.patients.words import words
 from bot.text.numerals import tidy
 
@@ -71,10 +72,10 @@ def parse_dosage(text: str) -> dict[str, Any] | None:
 
 
 def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
-    left = re.sub(r"[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
+    left = re.sub(r"各?[一1][次回]|[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
     if len(left) > _OTHER_WORDS:
         return False
-    if _FIGURE.search(blank(words().figures, without_names(phrase.rest))):
+    if _FIGURE.search(without_names(blank(words().figures, phrase.rest))):
         return False  # not read whole
     if all(dose.unit == "个" for dose in phrase.doses) and not phrase.timed:
         phrase = replace(phrase, doses=[])
@@ -100,7 +101,7 @@ def _of_something_else(phrase: Phrase, folded: str) -> bool:
 
 
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
-    doses = _of_interest(phrase)
+    doses = of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
     if not one_plan(phrase, doses, stated.about, uniform=uniform) or not (
         phrase.offsets_fit or _either(phrase)
@@ -108,12 +109,12 @@ def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict
         raise _Unsayable
     total = uniform and _total(phrase, doses)
     rate = _rate(phrase, doses, total=total)
-    if _contradicts(phrase, doses, rate):
+    if contradicts(phrase, doses, rate):
         raise _Unsayable
     dosage: dict[str, Any] = {"text": source}
     if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
         dosage["additionalInstruction"] = [{"text": _beside(source, phrase)}]
-    certain = uniform and not _unshared(phrase, doses)
+    certain = uniform and ((total and phrase.divided > 0) or not _unshared(phrase, doses))
     if phrase.often.dated or (doses and not certain):
         dosage["patientInstruction"] = source
     if repeat := _repeat(phrase, _limited(rate, stated.limit)):
@@ -130,17 +131,6 @@ def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict
     if stated.limit and stated.limit.unit != "次":
         dosage["maxDosePerPeriod"] = _period(stated.limit.most, stated.limit.unit, "d")
     return dosage
-
-
-def _of_interest(phrase: Phrase) -> list[Dose]:
-    """The doses taken: 80mg片，每次1片 and 80mg 1片 name a strength and then the dose."""
-    doses = phrase.doses
-    if stated := [dose for dose in doses if dose.each]:
-        return stated
-    shared = [dose for dose in doses if dose.shared]
-    if len(shared) == 1 and phrase.often.daily:  # 一天两片，早晚各一片: the day's amount and its parts
-        return [d for d in doses if d.shared or d.low != shared[0].low * phrase.times]
-    return [dose for dose in doses if dose.counted] or doses
 
 
 def _total(phrase: Phrase, doses: list[Dose]) -> bool:
@@ -185,42 +175,9 @@ def _unsaid_rate(phrase: Phrase, doses: list[Dose]) -> Rate | None:
         count = often.days_a_week * (times or 1)
         return Rate(count, count, 1, 1, "wk")
     if times or often.days or often.daily:
-        count = times or _divided_by_dose(phrase, doses)
-        return Rate(count, count, 1, 1, "d") if count else None
+        low, high = (times, times) if times else divided_by_dose(phrase, doses)
+        return Rate(low, high, 1, 1, "d") if low else None
     return Rate(1, 1, 1, 1, PERIODS[often.per]) if often.per else None
-
-
-def _divided_by_dose(phrase: Phrase, doses: list[Dose]) -> int:
-    """一天4片，每次2片 is twice a day, as is 一天20mg，每次10mg; 1 where only one amount is said."""
-    totals = _of_the_day(phrase) or [dose for dose in phrase.doses if not dose.each and dose.counted]
-    if not doses or not doses[0].each or not totals:
-        return 1
-    count = totals[0].low / doses[0].low
-    return int(count) if count == int(count) and totals[0].unit == doses[0].unit else 0
-
-
-_A_DAY = re.compile(
-    r"(?:每天|每日|天天|日日|日|[一1][天日])\s?(?:总共|一共|总量|共|需|要|可)?(?:吃|服用?|口服|用|打|喝)?\s?"
-)
-
-
-def _of_the_day(phrase: Phrase) -> list[Dose]:
-    """The amounts that are said to be a day's: 每日30mg."""
-    return [
-        dose
-        for dose in phrase.doses
-        if not dose.each
-        and any(_A_DAY.fullmatch(phrase.text[start : dose.start]) for start in phrase.often.daily)
-    ]
-
-
-def _contradicts(phrase: Phrase, doses: list[Dose], rate: Rate | None) -> bool:
-    """一天4片，每次1片，早晚吃: the day's amount is not the sum of what is taken."""
-    if rate is None or not doses or not doses[0].each or (rate.unit, rate.period) != ("d", 1):
-        return False
-    low, high = rate.low * doses[0].low, rate.high * doses[0].high
-    days = [dose for dose in _of_the_day(phrase) if dose.unit == doses[0].unit]
-    return any(high < day.low or low > day.high for day in days)
 
 
 def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:

@@ -93,7 +93,8 @@ _COURSE = (
     re.compile(rf"(?:疗程)\s?{_MANY}\s?个?(?P<unit>{_PERIOD})"),
 )
 _BARE_COURSE = re.compile(  # bid 10天
-    rf"(?<=[a-z次日用药服片粒袋支g ,]){_MANY}\s?个?(?P<unit>天|日|周|星期|礼拜|月)(?=\s*(?:$|[,。;]))"
+    rf"(?<=[a-z次日用药服片粒袋支g ,]){_MANY}\s?个?"
+    r"(?P<unit>天|日|周|星期|礼拜|月|d(?![a-z]))(?=\s*(?:$|[,。;]))"
 )
 _COURSES = re.compile(rf"(?P<n>{AMOUNT})个?疗程")
 

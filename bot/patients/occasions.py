@@ -43,7 +43,7 @@ _OFFSET = re.compile(
 def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
     joint = "(?:、|和|,|及|跟)?"
     which = (
-        ("(?:三|3|一日三|每日三|每|顿)", "MDV"),
+        ("(?:[三3]顿?|[一每]日三|每|顿)", "MDV"),
         (f"早(?:[餐饭])?{joint}[中午](?:[餐饭])?{joint}晚", "MDV"),
         (f"早(?:[餐饭])?{joint}晚", "MV"),
         (f"[中午](?:[餐饭])?{joint}晚", "DV"),

@@ -27,7 +27,7 @@ _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
 _BRACKETS = re.compile(r"[()\[\]（）【】「」]")
 _AND_A_HALF = re.compile(r"([一两二三四五六七八九\d])个半(?=小时|月|钟头|星期|礼拜)")
-_SHARED_OUT = re.compile(r"分(?:开|别)?[服吃喝]")
+_SHARED_OUT = re.compile(r"分(?:开|别)?(?:[服吃喝]|(?=早中?晚))")
 _DIVIDED = re.compile(rf"分(?:早中?晚)?(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
 
 
