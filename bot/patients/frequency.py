@@ -13,7 +13,7 @@ PERIODS = {
     "月": "mo", "小时": "h", "h": "h",
     "钟头": "h", "年": "a", "季度": "mo", "季": "mo",
 }  # fmt: skip
-_PERIOD = "小时|钟头|星期|礼拜|季度|天|日|周|月|年|季"
+_PERIOD = "小时|h(?![a-z])|钟头|星期|礼拜|季度|天|日|周|月|年|季"
 _TAKE = (
     r"(?:皮下|肌肉)?(?:吃药|服药|用药|打针|注射|口服|吃|服用?|用|打|滴|喷|涂|抹|擦|贴|换|喝|含|食|喂|扎"
     r"|各|共|总共|分|只|就|可)?"
@@ -25,10 +25,10 @@ _EVERY_OTHER = re.compile(
     rf"(?:每隔(?:一|1)?个?|隔(?:一|1)?个?)(?P<unit>天|日|周|星期|礼拜|晚|月)(?:{_TAKE}(?:一|1){_TIME})?"
 )
 _EVERY_N = re.compile(
-    rf"(?<![前后约到至~-])(?P<gap>每隔?|隔)?{_SPAN}\s?个?(?P<unit>{_PERIOD})(?:内)?{_TAKE}(?P<times>{AMOUNT}){_TIME}"
+    rf"(?<![前后约到至过完了罢等~-])(?P<gap>每隔?|隔)?{_SPAN}\s?个?(?P<unit>{_PERIOD})(?:内)?{_TAKE}(?P<times>{AMOUNT}){_TIME}"
     rf"|(?P<gap2>每隔?|隔){_SPAN.replace('every', 'every2').replace('most', 'most2')}"
     rf"\s?个?(?P<unit2>{_PERIOD})(?:{_TAKE})"
-    rf"|(?<![前后约到至~-])(?P<every3>{AMOUNT})\s?个?(?P<unit3>{_PERIOD}){_TAKE}(?=(?:一|1|半)[片粒颗丸袋包支贴枚瓶剂])"
+    rf"|(?<![前后约到至过完了罢等~-])(?P<every3>{AMOUNT})\s?个?(?P<unit3>{_PERIOD}){_TAKE}(?=(?:一|1|半)[片粒颗丸袋包支贴枚瓶剂])"
 )
 _N_TIMES = re.compile(
     rf"(?:每一?个?|[一1]个?|日)?(?P<unit>{_PERIOD}|(?:晚上?|早上?|(?<=每)夜)(?!各))\s?{_TAKE}"

@@ -54,7 +54,9 @@ _LIMIT = re.compile(
 )
 _TIMES = {*"次回顿趟遍"}
 _CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
-_NOW = re.compile(r"(?<=[^,。;!?\n])(?=另外|此外|还有|顺便|现在|目前|如今|改成|改为|改吃)")
+_NOW = re.compile(
+    r"(?<=[^,。;!?\n])(?=另外|此外|还有(?!\s?[\d四五六七八九十])|顺便|现在|目前|如今|改成|改为|改吃)"
+)
 _WRITTEN = re.compile(r"[^\W\d_]")
 
 
@@ -121,7 +123,9 @@ def _otherwise(clause: str) -> bool:
 
 
 # Without one of these nothing is said of how much, how often or when.
-_CUE = re.compile(r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q]|id|空腹")
+_CUE = re.compile(
+    r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q醒]|id|黑了|天黑|睁眼|起床|空腹"
+)
 _REMINDS = re.compile("提醒|闹钟|叫我|喊我")
 _TAKEN = re.compile("[吃服]药?$")
 
