@@ -47,6 +47,7 @@ _ROUTES = (
 _FIGURE = re.compile(
     r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
 )
+_BETWEEN = re.compile("两[餐顿]饭?(?:之间|中间)|餐间")  # no occasion of FHIR
 _UNIT_WORDS = {"d": "天", "wk": "周", "mo": "月", "h": "小时", "a": "年"}
 
 
@@ -114,6 +115,8 @@ def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict
     dosage: dict[str, Any] = {"text": source}
     if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
         dosage["additionalInstruction"] = [{"text": _beside(source, phrase)}]
+    elif between := _BETWEEN.search(folded):
+        dosage["additionalInstruction"] = [{"text": between[0]}]
     certain = uniform and ((total and phrase.divided > 0) or not _unshared(phrase, doses))
     if phrase.often.dated or (doses and not certain):
         dosage["patientInstruction"] = source

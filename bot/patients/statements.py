@@ -52,6 +52,11 @@ _LIMIT = re.compile(
     rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回顿趟遍])"
     rf"|(?:最多|至多|顶多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回顿趟遍])"
 )
+# 一片血压还是高: where another matter begins although nobody wrote a comma.
+_RUN_ON = re.compile(
+    r"(?<=[片粒颗丸袋包支喷吸滴位克升glu])(?=(?:早上|中午|晚上|现在|最近)?(?:血[压糖脂]|心率|脉搏|尿酸|肌酐|inr|体温|控制(?:得|在)|想问|请问|我想问)"
+    r"|吃了(?:就|老|总|还)?(?:[拉吐晕胃肚头心腿脚嘴恶]|没[用效]))|(?<=半)(?=血[压糖脂]|inr)"
+)
 _TIMES = {*"次回顿趟遍"}
 _CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
 _NOW = re.compile(
@@ -63,11 +68,13 @@ _WRITTEN = re.compile(r"[^\W\d_]")
 def statement(text: str) -> Statement | None:
     """What of `text` (folded) states a plan; None when nothing does, or more than one `Dosage` can say."""
     said = words()
-    text = _NOW.sub(",", text)
+    text = _RUN_ON.sub(",", _NOW.sub(",", text))
     text = blank(said.beside, text)
     text = said.eaten.sub(lambda match: "牛奶".ljust(len(match[0])), text)
     limit, text = _limit(text)
     as_needed = said.as_needed.search(text) is not None
+    if as_needed and _regular_beside(text):
+        return None
     text = blank(said.as_needed, text)
     told = _Telling()
     for match in _CLAUSE.finditer(text):
@@ -77,6 +84,16 @@ def statement(text: str) -> Statement | None:
         return None
     stated = ",".join(clause for clause in told.kept if _CUE.search(clause))
     return Statement(stated, ",".join(told.kept), told.elsewhere, as_needed, limit)
+
+
+def _regular_beside(text: str) -> bool:
+    """早晚各吸一下，发作时吸两下: whether a dose as needed stands beside one that is taken regularly."""
+    clauses = [match[1] for match in _CLAUSE.finditer(text) if match[1] and read_doses(match[1])[0]]
+    needed = [clause for clause in clauses if words().as_needed.search(clause)]
+    others = (read_often(clause) for clause in clauses if clause not in needed)
+    return bool(needed) and any(
+        often.rates or often.daily or read_clock(rest)[0] or read_occasions(rest)[0] for often, rest in others
+    )
 
 
 @dataclass(slots=True)
