@@ -50,6 +50,7 @@ _SPOKEN = re.compile(
     r"(?<![零〇一二两三四五六七八九十百千万\d点])(?P<whole>[零〇一二两三四五六七八九十百千]{1,7})(?P<many>万)?"
     rf"(?:点(?P<decimals>[零〇一二三四五六七八九]{{1,3}}))?(?={_MASS}(?![a-z/]))"
 )
+_BEFORE_HOUR = re.compile("(?:早上?|晨|[上中下]午|晚上?|夜里?|每[天日])的?$")
 _TENS_OF_THOUSANDS = re.compile(rf"(?<![\d.])(\d{{1,3}}(?:\.\d)?)万(?={_MASS}(?![a-z/]))")
 _HALVED = re.compile(  # 一粒掰两半，早晚各一半
     r"[一1](?P<unit>[片粒颗丸])药?(?:掰|切|分)(?:成|作|为|开)?(?:[两2二][半份瓣块])?(?P<between>[^。;!?]{0,12}?)(?P<each>各|每次|一次)(?:吃|服)?(?:一半(?!片)|半(?![片粒颗丸]))"
@@ -107,9 +108,9 @@ def _figures(match: re.Match[str]) -> str:
     whole, decimals = read(match["whole"]), match["decimals"] or ""
     if whole is None or not (match["many"] or decimals or set(match["whole"]) & {"千", "百"}):
         return match[0]
-    hour = decimals and whole in range(1, 25) and decimals != "五" and len(decimals) < 2
-    if hour:
-        return match[0]  # 晚上八点三毫克
+    hour = decimals and whole in range(1, 25) and len(decimals) < 2
+    if hour and (decimals != "五" or (whole > 4 and _BEFORE_HOUR.search(match.string[: match.start()]))):
+        return match[0]  # 晚上八点三毫克; 晚上七点五毫克 may be either
     value = (whole + (read(f"零点{decimals}") or 0)) * (10_000 if match["many"] else 1)
     return str(tidy(value))
 

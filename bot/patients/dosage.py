@@ -248,7 +248,8 @@ def _beside(source: str, phrase: Phrase) -> str:
     """饭后 beside a clock time, or 饭后1-2小时, as words."""
     if phrase.offset or not phrase.clock:
         return source
-    return "、".join(WORDS.get(code, code) for code in phrase.when)
+    words_said = WORDS | {"AC": "空腹"} if "空腹" in phrase.text else WORDS
+    return "、".join(words_said.get(code, code) for code in phrase.when)
 
 
 def _route(folded: str) -> dict[str, Any] | None:
