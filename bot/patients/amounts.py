@@ -25,20 +25,21 @@ CONTAINERS = frozenset({"包", "袋", "瓶", "支", "克", "g", "毫升", "ml", 
 _MASS = rf"\s?个?(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})"
 UNIT = rf"(?:{_COUNTED}|{_MASS[3:]}(?![a-z/]))"
 _VERB = "(?:皮下注射|口服|含服|吸入|注射|吃|服用?|用|打|滴|喷|含|贴|喝|涂|抹|食|喂|冲|嚼|吸)"
-_RANGE = span(f"(?:{_COUNTED}|单位)?")
+_RANGE = span(f"{UNIT}?")
 _EACH = (
-    r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|(?:每次)?每(?:[侧边眼]|个?鼻孔|只眼)|[各均]|都(?=[是吃服打一两二\d])是?)"
+    r"(?:每次|一次|1次|每回|一回|1回|每顿|一顿|1顿|每餐|[一每][遭道趟]|单次|(?:每次)?每(?:[侧边眼]|个?鼻孔|只眼)|(?:每次)?[一1]个鼻孔|[各均]|都(?=[是吃服打一两二\d])是?)"
     rf"(?:可|约|就|只)?{_VERB}?(?:各|约)?"
 )
 _NO_HALF = r"(?!个|小时|钟|分钟|刻|天(?!天)|日(?![服用一1两二三\d])|[年月周晌夜]|星期|礼拜)"  # 半小时, 半年
 _DOSE = re.compile(
-    rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>半{_NO_HALF})?(?P<of>的(?:一半|四分之一))?"
+    rf"(?P<each>{_EACH})?\s?(?:{_RANGE}\s?(?P<unit>{UNIT})(?:儿)?(?P<half>(?<!半[片粒颗丸袋包])半{_NO_HALF})?(?P<of>的(?:一半|四分之一))?"
     rf"|(?<![一二两三四五六七八九十\d半每])(?P<bare>[片粒颗包袋])半{_NO_HALF}"
-    rf"|(?P<each_thing>{_EACH})\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单]))(?P<after>\s?[/每]\s?次(?!\s?(?:可|约|就|只)?{_VERB}?(?:约|各)?{AMOUNT}))?"
+    rf"|(?P<each_thing>{_EACH}|(?<=[吃服])(?={AMOUNT}个半?\s?(?:$|[,。;药])))\s?(?P<things>{AMOUNT})个(?P<more>半)?(?![小月多单鼻]))(?P<after>\s?[/每]\s?次(?!\s?(?:可|约|就|只)?{_VERB}?(?:约|各)?{AMOUNT}))?"
 )
 _SERIES = re.compile(  # 早12中10晚12单位, 8-6-8u
     rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、\s]{{0,2}}){{2,3}}|{AMOUNT}-{AMOUNT}-{AMOUNT})\s?(?P<unit>{UNIT})"
 )
+_UNITS = re.compile(r"(?<=[早中午晚上下前])(\d{1,2})(?=$|[,。;])")  # of insulin: 早饭前12，晚饭前10
 _BORROWED = re.compile(  # 一天三片，早二晚一
     rf"(?P<day>(?:[一1每][天日])(?:吃|服)?{AMOUNT}(?P<unit>{_COUNTED}),?)"
     rf"(?P<all>(?:[早中午晚](?:上|午|饭前|餐前)?{AMOUNT}[,、\s]{{0,2}}){{2,3}})(?=$|[,。;])"
@@ -94,7 +95,7 @@ def spread(text: str) -> str:
         unit = "吸" if puff[1] == "吸" else "喷"
         text = _CLAP.sub(rf"\g<1>{unit}", _PUFFS.sub(rf"\g<1>\g<2>{unit}", text))
     if "胰岛素" in text:
-        text = _THINGS.sub(r"\1单位", text)
+        text = _UNITS.sub(r"\1单位", _THINGS.sub(r"\1单位", text))
     text = _BORROWED.sub(lambda match: match["day"] + _with_units(match), text)
     return _SERIES.sub(_with_units, text)
 

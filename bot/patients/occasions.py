@@ -65,7 +65,10 @@ def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
         (rf"{done}{name}[餐饭](?:之|以)?后?", tuple("PC" + meal for meal in meals)) for name, meals in which
     ]
     rows += [
-        (rf"{name}[餐饭]吃(?:完|过|罢|好)了?(?:之?后)?", tuple("PC" + meal for meal in meals))
+        (
+            rf"{name}[餐饭]吃(?:(?:完|过|罢|好)了?(?:之?后)?|了(?:就|再|才|[以之]?后))",
+            tuple("PC" + meal for meal in meals),
+        )
         for name, meals in which
     ]
     rows += [

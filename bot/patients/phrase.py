@@ -24,6 +24,7 @@ _FROM_TO = re.compile(
     r"(?<=[一二两三四五六七八九十半日天片粒点时次])\s?[-~～—–－]+\s?(?=周|星期|礼拜|[一二两三四五六七八九十半日天早晚上下\d])"
 )
 _BOTH = re.compile(r"早晚(?:各)?(?P<at>(?:\d{1,2}|[五六七八九十]{1,2})点半?)")  # 早晚8点
+_ONE_BY_ONE = re.compile("(?P<one>[一两半][片粒颗丸])(?P=one)地?")  # 半片半片地吃
 _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日天周月d])")  # 2片/次, 3次/日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
 _BRACKETS = re.compile(r"[()\[\]（）【】「」]")
@@ -97,6 +98,7 @@ def folded_plan(text: str) -> str:
     written = _BRACKETS.sub(" ", written)
     written = _AND_A_HALF.sub(lambda match: f"{tidy((read(match[1]) or 0) + 0.5)}个", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
+    written = _ONE_BY_ONE.sub(r"\g<one>", written)
     return rewritten(_BOTH.sub(r"早\g<at>、晚\g<at>", fold(written).text.strip()))
 
 
