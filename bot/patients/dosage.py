@@ -31,6 +31,8 @@ SNOMED = "http://snomed.info/sct"
 _LONGEST = 500  # a dosage is one line; what is longer is something else
 _LONGEST_WITHOUT_DOSE = 60  # in a longer text without an amount 晚上 and 每天 tell of other things
 _LONGEST_WITHOUT_WORD = 25  # nor of a medicine
+_AVOIDED = re.compile("(?:别|不|勿|少|戒|忌|禁)[^,。;!?]{0,8}")
+_HOURS_A_DAY = 24
 _OTHER_WORDS = 60  # this much else may stand in its clauses
 _ROUTES = (
     (re.compile(r"皮下(?:注射)?|(?<![a-z])(?:ih|sc)(?![a-z])"), "34206005", "皮下注射"),
@@ -98,17 +100,21 @@ def _of_something_else(phrase: Phrase, folded: str) -> bool:
     said = words()
     if any(dose.unit not in CONTAINERS for dose in phrase.doses):
         return False
-    return bool(phrase.doses and said.substance.search(folded) and not said.medicine.search(folded))
+    return bool(
+        phrase.doses and said.substance.search(_AVOIDED.sub("", folded)) and not said.medicine.search(folded)
+    )
 
 
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
     doses = of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
     if not one_plan(phrase, doses, stated.about, uniform=uniform) or not (
-        phrase.offsets_fit or _either(phrase)
+        phrase.offsets_fit or (_either(phrase) and "或" in phrase.text)
     ):
         raise _Unsayable
     total = uniform and _total(phrase, doses)
+    if phrase.divided and doses and not (total or doses[0].each or doses[0].shared):
+        raise _Unsayable  # 一袋中药分早晚两次喝: of how long is not said
     rate = _rate(phrase, doses, total=total)
     if contradicts(phrase, doses, rate):
         raise _Unsayable
@@ -167,6 +173,10 @@ def _rate(phrase: Phrase, doses: list[Dose], *, total: bool) -> Rate | None:
         return Rate(1, 1, 1, 1, "d") if rate.period == 1 else rate
     if rate.unit == "d" and rate.period == 1 and times and not rate.low <= times <= rate.high:
         raise _Unsayable
+    if (rate.unit == "d" and rate.period > 1 and often.days) or (
+        rate.unit == "h" and phrase.clock and times * rate.period != _HOURS_A_DAY
+    ):
+        raise _Unsayable  # 隔天一片，周日休息; 12小时一次，从晚上8点开始
     if rate.unit != "h" and (rate.unit, rate.period) != ("d", 1) and times > 1:
         rate = Rate(rate.low * times, rate.high * times, rate.period, rate.longest, rate.unit)
     return rate

@@ -29,8 +29,9 @@ _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
 _BRACKETS = re.compile(r"[()\[\]（）【】「」]")
 _AND_A_HALF = re.compile(r"([一两二三四五六七八九\d])个半(?=小时|月|钟头|星期|礼拜)")
-_SHARED_OUT = re.compile(r"分(?:开|别)?(?:[服吃喝]|(?=早中?晚))")
-_DIVIDED = re.compile(rf"分(?:早中?晚)?(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
+_SHARED_OUT = re.compile(r"(?<![\d一二三四五六七八九十])分(?:开|别)?(?:[服吃喝]|(?=早中?晚))")
+_SHARED_BY = re.compile("分(?P<parts>早中?晚)(?=[两2二三3][次回顿])")  # 分早晚两次
+_DIVIDED = re.compile(rf"分(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def folded_plan(text: str) -> str:
     written = _AND_A_HALF.sub(lambda match: f"{tidy((read(match[1]) or 0) + 0.5)}个", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
     written = _ONE_BY_ONE.sub(r"\g<one>", written)
+    written = _SHARED_BY.sub(r"\g<parts>分", written)
     return rewritten(_BOTH.sub(r"早\g<at>、晚\g<at>", fold(written).text.strip()))
 
 
