@@ -49,9 +49,10 @@ _PUFFS = re.compile(rf"([喷吸揿按])({AMOUNT})[下口]")
 # 零点二五毫克, 一千五百毫克, 两万单位: as figures before all else, for 点 is the word of the clock, too.
 _SPOKEN = re.compile(
     r"(?<![零〇一二两三四五六七八九十百千万\d点])(?P<whole>[零〇一二两三四五六七八九十百千]{1,7})(?P<many>万)?"
-    rf"(?:点(?P<decimals>[零〇一二三四五六七八九]{{1,3}}))?(?={_MASS}(?![a-z/]))"
+    rf"(?:点(?P<decimals>[零〇一二三四五六七八九]{{1,3}}))?(?={_MASS}(?![a-z/])|(?<=[零〇一二两]点五)(?:{_COUNTED}))"
 )
 _BEFORE_HOUR = re.compile("(?:早上?|晨|[上中下]午|晚上?|夜里?|每[天日])的?$")
+_EARLY = re.compile("(?:下午|凌晨|半夜|夜里)的?$")
 _TENS_OF_THOUSANDS = re.compile(rf"(?<![\d.])(\d{{1,3}}(?:\.\d)?)万(?={_MASS}(?![a-z/]))")
 _HALVED = re.compile(  # 一粒掰两半，早晚各一半
     r"[一1](?P<unit>[片粒颗丸])药?(?:掰|切|分)(?:成|作|为|开)?(?:[两2二][半份瓣块])?(?P<between>[^。;!?]{0,12}?)(?P<each>各|每次|一次)(?:吃|服)?(?:一半(?!片)|半(?![片粒颗丸]))"
@@ -110,7 +111,11 @@ def _figures(match: re.Match[str]) -> str:
     if whole is None or not (match["many"] or decimals or set(match["whole"]) & {"千", "百"}):
         return match[0]
     hour = decimals and whole in range(1, 25) and len(decimals) < 2
-    if hour and (decimals != "五" or (whole > 4 and _BEFORE_HOUR.search(match.string[: match.start()]))):
+    if hour and (
+        decimals != "五"
+        or (whole > 4 and _BEFORE_HOUR.search(match.string[: match.start()]))
+        or _EARLY.search(match.string[: match.start()])
+    ):
         return match[0]  # 晚上八点三毫克; 晚上七点五毫克 may be either
     value = (whole + (read(f"零点{decimals}") or 0)) * (10_000 if match["many"] else 1)
     return str(tidy(value))

@@ -26,6 +26,7 @@ _BARE = re.compile(
 )
 # 七八点, 8到9点: about then, which is no time of day; the part of the day stays.
 _ABOUT = re.compile(
+    rf"{_HOUR}点(?:钟|半)?[到至-]{_HOUR}点(?:钟|半)?(?:之间)?(?!半)|"
     r"(?:[一二三四五六七八九]、?[二三四五六七八九](?=点|时(?!候))|(?<!\d)\d{1,2}(?:点|时)?[-~到至]\d{1,2}(?=点)|(?<!\d)\d、\d(?=点))(?:点钟?|时)"
     r"(?:之间)?(?!半|\d)"
 )
