@@ -29,7 +29,7 @@ __all__ = [
 
 
 def parse_dosage(text: str) -> dict[str, Any] | None:
-    """`bot.patients.dosage.parse_dosage`: compiling its patterns takes a third of a second."""
+    """`bot.patients.dosage.parse_dosage`: compiling its patterns takes more than half a second."""
     from bot.patients import dosage  # noqa: PLC0415
 
     return dosage.parse_dosage(text)

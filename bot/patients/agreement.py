@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bot.patients.amounts import Dose
-from bot.patients.drugs import classes, drugs
+from bot.patients.drugs import medicines, takers, two_in_one
+from bot.patients.frequency import Often
 from bot.patients.occasions import AT_A_MEAL
 from bot.patients.phrase import Phrase
 from bot.text.numerals import AMOUNT
@@ -16,12 +17,9 @@ _THINGS_LEFT = re.compile(rf"{AMOUNT}个(?=\s*(?:$|[,。;]))")
 def one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) -> bool:
     """Whether the text holds one plan and says one thing of it."""
     often = phrase.often
-    several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1
-    if several and len(drugs(about)) > 1:
+    if _of_several(phrase, about) or not all(moment.certain for moment in phrase.moments):
         return False
-    if not doses and phrase.times > 1 and len(classes(about)) > 1:
-        return False  # 早上吃降压药，晚上吃他汀
-    if len(set(often.rates)) > 1 or _days_of_some(phrase):
+    if len(set(often.rates)) > 1 or _days_of_some(phrase) or _daily_and_not(often):
         return False
     if doses and _THINGS_LEFT.search(phrase.rest):
         return False
@@ -35,6 +33,8 @@ def one_plan(phrase: Phrase, doses: list[Dose], about: str, *, uniform: bool) ->
     )
     if doses and doses[0].each and others - {doses[0].amount} and not (often.daily or often.per):
         return False  # 每次1片，睡前2片
+    if _by_two_sides(phrase.when):
+        return False
     codes = [code for code in phrase.when if code not in AT_A_MEAL]
     return not (phrase.clock and codes) or _same_time(phrase.clock, codes)
 
@@ -48,6 +48,30 @@ _HOURS = {
     "HS": (18, 27),
 }
 _OF_MEAL = {"M": (4, 12), "D": (10, 15), "V": (16, 25)}
+
+
+def _daily_and_not(often: Often) -> bool:
+    """每天1片，每周1次; 每天1片，血压正常了隔天1片."""
+    return bool(often.daily) and (
+        any(rate.unit != "h" and (rate.unit, rate.period) != ("d", 1) for rate in often.rates)
+    )
+
+
+def _of_several(phrase: Phrase, about: str) -> bool:
+    """Several medicines (早上吃降压药，晚上吃他汀) or people."""
+    often = phrase.often
+    several = len(phrase.doses) > 1 or len(often.rates) > 1 or len(often.daily) > 1 or phrase.times > 1
+    return (several and len(medicines(about)) > 1) or two_in_one(about) or len(takers(about)) > 1
+
+
+def _by_two_sides(when: tuple[str, ...]) -> bool:
+    """早饭前吃，胃不好就饭后吃: one side of a certain meal, and another of any."""
+    return any(
+        side in AT_A_MEAL and code[:-1] in AT_A_MEAL - {side}
+        for side in when
+        for code in when
+        if code != side
+    )
 
 
 def _days_of_some(phrase: Phrase) -> bool:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bot.patients.day import BEFORE_AN_HOUR, PARTS
+from bot.patients.pieces import blank, without
 from bot.text.numerals import read
 
-_PARTS = (
-    "大清早|清早|早上|早晨|早起|清晨|晨起|凌晨|上午|中午|晌午|正午|下午|后晌"
-    "|晏昼|傍晚|晚上|晚间|夜里|夜晚|夜间|半夜|午夜|深夜|早|晚|夜"
-)
 _HOUR = (
     r"(?:(?<!\d)(?:[01]?\d|2[0-4])(?!\d)|二十[一二三四]?|十[一二三四五六七八九]?|[零一二两三四五六七八九])"
 )
 _MINUTE = r"(?:[0-5]?\d(?!\d)|[一二三四五]?十[一二三四五六七八九]?|[零〇][一二三四五六七八九]|五)"
 _CLOCK = re.compile(
-    rf"(?P<part>{_PARTS})?的?\s?(?P<before>差(?P<short>一刻|1刻|{_MINUTE}分)(?:钟)?(?:到)?)?"
+    rf"(?P<part>{BEFORE_AN_HOUR})?的?\s?(?P<before>差(?P<short>一刻|1刻|{_MINUTE}分)(?:钟)?(?:到)?)?"
     rf"(?P<hour>{_HOUR})(?:(?:点钟?|时(?![候间刻]))(?:整|(?P<half>半)|(?P<quarter>[一二两三123])刻钟?"
     rf"|差(?P<less>一刻|1刻|{_MINUTE}分)|过?(?P<minute>{_MINUTE})分?(?![片粒颗袋包支个滴次天日月mgu毫单点时:]))?"
     r"|:(?P<minutes>[0-5]\d))\s?(?P<half_day>[ap]m(?![a-z]))?"
@@ -28,13 +26,14 @@ _BARE = re.compile(
 )
 # 七八点, 8到9点: about then, which is no time of day; the part of the day stays.
 _ABOUT = re.compile(
+    rf"{_HOUR}点(?:钟|半)?[到至-]{_HOUR}点(?:钟|半)?(?:之间)?(?!半)|"
     r"(?:[一二三四五六七八九]、?[二三四五六七八九](?=点|时(?!候))|(?<!\d)\d{1,2}(?:点|时)?[-~到至]\d{1,2}(?=点)|(?<!\d)\d、\d(?=点))(?:点钟?|时)"
     r"(?:之间)?(?!半|\d)"
 )
-_LATE = {"下午", "后晌", "晏昼", "傍晚", "晚上", "晚间", "夜晚", "晚"}
-_NIGHT = {"半夜", "午夜", "深夜", "夜里", "夜间", "夜"}
+_DAWN = "凌晨"
+_NIGHT = {"夜", *(word for word, code in PARTS.items() if code == "NIGHT" and word != _DAWN)}
+_FIRST_CERTAIN = 5  # nobody is up at two, and nobody takes 五点 for the afternoon
 _LISTED = {*"第下如这哪几"}  # 如下三点, 第二点; 一点 alone is "a bit"
-_NOON = {"中午", "晌午", "正午"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,12 @@ class Moment:
 
     clock: str
     start: int
+    certain: bool = True  # 两点半 may be in the night or in the afternoon
 
 
 def read_clock(text: str) -> tuple[list[Moment], str]:
     """The times of day in folded text, and the text with blanks in their places."""
-    text = _ABOUT.sub(lambda match: " " * len(match[0]), text)
+    text = blank(_ABOUT, text)
     moments: list[Moment] = []
     last_late, end, last_hour, total = False, -9, 0, 0
     matches = sorted([*_CLOCK.finditer(text), *_BARE.finditer(text)], key=lambda match: match.start())
@@ -64,25 +64,30 @@ def read_clock(text: str) -> tuple[list[Moment], str]:
         follows = not part and match.start() - end <= 2  # 下午3点和5点; 八点、十二点、六点
         turned = hour * 60 + minutes <= total <= 12 * 60 + 59
         carried = follows and (turned or (last_late and last_hour < hour % 12))
-        late = part in _LATE or (part in _NOON and hour < 4) or said.get("half_day") == "pm" or carried
+        code = PARTS.get(part)
+        after_noon = (code in {"AFT", "EVE"} and part != "夜") or (code == "NOON" and hour < 4)
+        late = after_noon or said.get("half_day") == "pm" or carried
+        written = said["hour"] or said.get("hour2") or ""
+        certain = bool(part or said.get("half_day") or follows or late) or not 0 < hour < _FIRST_CERTAIN
         hour = _of_day(hour, part, late=late)
         total = (hour * 60 + minutes) % (24 * 60)
-        moments.append(Moment(f"{total // 60:02d}:{total % 60:02d}:00", match.start()))
+        clock = f"{total // 60:02d}:{total % 60:02d}:00"
+        moments.append(Moment(clock, match.start(), certain or written.startswith("0")))
         last_late, end, last_hour = late, match.end(), hour % 12
         kept.append(match.span())
-    for start, stop in kept:
-        text = text[:start] + " " * (stop - start) + text[stop:]
-    return moments, text
+    if any(moment.clock >= "13:00:00" for moment in moments):  # 2点8点14点20点: a clock of 24 hours
+        moments = [replace(moment, certain=True) for moment in moments]
+    return moments, without(kept, text)
 
 
 def _of_day(hour: int, part: str, *, late: bool) -> int:
     if hour == 0:
         return 0
     if hour == 12:
-        return 0 if part in _NIGHT or part in {"晚上", "晚间", "夜晚", "晚", "凌晨"} else 12
+        return 0 if PARTS.get(part) in {"EVE", "NIGHT"} and part != "傍晚" else 12
     if part in _NIGHT and 5 < hour < 12:
         return hour + 12
-    return hour + 12 if late and hour < 12 and not (part in {"晚上", "夜晚"} and 0 < hour < 4) else hour
+    return hour + 12 if late and hour < 12 and not (PARTS.get(part) == "EVE" and 0 < hour < 4) else hour
 
 
 def _minutes(said: dict[str, str | None]) -> int:

@@ -16,18 +16,23 @@ from dataclasses import replace
 from typing import Any
 
 from bot.patients.agreement import one_plan
-from bot.patients.amounts import UCUM, Dose, amount, quantity, spread
+from bot.patients.amounts import CONTAINERS, UCUM, Dose, amount, quantity, spread
 from bot.patients.drugs import without_names
 from bot.patients.frequency import PERIODS, Rate
 from bot.patients.occasions import WORDS
 from bot.patients.phrase import Phrase, folded_plan, read_phrase
-from bot.patients.statements import Limit, Statement, statement, words
+from bot.patients.pieces import blank
+from bot.patients.statements import Limit, Statement, statement
+from bot.patients.sums import contradicts, divided_by_dose, of_interest
+from bot.patients.words import words
 from bot.text.numerals import tidy
 
 SNOMED = "http://snomed.info/sct"
 _LONGEST = 500  # a dosage is one line; what is longer is something else
 _LONGEST_WITHOUT_DOSE = 60  # in a longer text without an amount 晚上 and 每天 tell of other things
 _LONGEST_WITHOUT_WORD = 25  # nor of a medicine
+_AVOIDED = re.compile("(?:别|不|勿|少|戒|忌|禁)[^,。;!?]{0,8}")
+_HOURS_A_DAY = 24
 _OTHER_WORDS = 60  # this much else may stand in its clauses
 _ROUTES = (
     (re.compile(r"皮下(?:注射)?|(?<![a-z])(?:ih|sc)(?![a-z])"), "34206005", "皮下注射"),
@@ -44,6 +49,7 @@ _ROUTES = (
 _FIGURE = re.compile(
     r"(?<![a-z\d])\d+(?![a-z\d])|[二两三四五六七八九十半](?![甲乙丙丁氯氢酸氧磷硝苯羟肽水钾钠联维硫醇黄])|[早中晚]一"
 )
+_BETWEEN = re.compile("两[餐顿]饭?(?:之间|中间)|餐间")  # no occasion of FHIR
 _UNIT_WORDS = {"d": "天", "wk": "周", "mo": "月", "h": "小时", "a": "年"}
 
 
@@ -69,15 +75,17 @@ def parse_dosage(text: str) -> dict[str, Any] | None:
 
 
 def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
-    left = re.sub(r"[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
+    left = re.sub(r"各?[一1][次回]|[\W\d_嗯哦啊是的对呢就吧呀]", "", phrase.rest)
     if len(left) > _OTHER_WORDS:
         return False
+    if _FIGURE.search(without_names(blank(words().figures, phrase.rest))):
+        return False  # not read whole
     if all(dose.unit == "个" for dose in phrase.doses) and not phrase.timed:
         phrase = replace(phrase, doses=[])
     if phrase.doses:
         return phrase.timed or stated.as_needed or any(dose.each or dose.shared for dose in phrase.doses)
     limited = stated.as_needed and stated.limit is not None
-    if not (phrase.timed or limited) or phrase.often.meals or _FIGURE.search(without_names(phrase.rest)):
+    if not (phrase.timed or limited) or phrase.often.meals:
         return False
     said = words()
     if said.medicine.search(stated.about):
@@ -90,24 +98,34 @@ def _states_dosage(phrase: Phrase, stated: Statement, length: int) -> bool:
 def _of_something_else(phrase: Phrase, folded: str) -> bool:
     """喜欢抽烟，每天两包: a pack, a bag or a bottle where no medicine is named."""
     said = words()
-    if any(dose.unit not in {"包", "袋", "瓶", "支", "克", "毫升", "ml"} for dose in phrase.doses):
+    if any(dose.unit not in CONTAINERS for dose in phrase.doses):
         return False
-    return bool(phrase.doses and said.substance.search(folded) and not said.medicine.search(folded))
+    return bool(
+        phrase.doses and said.substance.search(_AVOIDED.sub("", folded)) and not said.medicine.search(folded)
+    )
 
 
 def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict[str, Any]:
-    doses = _of_interest(phrase)
+    doses = of_interest(phrase)
     uniform = len({dose.amount for dose in doses}) == 1
-    if not one_plan(phrase, doses, stated.about, uniform=uniform):
+    if not one_plan(phrase, doses, stated.about, uniform=uniform) or not (
+        phrase.offsets_fit or (_either(phrase) and "或" in phrase.text)
+    ):
         raise _Unsayable
     total = uniform and _total(phrase, doses)
+    if phrase.divided and doses and not (total or doses[0].each or doses[0].shared):
+        raise _Unsayable  # 一袋中药分早晚两次喝: of how long is not said
     rate = _rate(phrase, doses, total=total)
+    if contradicts(phrase, doses, rate):
+        raise _Unsayable
     dosage: dict[str, Any] = {"text": source}
     if (phrase.clock and phrase.when) or _either(phrase) or (phrase.offset and not phrase.offset.exact):
-        dosage["additionalInstruction"] = [{"text": _beside(phrase)}]
-    certain = uniform and not _unshared(phrase, doses)
+        dosage["additionalInstruction"] = [{"text": _beside(source, phrase)}]
+    elif between := _BETWEEN.search(folded):
+        dosage["additionalInstruction"] = [{"text": between[0]}]
+    certain = uniform and ((total and phrase.divided > 0) or not _unshared(phrase, doses))
     if phrase.often.dated or (doses and not certain):
-        dosage["patientInstruction"] = folded
+        dosage["patientInstruction"] = source
     if repeat := _repeat(phrase, _limited(rate, stated.limit)):
         dosage["timing"] = {"repeat": repeat}
     if stated.as_needed:
@@ -122,17 +140,6 @@ def _dosage(source: str, folded: str, phrase: Phrase, stated: Statement) -> dict
     if stated.limit and stated.limit.unit != "次":
         dosage["maxDosePerPeriod"] = _period(stated.limit.most, stated.limit.unit, "d")
     return dosage
-
-
-def _of_interest(phrase: Phrase) -> list[Dose]:
-    """The doses taken: 80mg片，每次1片 and 80mg 1片 name a strength and then the dose."""
-    doses = phrase.doses
-    if stated := [dose for dose in doses if dose.each]:
-        return stated
-    shared = [dose for dose in doses if dose.shared]
-    if len(shared) == 1 and phrase.often.daily:  # 一天两片，早晚各一片: the day's amount and its parts
-        return [d for d in doses if d.shared or d.low != shared[0].low * phrase.times]
-    return [dose for dose in doses if dose.counted] or doses
 
 
 def _total(phrase: Phrase, doses: list[Dose]) -> bool:
@@ -166,6 +173,10 @@ def _rate(phrase: Phrase, doses: list[Dose], *, total: bool) -> Rate | None:
         return Rate(1, 1, 1, 1, "d") if rate.period == 1 else rate
     if rate.unit == "d" and rate.period == 1 and times and not rate.low <= times <= rate.high:
         raise _Unsayable
+    if (rate.unit == "d" and rate.period > 1 and often.days) or (
+        rate.unit == "h" and phrase.clock and times * rate.period != _HOURS_A_DAY
+    ):
+        raise _Unsayable  # 隔天一片，周日休息; 12小时一次，从晚上8点开始
     if rate.unit != "h" and (rate.unit, rate.period) != ("d", 1) and times > 1:
         rate = Rate(rate.low * times, rate.high * times, rate.period, rate.longest, rate.unit)
     return rate
@@ -177,18 +188,9 @@ def _unsaid_rate(phrase: Phrase, doses: list[Dose]) -> Rate | None:
         count = often.days_a_week * (times or 1)
         return Rate(count, count, 1, 1, "wk")
     if times or often.days or often.daily:
-        count = times or _divided_by_dose(phrase, doses)
-        return Rate(count, count, 1, 1, "d") if count else None
+        low, high = (times, times) if times else divided_by_dose(phrase, doses)
+        return Rate(low, high, 1, 1, "d") if low else None
     return Rate(1, 1, 1, 1, PERIODS[often.per]) if often.per else None
-
-
-def _divided_by_dose(phrase: Phrase, doses: list[Dose]) -> int:
-    """一天4片，每次2片 is twice a day; 1 where only one amount is said."""
-    totals = [dose for dose in phrase.doses if not dose.each and dose.counted]
-    if not doses or not doses[0].each or not totals:
-        return 1
-    count = totals[0].low / doses[0].low
-    return int(count) if count == int(count) and totals[0].unit == doses[0].unit else 0
 
 
 def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
@@ -202,9 +204,11 @@ def _unshared(phrase: Phrase, doses: list[Dose]) -> bool:
 
 
 def _limited(rate: Rate | None, limit: Limit | None) -> Rate | None:
-    """At most four times a day is one to four times."""
-    if limit is None or limit.unit != "次" or (rate is not None and (rate.unit, rate.period) != ("d", 1)):
+    """At most four times a day is one to four times. Raises _Unsayable beside a rate of another period."""
+    if limit is None or limit.unit != "次":
         return rate
+    if rate is not None and ((rate.unit, rate.period) != ("d", 1) or rate.low > limit.most):
+        raise _Unsayable  # every 4 hours, and at most 4 times a day: one `Timing` holds one of them
     return Rate(rate.low if rate else 1, int(limit.most), 1, 1, "d")
 
 
@@ -250,10 +254,12 @@ def _period(value: float, unit: str, per: str) -> dict[str, Any]:
     return {"numerator": quantity(value, unit), "denominator": whole}
 
 
-def _beside(phrase: Phrase) -> str:
+def _beside(source: str, phrase: Phrase) -> str:
     """饭后 beside a clock time, or 饭后1-2小时, as words."""
-    said = "、".join(WORDS.get(code, code) for code in phrase.when)
-    return said if phrase.clock else phrase.text.strip()
+    if phrase.offset or not phrase.clock:
+        return source
+    words_said = WORDS | {"AC": "空腹"} if "空腹" in phrase.text else WORDS
+    return "、".join(words_said.get(code, code) for code in phrase.when)
 
 
 def _route(folded: str) -> dict[str, Any] | None:

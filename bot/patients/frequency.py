@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from bot.patients.pieces import cut, many, span, without
 from bot.text.numerals import AMOUNT, read
 
 PERIODS = {
@@ -12,26 +13,22 @@ PERIODS = {
     "月": "mo", "小时": "h", "h": "h",
     "钟头": "h", "年": "a", "季度": "mo", "季": "mo",
 }  # fmt: skip
-_PERIOD = "小时|钟头|星期|礼拜|季度|天|日|周|月|年|季"
+_PERIOD = "小时|h(?![a-z])|钟头|星期|礼拜|季度|天|日|周|月|年|季"
 _TAKE = (
     r"(?:皮下|肌肉)?(?:吃药|服药|用药|打针|注射|口服|吃|服用?|用|打|滴|喷|涂|抹|擦|贴|换|喝|含|食|喂|扎"
-    r"|各|共|总共|分|只|就|可)?"
+    r"|各|共|总共|分|只|就|可|才)?"
 )
 _TIME = "(?:[次回趟遍顿针遭道]|餐(?![前后中时])|(?<=[两2二])(?=餐[前后中时]))"
-_HAN = "一两二三四五六七八"
-_MANY = (
-    rf"(?:(?P<pair>[{_HAN}][{_HAN}九](?!十))"
-    rf"|(?P<low>{AMOUNT})(?:\s?(?:[-~到至或]|或者)\s?(?P<high>{AMOUNT}))?)"
-)
+_MANY = span()
 _SPAN = rf"(?:(?P<every>{AMOUNT})(?:\s?[-~到至]\s?(?P<most>{AMOUNT}))?)"
 _EVERY_OTHER = re.compile(
     rf"(?:每隔(?:一|1)?个?|隔(?:一|1)?个?)(?P<unit>天|日|周|星期|礼拜|晚|月)(?:{_TAKE}(?:一|1){_TIME})?"
 )
 _EVERY_N = re.compile(
-    rf"(?<![前后约到至~-])(?P<gap>每隔?|隔)?{_SPAN}\s?个?(?P<unit>{_PERIOD})(?:内)?{_TAKE}(?P<times>{AMOUNT}){_TIME}"
+    rf"(?<![前后约到至过完了罢等~-])(?P<gap>每隔?|隔)?{_SPAN}\s?个?(?P<unit>{_PERIOD})(?:内)?{_TAKE}(?P<times>{AMOUNT}){_TIME}"
     rf"|(?P<gap2>每隔?|隔){_SPAN.replace('every', 'every2').replace('most', 'most2')}"
     rf"\s?个?(?P<unit2>{_PERIOD})(?:{_TAKE})"
-    rf"|(?<![前后约到至~-])(?P<every3>{AMOUNT})\s?个?(?P<unit3>{_PERIOD}){_TAKE}(?=(?:一|1|半)[片粒颗丸袋包支贴枚瓶剂])"
+    rf"|(?<![前后约到至过完了罢等~-])(?P<every3>{AMOUNT})\s?个?(?P<unit3>{_PERIOD}){_TAKE}(?=(?:一|1|半)[片粒颗丸袋包支贴枚瓶剂])"
 )
 _N_TIMES = re.compile(
     rf"(?:每一?个?|[一1]个?|日)?(?P<unit>{_PERIOD}|(?:晚上?|早上?|(?<=每)夜)(?!各))\s?{_TAKE}"
@@ -76,7 +73,7 @@ _LATIN_N = re.compile(r"(?<![a-z])q\s?(?P<n>\d{1,2})(?:\s?-\s?(?P<most>\d{1,2}))
 _DAY = "[一二三四五六日天]"
 _WEEK = "(?:周|星期|礼拜)"
 _DAYS = re.compile(
-    rf"(?:每一?个?|逢)?(?:(?<![一两二三四几\d半]){_WEEK}(?P<days>{_DAY}(?:(?:[、,和及与跟到至]|到了)?{_WEEK}?{_DAY}(?!次))*|[1-7](?:[、,和到至-][1-7])*|[1-7]{{2,5}})"
+    rf"(?:每一?个?|逢)?(?:(?<![一两二三四几\d半下这本])(?<!(?<![早晚])上){_WEEK}(?P<days>{_DAY}(?:(?:[、,和及与跟到至]|到了)?{_WEEK}?(?!一[天日]){_DAY}(?!次))*|[1-7](?:[、,和到至-][1-7])*|[1-7]{{2,5}})"
     r"(?!\d|\s?[次回片粒颗丸袋包支针喷滴贴瓶剂天个周月小毫微单mgu.]|[半十]|两?次)|(?P<name>工作日|上班日|上班(?:的日子|那几天)|双休日?|周末|礼拜末))(?:的|里)?"
 )
 _WORK = ("工", "上")
@@ -96,7 +93,8 @@ _COURSE = (
     re.compile(rf"(?:疗程)\s?{_MANY}\s?个?(?P<unit>{_PERIOD})"),
 )
 _BARE_COURSE = re.compile(  # bid 10天
-    rf"(?<=[a-z次日用药服片粒袋支g ,]){_MANY}\s?个?(?P<unit>天|日|周|星期|礼拜|月)(?=\s*(?:$|[,。;]))"
+    rf"(?<=[a-z次日用药服片粒袋支g ,]){_MANY}\s?个?"
+    r"(?P<unit>天|日|周|星期|礼拜|月|d(?![a-z]))(?=\s*(?:$|[,。;]))"
 )
 _COURSES = re.compile(rf"(?P<n>{AMOUNT})个?疗程")
 
@@ -136,12 +134,6 @@ class Often:
             self.rates.append(Rate(int(low), int(high), period, longest, unit))
 
 
-def cut(pattern: re.Pattern[str], text: str) -> tuple[list[re.Match[str]], str]:
-    """All matches, and the text with blanks in their places."""
-    found = list(pattern.finditer(text))
-    return found, pattern.sub(lambda match: " " * len(match[0]), text) if found else text
-
-
 def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
     """The days of the week that are said (empty: none), where, and what is left."""
     groups: list[int] = []
@@ -155,7 +147,7 @@ def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
         groups += [] if after or before else [match.start()]
         start = before.start() if before else match.start()
         end = after.end() if after else match.end()
-        text = text[:start] + " " * (end - start) + text[end:]
+        text = without([(start, end)], text)
     taken = tuple(day for day in _WEEK_DAYS if day in (included or _WEEK_DAYS) and day not in excluded)
     return (taken if included or excluded else ()), tuple(groups), text
 
@@ -266,14 +258,6 @@ def _every_n(often: Often, match: re.Match[str]) -> None:
         period, longest = period + 1, longest + 1
     times = read(match["times"]) if match["times"] else 1
     often.add(times, times, period * _scale(unit), longest * _scale(unit), PERIODS[unit])
-
-
-def many(match: re.Match[str]) -> tuple[float | None, float | None]:
-    """3, 3-4, 三到四, 三四 -> (3, 4)."""
-    if match["pair"]:
-        return read(match["pair"][0]), read(match["pair"][1])
-    low = read(match["low"])
-    return low, (read(match["high"]) if match["high"] else low)
 
 
 def _scale(unit: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.patients.day import CODES, SAID
+from bot.patients.pieces import cut, without
 from bot.text.numerals import AMOUNT, read
 
 AT_A_MEAL = frozenset({"AC", "PC", "C"})
@@ -25,23 +27,23 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """Minutes before or after; `exact` is False for a range, which FHIR R4 cannot say."""
+    """Minutes before or after `codes`; `exact` is False for a range, which FHIR R4 cannot say."""
 
     minutes: int
     exact: bool
+    codes: tuple[str, ...] = ()
 
 
 _OFFSET = re.compile(
     rf"(?:约|大约|提前)?(?:{AMOUNT}\s?(?:[-~到至]\s?{AMOUNT}\s?)?"
     r"(?:分钟|分|mins?|个?小时|h(?:ours?)?(?![a-z])|个?钟头|刻钟)|半个?(?:小时|钟头?))"
 )
-_SIDE = r"[餐饭](?:之|以)?{}"
 
 
 def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
     joint = "(?:、|和|,|及|跟)?"
     which = (
-        ("(?:三|3|一日三|每日三|每|顿)", "MDV"),
+        ("(?:[三3]顿?|[一每]日三|每|顿)", "MDV"),
         (f"早(?:[餐饭])?{joint}[中午](?:[餐饭])?{joint}晚", "MDV"),
         (f"早(?:[餐饭])?{joint}晚", "MV"),
         (f"[中午](?:[餐饭])?{joint}晚", "DV"),
@@ -63,21 +65,24 @@ def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
         (rf"{done}{name}[餐饭](?:之|以)?后?", tuple("PC" + meal for meal in meals)) for name, meals in which
     ]
     rows += [
-        (rf"{name}[餐饭]吃(?:完|过|罢|好)了?(?:之?后)?", tuple("PC" + meal for meal in meals))
+        (
+            rf"{name}[餐饭]吃(?:(?:完|过|罢|好)了?(?:之?后)?|了(?:就|再|才|[以之]?后))",
+            tuple("PC" + meal for meal in meals),
+        )
         for name, meals in which
     ]
     rows += [
-        (rf"{done}饭(?:之|以)?后?|[餐饭](?:之|以)?后|食后", ("PC",)),
+        (rf"{done}饭(?:之|以)?后?|[餐饭](?:之|以)?后|[餐饭](?:罢|毕|完)|食后", ("PC",)),
         (r"空腹|[餐饭](?:之|以)?前|[吃食]饭之?前|食前", ("AC",)),
         (
             r"随[餐饭]|[餐饭][中时]|进[餐食]时|[与和跟](?:食物|饭|餐)(?:一起|同服|同时)?|[吃食]饭(?:的)?时候?|跟着饭",
             ("C",),
         ),
         (
-            r"睡(?:觉|着)?之?(?:前头?|以前)|临睡(?:觉)?前?头?|就寝前|入睡前|上床前|[困瞓]觉之?前|(?<![a-z])hs(?![a-z])",
+            r"睡(?:觉|着)?之?(?:前头?|以前)|临睡(?:觉)?前?头?|就寝前|入睡前|上床前|上床(?=[吃服打用])|[困瞓]觉之?前|(?<![a-z])hs(?![a-z])",
             ("HS",),
         ),
-        (r"起床之?后?|睡醒后?|醒来后?", ("WAKE",)),
+        (r"起床之?后?|睡醒后?|(?:一)?睁开?眼后?(?:就)?|醒来后?", ("WAKE",)),
         (r"(?<![a-z])ac(?![a-z])|before (?:meals|food)", ("AC",)),
         (r"(?<![a-z])pc(?![a-z])|after (?:meals|food)", ("PC",)),
         (r"with (?:meals|food)", ("C",)),
@@ -88,47 +93,27 @@ def _meals() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
 
 
 _MEALS = _meals()
-_PARTS = {
-    **dict.fromkeys(("早中晚", "早、中、晚", "早午晚"), ("MORN", "NOON", "EVE")),
-    **dict.fromkeys(("早晚", "一早一晚", "早、晚", "早上晚上", "朝晚"), ("MORN", "EVE")),
-    **dict.fromkeys(
-        ("大清早", "清早", "早上", "早晨", "早起", "清晨", "晨起", "上午", "am", "早", "晨", "朝早"),
-        ("MORN",),
-    ),
-    **dict.fromkeys(("中午", "晌午", "正午", "午", "中"), ("NOON",)),
-    **dict.fromkeys(("下午", "后晌", "晏昼", "pm"), ("AFT",)),
-    **dict.fromkeys(
-        ("晚上", "傍晚", "晚间", "夜晚", "晚黑", "黑了", "天黑", "擦黑", "黑夜", "黑家", "晚", "夜"), ("EVE",)
-    ),
-    **dict.fromkeys(("夜里", "夜间", "半夜"), ("NIGHT",)),
-}
-_DAY_PARTS = re.compile(
-    "早中晚|早、中、晚|早午晚|早上晚上|早晚|一早一晚|早、晚|朝晚|大清早|清早|早上|早晨|早起|清晨|晨起|上午|中午|晌午|正午|下午|后晌|晏昼|傍晚|晚上|晚间|夜晚|晚黑|天黑|擦黑|黑夜|黑家|(?<!天)黑了|夜里|夜间|半夜"
-    r"|(?<![a-z])[ap]m(?![a-z])|朝早|早(?!期|搏|点|就|已|产)|晚(?!期|点)|晨(?!僵)|(?<![上下端])午|中(?=\s?[\d一二两三四半]|各)|(?<=每)夜"
-)
 
 
-def read_occasions(text: str) -> tuple[list[Occasion], Offset | None, str]:
+def read_occasions(text: str) -> tuple[list[Occasion], list[Offset], str]:
     """The occasions in folded text, the minutes before or after them, and what is left of the text."""
     found: list[Occasion] = []
-    offset: Offset | None = None
+    offsets: list[Offset] = []
     for pattern, codes in _MEALS:
         for match in pattern.finditer(text):
             found += [Occasion(code, match.start()) for code in codes]
             after = _OFFSET.match(text, match.end())
-            offset = _offset(after[0]) if after else offset
+            if after and (offset := _offset(after[0], codes)):
+                offsets.append(offset)
             end = after.end() if after else match.end()
-            text = text[: match.start()] + " " * (end - match.start()) + text[end:]
-    for match in _DAY_PARTS.finditer(text):
-        found += [Occasion(code, match.start()) for code in _PARTS.get(match[0], ())]
-    return (
-        sorted(found, key=lambda o: o.start),
-        offset,
-        _DAY_PARTS.sub(lambda match: " " * len(match[0]), text),
-    )
+            text = without([(match.start(), end)], text)
+    parts, text = cut(SAID, text)
+    for match in parts:
+        found += [Occasion(code, match.start()) for code in CODES[match[0]]]
+    return sorted(found, key=lambda o: o.start), offsets, text
 
 
-def _offset(text: str) -> Offset | None:
+def _offset(text: str, codes: tuple[str, ...]) -> Offset | None:
     figures = re.findall(AMOUNT, text)
     value = read(figures[0]) if figures else None
     if value is None:
@@ -138,7 +123,7 @@ def _offset(text: str) -> Offset | None:
     )
     if text.startswith("半个钟"):
         minutes = 30
-    return Offset(int(minutes), exact=len(figures) == 1)
+    return Offset(int(minutes), exact=len(figures) == 1, codes=codes)
 
 
 def merged(occasions: list[Occasion]) -> tuple[str, ...]:
@@ -157,6 +142,5 @@ def merged(occasions: list[Occasion]) -> tuple[str, ...]:
         )
     elif named:  # 早上早饭后, 早餐前空腹: said twice
         when = tuple(c for c in when if c not in {n[:-1] for n in named})
-        covered = {"MORN": "M", "NOON": "D", "EVE": "V"}
-        when = tuple(c for c in when if not any(covered.get(c) == n[-1] for n in named))
+        when = tuple(c for c in when if not any(_MEAL_OF.get(c) == n[-1] for n in named))
     return tuple(dict.fromkeys(when))

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 from bot.patients.amounts import Dose, read_doses
 from bot.patients.clock import Moment, read_clock
-from bot.patients.frequency import Often, cut, read_often
+from bot.patients.frequency import Often, read_often
 from bot.patients.occasions import AT_A_MEAL, Occasion, Offset, merged, read_occasions
+from bot.patients.pieces import cut
+from bot.patients.words import rewritten
 from bot.text.folding import fold
 from bot.text.numerals import AMOUNT, read, tidy
 
@@ -21,12 +23,15 @@ _HALVES = {"½": ".5", "¼": ".25", "¾": ".75"}
 _FROM_TO = re.compile(
     r"(?<=[一二两三四五六七八九十半日天片粒点时次])\s?[-~～—–－]+\s?(?=周|星期|礼拜|[一二两三四五六七八九十半日天早晚上下\d])"
 )
+_BOTH = re.compile(r"早晚(?:各)?(?P<at>(?:\d{1,2}|[五六七八九十]{1,2})点半?)")  # 早晚8点
+_ONE_BY_ONE = re.compile("(?P<one>[一两半][片粒颗丸])(?P=one)地?")  # 半片半片地吃
 _A_TIME = re.compile(r"(?<=[片粒颗丸袋包支次gl滴u位])\s?/\s?(?=[次日天周月d])")  # 2片/次, 3次/日
 _TABLETS = re.compile(r"(?<=\d)\s?[#＃](?![\d#])")
 _BRACKETS = re.compile(r"[()\[\]（）【】「」]")
 _AND_A_HALF = re.compile(r"([一两二三四五六七八九\d])个半(?=小时|月|钟头|星期|礼拜)")
-_SHARED_OUT = re.compile(r"分(?:开|别)?[服吃喝]")
-_DIVIDED = re.compile(rf"分(?:早中?晚)?(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
+_SHARED_OUT = re.compile(r"(?<![\d一二三四五六七八九十])分(?:开|别)?(?:[服吃喝]|(?=早中?晚))")
+_SHARED_BY = re.compile("分(?P<parts>早中?晚)(?=[两2二三3][次回顿])")  # 分早晚两次
+_DIVIDED = re.compile(rf"分(?:成|为|作)?(?P<n>{AMOUNT})(?:次|回|顿)(?:吃|服用?|口服)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Phrase:
     often: Often
     moments: list[Moment]
     occasions: list[Occasion]
-    offset: Offset | None
+    offsets: list[Offset]
     doses: list[Dose]
     divided: int
     rest: str
@@ -49,6 +54,19 @@ class Phrase:
     @property
     def when(self) -> tuple[str, ...]:
         return merged(self.occasions)
+
+    @property
+    def offset(self) -> Offset | None:
+        return self.offsets[-1] if self.offsets else None
+
+    @property
+    def offsets_fit(self) -> bool:
+        """Whether one offset holds for every occasion: of 早饭前半小时、睡前 it does not."""
+        said = {code for offset in self.offsets for code in offset.codes}
+        return not said or (
+            len({(offset.minutes, offset.exact) for offset in self.offsets}) == 1
+            and all(code in said or code.rstrip("MDV") in said or code in AT_A_MEAL for code in self.when)
+        )
 
     @property
     def times(self) -> int:
@@ -81,7 +99,9 @@ def folded_plan(text: str) -> str:
     written = _BRACKETS.sub(" ", written)
     written = _AND_A_HALF.sub(lambda match: f"{tidy((read(match[1]) or 0) + 0.5)}个", written)
     written = _TABLETS.sub("片", _A_TIME.sub("每", written))
-    return fold(written).text.strip()
+    written = _ONE_BY_ONE.sub(r"\g<one>", written)
+    written = _SHARED_BY.sub(r"\g<parts>分", written)
+    return rewritten(_BOTH.sub(r"早\g<at>、晚\g<at>", fold(written).text.strip()))
 
 
 def read_phrase(text: str) -> Phrase:
@@ -89,9 +109,9 @@ def read_phrase(text: str) -> Phrase:
     shared_out, rest = cut(_SHARED_OUT, rest)
     often, rest = read_often(rest)
     moments, rest = read_clock(rest)
-    occasions, offset, rest = read_occasions(rest)
+    occasions, offsets, rest = read_occasions(rest)
     occasions = sorted([*occasions, *(Occasion(c, start) for start, c in often.when)], key=lambda o: o.start)
     doses, rest = read_doses(rest)
     parts = int(read(divided[0]["n"]) or 0) if divided else 0
-    phrase = Phrase(text, often, moments, occasions, offset, doses, parts, rest)
+    phrase = Phrase(text, often, moments, occasions, offsets, doses, parts, rest)
     return replace(phrase, divided=phrase.times) if shared_out and not parts else phrase

@@ -8,19 +8,17 @@ The words are in `data/patients/dosage.yaml`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import cache
-from typing import Any
 
-from bot.patients.amounts import UNIT, read_doses
+from bot.patients.amounts import CONTAINERS, UNIT, read_doses
 from bot.patients.clock import read_clock
 from bot.patients.drugs import drugs
 from bot.patients.frequency import excepted, read_days, read_often
 from bot.patients.occasions import read_occasions
+from bot.patients.pieces import blank
+from bot.patients.words import words
 from bot.text.numerals import AMOUNT, read
-from bot.text.patterns import read_rules
 
 
 class ClauseKind(Enum):
@@ -49,74 +47,35 @@ class Statement:
     limit: Limit | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    beside: re.Pattern[str]
-    compound: re.Pattern[str]
-    change: re.Pattern[str]
-    past: re.Pattern[str]
-    changed: re.Pattern[str]
-    question: re.Pattern[str]
-    bare: re.Pattern[str]
-    stopped: re.Pattern[str]
-    negated: re.Pattern[str]
-    substance: re.Pattern[str]
-    other: re.Pattern[str]
-    remedy: re.Pattern[str]
-    medicine: re.Pattern[str]
-    take: re.Pattern[str]
-    food: re.Pattern[str]
-    as_needed: re.Pattern[str]
-
-
-_AS_NEEDED = (
-    r"(?:如有)?必要(?:的)?时候?(?![^,。;!?]{0,10}(?:看|就[医诊]|[检复]查|手术|住院|联系|咨询|行))|需要(?:的)?时(?:候)?|按需|(?<![a-z])(?:prn|sos)(?![a-z])|实在(?:不行|难受)(?:了|时|的时候)?",
-    (
-        r"(?:{symptom})(?:起来|得|的)?(?:厉害|严重|不行|难受|要命|很|受不了|突然)?(?:发作)?[\d.度以上超过]{0,8}"
-        r"(?:(?:的)?(?:时候?|话)|了|就|再|才|发作时?|(?<=以上)|(?<=度)|(?<=\d)),?(?:就|再|才|可以?|马上|立[即刻])?"
-        r"(?=舌下|{take}|临时|睡前|(?:[每一1]次)?{count}{unit}|[^,。;!?]{0,6}(?:{take})(?:{count}){unit})"
-    ),
-    r"(?<![饭餐觉床上午醒])的时候,?(?:就|再|才)?(?=(?:{take}){count}{unit})",
-    r"(?:{symptom})(?:的)?时候?(?=$|[,。;])",
-)
-
-
-@cache
-def words() -> _Words:
-    data: dict[str, Any] = read_rules("patients", "dosage")
-    names = {"{count}": AMOUNT, "{unit}": UNIT, "{take}": data["take"], "{symptom}": data["symptom"]}
-
-    def one(said: str | Iterable[str]) -> re.Pattern[str]:
-        pattern = "|".join(f"(?:{p})" for p in ([said] if isinstance(said, str) else said))
-        for name, meaning in names.items():
-            pattern = pattern.replace(name, meaning)
-        return re.compile(pattern.replace(" ", ""))
-
-    lists = {name: one(data[name]) for name in _Words.__slots__ if name in data and name != "food"}
-    lists["other"] = one([data["substance"], *data["other"]])
-    food = one("{count}(?:{unit}|个|根|杯|碗|斤|两|盒)半?(?:的)?(?:" + data["food"] + ")")
-    return _Words(**lists, food=food, as_needed=one(_AS_NEEDED))
-
-
 _LIMIT = re.compile(
-    rf"(?:(?:每|[一1])(?:天|日)|24小时)内?(?:总量|一共|总共)?(?:最多|至多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:超过|多于))(?:{AMOUNT}天)?(?:吃|服|用)?"
-    rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回])"
-    rf"|(?:最多|至多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回])"
+    rf"(?:(?:每|[一1])(?:天|日)|24(?:小时|h))内?(?:总量|一共|总共)?(?:最多|至多|顶多|(?:不(?:能|得|要|可以?|许)?|别|勿)(?:再)?(?:超过?|多于|过))(?:{AMOUNT}天)?(?:吃|服|用|打|喷|吸)?"
+    rf"(?P<most>{AMOUNT})(?P<unit>{UNIT}|[次回顿趟遍])"
+    rf"|(?:最多|至多|顶多)(?:每|[一1])(?:天|日)(?:吃|服|用)?(?P<most2>{AMOUNT})(?P<unit2>{UNIT}|[次回顿趟遍])"
 )
+# 一片血压还是高: where another matter begins although nobody wrote a comma.
+_RUN_ON = re.compile(
+    r"(?<=[片粒颗丸袋包支喷吸滴位克升glu])(?=(?:早上|中午|晚上|现在|最近)?(?:血[压糖脂]|心率|脉搏|尿酸|肌酐|inr|体温|控制(?:得|在)|想问|请问|我想问)"
+    r"|吃了(?:就|老|总|还)?(?:[拉吐晕胃肚头心腿脚嘴恶]|没[用效]))|(?<=半)(?=血[压糖脂]|inr)"
+)
+_TIMES = {*"次回顿趟遍"}
 _CLAUSE = re.compile(r"([^,。;!?\n]*)([,。;!?\n]|$)")
-_NOW = re.compile(r"(?<=[^,。;!?\n])(?=另外|此外|还有|顺便|现在|目前|如今|改成|改为|改吃)")
+_NOW = re.compile(
+    r"(?<=[^,。;!?\n])(?=另外|此外|还有(?!\s?[\d四五六七八九十])|顺便|现在|目前|如今|改成|改为|改吃)"
+)
 _WRITTEN = re.compile(r"[^\W\d_]")
 
 
 def statement(text: str) -> Statement | None:
     """What of `text` (folded) states a plan; None when nothing does, or more than one `Dosage` can say."""
     said = words()
-    text = _NOW.sub(",", text)
-    text = said.beside.sub(_blank, text)
-    text = said.food.sub(lambda match: "牛奶".ljust(len(match[0])), text)
+    text = _RUN_ON.sub(",", _NOW.sub(",", text))
+    text = blank(said.beside, text)
+    text = said.eaten.sub(lambda match: "牛奶".ljust(len(match[0])), text)
     limit, text = _limit(text)
     as_needed = said.as_needed.search(text) is not None
-    text = said.as_needed.sub(_blank, text)
+    if as_needed and _regular_beside(text):
+        return None
+    text = blank(said.as_needed, text)
     told = _Telling()
     for match in _CLAUSE.finditer(text):
         if match[0] and not told.take(match[1], match[2]):
@@ -125,6 +84,16 @@ def statement(text: str) -> Statement | None:
         return None
     stated = ",".join(clause for clause in told.kept if _CUE.search(clause))
     return Statement(stated, ",".join(told.kept), told.elsewhere, as_needed, limit)
+
+
+def _regular_beside(text: str) -> bool:
+    """早晚各吸一下，发作时吸两下: whether a dose as needed stands beside one that is taken regularly."""
+    clauses = [match[1] for match in _CLAUSE.finditer(text) if match[1] and read_doses(match[1])[0]]
+    needed = [clause for clause in clauses if words().as_needed.search(clause)]
+    others = (read_often(clause) for clause in clauses if clause not in needed)
+    return bool(needed) and any(
+        often.rates or often.daily or read_clock(rest)[0] or read_occasions(rest)[0] for often, rest in others
+    )
 
 
 @dataclass(slots=True)
@@ -142,6 +111,8 @@ class _Telling:
         """Whether there may still be a plan."""
         said = words()
         kind, clause = _kind(written, end)
+        if kind not in {ClauseKind.ASKED, ClauseKind.DOUBTED} and _otherwise(written):
+            return False
         if kind is ClauseKind.DOUBTED:
             if _figures(clause):
                 self.kept, self.doubted = self.kept[: self.sentence], True
@@ -153,8 +124,8 @@ class _Telling:
             self.kept.append(clause)
         if kind is not ClauseKind.ASKED and said.change.search(clause) and not said.past.search(clause):
             return False
-        if kind in {ClauseKind.PLAN, ClauseKind.NEGATED, ClauseKind.STOPPED}:
-            self.judged.append((read_days(clause)[2] if excepted(clause) else clause) + end)
+        if kind not in {ClauseKind.ASKED, ClauseKind.DOUBTED}:
+            self.judged.append((read_days(written)[2] if excepted(written) else written) + end)
         self.elsewhere |= kind is ClauseKind.BESIDE and bool(clause.strip())
         self.before = kind
         if end and end in "。;!?\n":
@@ -162,18 +133,18 @@ class _Telling:
         return True
 
 
+def _otherwise(clause: str) -> bool:
+    """Whether a clause, of whatever kind, says that on some days, or from some day on, it is otherwise."""
+    said = words()
+    return said.otherwise.search(clause) is not None and not (excepted(clause) or said.stopped.search(clause))
+
+
 # Without one of these nothing is said of how much, how often or when.
-_CUE = re.compile(r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q]|id|空腹")
-
-
+_CUE = re.compile(
+    r"[\d一二两俩三四五六七八九十半每早晚晨午夜睡饭餐周星礼月日天q醒]|id|黑了|天黑|睁眼|起床|空腹"
+)
 _REMINDS = re.compile("提醒|闹钟|叫我|喊我")
-
-
 _TAKEN = re.compile("[吃服]药?$")
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def _limit(text: str) -> tuple[Limit | None, str]:
@@ -182,7 +153,7 @@ def _limit(text: str) -> tuple[Limit | None, str]:
     if match is None or most is None:
         return None, text
     unit = match["unit"] or match["unit2"]
-    return Limit(most, "次" if unit in {"次", "回"} else unit), _LIMIT.sub(_blank, text)
+    return Limit(most, "次" if unit in _TIMES else unit), blank(_LIMIT, text)
 
 
 def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:
@@ -210,7 +181,7 @@ def _kind(clause: str, end: str) -> tuple[ClauseKind, str]:
 
 def _subject(clause: str) -> ClauseKind:
     said = words()
-    other = said.other.search(said.remedy.sub(_blank, clause)) is not None
+    other = said.other.search(blank(said.remedy, clause)) is not None
     if not _CUE.search(clause):
         return ClauseKind.BESIDE if other else ClauseKind.PLAN
     if read_doses(clause)[0] and not (other and not _of_medicine(clause)):
@@ -237,9 +208,7 @@ def _of_medicine(clause: str) -> bool:
     """Whether an amount beside other words (烟, 奶) is one of a medicine."""
     said = words()
     units = {dose.unit for dose in read_doses(clause)[0]}
-    return bool(units - {"包", "袋", "瓶", "克", "g", "毫升", "ml", "个", "支", "口"}) or bool(
-        said.medicine.search(clause)
-    )
+    return bool(units - CONTAINERS) or bool(said.medicine.search(clause))
 
 
 def _figures(clause: str) -> bool:

@@ -32,11 +32,10 @@ HAN = (
 FIGURES = r"(?:(?<![\d.])\d{1,4}(?:\.\d{1,3}|点\d(?![片粒次颗]))?(?!\d))"
 #: One number, in figures or in Chinese.
 NUMBER = f"(?:{FIGURES}|{HAN})"
-#: A small count, single Chinese numerals, 半 and fractions included: for doses and times a day.
-COUNT = rf"(?:\d{{1,4}}/\d{{1,2}}|{FIGURES}|{HAN}|{_D}|半)"
-#: As COUNT, without numerals read digit by digit: 两三片 are two or three and 周一三五 are three days.
+#: A small count for doses and times a day: single Chinese numerals, 半 and fractions included; numerals read
+#: digit by digit not, for 两三片 are two or three and 周一三五 are three days.
 AMOUNT = (
-    r"(?:\d{1,4}/\d{1,2}|(?<![\d.])\d{1,4}(?:\.\d{1,3})?(?!\d)|[二三四]分之[一二三]"
+    r"(?:\d{1,4}/\d{1,2}|(?<![\d.])\d{1,6}(?:\.\d{1,3})?(?!\d)|[二三四]分之[一二三]"
     rf"|{_D}?[百佰][零〇]?{_D}?十?{_D}?|{_D}?[十拾]{_D}?|[一二两俩三仨四五六七八九壹贰叁肆伍陆柒捌玖半])"
 )
 

@@ -6,7 +6,11 @@ from typing import Any
 
 
 def short(dosage: dict[str, Any] | None) -> str | None:
-    """Rate, days, times, occasions, offset, dose, limit, as needed, course, left to words; None for none."""
+    """Rate, days, times, occasions, offset, dose, limit, as needed, course, left to words; None for none.
+
+    `also 饭后` is an additional instruction, `also` alone one that is the whole text; `via` is the route,
+    which is not named when it is the mouth.
+    """
     if dosage is None:
         return None
     repeat = dosage.get("timing", {}).get("repeat", {})
@@ -23,8 +27,17 @@ def short(dosage: dict[str, Any] | None) -> str | None:
         "prn" if dosage.get("asNeededBoolean") else "",
         _course(repeat),
         "told" if dosage.get("patientInstruction") else "",
+        _also(dosage),
+        f"via {route}" if (route := dosage.get("route", {}).get("text", "口服")) != "口服" else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _also(dosage: dict[str, Any]) -> str:
+    if not (stated := dosage.get("additionalInstruction")):
+        return ""
+    said = stated[0]["text"]
+    return "also" if said == dosage["text"] else f"also {said}"
 
 
 def _rate(repeat: dict[str, Any]) -> str:
