@@ -24,7 +24,6 @@ from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
-from bot.doctors import warm
 from bot.evidence import Sealer
 from bot.inbound import trigger
 from bot.inbound.connections import Connections
@@ -108,7 +107,6 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             vault = Vault(await open_keyring(tx, settings.key_dir))
         published = Published(db, Encoder(), settings.index_dir)
         await published.load()
-        warm()
         for audience in Audience:
             check_text("", audience)
         await asyncio.to_thread(warm)
