@@ -13,6 +13,6 @@ def warm() -> None:
     doctors.warm()
     safety.warm()
     for text in ("退订，转人工", "先别说话", "可以说话了", "我有个病人"):
-        left_over(text)
+        left_over(text, ())
         piece_of(text, is_name=False)
         quiet.asks_to_speak(text)
