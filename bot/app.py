@@ -53,6 +53,7 @@ from bot.store.keyring import evidence_key
 from bot.store.reaching import until_answering
 from bot.store.vault import Vault
 from connectors.wechat import WeChat
+from web.materials import build as material_pages
 from web.pages import Pages
 
 log = structlog.get_logger()
@@ -144,6 +145,7 @@ async def _run(
     for connector in connectors.values():
         web_app.add_routes(connector.routes())
     web_app.add_routes(pages.routes())
+    web_app.add_subapp("/m/", material_pages(services))
     webhook, keys_changed = secrets.task_webhook, asyncio.Event()
     notifications = Notifications(services, keys_changed, listeners(workers, sender, gateway))
     loops = [

@@ -4,7 +4,7 @@ What is found in it is `bot.knowledge`; this room knows which wording was in for
 """
 
 from bot.content.approval import approve, lacking
-from bot.content.drawing import Picture, font_file, picture
+from bot.content.drawing import Picture, broken, font_file, picture
 from bot.content.editions import Edition, edition, edition_in_force
 from bot.content.files import export_content
 from bot.content.importing import Imported, import_content
@@ -30,6 +30,7 @@ __all__ = [
     "Picture",
     "Publication",
     "approve",
+    "broken",
     "chart_lines",
     "documents_of",
     "edition",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -22,8 +23,9 @@ INK, PALE, RULE, PAPER, BAND = "#1f2933", "#52606d", "#cbd2d9", "#ffffff", "#f1f
 SERIES = ("#0b6bcb", "#c2570c", "#0f766e")
 REGULAR, BOLD = 400, 700
 FONT = ("fonts", "ofl", "notosanssc", "NotoSansSC[wght].ttf")  # in the package justmytype_intl_cjk
-WORD = re.compile(r"[0-9A-Za-z.,/²-]{1,16}$")  # is not cut: 1.73m², mL/min
+WORD = re.compile(r"[0-9A-Za-z.,/²%～＜＞-]{1,20}$")  # is not cut: 1.73m², mL/min
 CLOSING = "，。；：！？、）】》」』”’％%]"  # begin no line
+OPENING = "（【《「『“‘["  # end none
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class _Sheet:
     ) -> float:
         """A paragraph; where it ends."""
         font = _font(size, weight)
-        for line in _broken(text, font, width):
+        for line in broken(text, font.getlength, width):
             self.draw.text((x, y), line, font=font, fill=ink)
             y += size * 1.5
         return y
@@ -102,20 +104,24 @@ class _Sheet:
         self.y += 20
 
 
-def _broken(text: str, font: FreeTypeFont, width: float) -> list[str]:
-    """Lines of at most `width`. Chinese breaks anywhere but before a closing mark."""
+def broken(text: str, length: Callable[[str], float], width: float) -> list[str]:
+    """Lines of at most `width`, as `length` measures. Chinese breaks anywhere, but before a closing mark and
+    after an opening one; figures and foreign words are not cut."""
     lines, line = [], ""
     for character in text:
-        if not line or font.getlength(line + character) <= width:
+        if not line or length(line + character) <= width:
             line += character
-        else:
-            kept = len(line)
-            if character in CLOSING and len(line) > 1:
-                kept -= 1
-            elif (word := WORD.search(line)) and WORD.match(character) and word.start():
-                kept = word.start()
-            lines.append(line[:kept])
-            line = (line[kept:] + character).lstrip()
+            continue
+        kept = len(line)
+        if character in CLOSING:
+            kept -= 1
+        if (word := WORD.search(line[:kept])) and WORD.match(line[kept:] + character):
+            kept = word.start()
+        if kept and line[kept - 1] in OPENING:
+            kept -= 1
+        kept = kept or len(line)
+        lines.append(line[:kept])
+        line = (line[kept:] + character).lstrip()
     return [*lines, line]
 
 
@@ -125,14 +131,16 @@ def _cite(cite: tuple[int, ...]) -> str:
 
 def _table(sheet: _Sheet, chart: Chart) -> None:
     columns = len(chart.columns) + 1
-    first = 300 if columns == 2 else 280
+    first = 300 if columns == 2 else 330
     rest = (WIDTH - 2 * MARGIN - first) / (columns - 1)
     places = [MARGIN, *(MARGIN + first + rest * number for number in range(columns - 1))]
     widths = [first, *[rest] * (columns - 1)]
 
     def row(cells: list[str], size: int, weight: int, band: str | None) -> None:
         font, top = _font(size, weight), sheet.y
-        lines = max(len(_broken(cell, font, width - 32)) for cell, width in zip(cells, widths, strict=True))
+        lines = max(
+            len(broken(cell, font.getlength, width - 32)) for cell, width in zip(cells, widths, strict=True)
+        )
         bottom = top + lines * size * 1.5 + 24
         if band:
             sheet.draw.rectangle((MARGIN, top, WIDTH - MARGIN, bottom), fill=band)

@@ -62,7 +62,7 @@ async def offer(tx: Tx, services: Services, contact: Contact, material_id: str, 
         raise MedrepError(Fault.NO_BASIS, f"material {material_id} is not to be sent")
     number = edition.numbers[material_id]
     sent_id = await store.add(tx, contact, material_id, int(number), now, now + LIFE)
-    await note(tx, "material.sent", now, f"material:{material_id}@{number}", of=contact, sent=sent_id)
+    await note(tx, "material.sent", now, f"material:{material_id}@{number}", contact, sent=sent_id)
     return Offered(material, services.public_url + PATH + token(services.vault, sent_id, contact.id))
 
 

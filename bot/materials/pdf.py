@@ -8,7 +8,7 @@ from functools import lru_cache
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from bot.content import font_file, picture
+from bot.content import broken, font_file, picture
 
 if TYPE_CHECKING:  # fpdf2 and fontTools take a second to import, and most starts make no PDF
     from fpdf import FPDF
@@ -65,14 +65,13 @@ def _made(blocks: tuple[tuple[str, str], ...], charts: tuple[tuple[str, bytes], 
 
 
 def _paragraph(sheet: FPDF, kind: str, words: str) -> None:
-    from fpdf.enums import WrapMode  # noqa: PLC0415 - see above
-
     size = SIZES[kind]
     sheet.set_font("noto", size=size)
     sheet.set_text_color(*(PALE if kind == "small" else INK))
     if kind == "heading":
         sheet.ln(4)
-    sheet.multi_cell(0, size * 0.58, words, new_x="LMARGIN", new_y="NEXT", align="L", wrapmode=WrapMode.CHAR)
+    lines = broken(words, sheet.get_string_width, sheet.epw - 2 * sheet.c_margin - 1)
+    sheet.multi_cell(0, size * 0.58, "\n".join(lines), new_x="LMARGIN", new_y="NEXT", align="L")
     sheet.ln(1.5)
 
 
@@ -84,10 +83,10 @@ def _font(text: str) -> bytes:
 
     options = subset.Options(layout_features=[], hinting=False, recalc_timestamp=False)
     options.drop_tables += ["GSUB", "GPOS", "STAT"]
-    font = TTFont(font_file(), lazy=True, recalcTimestamp=False)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(text=f"{text} ")
-    subsetter.subset(font)
     out = io.BytesIO()
-    instancer.instantiateVariableFont(font, {"wght": REGULAR}, inplace=True).save(out)
+    with TTFont(font_file(), lazy=True, recalcTimestamp=False) as font:
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(text=f"{text} ")
+        subsetter.subset(font)
+        instancer.instantiateVariableFont(font, {"wght": REGULAR}, inplace=True).save(out)
     return out.getvalue()

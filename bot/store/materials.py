@@ -15,6 +15,7 @@ from bot.store.tables import material_open, material_sent
 from bot.store.tables.materials import LONGEST_READING
 
 SLACK = 2  # seconds that a browser's clock may run ahead
+MOST = 200  # openings of one link that are kept: beyond that somebody plays with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ async def sent(tx: Tx, sent_id: int) -> Sent | None:
 
 async def opened(tx: Tx, found: Sent, mark: bytes, now: datetime, real_now: datetime) -> tuple[int, bool]:
     """An opening: its id, and whether it is the contact's own. `mark`: a digest that names the browser; the
-    first browser is the contact's."""
+    first browser is the contact's. The id is 0 where there are too many to keep it."""
     first = (
         update(material_sent)
         .where(material_sent.c.id == found.id)
@@ -77,6 +78,8 @@ async def opened(tx: Tx, found: Sent, mark: bytes, now: datetime, real_now: date
         .returning(material_sent.c.reader_hmac)
     )
     own = bytes((await tx.execute(first)).scalar_one()) == mark
+    if await _openings(tx, found.id) >= MOST:
+        return 0, own
     added = insert(material_open).values(
         sent_id=found.id,
         contact_id=found.contact_id,
@@ -86,6 +89,11 @@ async def opened(tx: Tx, found: Sent, mark: bytes, now: datetime, real_now: date
         forwarded=not own,
     )
     return int((await tx.execute(added.returning(material_open.c.id))).scalar_one()), own
+
+
+async def _openings(tx: Tx, sent_id: int) -> int:
+    counted = select(func.count()).where(material_open.c.sent_id == sent_id)
+    return int((await tx.execute(counted)).scalar_one())
 
 
 async def read(tx: Tx, sent_id: int, open_id: int, seconds: int, real_now: datetime) -> None:
