@@ -11,13 +11,14 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
-from actions.call import PERSON, ask, current, entry_of, say, spoken_time, words_of
+from actions.call import PERSON, ask, current, entry_of, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from bot import materials
+from bot.content import in_date, key_message_text
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
-from bot.knowledge import Entry, Product, products_named
+from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
 from bot.model import Audience, BasisKind
 from bot.people import quiet
 from bot.tasks import Kind, add_to_open, waiting_of
@@ -239,6 +240,13 @@ async def _said_of(call: ActionCall, claim: str) -> Entry | None:
     return best if said.alike(claim, f"{best.question} {best.answer}") >= said.ALIKE else None
 
 
+def _format_of(call: ActionCall, message: KeyMessage, text: str) -> Format:
+    """The format that a key message was told in; brief, if its words have changed since."""
+    content = call.services.published.content
+    told = (form for form in Format if key_message_text(message, form, content, call.now) == text)
+    return next(told, Format.BRIEF)
+
+
 async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[EventType]:
     draft = await said.last_said(call.tx, call.services, call.contact, call.now)
     if draft is None:
@@ -249,8 +257,11 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
     for number, part in enumerate(parts, start=1):
         basis = part.basis
         entry = entry_of(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
+        message = call.services.published.content.key_message.get(basis.ref) if basis else None
         if entry is not None:
             events += show(dispatcher, call, entry)
+        elif message is not None and in_date(message, call.services.published.content, call.now):
+            await present(dispatcher, call, message, _format_of(call, message, part.text))
         elif basis and basis.kind == BasisKind.RESPONSE:
             choices = draft.choices if number == len(parts) else ()
             buttons = [{"title": one.label, "payload": one.id} for one in choices]

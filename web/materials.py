@@ -45,7 +45,7 @@ _CLOSED = {Fault.NOT_FOUND: 404, Fault.NO_BASIS: 410}
 
 def build(services: Services) -> web.Application:
     """The application under `/m/`."""
-    app = web.Application(client_max_size=LARGEST, middlewares=[_guarded])
+    app = web.Application(middlewares=[_guarded])
     aiohttp_jinja2.setup(app, loader=FileSystemLoader(HERE / "templates"), autoescape=True)
     page = MaterialPage(services)
     app.add_routes(
@@ -143,6 +143,9 @@ class MaterialPage:
 
     async def read(self, request: web.Request) -> web.Response:
         """How many seconds the page was in sight since it was opened."""
+        length = request.content_length
+        if length is None or length > LARGEST:
+            return web.Response(status=413)
         try:
             told = json.loads(await request.read())
             opened, seconds = told["open"], told["seconds"]

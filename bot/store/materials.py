@@ -15,6 +15,7 @@ from bot.store.tables import material_open, material_sent
 from bot.store.tables.materials import LONGEST_READING
 
 SLACK = 2  # seconds that a browser's clock may run ahead
+TOTALS = ("sent", "opens", "seconds", "downloads", "forwarded")
 MOST = 200  # openings of one link that are kept: beyond that somebody plays with it
 
 
@@ -146,5 +147,4 @@ async def totals(tx: Tx) -> dict[str, dict[str, int]]:
         .select_from(per)
         .group_by(name)
     )
-    names = ("sent", "opens", "seconds", "downloads", "forwarded")
-    return {row[0]: dict(zip(names, map(int, row[1:]), strict=True)) for row in rows}
+    return {row[0]: dict(zip(TOTALS, map(int, row[1:]), strict=True)) for row in rows}
