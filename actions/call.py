@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,8 +12,9 @@ from typing import Any
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from bot.content import key_message_text, picture
 from bot.dialogue.action_calls import ActionCall
-from bot.knowledge import Entry, answer_text
+from bot.knowledge import Entry, Format, KeyMessage, answer_text
 from bot.tasks import LONGEST, Kind, open_task
 
 _call: ContextVar[ActionCall] = ContextVar("call")
@@ -83,6 +85,24 @@ def quote(dispatcher: CollectingDispatcher, call: ActionCall, entry: Entry) -> N
     dispatcher.utter_message(
         text=answer_text(entry, edition.content, call.now),
         json_message={"basis": str(edition.basis(entry.id))},
+    )
+
+
+async def present(
+    dispatcher: CollectingDispatcher, call: ActionCall, message: KeyMessage, form: Format
+) -> None:
+    """A key message in this format; the chart as a picture, which its text says in words.
+
+    Raises MedrepError(NO_BASIS): a document of it has expired.
+    """
+    edition = call.services.published.edition
+    basis = edition.basis(message.id)
+    custom: dict[str, Any] = {"basis": str(basis)}
+    if form is Format.CHART:
+        drawn = await asyncio.to_thread(picture, message, edition.content)
+        custom["attachment"] = [basis.ref, basis.version, drawn.digest]
+    dispatcher.utter_message(
+        text=key_message_text(message, form, edition.content, call.now), json_message=custom
     )
 
 

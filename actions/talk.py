@@ -11,12 +11,14 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
-from actions.call import PERSON, ask, current, entry_of, say, spoken_time, words_of
+from actions.call import PERSON, ask, current, entry_of, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
+from bot import materials
+from bot.content import in_date, key_message_text
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
-from bot.knowledge import Entry
+from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
 from bot.model import Audience, BasisKind
 from bot.people import quiet
 from bot.tasks import LONGEST, Kind, add_to_open, waiting_of
@@ -38,6 +40,8 @@ _MEANT = {
     Kind.HAND_OVER: re.compile(r"人工|真人|代表|同事|客服|联系我|电话|来人|投诉"),
 }
 _IMPATIENT = re.compile(r"没人|没有人|还没|还不|等了|拖了|这么久|几天|说好|催")
+# Files that are none of our materials: what is whole, printed or scanned, or goes elsewhere.
+_OTHER_FILE = re.compile(r"邮箱|邮件|word|表格|文献|论文|全文|原件|原文|完整|纸质|盖章", re.I)
 _PROMISE = re.compile(r"转[给到交]|联系我|答复|回复我|回我|安排人|让人")
 _URGED = "[催办] "
 _LATE_KINDS = frozenset({Kind.HAND_OVER, Kind.MEDICAL_INFORMATION, Kind.MATERIAL})
@@ -147,7 +151,8 @@ class Brief(Action):  # type: ignore[misc]
 
 
 class Material(Action):  # type: ignore[misc]
-    """They want a file: a colleague sends it. Asked again, it is the same request."""
+    """They want a file: an approved material is sent at once, as a link. What there is none of, a colleague
+    sends; asked again, that is the same request."""
 
     def name(self) -> str:
         return "action_material"
@@ -157,7 +162,9 @@ class Material(Action):  # type: ignore[misc]
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return []
-        product = call.services.published.content.product.get(str(tracker.get_slot("product") or ""))
+        product = call.services.published.content.product.get(_product_of(call, tracker))
+        if not _OTHER_FILE.search(words) and (events := await _material(dispatcher, call, product, words)):
+            return events
         about = f"[{product.generic}] " if product and product.generic not in words else ""
         vault, detail = call.services.vault, f"{about}{words}"
         found = await add_to_open(
@@ -166,6 +173,33 @@ class Material(Action):  # type: ignore[misc]
         due = found[1] if found else await ask(call, Kind.MATERIAL, words, mark=about)
         say(dispatcher, "utter_material", due=spoken_time(due))
         return [SlotSet("pending", None)]
+
+
+def _product_of(call: ActionCall, tracker: Any) -> str:
+    """The product that the words name, else the one last spoken of."""
+    named = products_named(words_of(tracker), call.services.published.content.products)
+    return named[0] if named else str(tracker.get_slot("product") or "")
+
+
+async def _material(
+    dispatcher: CollectingDispatcher, call: ActionCall, product: Product | None, words: str
+) -> list[EventType]:
+    """The link to the approved material of this product, or which product is meant; nothing, where there is
+    no such material."""
+    edition = call.services.published.edition
+    if product is None:
+        having = {one.product for one in edition.content.materials if one.audience == call.contact.audience}
+        names = "、".join(one.generic for one in edition.content.products if one.id in having)
+        if not names:
+            return []
+        say(dispatcher, "utter_material_which", products=names)
+        return [SlotSet("pending", None)]
+    found = materials.fitting_material(edition, call.contact.audience, product.id, words, call.now)
+    if found is None:
+        return []
+    offered = await materials.offer(call.tx, call.services, call.contact, found.id, call.now)
+    say(dispatcher, "utter_material_link", material=offered.material.title, link=offered.url)
+    return [SlotSet("product", product.id), SlotSet("pending", None)]
 
 
 class Repeat(Action):  # type: ignore[misc]
@@ -220,6 +254,13 @@ async def _said_of(call: ActionCall, claim: str) -> Entry | None:
     return best if said.alike(claim, f"{best.question} {best.answer}") >= said.ALIKE else None
 
 
+def _format_of(call: ActionCall, message: KeyMessage, text: str) -> Format:
+    """The format that a key message was told in; brief, if its words have changed since."""
+    content = call.services.published.content
+    told = (form for form in Format if key_message_text(message, form, content, call.now) == text)
+    return next(told, Format.BRIEF)
+
+
 async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[EventType]:
     draft = await said.last_said(call.tx, call.services, call.contact, call.now)
     if draft is None:
@@ -230,8 +271,11 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
     for number, part in enumerate(parts, start=1):
         basis = part.basis
         entry = entry_of(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
+        message = call.services.published.content.key_message.get(basis.ref) if basis else None
         if entry is not None:
             events += show(dispatcher, call, entry)
+        elif message is not None and in_date(message, call.services.published.content, call.now):
+            await present(dispatcher, call, message, _format_of(call, message, part.text))
         elif basis and basis.kind == BasisKind.RESPONSE:
             choices = draft.choices if number == len(parts) else ()
             buttons = [{"title": one.label, "payload": one.id} for one in choices]

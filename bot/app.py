@@ -32,6 +32,7 @@ from bot.inbound.turns import TurnWorkers
 from bot.inbound.warming import warm
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
@@ -52,6 +53,7 @@ from bot.store.keyring import evidence_key
 from bot.store.reaching import until_answering
 from bot.store.vault import Vault
 from connectors.wechat import WeChat
+from web.materials import build as material_pages
 from web.pages import Pages
 
 log = structlog.get_logger()
@@ -110,7 +112,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         for audience in Audience:
             check_text("", audience)
         await asyncio.to_thread(warm)
-        services = Services(db, vault, clock, published, settings.home, settings.limits)
+        services = Services(db, vault, clock, published, settings.home, settings.limits, settings.base_url)
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
@@ -124,13 +126,13 @@ async def _run(
     http: aiohttp.ClientSession,
     stopping: asyncio.Event,
 ) -> None:
-    tokens = PlatformTokens(services.db, services.vault.keyring)
+    tokens, media = PlatformTokens(services.db, services.vault.keyring), PlatformMedia(services)
     connectors: dict[Account, WeChat] = {}
     open_connections = Connections(lambda account, message: connectors[account].passive_fits(message))
     gateway = Gateway(services, engine, audiences(settings), open_connections)
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
-        connectors[account] = WeChat(account, wechat, gateway, tokens, http)
+        connectors[account] = WeChat(account, wechat, gateway, tokens, http, media=media)
     workers, sender = TurnWorkers(services, engine, open_connections), Sender(services, connectors)
     timers = Timers(services)
     beginning = Beginning(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})
@@ -142,6 +144,7 @@ async def _run(
     for connector in connectors.values():
         web_app.add_routes(connector.routes())
     web_app.add_routes(pages.routes())
+    web_app.add_subapp("/m/", material_pages(services))
     webhook, keys_changed = secrets.task_webhook, asyncio.Event()
     notifications = Notifications(services, keys_changed, listeners(workers, sender, gateway))
     loops = [

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "service:train_model",
     "dialogue": "dialogue:app",
     "content": "content:app",
+    "materials": "materials:list_materials",
     "import-doctors": "people:import_file",
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",

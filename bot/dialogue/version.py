@@ -56,6 +56,8 @@ PLACEHOLDERS = {
     "kinds": "(?:{0})(?:、(?:{0})){{0,2}}".format("|".join(KINDS.values())),
     "known": r"[^\n。；！？]{1,200}",
     "parts": r"(?:姓名|医院|手机号|邀请码)(?:、(?:姓名|医院|手机号|邀请码)){0,3}",
+    "material": r"[^\n。；！？]{1,60}",
+    "link": r"https?://[A-Za-z0-9.:/\[\]-]{1,200}/m/[0-9]{1,18}-[a-p]{32}",
     "source": r"《[\s\S]{1,400}",
     "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }

@@ -11,26 +11,35 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
+from bot.knowledge.key_message import Chart, ChartKind, Format, KeyMessage, Material, MaterialKind, cited
 from bot.knowledge.medicine import speaks_of_medicine
 from bot.knowledge.message import asks, not_meant, puts_a_question
+from bot.knowledge.misfits import parts_of
 from bot.knowledge.products import drugs_named, is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
+    "Chart",
+    "ChartKind",
     "Considered",
     "Content",
     "Decision",
     "Document",
     "Encoder",
     "Entry",
+    "Format",
     "Index",
+    "KeyMessage",
     "Match",
+    "Material",
+    "MaterialKind",
     "OffLabelUse",
     "Product",
     "Route",
     "Topic",
     "answer_text",
     "asks",
+    "cited",
     "consider",
     "drugs_named",
     "is_name",
@@ -42,6 +51,7 @@ __all__ = [
     "names_product",
     "not_meant",
     "parse",
+    "parts_of",
     "products_named",
     "puts_a_question",
     "source_text",

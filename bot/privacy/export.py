@@ -14,14 +14,26 @@ from bot.clock import CHINA
 from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
-from bot.store.tables import consent, contact, doctor, evidence, inbox, outbox, task, timer
+from bot.store.tables import (
+    consent,
+    contact,
+    doctor,
+    evidence,
+    inbox,
+    material_open,
+    material_sent,
+    outbox,
+    task,
+    timer,
+)
 from bot.store.vault import Vault
 
 
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, timers, record.
+    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, timers,
+    materials, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -77,6 +89,7 @@ class _Export:
                 }
                 for row in await self._rows(timer)
             ],
+            "materials": await self._materials(),
             "record": [
                 {"at": _at(row.at), "kind": row.kind, "subject": row.subject, "facts": row.facts}
                 for row in await self._rows(evidence)
@@ -145,6 +158,27 @@ class _Export:
         ]
         sent = [(row.created_at, 1, row.id, await self._sent(row)) for row in await self._rows(outbox)]
         return [message for *_, message in sorted([*received, *sent], key=lambda item: item[:3])]
+
+    async def _materials(self) -> list[dict[str, Any]]:
+        """What was sent to read, and each time that it was opened."""
+        opened = await self._rows(material_open)
+        return [
+            {
+                "material": f"{row.material}@{row.number}",
+                "sent_at": _at(row.sent_at),
+                "opens": [
+                    {
+                        "at": _at(one.opened_at),
+                        "seconds": one.seconds,
+                        "downloaded": one.downloaded,
+                        "forwarded": one.forwarded,
+                    }
+                    for one in opened
+                    if one.sent_id == row.id
+                ],
+            }
+            for row in await self._rows(material_sent)
+        ]
 
     async def _received(self, row: Any) -> dict[str, Any]:
         body = await self._message(row, "inbox.body")

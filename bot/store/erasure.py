@@ -41,6 +41,8 @@ from bot.store.tables import (
     effect,
     inbox,
     invitation_code,
+    material_open,
+    material_sent,
     occurrence,
     offer,
     outbox,
@@ -189,10 +191,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers and what actions returned: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read: removed."""
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
-        for table in (conversation, offer, effect)
+        for table in (conversation, offer, effect, material_open, material_sent)
     }
 
 

@@ -123,13 +123,13 @@ async def test_short_texts_are_kept(doctor: Doctor) -> None:
     assert len(await phone.ask("你是机器人吗")) > 30
 
 
-async def test_a_file_is_a_request(doctor: Doctor) -> None:
+async def test_a_file_that_we_have_not_is_a_request(doctor: Doctor) -> None:
     phone = await doctor()
     await phone.ask("缬沙坦起始剂量是多少")
-    first = await phone.ask("发PDF")
+    first = await phone.ask("完整版发我")
     assert "医学信息部" in first and "前答复您" in first
     due = first.partition("预计")[2].partition("前")[0]
-    assert due in await phone.ask("发个文件"), "the same request"
+    assert due in await phone.ask("发到我邮箱"), "the same request"
     assert due in await phone.ask("资料什么时候给我")
 
 

@@ -19,7 +19,7 @@ from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import conversations, tables, timers, turns
+from bot.store import conversations, materials, tables, timers, turns
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.outbox import Draft
@@ -90,6 +90,10 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
         now=now,
         rrule="FREQ=DAILY",
     )
+    sent_id = await materials.add(tx, contact, "metformin-digest", 1, now, now + timedelta(days=30))
+    sent = await materials.sent(tx, sent_id)
+    assert sent is not None
+    await materials.opened(tx, sent, b"browser", now, real_now())
     due = await timers.claim(tx, now, 10)
     assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
     reminder = tables.outbox.c.occurrence_id.is_not(None)
