@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 import actions
-from bot import tasks
+from bot import tasks, visits
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
@@ -56,7 +56,10 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
-JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
+JOBS: Mapping[str, tuple[Job, str]] = {  # what runs, and when
+    "retention": (prune, "FREQ=HOURLY"),
+    "visits": (visits.look_after, "FREQ=MINUTELY"),
+}
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.

@@ -55,13 +55,15 @@ def decide(
     live_conversation: bool,
     window: bool,
     now: datetime,
+    *,
+    forced: bool = False,
 ) -> Decision:
     """What binds a message of this purpose at `now` (business time).
 
     `consents`: the purposes that they agreed to. `limits`: quiet hours and the weekly cap. `sent`: when
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
     them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
-    else only its templates leave.
+    else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:
@@ -75,7 +77,7 @@ def decide(
     waits = []
     if takeover:
         waits.append(Defer(now + PAUSE, "takeover"))
-    if purpose in COURTESY:
+    if purpose in COURTESY and not forced:
         if (until := _quiet_until(limits, now)) is not None:
             waits.append(Defer(until, "quiet hours"))
         if (until := _free_at(limits, sent, now)) is not None:

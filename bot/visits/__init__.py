@@ -1,0 +1,58 @@
+"""Automated visits of doctors: plans, their course, and what is told of them."""
+
+from bot.store.visits import VisitRow
+from bot.visits.answers import asks, value_of
+from bot.visits.choosing import message_for, plan_for, product_of, spoke_before
+from bot.visits.course import (
+    Ending,
+    Step,
+    ask_step,
+    begin_now,
+    end,
+    ended_in,
+    move,
+    notice,
+    open_visit,
+    plan_visit,
+    request_visit,
+    told,
+    unclear,
+)
+from bot.visits.plans import import_plans, read_plans, seed_plans, stop_plan
+from bot.visits.summary import Summary, summaries_of, write_summaries
+from bot.visits.tidying import look_after, tidy_visits
+from bot.visits.when import meant, time_for
+
+__all__ = [
+    "Ending",
+    "Step",
+    "Summary",
+    "VisitRow",
+    "ask_step",
+    "asks",
+    "begin_now",
+    "end",
+    "ended_in",
+    "import_plans",
+    "message_for",
+    "look_after",
+    "meant",
+    "move",
+    "notice",
+    "open_visit",
+    "plan_for",
+    "plan_visit",
+    "product_of",
+    "read_plans",
+    "request_visit",
+    "seed_plans",
+    "spoke_before",
+    "stop_plan",
+    "summaries_of",
+    "tidy_visits",
+    "time_for",
+    "told",
+    "unclear",
+    "value_of",
+    "write_summaries",
+]
