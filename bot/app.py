@@ -40,6 +40,7 @@ from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
 from bot.runtime.services import Services
 from bot.safety import screen
+from bot.schedule import warm
 from bot.schedule.beginning import Beginning, Job
 from bot.schedule.changes import set_jobs
 from bot.schedule.timers import Timers
@@ -170,7 +171,7 @@ async def _run(
             await services.published.indexed()
             listener = actions.routes(services, secrets.actions_token)
             await listen(stack, listener, settings.actions_host, settings.actions_port)
-            await workers.run()
+            await asyncio.gather(workers.run(), asyncio.to_thread(warm))
 
         running.append(asyncio.create_task(answer()))
         done, _ = await asyncio.wait({stop, *running}, return_when=asyncio.FIRST_COMPLETED)

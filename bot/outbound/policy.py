@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.clock import CHINA
 from bot.model import PROACTIVE, Fault, Purpose
+from bot.schedule import Hours
 from bot.settings import Limits
 
 WEEK = timedelta(days=7)
@@ -78,7 +78,7 @@ def decide(
     if takeover:
         waits.append(Defer(now + PAUSE, "takeover"))
     if purpose in COURTESY and not forced:
-        if (until := _quiet_until(limits, now)) is not None:
+        if (until := Hours(limits.quiet_from, limits.quiet_until).until(now)) is not None:
             waits.append(Defer(until, "quiet hours"))
         if (until := _free_at(limits, sent, now)) is not None:
             waits.append(Defer(until, "weekly cap"))
@@ -87,18 +87,6 @@ def decide(
     if purpose == Purpose.PROMOTION and not window:
         waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise
     return max(waits, key=lambda wait: wait.until, default=Send())
-
-
-def _quiet_until(limits: Limits, now: datetime) -> datetime | None:
-    """When the quiet hours end; None: they are not now."""
-    local, start, end = now.astimezone(CHINA), limits.quiet_from, limits.quiet_until
-    clock, over_midnight = local.time(), end < start
-    after, before = clock >= start, clock < end
-    quiet = after or before if over_midnight else after and before
-    if not quiet:
-        return None
-    day = local.date() + timedelta(days=1 if over_midnight and after else 0)
-    return datetime.combine(day, end, CHINA)
 
 
 def _free_at(limits: Limits, sent: tuple[datetime, ...], now: datetime) -> datetime | None:
