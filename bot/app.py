@@ -31,6 +31,7 @@ from bot.inbound.gateway import Gateway
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
@@ -115,7 +116,7 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
             # Their rules are compiled at the first call: no message is to pay for that.
             screen("", audience)
             check_text("", audience)
-        services = Services(db, vault, clock, published, settings.home, settings.limits)
+        services = Services(db, vault, clock, published, settings.home, settings.limits, settings.base_url)
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
@@ -129,13 +130,13 @@ async def _run(
     http: aiohttp.ClientSession,
     stopping: asyncio.Event,
 ) -> None:
-    tokens = PlatformTokens(services.db, services.vault.keyring)
+    tokens, media = PlatformTokens(services.db, services.vault.keyring), PlatformMedia(services)
     connectors: dict[Account, WeChat] = {}
     open_connections = Connections(lambda account, message: connectors[account].passive_fits(message))
     gateway = Gateway(services, engine, audiences(settings), open_connections)
     for name, wechat in settings.accounts.wechat.items():
         account = Account(Channel.WECHAT, name)
-        connectors[account] = WeChat(account, wechat, gateway, tokens, http)
+        connectors[account] = WeChat(account, wechat, gateway, tokens, http, media=media)
     workers, sender = TurnWorkers(services, engine, open_connections), Sender(services, connectors)
     timers = Timers(services)
     beginning = Beginning(services, trigger.trigger, {name: job for name, (job, _) in JOBS.items()})

@@ -129,9 +129,20 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture that belongs to approved content, by reference: `ref` in revision `version`, and the sha256
+    (hex) of its bytes."""
+
+    ref: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What a connector is asked to send: text, and choices below it in order.
 
+    With `attachment` it is that picture, and `text` is what is read where no picture can be shown.
     `number` is the outbox row it comes from, 0 for none: it belongs to the ids of the choices on a platform.
     `typed`: a colleague wrote it, so no platform may show it as made by an AI.
     """
@@ -140,6 +151,7 @@ class Message:
     choices: tuple[Choice, ...] = ()
     number: int = 0
     typed: bool = False
+    attachment: Attachment | None = None
 
     def pick_ids(self) -> tuple[str, ...]:
         """The ids of the choices on a platform, in order: digits that name this message and the place in it.
@@ -241,6 +253,25 @@ class OutboxState(StrEnum):
     UNKNOWN = "unknown"  # an ambiguous send; never blindly repeated
 
 
+class Media(Protocol):
+    """Pictures as a platform knows them: uploaded once, named by an id of its own for some days."""
+
+    async def id_of(self, account: Account, attachment: Attachment, upload: Upload) -> str:
+        """The platform's id; `upload` runs when it has none that is good for an hour.
+
+        Raises MedrepError: what `upload` raises, NO_BASIS when the picture is not in force any more.
+        """
+        ...
+
+    async def refused(self, account: Account, attachment: Attachment, media_id: str) -> None:
+        """The platform knows this id no more: the next `id_of` uploads it anew."""
+        ...
+
+
+# The bytes of a PNG -> its id on the platform and how many seconds that is good for.
+Upload = Callable[[bytes], Awaitable[tuple[str, int]]]
+
+
 # ---------------------------------------------------------------- dialogue
 
 
@@ -260,12 +291,14 @@ class TurnInput:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply of a turn. `basis` is None when nothing entitles it to leave."""
+    """One reply of a turn. `basis` is None when nothing entitles it to leave. `attachment`: a picture, which
+    its text says in words."""
 
     text: str
     choices: tuple[Choice, ...] = ()
     basis: Basis | None = None
     purpose: Purpose = Purpose.REPLY
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)

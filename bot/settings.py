@@ -222,6 +222,11 @@ class Settings(BaseSettings):
         return f"http://{'127.0.0.1' if self.host in ANY_HOST else self.host}:{self.port}"
 
     @property
+    def base_url(self) -> str:
+        """What every link that people get begins with."""
+        return (self.public_url or self.local_url).rstrip("/")
+
+    @property
     def key_dir(self) -> Path:
         return self.home / "keys"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 from aiohttp import BodyPartReader, web
@@ -10,9 +11,13 @@ from aiohttp import BodyPartReader, web
 from sandbox.accounts import Account
 from sandbox.calls import Answer, Call, Calls, Double, RefusedError, answered, read_json
 from sandbox.tokens import QuotaError
+from sandbox.world import Upload
 
 OK = {"errcode": 0, "errmsg": "ok"}
-MEDIA_BYTES = 10_000_000
+MEDIA_BYTES = 10 * 1024 * 1024
+MEDIA_SECONDS = 3 * 86_400
+# How files of the kinds that an image message takes begin.
+PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 NAME_BYTES = {"top": 16, "sub": 60}
 PUSHES = {"click", "scancode_push", "scancode_waitmsg", "location_select", "pic_sysphoto"}
 
@@ -106,22 +111,25 @@ class AccountApi:
         return OK
 
     async def upload(self, call: Call) -> Answer:
-        """A picture for an image message; kept in memory."""
+        """A picture for an image message; kept in memory, and known for three days."""
+        if call.request.method != "POST":
+            raise RefusedError(43002)
+        if call.request.query.get("type") != "image":
+            raise RefusedError(40004)
         if not call.request.content_type.startswith("multipart/"):
             raise RefusedError(41005)
         async for part in await call.request.multipart():
             if isinstance(part, BodyPartReader) and part.name == "media":
                 data = await part.read()
                 if not data or len(data) > MEDIA_BYTES:
-                    raise RefusedError(41005 if not data else 45002)
-                media_id = secrets.token_urlsafe(48)
-                kind = part.headers.get("Content-Type", "")
-                self._double.world.media[media_id] = (kind, bytes(data))
-                return {
-                    "type": call.request.query.get("type", "image"),
-                    "media_id": media_id,
-                    "created_at": 0,
-                }
+                    raise RefusedError(41005 if not data else 45001)
+                kind = next((kind for start, kind in PICTURES.items() if data.startswith(start)), "")
+                if not kind or not part.filename:
+                    raise RefusedError(40137 if part.filename else 41005)
+                media_id, world = secrets.token_urlsafe(48), self._double.world
+                until = world.now() + MEDIA_SECONDS
+                world.media[media_id] = Upload(kind, bytes(data), call.account.name, until)
+                return {"type": "image", "media_id": media_id, "created_at": int(time.time())}
         raise RefusedError(41005)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -32,7 +34,14 @@ class Custom:
     async def send(self, call: Call) -> Answer:
         follower = follower_of(self._double, call)
         kind = call.body.get("msgtype")
-        read = {"text": _text, "msgmenu": _msgmenu, "image": self._image, "news": _news}.get(str(kind))
+        image = partial(self._image, call.account.name)
+        reads: dict[str, Callable[[dict[str, Any]], Shown]] = {
+            "text": _text,
+            "msgmenu": _msgmenu,
+            "image": image,
+            "news": _news,
+        }
+        read = reads.get(str(kind))
         if read is None:
             raise RefusedError(40008)
         part = call.body.get(str(kind))
@@ -79,9 +88,9 @@ class Custom:
         world.publish({"event": "typing", "seconds": shown}, key)
         return OK
 
-    def _image(self, part: dict[str, Any]) -> Shown:
+    def _image(self, account: str, part: dict[str, Any]) -> Shown:
         media_id = part.get("media_id")
-        if media_id not in self._double.world.media:
+        if self._double.world.upload(account, media_id) is None:
             raise RefusedError(40007)
         return "[图片]", {"card": {"media": media_id}}
 

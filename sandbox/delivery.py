@@ -190,6 +190,8 @@ class Delivery:
         except WireError as error:
             return "fault", str(error)
         entry["answer_clear"] = passive.clear
+        if passive.media_id and self._world.upload(letter.account.name, passive.media_id) is None:
+            return "fault", "the MediaId is unknown or its three days are over"
         if letter.msg_id in self._answered:
             entry["repeated"] = True  # one message shows one passive reply, however often it was delivered
         else:
@@ -201,7 +203,7 @@ class Delivery:
     def _show(self, letter: Letter, passive: Passive) -> None:
         if passive.kind == "transfer_customer_service":
             return
-        card = None
+        card = {"media": passive.media_id} if passive.media_id else None
         if passive.articles:
             first = passive.articles[0]
             card = {"title": first.title, "description": first.description, "url": first.url}
@@ -210,7 +212,7 @@ class Delivery:
             letter.openid,
             "account",
             passive.kind,
-            passive.text,
+            passive.text or ("[图片]" if passive.media_id else ""),
             via="passive",
             card=card,
             msg_id=letter.msg_id,

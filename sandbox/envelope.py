@@ -73,6 +73,7 @@ class Passive:
     text: str
     articles: tuple[Article, ...]
     clear: str
+    media_id: str = ""
 
 
 def open_passive(account: Account, openid: str, body: bytes) -> Passive:
@@ -107,7 +108,10 @@ def open_passive(account: Account, openid: str, body: bytes) -> Passive:
     )
     if kind == "news" and len(articles) != 1:
         raise WireError("news must hold exactly one article")
-    return Passive(kind, text, articles, body.decode("utf-8", "replace"))
+    media_id = root.findtext("Image/MediaId") or ""
+    if kind == "image" and not media_id:
+        raise WireError("an image must have a MediaId")
+    return Passive(kind, text, articles, body.decode("utf-8", "replace"), media_id)
 
 
 def _parse(body: bytes) -> Element:

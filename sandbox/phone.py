@@ -19,7 +19,6 @@ from sandbox.user_actions import Sent, UnfitError, UserActions
 from sandbox.world import Follower
 
 HEARTBEAT = 15  # seconds; keeps proxies from closing a quiet stream
-PICTURES = frozenset({"image/png", "image/jpeg", "image/gif"})
 
 Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[Any]]
@@ -111,10 +110,10 @@ class Phone:
         return self._double.journal.select(item=int(item))
 
     async def media(self, request: web.Request) -> web.Response:
-        kind, data = self._double.world.media.get(request.match_info["id"], ("", b""))
-        if not data:
+        found = self._double.world.media.get(request.match_info["id"])
+        if found is None:
             raise refused(404, "media")
-        return web.Response(body=data, content_type=kind if kind in PICTURES else "application/octet-stream")
+        return web.Response(body=found.data, content_type=found.kind)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events of one chat: epoch, item, typing, trace, state. `messages` has the past."""

@@ -61,6 +61,16 @@ class Item:
         return shown
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that an account has uploaded; `until` on the business clock."""
+
+    kind: str
+    data: bytes
+    account: str
+    until: float
+
+
 class World:
     def __init__(self, followers_file: Path | None = None) -> None:
         self._file = followers_file
@@ -75,7 +85,7 @@ class World:
         self.epoch = time.time_ns()  # tells a page that what it shows is of an earlier world
         self.followers: dict[Key, Follower] = {}
         self.menus: dict[str, dict[str, Any]] = {}
-        self.media: dict[str, tuple[str, bytes]] = {}
+        self.media: dict[str, Upload] = {}  # by media id
         self.consents: dict[tuple[str, str, str], int] = {}  # account, openid, template: sends agreed to
         self.typing: dict[Key, float] = {}
         self.last_act: dict[Key, float] = {}
@@ -101,6 +111,11 @@ class World:
     def now(self) -> float:
         """The business clock in seconds: real time plus the offset a test has set."""
         return time.time() + self.offset
+
+    def upload(self, account: str, media_id: object) -> Upload | None:
+        """What this account uploaded under the id, while that is good."""
+        found = self.media.get(media_id) if isinstance(media_id, str) else None
+        return found if found and found.account == account and self.now() < found.until else None
 
     def next_msg_id(self) -> str:
         return str(next(self._msg_ids))

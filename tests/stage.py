@@ -27,6 +27,7 @@ from bot.inbound.gateway import PASSIVE_WAIT, Gateway
 from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import PROACTIVE, Account, Audience, Channel, Message, Purpose
+from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.people import consent
 from bot.runtime.notifications import Notifications
@@ -212,7 +213,8 @@ async def stage(seeded: Database, home: Path) -> AsyncIterator[Stage]:
         )
         patience = aiohttp.ClientTimeout(total=1)
         tokens = PlatformTokens(services.db, services.vault.keyring)
-        wechat = WeChat(DOCTORS, settings, gateway, tokens, http, timeout=patience)
+        media = PlatformMedia(services)
+        wechat = WeChat(DOCTORS, settings, gateway, tokens, http, media=media, timeout=patience)
         connectors[DOCTORS] = wechat
         app = web.Application()
         app.add_routes(wechat.routes())

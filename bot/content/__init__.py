@@ -4,24 +4,48 @@ What is found in it is `bot.knowledge`; this room knows which wording was in for
 """
 
 from bot.content.approval import approve, lacking
+from bot.content.drawing import Picture, font_file, picture
 from bot.content.editions import Edition, edition, edition_in_force
 from bot.content.files import export_content
 from bot.content.importing import Imported, import_content
+from bot.content.presenting import (
+    FOR_PROFESSIONALS,
+    chart_lines,
+    documents_of,
+    fitting,
+    in_date,
+    key_message_text,
+    sources,
+    validity,
+    warnings,
+)
 from bot.content.publication import Publication, publish, withdraw
 from bot.content.seed import FOLDER, seed_content
 
 __all__ = [
     "FOLDER",
+    "FOR_PROFESSIONALS",
     "Edition",
     "Imported",
+    "Picture",
     "Publication",
     "approve",
+    "chart_lines",
+    "documents_of",
     "edition",
     "edition_in_force",
     "export_content",
+    "fitting",
+    "font_file",
     "import_content",
+    "in_date",
+    "key_message_text",
     "lacking",
+    "picture",
     "publish",
     "seed_content",
+    "sources",
+    "validity",
+    "warnings",
     "withdraw",
 ]

@@ -8,33 +8,39 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.knowledge import Content, Entry
+from bot.knowledge import Content, Entry, KeyMessage, Material
 from bot.model import Basis, BasisKind
 from bot.store import content as store
 from bot.store.content import Revision
 from bot.store.database import Tx
 
 SECTIONS = tuple(Content.model_fields)
+Quotable = Entry | KeyMessage | Material
 Item = tuple[str, str]  # section, id
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """What one version says. `numbers`: entry -> its revision, by which a message names what it quotes."""
+    """What one version says. `numbers`: what may be quoted -> its revision, which a message names."""
 
     version: int
     content: Content
     numbers: Mapping[str, int]
 
-    def basis(self, entry_id: str) -> Basis:
-        """What entitles a quotation of this entry to leave."""
-        return Basis(BasisKind.CONTENT, entry_id, str(self.numbers[entry_id]))
+    def basis(self, item_id: str) -> Basis:
+        """What entitles a quotation of this entry or key message to leave."""
+        return Basis(BasisKind.CONTENT, item_id, str(self.numbers[item_id]))
 
-    def quoted(self, basis: Basis) -> Entry | None:
-        """The entry that a basis names, if this edition has it in that revision."""
+    def quoted(self, basis: Basis) -> Quotable | None:
+        """The entry, key message or material that a basis names, if it has that revision here."""
         if str(self.numbers.get(basis.ref, "")) != basis.version:
             return None
-        return self.content.entry.get(basis.ref)
+        content = self.content
+        return (
+            content.entry.get(basis.ref)
+            or content.key_message.get(basis.ref)
+            or content.material.get(basis.ref)
+        )
 
 
 def bodies(content: Content) -> dict[Item, dict[str, Any]]:
@@ -61,9 +67,9 @@ def digest(revision: Revision) -> str:
 
 
 async def edition(tx: Tx, version: int) -> Edition:
-    """What this version says; entries withdrawn since are left out."""
+    """What this version says; what was withdrawn since is left out."""
     revisions = await store.of_version(tx, version)
-    numbers = {one.item_id: one.number for one in revisions if one.section == "entries"}
+    numbers = {one.item_id: one.number for one in revisions if one.section in store.QUOTED}
     return Edition(version, assembled(revisions), numbers)
 
 

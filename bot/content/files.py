@@ -19,6 +19,7 @@ from bot.store.content import Approval, Revision
 from bot.store.database import Tx
 
 SHARED = "guidelines"  # the file of documents that serve several products
+APART = ("key_messages", "materials")  # sections with a file of their own
 APPROVED = "approvals.csv"
 COLUMNS = ("revision", "section", "id", "number", "author", "role", "login", "name", "at")
 
@@ -72,7 +73,8 @@ def written(content: Content) -> dict[str, str]:
     """File name -> text."""
     files: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for (section, item_id), body in bodies(content).items():
-        name = f"{item_id if section == 'products' else body.get('product', SHARED)}.yaml"
+        product = item_id if section == "products" else body.get("product", SHARED)
+        name = f"{section if section in APART else product}.yaml"
         # YAML has dates; JSON, in which bodies are stored, has not.
         dates = {"valid_until": content.document[item_id].valid_until} if section == "documents" else {}
         files.setdefault(name, {}).setdefault(section, []).append(body | dates)

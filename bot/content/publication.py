@@ -13,8 +13,9 @@ from bot.clock import CHINA
 from bot.compliance import check_text
 from bot.content.approval import lacking, named
 from bot.content.editions import SECTIONS, Item, assembled, digest
+from bot.content.presenting import LONGEST, in_date, key_message_text
 from bot.evidence import note
-from bot.knowledge import Content, Encoder, Entry, answer_text, keep_index
+from bot.knowledge import Content, Encoder, Entry, Format, KeyMessage, answer_text, keep_index
 from bot.model import Fault, MedrepError
 from bot.staff import Role
 from bot.store import content as store
@@ -156,8 +157,8 @@ async def _refuse(tx: Tx, plan: Plan, now: datetime) -> None:
 
 
 def faults(content: Content, items: Set[Item], now: datetime) -> Iterator[str]:
-    """What stands against these items: documents past their date, and what compliance finds in the answers
-    and questions that change with them, for the audience of their document."""
+    """What stands against these items: documents past their date, and what compliance finds in the texts
+    that change with them, for the audience of their document."""
     today = now.astimezone(CHINA).date()
     expired = {document.id for document in content.documents if document.valid_until < today}
     for section, item in items:
@@ -170,6 +171,33 @@ def faults(content: Content, items: Set[Item], now: datetime) -> Iterator[str]:
                 yield f"entries {entry.id}: document {entry.document} has expired"
         elif not items.isdisjoint((itself, *_documents(entry))):
             yield from _findings(entry, content, now)
+    yield from _presented(content, items, now)
+
+
+def _presented(content: Content, items: Set[Item], now: datetime) -> Iterator[str]:
+    """What stands against key messages and materials among these items."""
+    for message in content.key_messages:
+        changed = {("key_messages", message.id), *(("documents", name) for name in message.documents)}
+        if not in_date(message, content, now):
+            if ("key_messages", message.id) in items:
+                yield f"key_messages {message.id}: a document has expired"
+        elif not items.isdisjoint(changed):
+            yield from _told(message, content, now)
+    for material in content.materials:
+        if ("materials", material.id) in items:
+            if not in_date(material, content, now):
+                yield f"materials {material.id}: a part is missing, or a document has expired"
+            for finding in check_text(material.title, material.audience):
+                yield f"materials {material.id}: {finding.rule}: {finding.why}"
+
+
+def _told(message: KeyMessage, content: Content, now: datetime) -> Iterator[str]:
+    for form in Format:
+        text = key_message_text(message, form, content, now)
+        if len(text.encode()) > LONGEST:
+            yield f"key_messages {message.id}: {form}: longer than {LONGEST} bytes"
+        for finding in check_text(text, message.audience):
+            yield f"key_messages {message.id}: {form}: {finding.rule}: {finding.why}"
 
 
 def _documents(entry: Entry) -> tuple[Item, ...]:

@@ -10,7 +10,18 @@ from uuid import UUID
 
 import aiohttp
 
-from bot.model import Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply, Turn, TurnInput
+from bot.model import (
+    Attachment,
+    Basis,
+    BasisKind,
+    Choice,
+    Fault,
+    MedrepError,
+    Purpose,
+    Reply,
+    Turn,
+    TurnInput,
+)
 from bot.runtime import metrics
 
 TURN_SECONDS = 8.0
@@ -150,4 +161,5 @@ def _reply(answer: Mapping[str, Any], version: str) -> Reply:
         choices=tuple(Choice(c["id"], c["label"]) for c in answer.get("choices") or ()),
         basis=basis,
         purpose=Purpose(custom.get("purpose", Purpose.REPLY)),
+        attachment=Attachment(*custom["attachment"]) if custom.get("attachment") else None,
     )

@@ -11,24 +11,33 @@ from bot.knowledge.decide import Decision, Match, Route, weighs
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
+from bot.knowledge.key_message import Chart, ChartKind, Format, KeyMessage, Material, MaterialKind, cited
 from bot.knowledge.message import puts_a_question
+from bot.knowledge.misfits import parts_of
 from bot.knowledge.products import is_name, names_product, products_named
 from bot.knowledge.render import answer_text, is_source, is_valid, source_text
 
 __all__ = [
+    "Chart",
+    "ChartKind",
     "Considered",
     "Content",
     "Decision",
     "Document",
     "Encoder",
     "Entry",
+    "Format",
     "Index",
+    "KeyMessage",
     "Match",
+    "Material",
+    "MaterialKind",
     "OffLabelUse",
     "Product",
     "Route",
     "Topic",
     "answer_text",
+    "cited",
     "consider",
     "is_name",
     "is_source",
@@ -38,6 +47,7 @@ __all__ = [
     "load",
     "names_product",
     "parse",
+    "parts_of",
     "products_named",
     "puts_a_question",
     "source_text",

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
+from bot.knowledge.fields import Day, Id, Label, Line
+from bot.knowledge.key_message import KeyMessage, Material
+from bot.knowledge.misfits import presented_misfits
 from bot.knowledge.text import plain
 from bot.model import Audience, Fault, MedrepError
 from bot.settings import Frozen
@@ -54,22 +55,6 @@ class Topic(StrEnum):
 class DocumentKind(StrEnum):
     LABEL = "label"
     GUIDELINE = "guideline"
-
-
-def _iso_date(value: object) -> object:
-    """YAML gives dates, JSON gives strings; pydantic alone would also read a number as seconds."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return date.fromisoformat(value)
-    if type(value) is date:  # not a datetime, which is a subclass
-        return value
-    raise ValueError("not a date (YYYY-MM-DD)")
-
-
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-# What an answer quotes; short enough that answer and source fit into 600 characters.
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
-Day = Annotated[date, BeforeValidator(_iso_date)]
 
 
 class Product(Frozen):
@@ -142,6 +127,8 @@ class Content(Frozen):
     documents: tuple[Document, ...] = ()
     entries: tuple[Entry, ...] = ()
     off_label: tuple[OffLabelUse, ...] = ()
+    key_messages: tuple[KeyMessage, ...] = ()
+    materials: tuple[Material, ...] = ()
 
     @cached_property
     def product(self) -> Mapping[str, Product]:
@@ -154,6 +141,14 @@ class Content(Frozen):
     @cached_property
     def entry(self) -> Mapping[str, Entry]:
         return {item.id: item for item in self.entries}
+
+    @cached_property
+    def key_message(self) -> Mapping[str, KeyMessage]:
+        return {item.id: item for item in self.key_messages}
+
+    @cached_property
+    def material(self) -> Mapping[str, Material]:
+        return {item.id: item for item in self.materials}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -192,6 +187,8 @@ _SECTIONS: tuple[tuple[str, type[Frozen]], ...] = (
     ("documents", Document),
     ("entries", Entry),
     ("off_label", OffLabelUse),
+    ("key_messages", KeyMessage),
+    ("materials", Material),
 )
 
 
@@ -256,6 +253,7 @@ def _misfits(content: Content) -> Iterator[tuple[str, str, str]]:
         elif plain(use.use) in {plain(indication) for indication in content.product[use.product].indications}:
             yield "off_label", use.id, f"{use.use!r} is an indication of {use.product}"
     yield from _repeats(content)
+    yield from presented_misfits(content)
 
 
 def _entry_misfits(content: Content, entry: Entry) -> Iterator[str]:

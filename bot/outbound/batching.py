@@ -16,11 +16,12 @@ def together(replies: tuple[Reply, ...]) -> list[Draft]:
         last = drafts[-1] if drafts else None
         if (
             last is not None
+            and reply.attachment is last.attachment is None  # a picture goes alone
             and not last.choices
             and last.purpose == reply.purpose
             and sum(len(p.text) + 2 for p in last.parts) + len(reply.text) <= LONGEST_MESSAGE
         ):
             drafts[-1] = Draft((*last.parts, part), last.purpose, reply.choices)
         else:
-            drafts.append(Draft((part,), reply.purpose, reply.choices))
+            drafts.append(Draft.of(reply))
     return drafts

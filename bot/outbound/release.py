@@ -7,14 +7,16 @@ are checked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from bot import materials
 from bot.compliance import check_text
-from bot.content import Edition
+from bot.content import Edition, key_message_text, picture
 from bot.dialogue.version import ON_DUTY
-from bot.knowledge import answer_text, is_source, is_valid
-from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Message
+from bot.knowledge import Entry, Format, KeyMessage, answer_text, is_source, is_valid
+from bot.model import Attachment, Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.outbound.circumstances import Circumstances, Intent
 from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
 from bot.outbound.wording import worded
@@ -49,6 +51,8 @@ class Exit:
             await self._entitled(contact, part, row)
             if findings := check_text(part.text, contact.audience):
                 raise MedrepError(Fault.REFUSED_TEXT, ", ".join(sorted({f.rule for f in findings})))
+        if draft.attachment is not None:
+            await self._pictures(draft.parts, draft.attachment)
         for choice in draft.choices:
             if findings := check_text(choice.label, contact.audience):
                 raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
@@ -62,7 +66,7 @@ class Exit:
         if basis.kind == BasisKind.RESPONSE:
             spoken = await self._services.published.spoken(tx, basis.version)
             values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
-            if values is None or not await self._true(values):
+            if values is None or not await self._true(contact, values):
                 raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
         elif basis.kind == BasisKind.PERSON:
             if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
@@ -75,8 +79,8 @@ class Exit:
                 raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
             await self._quotes(contact.audience, basis, part.text)
 
-    async def _true(self, values: Mapping[str, str]) -> bool:
-        """Whether what stands in the placeholders names something of ours: product, source, colleague."""
+    async def _true(self, contact: Contact, values: Mapping[str, str]) -> bool:
+        """Whether what stands in the placeholders names something of ours (product, source, link, rep)."""
         now = self._services.clock.now()
         if values.keys() & {"products", "product", "source"}:
             standing = await self._editions()
@@ -88,8 +92,16 @@ class Exit:
             source = values.get("source")
             if source is not None and not any(is_source(source, one.content, now) for one in standing):
                 return False
+        if "link" in values and not await self._links(contact, values.get("material", ""), values["link"]):
+            return False
         rep = values.get("rep", ON_DUTY)
         return rep == ON_DUTY or await doctors.is_rep(self._tx, rep)
+
+    async def _links(self, contact: Contact, title: str, url: str) -> bool:
+        """Whether this is a link for just this contact, who is verified where it is a doctor."""
+        if contact.audience == Audience.DOCTOR and not await self._is_verified(contact.person_id):
+            return False
+        return await materials.holds(self._tx, self._services, contact, title, url)
 
     async def _quotes(self, audience: Audience, basis: Basis, text: str) -> None:
         """Whether the revision that the basis names says this, and may be quoted (docs/architecture.md)."""
@@ -99,6 +111,17 @@ class Exit:
             raise MedrepError(Fault.NO_BASIS, f"{basis} is not in force")
         if not any(_says(self._services, one, standing[0], audience, basis, text) for one in editions):
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to this reader")
+
+    async def _pictures(self, parts: Sequence[Part], attachment: Attachment) -> None:
+        """Whether the picture is the chart that the one part is about. Raises MedrepError(NO_BASIS)."""
+        basis = Basis(BasisKind.CONTENT, attachment.ref, attachment.version)
+        for edition in await self._editions():
+            message = edition.quoted(basis)
+            if [part.basis for part in parts] == [basis] and isinstance(message, KeyMessage):
+                drawn = await asyncio.to_thread(picture, message, edition.content)
+                if drawn.digest == attachment.digest:
+                    return
+        raise MedrepError(Fault.NO_BASIS, f"{basis} has no such picture")
 
     async def _editions(self) -> tuple[Edition, ...]:
         if self._standing is None:
@@ -120,7 +143,8 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
 def message_of(row: Outgoing, draft: Draft) -> Message:
     """A released draft as the connectors take it."""
     typed = any(part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts)
-    return Message("\n\n".join(part.text for part in draft.parts), draft.choices, row.id, typed)
+    text = "\n\n".join(part.text for part in draft.parts)
+    return Message(text, draft.choices, row.id, typed, draft.attachment)
 
 
 def _permitted(services: Services, row: Outgoing, facts: Circumstances) -> None:
@@ -160,10 +184,15 @@ def _says(
     services: Services, edition: Edition, newest: Edition, audience: Audience, basis: Basis, text: str
 ) -> bool:
     """Raises MedrepError(NO_BASIS) when the document has expired, as it is now or as it was then."""
-    entry, now = edition.quoted(basis), services.clock.now()
-    if entry is None or edition.content.document[entry.document].audience != audience:
+    item, now = edition.quoted(basis), services.clock.now()
+    if not isinstance(item, Entry | KeyMessage):
         return False
-    document = newest.content.document.get(entry.document)
-    if document is None or not is_valid(document, now):
-        raise MedrepError(Fault.NO_BASIS, f"document {entry.document} was withdrawn or has expired")
-    return answer_text(entry, edition.content, now) == text
+    if edition.content.document[item.document].audience != audience:
+        return False
+    for name in (item.document,) if isinstance(item, Entry) else item.documents:
+        document = newest.content.document.get(name)
+        if document is None or not is_valid(document, now):
+            raise MedrepError(Fault.NO_BASIS, f"document {name} was withdrawn or has expired")
+    if isinstance(item, Entry):
+        return answer_text(item, edition.content, now) == text
+    return any(key_message_text(item, form, edition.content, now) == text for form in Format)

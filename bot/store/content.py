@@ -16,6 +16,7 @@ from bot.store.tables import content_approval, content_revision, content_version
 
 DRAFT, APPROVED, PUBLISHED, RETIRED = "draft", "approved", "published", "retired"
 PENDING = (DRAFT, APPROVED)
+QUOTED = ("entries", "key_messages", "materials")  # sections whose items may be said or shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,12 @@ async def current(tx: Tx) -> ContentVersion | None:
 
 async def standing(tx: Tx, since: datetime) -> list[tuple[int, frozenset[str]]]:
     """The version in force and those replaced after `since`, the newest first: of each its id, and the ids of
-    its entries that were withdrawn."""
+    what was withdrawn of it."""
     withdrawn = (
         select(func.array_agg(content_revision.c.item_id))
         .where(
             content_revision.c.withdrawn_at.is_not(None),
-            content_revision.c.section == "entries",
+            content_revision.c.section.in_(QUOTED),
             content_revision.c.id == func.any(content_version.c.revisions),
         )
         .scalar_subquery()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import exists, func, select
 
-from bot.model import Account, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
+from bot.model import Account, Attachment, Basis, Choice, Fault, MedrepError, OutboxState, Purpose, Reply
 from bot.store import channels
 from bot.store.contact_keys import key_of
 from bot.store.contacts import Contact
@@ -39,17 +39,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One message to write into the outbox: its parts leave as one text, with the choices below."""
+    """One message to write into the outbox: its parts leave as one text, with the choices below; or, in place
+    of its one part, a picture that this part says in words."""
 
     parts: tuple[Part, ...]
     purpose: Purpose
     choices: tuple[Choice, ...] = ()
     unordered: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
+    attachment: Attachment | None = None
 
     @classmethod
     def of(cls, reply: Reply) -> Draft:
-        return cls((Part(reply.text, reply.basis),), reply.purpose, reply.choices)
+        parts = (Part(reply.text, reply.basis),)
+        return cls(parts, reply.purpose, reply.choices, attachment=reply.attachment)
 
     @property
     def basis(self) -> str | None:
@@ -116,6 +119,9 @@ async def sealed(tx: Tx, vault: Vault, key_id: UUID, draft: Draft) -> bytes:
     }
     if draft.fields:
         body["fields"] = dict(draft.fields)
+    if draft.attachment is not None:
+        one = draft.attachment
+        body["attachment"] = [one.ref, one.version, one.digest]
     return await vault.seal(tx, key_id, json.dumps(body), "outbox.body")
 
 
@@ -130,6 +136,7 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
         choices=tuple(Choice(*choice) for choice in body["choices"]),
         unordered=row.unordered,
         fields=body.get("fields", {}),
+        attachment=Attachment(*body["attachment"]) if body.get("attachment") else None,
     )
 
 

@@ -46,6 +46,7 @@ NO_STABLE_TOKEN_STATUS = frozenset({404, 405, 501})
 NO_STABLE_TOKEN_CODE = frozenset({40066, 48001, 48004})  # no such address, not authorised, forbidden
 # What a token may be refused for besides TOKEN.
 ACCOUNT = frozenset({Fault.ADDRESS_NOT_ALLOWED, Fault.DAILY_QUOTA, Fault.MINUTE_QUOTA, Fault.NO_PERMISSION})
+Answered = tuple[int, dict[str, Any] | None]  # HTTP status and JSON object
 TOKEN = re.compile(r"[!-~]{1,2048}")
 LONGEST_LIFE = 30 * 86_400  # seconds; WeChat's tokens live 7200
 
@@ -70,26 +71,43 @@ class Api:
 
     async def ready(self) -> None:
         """Have the access token at hand. Raises MedrepError, never AMBIGUOUS: nothing is sent yet."""
-        await self._token(self._ends(), partial(self._tokens.get, self._account, self._fetch))
+        await self._token(self.ends(), partial(self._tokens.get, self._account, self._fetch))
 
-    async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST with the access token; the answer, whose errcode is 0.
+    async def call(self, path: str, body: dict[str, Any], *, ends: float | None = None) -> dict[str, Any]:
+        """POST with the access token; the answer, whose errcode is 0. `ends`: see `ends`.
 
         A refused token is renewed and the call repeated once: a refused call did nothing. Raises MedrepError
         with a sending Fault; AMBIGUOUS when the platform may have done it although no answer says so.
         """
-        ends = self._ends()
+        return await self._with_token(partial(self._request, "POST", path, body=body), ends or self.ends())
+
+    async def upload(self, path: str, png: bytes) -> dict[str, Any]:
+        """POST a picture with the access token; the answer. It may be repeated at will.
+
+        Raises MedrepError, never AMBIGUOUS.
+        """
+        post = partial(self._request, "POST", path, png=png, query={"type": "image"})
+        try:
+            return await self._with_token(post, self.ends())
+        except MedrepError as error:
+            failed = _harmless(error)
+        if failed.fault is Fault.TRANSIENT:
+            # Without the errcode, which would count as an answer to the message.
+            raise MedrepError(failed.fault, f"no upload: {failed.detail}")
+        raise failed
+
+    async def _with_token(self, post: Callable[..., Awaitable[Answered]], ends: float) -> dict[str, Any]:
         token = await self._token(ends, partial(self._tokens.get, self._account, self._fetch))
         try:
-            return await self._post(path, body, token)
+            return _judged(*await post(token=token))
         except MedrepError as error:
             if error.code not in TOKEN_REFUSED:
                 raise
         fetch = partial(self._fetch, refused=token)
         token = await self._token(ends, partial(self._tokens.refused, self._account, token, fetch))
-        return await self._post(path, body, token)
+        return _judged(*await post(token=token))
 
-    def _ends(self) -> float:
+    def ends(self) -> float:
         """When a call that begins now is over at the latest (loop time)."""
         return asyncio.get_running_loop().time() + CALL * (self._timeout.total or 0)
 
@@ -107,9 +125,6 @@ class Api:
             return _judged(*await self._request("GET", path, query=query))
         except MedrepError as error:
             raise _harmless(error) from None
-
-    async def _post(self, path: str, body: dict[str, Any], token: str) -> dict[str, Any]:
-        return _judged(*await self._request("POST", path, body=body, query={"access_token": token}))
 
     async def _fetch(self, refused: str = "") -> tuple[str, int]:
         """A token and its lifetime in seconds; another than `refused`.
@@ -154,8 +169,10 @@ class Api:
         path: str,
         *,
         body: dict[str, Any] | None = None,
+        png: bytes | None = None,
         query: dict[str, str] | None = None,
-    ) -> tuple[int, dict[str, Any] | None]:
+        token: str = "",
+    ) -> Answered:
         """HTTP status and the JSON object, or None where the answer is none with an errcode.
 
         Raises MedrepError: TRANSIENT when nothing was sent, AMBIGUOUS when it broke off later.
@@ -163,13 +180,22 @@ class Api:
         if self._http.closed:
             raise MedrepError(Fault.TRANSIENT, "the HTTP session is closed")
         failure: MedrepError
+        named = {**(query or {}), **({"access_token": token} if token else {})}
+        data: bytes | aiohttp.FormData | None = None
+        headers = {}
+        if body is not None:
+            # Raw UTF-8: the platform may refuse escapes of JSON (40033).
+            data = json.dumps(body, ensure_ascii=False).encode()
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        elif png is not None:
+            data = aiohttp.FormData()
+            data.add_field("media", png, filename="picture.png", content_type="image/png")
         try:
             async with self._http.request(
                 method,
-                URL(self._base + path).with_query(query or {}),
-                # Raw UTF-8: the platform may refuse escapes of JSON (40033).
-                data=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
-                headers={} if body is None else {"Content-Type": "application/json; charset=utf-8"},
+                URL(self._base + path).with_query(named),
+                data=data,
+                headers=headers,
                 # A redirect would carry the token to another host.
                 allow_redirects=False,
                 timeout=self._timeout,
@@ -193,14 +219,14 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _json(data: bytes) -> dict[str, Any] | None:
-    """The object, with errcode 0 where it names a token or an openid instead; None for anything else."""
+    """The object, with errcode 0 where it holds what was asked for instead; None for anything else."""
     try:
         answer = json.loads(data)
     except (ValueError, RecursionError):
         return None
     if not isinstance(answer, dict):
         return None
-    if "errcode" not in answer and ("access_token" in answer or "openid" in answer):
+    if "errcode" not in answer and answer.keys() & {"access_token", "openid", "media_id"}:
         answer["errcode"] = 0
     return answer if type(answer.get("errcode")) is int else None
 

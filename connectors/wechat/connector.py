@@ -10,10 +10,11 @@ import aiohttp
 from aiohttp import web
 
 from bot.clock import real_now
-from bot.model import Account, Channel, Fault, Gateway, MedrepError, Message, Receipt, Tokens
+from bot.model import Account, Channel, Fault, Gateway, Media, MedrepError, Message, Receipt, Tokens
 from bot.settings import WeChatAccount
 from connectors.wechat import render
 from connectors.wechat.client import TIMEOUT, Api
+from connectors.wechat.media import UNKNOWN, Pictures
 from connectors.wechat.webhook import Webhook
 
 FIELD_LIMIT = 20  # characters in one field of a template message
@@ -24,7 +25,8 @@ PATH_NAME = re.compile(r"[0-9A-Za-z_-]+")
 class WeChat:
     """One Official Account, served at `/wechat/NAME`.
 
-    `now` is real time (signature freshness, time stamps), never the product clock.
+    `now` is real time (signature freshness, time stamps), never the product clock. `media` keeps the
+    platform's ids of pictures.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class WeChat:
         tokens: Tokens,
         http: aiohttp.ClientSession,
         *,
+        media: Media | None = None,
         now: Callable[[], datetime] = real_now,
         timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
@@ -43,7 +46,8 @@ class WeChat:
         self.account = account
         self.api = Api(account, settings, tokens, http, timeout)
         self._settings = settings
-        self._webhook = Webhook(account, settings, gateway, now)
+        self._pictures = Pictures(account, self.api, media)
+        self._webhook = Webhook(account, settings, gateway, now, self._pictures.id_of)
 
     def routes(self) -> list[web.RouteDef]:
         """GET (URL verification) and POST (messages) at `/wechat/NAME`."""
@@ -66,15 +70,25 @@ class WeChat:
         await self.api.ready()
 
     async def send(self, address: str, message: Message, *, key: str) -> Receipt:
-        """Push one message by the customer-service API: a text, or a menu when it has choices.
+        """Push one message by the customer-service API: a text, a menu when it has choices, or a picture.
 
         `key` is not used: this API has no idempotency key, so an AMBIGUOUS send must not be repeated.
         Raises MedrepError with a sending Fault; TOO_LONG when it needs `split` first.
         """
         if not render.fits(message):
             raise MedrepError(Fault.TOO_LONG, f"more than {render.LIMIT} bytes")
-        await self.api.call("/cgi-bin/message/custom/send", render.body(address, message))
-        return Receipt()
+        ends, attachment = self.api.ends(), message.attachment
+        media_id = await self._pictures.id_of(attachment) if attachment else ""
+        body = render.body(address, message, media_id)
+        try:
+            await self.api.call("/cgi-bin/message/custom/send", body, ends=ends)
+        except MedrepError as error:
+            if attachment is None or error.code != UNKNOWN:
+                raise
+        else:
+            return Receipt()
+        await self._pictures.forget(attachment, media_id)
+        raise MedrepError(Fault.TRANSIENT, "the platform forgot the picture; nothing was sent", code=UNKNOWN)
 
     def template_fields(self, template: str) -> frozenset[str] | None:
         """Our names of this template's fields; None: the account has no such template."""

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
-from wechatpy.replies import TextReply
+from wechatpy.replies import ImageReply, TextReply
 
 from bot.model import Fault, MedrepError
 from connectors.wechat.crypto import Crypto
@@ -78,6 +78,17 @@ def reply(fields: dict[str, str], text: str, now: datetime) -> str:
         source=cdata(fields["ToUserName"]),
         target=cdata(fields["FromUserName"]),
         content=cdata(text),
+        time=int(now.timestamp()),
+    )
+    return str(answer.render())
+
+
+def picture(fields: dict[str, str], media_id: str, now: datetime) -> str:
+    """A passive picture as the reply to the message `fields`, as XML in the clear."""
+    answer = ImageReply(
+        source=cdata(fields["ToUserName"]),
+        target=cdata(fields["FromUserName"]),
+        media_id=cdata(media_id),
         time=int(now.timestamp()),
     )
     return str(answer.render())

@@ -43,13 +43,17 @@ def passive_text(message: Message) -> str:
 
 
 def passive_fits(message: Message) -> bool:
-    """Whether a passive reply can carry all of it: one text of at most 2048 bytes, not blank."""
+    """Whether a passive reply can carry all of it: a picture, or a text of at most 2048 bytes, not blank."""
+    if message.attachment is not None:
+        return not message.choices
     text = passive_text(message)
     return bool(text.strip()) and size(text) <= LIMIT
 
 
 def fits(message: Message, limit: int = LIMIT) -> bool:
     """Whether one customer-service message can carry all of it."""
+    if message.attachment is not None:
+        return not message.choices
     return size(_shown(message)) <= limit
 
 
@@ -60,10 +64,12 @@ def _shown(message: Message) -> str:
     return clean("\n".join([message.text, *(choice.label for choice in message.choices), MENU_TAIL]))
 
 
-def body(address: str, message: Message) -> dict[str, Any]:
-    """The customer-service API's JSON: a text, or a menu when there are choices."""
+def body(address: str, message: Message, media_id: str = "") -> dict[str, Any]:
+    """The customer-service API's JSON: a text, a menu when there are choices, or the uploaded picture."""
     content: dict[str, Any]
-    if message.choices:
+    if message.attachment is not None:
+        content = {"msgtype": "image", "image": {"media_id": media_id}}
+    elif message.choices:
         lines = zip(message.pick_ids(), message.choices, strict=True)
         menu = {
             "head_content": clean(message.text),
@@ -81,8 +87,11 @@ def split(message: Message, limit: int = LIMIT) -> tuple[Message, ...]:
     """The message as messages of at most `limit` bytes, in order; the choices stay with the last.
 
     The pieces joined are the text, save for pieces that would have been blank. A message whose choices alone
-    are too long stays too long, and `send` refuses it.
+    are too long stays too long, and `send` refuses it. A picture has no text; its choices come after it.
     """
+    if message.attachment is not None:
+        menu = replace(message, text="", attachment=None)
+        return (replace(message, choices=()), *((menu,) if message.choices else ()))
     if fits(message, limit):
         return (message,)
     texts = list(_pieces(clean(message.text), limit)) or [""]

@@ -22,14 +22,24 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import aiohttp
 from aiohttp import http_exceptions, web
 from prometheus_client import Counter
 
-from bot.model import Accepted, Account, Fault, Gateway, Inbound, InboundKind, MedrepError, PassiveReply
+from bot.model import (
+    Accepted,
+    Account,
+    Attachment,
+    Fault,
+    Gateway,
+    Inbound,
+    InboundKind,
+    MedrepError,
+    PassiveReply,
+)
 from bot.settings import WeChatAccount
 from connectors.wechat import envelope, render
 from connectors.wechat.crypto import Crypto
@@ -66,16 +76,22 @@ CLOCK_OFF = Counter(
 
 
 class Webhook:
-    """The two handlers of one account. `now` is real time."""
+    """The two handlers of one account. `now` is real time; `picture_id`: see `Pictures.id_of`."""
 
     def __init__(
-        self, account: Account, settings: WeChatAccount, gateway: Gateway, now: Callable[[], datetime]
+        self,
+        account: Account,
+        settings: WeChatAccount,
+        gateway: Gateway,
+        now: Callable[[], datetime],
+        picture_id: Callable[[Attachment], Awaitable[str]],
     ) -> None:
         self._account = account
         self._plain = settings.mode == "plain"
         self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.app_id)
         self._gateway = gateway
         self._now = now
+        self._picture_id = picture_id
         self._turns = asyncio.Semaphore(AT_A_TIME)
         self._lines: dict[str, tuple[float, int]] = {}  # kind of line -> last written, left out since
 
@@ -108,7 +124,10 @@ class Webhook:
         reply = await self._reply(accepted, until=arrived + REPLY_S) if passive else None
         if reply is None:
             return _success()
-        return await self._write(request, fields, reply)
+        media_id = await self._media_id(reply, until=arrived + REPLY_S)
+        if reply.message.attachment is not None and not media_id:
+            return _success()
+        return await self._write(request, fields, reply, media_id)
 
     # ------------------------------------------------------------ in
 
@@ -219,14 +238,33 @@ class Webhook:
             return None
         return reply
 
+    async def _media_id(self, reply: PassiveReply, *, until: float) -> str:
+        """The platform's id of the picture that the reply is; "" for none, or not in time: it is pushed."""
+        attachment, media_id = reply.message.attachment, ""
+        if attachment is None:
+            return media_id
+        try:
+            async with asyncio.timeout_at(until):
+                media_id = await self._picture_id(attachment)
+        except (MedrepError, TimeoutError) as error:
+            fault = error.fault if isinstance(error, MedrepError) else "no upload in time"
+            log.info("%s: a picture is pushed instead of replied (%s)", self._account, fault)
+        finally:
+            if not media_id:
+                await asyncio.shield(self._written(reply, written=False))
+        return media_id
+
     # ------------------------------------------------------------ out
 
     async def _write(
-        self, request: web.Request, fields: dict[str, str], reply: PassiveReply
+        self, request: web.Request, fields: dict[str, str], reply: PassiveReply, media_id: str
     ) -> web.StreamResponse:
         """Write the reply and report whether the connection took it, also when we are cancelled at it."""
         now = self._now()
-        xml = envelope.reply(fields, render.passive_text(reply.message), now)
+        if media_id:
+            xml = envelope.picture(fields, media_id, now)
+        else:
+            xml = envelope.reply(fields, render.passive_text(reply.message), now)
         if not self._plain:
             xml = envelope.seal(self._crypto, xml, now)
         response = web.Response(text=xml, content_type="application/xml", charset="utf-8")

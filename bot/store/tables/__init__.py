@@ -12,6 +12,7 @@ from bot.store.tables.cases import case_sign
 from bot.store.tables.content import content_approval, content_revision, content_version
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
+from bot.store.tables.materials import material_open, material_sent, platform_media
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -55,11 +56,14 @@ __all__ = [
     "key_check",
     "key_holder",
     "leaf_block",
+    "material_open",
+    "material_sent",
     "metadata",
     "occurrence",
     "offer",
     "outbox",
     "person",
+    "platform_media",
     "platform_token",
     "seal",
     "send_window",

@@ -22,7 +22,7 @@ content_revision = Table(
     "content_revision",
     metadata,
     identity(),
-    Column("section", Text, nullable=False),  # products | documents | entries | off_label
+    Column("section", Text, nullable=False),  # a section of the seed files
     Column("item_id", Text, nullable=False),
     Column("number", Integer, nullable=False),  # of the item, from 1
     Column("body", JSONB, nullable=False),  # as in the files

@@ -15,12 +15,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.clock import real_now
-from bot.model import Accepted, Choice, Fault, Inbound, MedrepError, Message, PassiveReply
+from bot.model import Accepted, Attachment, Choice, Fault, Inbound, MedrepError, Message, PassiveReply
 from connectors.wechat import envelope, webhook
 from connectors.wechat.render import passive_text
 from tests.connectors.wechat import world
 from tests.connectors.wechat.conftest import MODES, Site
 from tests.connectors.wechat.world import GH, OPENID, Gateways, MemoryGateway, event, post, text
+
+
+async def no_pictures(_: Attachment) -> str:
+    raise MedrepError(Fault.TRANSIENT, "no upload")
 
 
 def opened(mode: str, body: str) -> dict[str, str]:
@@ -241,7 +245,7 @@ async def test_a_hang_up_before_the_reply(
 ) -> None:
     """aiohttp lets a handler finish when its client hangs up, unless told to cancel it: both must be safe."""
     gateway = MemoryGateway(reply=Message("答"), hang=0.3)
-    hook = webhook.Webhook(world.account("safe"), world.settings("safe"), gateway, real_now)
+    hook = webhook.Webhook(world.account("safe"), world.settings("safe"), gateway, real_now, no_pictures)
     app = web.Application()
     app.router.add_post("/wechat/safe", hook.receive)
     runner = web.AppRunner(app, handler_cancellation=cancels)
@@ -260,7 +264,7 @@ async def test_a_hang_up_before_the_reply(
 
 async def test_cancelled_while_writing_reports_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = MemoryGateway(reply=Message("答"))
-    hook = webhook.Webhook(world.account("plain"), world.settings("plain"), gateway, real_now)
+    hook = webhook.Webhook(world.account("plain"), world.settings("plain"), gateway, real_now, no_pictures)
     entered = asyncio.Event()
 
     async def stuck(_self: web.Response, _request: web.Request) -> None:
