@@ -15,11 +15,12 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import ask, current, intent, quote, say, spoken_time, words_of
+from actions.call import ask, current, intent, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from bot import visits
+from bot.content import key_message_text
 from bot.dialogue.action_calls import ActionCall
-from bot.knowledge import Format, key_message_text
+from bot.knowledge import Format
 from bot.model import Basis
 from bot.schedule import Ambiguous, Postponement, SaidTime, VisitAnswer, read_postponement
 from bot.tasks import Kind
@@ -110,7 +111,9 @@ class ValidateStep(Action):  # type: ignore[misc]
     ) -> list[EventType]:
         """Later: at the time they name, or when the next one fits; put off twice without one, it is over."""
         if isinstance(put_off.time, Ambiguous):
-            options = [visits.time_for(one, call.now, call.services.limits) for one in put_off.time.options[:2]]
+            options = [
+                visits.time_for(one, call.now, call.services.limits) for one in put_off.time.options[:2]
+            ]
             _ask_which(dispatcher, options)
             return [SlotSet("visit_when", [one.isoformat() for one in options])]
         if put_off.time is None and visit.moves:
@@ -197,7 +200,8 @@ class VisitMessage(Action):  # type: ignore[misc]
         form = Format.BRIEF if tracker.get_slot("brief") else Format.DETAIL
         basis: Basis = edition.basis(message.id)
         dispatcher.utter_message(
-            text=key_message_text(message, form, edition.content, call.now), json_message={"basis": str(basis)}
+            text=key_message_text(message, form, edition.content, call.now),
+            json_message={"basis": str(basis)},
         )
         await visits.told(call.tx, visit, str(basis), call.turn_id, call.now)
         return [SlotSet("product", message.product), SlotSet("visit", ON)]
@@ -259,7 +263,8 @@ class ResumeVisit(Action):  # type: ignore[misc]
         content = call.services.published.content
         if visit is None and wished:
             plan = await visits.plan_for(call.tx, call.contact, content, call.now)
-            visit = plan and await visits.request_visit(call.tx, call.contact, plan, call.now)
+            if plan is not None:
+                visit = await visits.request_visit(call.tx, call.contact, plan, call.now)
         if visit is None:
             if wished:
                 say(dispatcher, "utter_visit_nothing")

@@ -43,16 +43,15 @@ def begin(
 
 
 async def _begin(external_id: str, name: str) -> int:
-    async with context() as home:
-        async with home.db.begin() as tx:
-            contact = await _contact(tx, home, external_id)
-            content = await _content(tx)
-            now = home.clock.now()
-            plan = await plan_for(tx, contact, content, now, name=name)
-            if plan is None:
-                which = f"plan {name} is not known, stopped, or not of today" if name else "no plan fits"
-                raise MedrepError(Fault.NOT_FOUND, which)
-            return await begin_now(tx, contact, plan, now)
+    async with context() as home, home.db.begin() as tx:
+        contact = await _contact(tx, home, external_id)
+        content = await _content(tx)
+        now = home.clock.now()
+        plan = await plan_for(tx, contact, content, now, name=name)
+        if plan is None:
+            which = f"plan {name} is not known, stopped, or not of today" if name else "no plan fits"
+            raise MedrepError(Fault.NOT_FOUND, which)
+        return await begin_now(tx, contact, plan, now)
 
 
 async def _contact(tx: Tx, home: Context, external_id: str) -> Contact:

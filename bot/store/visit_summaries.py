@@ -41,15 +41,15 @@ class SummaryRow:
 async def without(tx: Tx, limit: int) -> list[int]:
     """Visits that were begun and have ended and have no summary yet."""
     made = select(visit_summary.c.visit_id).where(visit_summary.c.visit_id == visit.c.id)
-    query = select(visit.c.id).where(
-        visit.c.state == "ended", visit.c.begun_at.is_not(None), ~made.exists()
-    )
+    query = select(visit.c.id).where(visit.c.state == "ended", visit.c.begun_at.is_not(None), ~made.exists())
     return list((await tx.execute(query.order_by(visit.c.id).limit(limit))).scalars())
 
 
 async def settled(tx: Tx, of: VisitRow) -> bool:
     """Whether no turn of the contact is under way: what ended the visit is written whole."""
-    query = select(turn.c.id).where(turn.c.contact_id == of.contact_id, turn.c.state.in_(["running", "retry"]))
+    query = select(turn.c.id).where(
+        turn.c.contact_id == of.contact_id, turn.c.state.in_(["running", "retry"])
+    )
     return (await tx.execute(query.limit(1))).first() is None
 
 
@@ -75,7 +75,10 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
         .order_by(inbox.c.id)
     )
     rows = await tx.execute(query)
-    return [Said(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries), row.route) for row in rows]
+    return [
+        Said(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries), row.route)
+        for row in rows
+    ]
 
 
 async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str]]:

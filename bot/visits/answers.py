@@ -12,7 +12,9 @@ from bot.text.patterns import compile_patterns, read_rules
 from bot.visits.course import Step
 
 _LONGEST = 60  # characters; a longer text is read as what somebody tells
-_ASKS = re.compile(r"[?？]|吗|怎么|多少|几[次片粒天]|能不能|可不可以|可以.{1,12}[吗么]|什么|哪|为什么|是不是|有没有")
+_ASKS = re.compile(
+    r"[?？]|吗|怎么|多少|几[次片粒天]|能不能|可不可以|可以.{1,12}[吗么]|什么|哪|为什么|是不是|有没有"
+)
 
 
 def asks(text: str) -> bool:
@@ -35,4 +37,6 @@ def _rules() -> dict[str, Any]:
 @cache
 def _values(step: Step) -> tuple[tuple[str, re.Pattern[str]], ...]:
     rules = _rules()
-    return tuple((name, compile_patterns(found, rules["words"])) for name, found in rules.get(step.value, {}).items())
+    return tuple(
+        (name, compile_patterns(found, rules["words"])) for name, found in rules.get(step.value, {}).items()
+    )

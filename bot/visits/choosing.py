@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.clock import CHINA
-from bot.knowledge import Content, KeyMessage, fitting
+from bot.content import fitting
+from bot.knowledge import Content, KeyMessage
 from bot.model import Audience, Basis
 from bot.store import turns, visits
 from bot.store.contacts import Contact
@@ -34,7 +35,9 @@ async def plan_for(
         return None
     suits = [plan for plan in holds if _suits(plan, about)]
     told = _told(await visits.earlier(tx, contact.person_id))
-    new = (plan for plan in suits if any(one.id not in told for one in _messages(plan, content, about, (), now)))
+    new = (
+        plan for plan in suits if any(one.id not in told for one in _messages(plan, content, about, (), now))
+    )
     return next(new, suits[0] if suits else None)
 
 

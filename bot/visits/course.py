@@ -49,13 +49,21 @@ async def plan_visit(
     tx: Tx, contact: Contact, plan: PlanRow, now: datetime, *, begins: datetime, forced: bool = False
 ) -> int | None:
     """A visit whose first turn begins at `begins`, if what binds promotion lets it; None: they are in one."""
-    facts = {"forced": forced, "requested": False}
-    visit_id = await visits.add(tx, plan.id, contact.person_id, contact.id, Step.PERMISSION, now, **facts)
+    visit_id = await visits.add(
+        tx, plan.id, contact.person_id, contact.id, Step.PERMISSION, now, forced=forced, requested=False
+    )
     if visit_id is None:
         return None
     await _timer(tx, contact, visit_id, BEGIN, begins, now)
     await note(
-        tx, "visit.planned", now, subject(visit_id), contact, plan=plan.id, begins=begins.isoformat(), **facts
+        tx,
+        "visit.planned",
+        now,
+        subject(visit_id),
+        contact,
+        plan=plan.id,
+        begins=begins.isoformat(),
+        forced=forced,
     )
     return visit_id
 
@@ -80,11 +88,12 @@ async def begin_now(tx: Tx, contact: Contact, plan: PlanRow, now: datetime) -> i
 
 async def request_visit(tx: Tx, contact: Contact, plan: PlanRow, now: datetime) -> VisitRow | None:
     """The doctor asks for it: it begins now, after the permission. None: they are in one."""
-    facts = {"forced": False, "requested": True}
-    visit_id = await visits.add(tx, plan.id, contact.person_id, contact.id, Step.NEED, now, **facts)
+    visit_id = await visits.add(
+        tx, plan.id, contact.person_id, contact.id, Step.NEED, now, forced=False, requested=True
+    )
     if visit_id is None:
         return None
-    await note(tx, "visit.planned", now, subject(visit_id), contact, plan=plan.id, **facts)
+    await note(tx, "visit.requested", now, subject(visit_id), contact, plan=plan.id)
     return await visits.by_id(tx, visit_id)
 
 
@@ -114,9 +123,7 @@ async def unclear(tx: Tx, visit: VisitRow, now: datetime) -> int:
     return visit.unclear + 1
 
 
-async def move(
-    tx: Tx, visit: VisitRow, contact: Contact, to: datetime, turn_id: UUID, now: datetime
-) -> None:
+async def move(tx: Tx, visit: VisitRow, contact: Contact, to: datetime, turn_id: UUID, now: datetime) -> None:
     """It goes on at `to` where it stands; an earlier appointment is void."""
     if visit.timer_id is not None:
         await _void(tx, visit.timer_id, now)
@@ -127,7 +134,12 @@ async def move(
 
 
 async def end(
-    tx: Tx, visit: VisitRow, contact: Contact, ending: Ending | str, now: datetime, turn_id: UUID | None = None
+    tx: Tx,
+    visit: VisitRow,
+    contact: Contact,
+    ending: Ending | str,
+    now: datetime,
+    turn_id: UUID | None = None,
 ) -> None:
     """It is over. What was to resume it does not."""
     before = await visits.end_one(tx, visit.id, str(ending), now)

@@ -20,15 +20,20 @@ from bot.knowledge import Content
 from bot.model import Basis, Channel, InboundKind
 from bot.store import contact_keys, contacts, visit_summaries, visits
 from bot.store.database import Database, Tx
-from bot.store.visit_summaries import Said
 from bot.store.vault import Vault
+from bot.store.visit_summaries import Said
 from bot.store.visits import Fact, VisitRow
 from bot.text.patterns import read_rules
 from bot.visits.choosing import product_of
 
 LABEL = "AI拜访"
 BATCH = 50
-_CHANNELS = {Channel.WECHAT: "微信", Channel.WECOM: "企业微信", Channel.TELEGRAM: "Telegram", Channel.WEBCHAT: "网页"}
+_CHANNELS = {
+    Channel.WECHAT: "微信",
+    Channel.WECOM: "企业微信",
+    Channel.TELEGRAM: "Telegram",
+    Channel.WEBCHAT: "网页",
+}
 _WEEKDAYS = "一二三四五六日"
 _REQUESTS = {"material": ("material",), "rep": ("hand_over",), "meeting": ("hand_over",)}
 _QUOTED = 200  # characters of their words in a sentence

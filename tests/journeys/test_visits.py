@@ -39,7 +39,15 @@ def doctors(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def _write(file: Path, openids: list[str]) -> None:
     heads = ["外部编号", "姓名", "医院", "科室", "关注领域", "渠道", "渠道账号"]
     rows = [
-        [f"V-{number}", f"访客{'甲乙丙丁戊己庚辛壬癸'[number % 10]}", "示例县人民医院", "全科", "糖尿病", "wechat:sandbox", openid]
+        [
+            f"V-{number}",
+            f"访客{'甲乙丙丁戊己庚辛壬癸'[number % 10]}",
+            "示例县人民医院",
+            "全科",
+            "糖尿病",
+            "wechat:sandbox",
+            openid,
+        ]
         for number, openid in enumerate(openids)
     ]
     with file.open("w", encoding="utf-8", newline="") as out:
