@@ -18,6 +18,7 @@ from actions.answer import fall_back
 from actions.call import ask, current, intent, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from bot import visits
+from bot.clock import CHINA
 from bot.content import key_message_text
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Format
@@ -239,7 +240,7 @@ class VisitOff(Action):  # type: ignore[misc]
         call = current()
         visit = await visits.open_visit(call.tx, call.contact)
         if visit is not None and visit.moved_to is not None:
-            say(dispatcher, "utter_visit_moved", due=spoken_time(visit.moved_to.astimezone(call.now.tzinfo)))
+            say(dispatcher, "utter_visit_moved", due=spoken_time(visit.moved_to.astimezone(CHINA)))
             return _forgotten()
         ending = await visits.ended_in(call.tx, call.turn_id)
         if ending == Ending.REFUSED:

@@ -58,10 +58,7 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
-JOBS: Mapping[str, tuple[Job, str]] = {  # what runs, and when
-    "retention": (prune, "FREQ=HOURLY"),
-    "visits": (visits.look_after, "FREQ=MINUTELY"),
-}
+JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.
@@ -187,6 +184,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("keys", partial(key_report.report, services), key_report.EVERY, keys_changed),
         repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
+        repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]
 
 

@@ -20,10 +20,11 @@ from bot.visits.course import (
 )
 from bot.visits.plans import import_plans, read_plans, seed_plans, stop_plan
 from bot.visits.summary import Summary, summaries_of, write_summaries
-from bot.visits.tidying import look_after, tidy_visits
+from bot.visits.tidying import EVERY, look_after, tidy_visits
 from bot.visits.when import meant, time_for
 
 __all__ = [
+    "EVERY",
     "Ending",
     "Step",
     "Summary",

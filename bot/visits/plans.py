@@ -58,12 +58,12 @@ def read_plans(text: str, content: Content) -> tuple[PlanRow, ...]:
     """
     try:
         found = _File.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise MedrepError(Fault.BAD_INPUT, f"not YAML: {str(error)[:200]}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise MedrepError(Fault.BAD_INPUT, f"{where or 'the file'}: {first['msg']}") from None
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: 2026-13-45
+        raise MedrepError(Fault.BAD_INPUT, f"not YAML: {str(error)[:200]}") from None
     if faults := list(_faults(found.plans, content)):
         raise MedrepError(Fault.BAD_INPUT, "; ".join(faults[:10]))
     return tuple(_row(plan, rank) for rank, plan in enumerate(found.plans))

@@ -13,10 +13,11 @@ from bot.visits.course import Ending, end
 from bot.visits.summary import write_summaries
 
 BATCH = 100
+EVERY = 20.0  # seconds
 
 
 async def look_after(services: Services) -> None:
-    """What nobody asks for: visits that ended by themselves, and the summaries. A job."""
+    """What nobody asks for: visits that ended by themselves, and the summaries."""
     await tidy_visits(services)
     await write_summaries(services.db, services.vault, services.clock)
 

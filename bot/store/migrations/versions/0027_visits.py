@@ -92,3 +92,6 @@ def upgrade() -> None:
         sa.Column("body_enc", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", MOMENT, nullable=False),
     )
+    tables = "visit_plan, visit, visit_summary, visit_fact"
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO medrep_worker")
+    op.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO medrep_worker")
