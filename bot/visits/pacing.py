@@ -18,6 +18,7 @@ from bot.outbound.departures import KEPT_FOR_SAFETY
 from bot.outbound.policy import Defer, Person, Refuse, decide
 from bot.schedule import Best, Hours, caution, named, next_moment
 from bot.settings import Limits
+from bot.store.contacting import OpenWindow
 
 _NEVER = {
     Fault.UNREACHABLE: "医生没有关注公众号，消息送不到",
@@ -45,15 +46,6 @@ class VisitTerms:
     valid_until: date | None = None
     days_apart: int | None = None
     per_quarter: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWindow:
-    """What the platform grants: what opened it (`act` of the ledger), until when, how many may leave."""
-
-    act: str
-    closes_at: datetime
-    left: int
 
 
 @dataclass(frozen=True, slots=True)
