@@ -36,8 +36,8 @@ def begin(
 ) -> None:
     """Start a visit at once and print its id.
 
-    It skips pacing, quiet hours, caps and the rule about a conversation under way; never a stop, a takeover or
-    the platform's window: it waits for that up to two days.
+    It skips pacing, quiet hours, caps and the rule about a conversation under way; never a stop, a takeover
+    or the platform's window: it waits for that up to two days.
     """
     say(str(run(_begin(external_id, plan))))
 
@@ -76,16 +76,16 @@ async def _content(tx: Tx) -> Content:
 
 @app.command("import")
 def import_file(file: Path, login: As) -> None:
-    """Load plans from a file like data/visits/plans.yaml; what the file lacks stays. Print what has changed."""
-    for name in run(_import(file, login)):
-        say(name)
-
-
-async def _import(file: Path, login: str) -> list[str]:
+    """Load plans from a file like data/visits/plans.yaml and print what has changed. What it lacks stays."""
     try:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise MedrepError(Fault.BAD_INPUT, f"{file.name} cannot be read as UTF-8 text") from None
+    for name in run(_import(written, login)):
+        say(name)
+
+
+async def _import(written: str, login: str) -> list[str]:
     async with context() as home, home.db.begin() as tx:
         await colleague(tx, login)
         return await import_plans(tx, read_plans(written, await _content(tx)), login, home.clock.now())
@@ -123,6 +123,7 @@ async def _plans() -> list[dict[str, Any]]:
                 "valid_from": plan.valid_from.isoformat(),
                 "valid_until": plan.valid_until.isoformat(),
                 "reentry_days": plan.reentry_days,
+                "automatic": plan.automatic,
                 "stopped_at": plan.stopped_at.astimezone(CHINA).isoformat() if plan.stopped_at else None,
             }
             for plan in await store.plans(tx)

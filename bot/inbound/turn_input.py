@@ -145,7 +145,7 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
 
 
 def _number(bare: str) -> int:
-    """The place in a list that a text names; 0: none. 一个 counts things (想问一个问题) and names no place."""
+    """The place in a list that a text names; 0: none. 一个 counts things (想问一个问题) and is no place."""
     match = _ORDINAL.fullmatch(bare)
     if match is None:
         return 0

@@ -31,8 +31,11 @@ _DATE = re.compile(
     r"(今年|明年|20\d\d年|)(\d+|[一二三四五六七八九十]+)(?:月份?|[/.])(\d+|[一二三四五六七八九十]+)[号日]?"
 )
 _OF_MONTH = re.compile(r"(这个?月|本月|下个?月|)(\d+|[一二三四五六七八九十]+)[号日]")
+_PAST_DATE = re.compile("过[了完](.*[号日])")
 _MONTH_OF_YEAR = re.compile(r"(今年|明年|)(\d+|[一二三四五六七八九十]+)月份?")
-_MONTHS = re.compile(r"(这个?|本|下个?|)月(底|末|初|中旬?|)(?:前后)?")
+_MONTHS = re.compile(
+    r"(这个?|本|下个?|(?:今年|明年|)(?:\d+|[一二三四五六七八九十]+)|年|)月?(底|末|初|中旬?|)(?:前后)?"
+)
 _IN_MONTH = {"底": (-5, 0), "末": (-5, 0), "初": (1, 5), "中": (13, 17)}
 
 
@@ -56,6 +59,9 @@ def read_day(words: str, today: date) -> DayReading | None:
     """The days that these words mean on `today`; None: none that exists and lies ahead."""
     if match := _DATE.fullmatch(words):
         return _only(_of_year(match[1], _number(match[2]), _number(match[3]), today))
+    if match := _PAST_DATE.fullmatch(words):
+        date_said = read_day(match[1], today)
+        return date_said and DayReading((Days(date_said.options[0].first + _DAY, None),))
     if match := _MONTH_OF_YEAR.fullmatch(words):
         return _month(match[1], _number(match[2]), today)
     if match := _OF_MONTH.fullmatch(words):
@@ -120,6 +126,17 @@ def _part_of_month(which: str, part: str, today: date) -> DayReading | None:
     start = today.replace(day=1)
     if which.startswith("下"):
         start += _MONTH
+    elif which == "年":
+        start = start.replace(month=12)
+    elif which and which[0] not in "这本":
+        year, number = (
+            which[:2] if which[1:2] == "年" else "",
+            which.removeprefix("今年").removeprefix("明年"),
+        )
+        days = _month(year, _number(number), today)
+        if days is None:
+            return None
+        start = days.options[0].first
     found = _in_month(start, part)
     if not which and found.last and found.last < today:
         found = _in_month(start + _MONTH, part)

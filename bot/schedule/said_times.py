@@ -78,6 +78,11 @@ def _whole(said: list[SaidPiece]) -> SaidPiece:
     newest = said[number]
     if newest.wait or newest.soon or number == 0:
         return newest
+    if newest.day and not (newest.part or newest.clock):
+        # 九点半查完房，明天吧: a clock says more than a part of the day.
+        clocks = [one for one in said[:number] if one.clock and not one.day and one.fits]
+        if clocks:
+            return replace(clocks[-1], day=newest.day, words=_both(clocks[-1], newest))
     for before in reversed(said[:number]):
         if before.wait or before.soon:
             break
@@ -127,7 +132,7 @@ def _on(piece: SaidPiece, reading: DayReading, now: datetime) -> SaidTime | Ambi
             continue
         hours = list(_hours(piece, piece.clock))
         on_day = [_at(piece, option.first, hour, now) for hour in hours]
-        ahead = [one for one in on_day if one.start > now]
+        ahead = [one for one in on_day if _is_ahead(one, now)]
         sure = sure and len(ahead) <= 1
         found += ahead
     return _checked(found, sure, now, piece.words)
@@ -141,7 +146,7 @@ def _of_today(piece: SaidPiece, now: datetime) -> SaidTime | Ambiguous | None:
         ahead = [one for one in found if one.end is None or one.end > now]
         return _checked(ahead[:1], True, now, piece.words)
     hours = list(_hours(piece, piece.clock))
-    found = [one for hour in hours if (one := _at(piece, today, hour, now)).start > now]
+    found = [one for hour in hours if _is_ahead(one := _at(piece, today, hour, now), now)]
     if found:
         return _checked(found, len(found) == 1, now, piece.words)
     if piece.part is None and not piece.clock.certain:
@@ -227,13 +232,18 @@ def _all_day(option: Days, now: datetime, words: str) -> SaidTime:
 
 def _checked(found: list[SaidTime], sure: bool, now: datetime, words: str) -> SaidTime | Ambiguous | None:
     """What of it lies ahead; asked where several do, or where it is further ahead than the horizon."""
-    ahead = [one for one in found if (one.start > now if one.exact else one.end is None or one.end > now)]
+    ahead = [one for one in found if _is_ahead(one, now)]
     if not ahead:
         return None
     if sure or (len(ahead) == 1 and len(found) > 1):
         first = ahead[0]
         return first if first.start - now <= HORIZON else Ambiguous((first,), words)
     return _asked(ahead, words)
+
+
+def _is_ahead(one: SaidTime, now: datetime) -> bool:
+    """An exact one begins later; of a span some is left."""
+    return one.start > now or (not one.exact and one.start == now and (one.end is None or one.end > now))
 
 
 def _asked(options: list[SaidTime], words: str) -> Ambiguous:

@@ -165,22 +165,27 @@ def _days(day: date) -> Iterator[date]:
 
 
 def _moment(now: datetime, at: datetime, what: str) -> NextMoment:
-    days = [now.date() + timedelta(days=ahead) for ahead in range((at.date() - now.date()).days + 1)]
-    unknown = sorted({day.year for day in days if working_day(day).provisional})
     if at == now:
         why = f"现在是{what}"
     else:
-        why = f"{_named(at, now.date())}起是{what}"
         today = working_day(now.date())
+        why = f"{named(at, now.date())}起是{what}"
         why = why if today.working else f"今天是{today.holiday or '休息日'}，{why}"
-    return NextMoment(
-        at, "；".join([why, *(PROVISIONAL.format(year=year) for year in unknown)]), bool(unknown)
-    )
+    unknown = caution(now.date(), at.date())
+    return NextMoment(at, f"{why}；{unknown}" if unknown else why, bool(unknown))
 
 
-def _named(moment: datetime, today: date) -> str:
+def caution(first: date, last: date) -> str:
+    """What to tell a person who plans on these days: "", or that a year's holidays are not known."""
+    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+    years = sorted({day.year for day in days if working_day(day).provisional})
+    return "；".join(PROVISIONAL.format(year=year) for year in years)
+
+
+def named(moment: datetime, today: date) -> str:
+    """A local moment as it is said on `today`: 明天09:00, 12月7日（周一）09:00."""
     day = moment.date()
     names = {today: "今天", today + _DAY: "明天"}
     year = f"{day.year}年" if day.year != today.year else ""
-    named = names.get(day, f"{year}{day.month}月{day.day}日（周{_WEEKDAYS[day.weekday()]}）")
-    return f"{named}{moment:%H:%M}"
+    calendar = f"{year}{day.month}月{day.day}日（周{_WEEKDAYS[day.weekday()]}）"
+    return f"{names.get(day, calendar)}{moment:%H:%M}"

@@ -12,7 +12,17 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
-from bot.store.tables import contact, doctor, occurrence, person, send_window, visit, visit_fact, visit_plan
+from bot.store.tables import (
+    consent,
+    contact,
+    doctor,
+    occurrence,
+    person,
+    send_window,
+    visit,
+    visit_fact,
+    visit_plan,
+)
 
 ENDED = "ended"
 
@@ -31,6 +41,7 @@ class PlanRow:
     valid_until: date
     reentry_days: int
     rank: int
+    automatic: bool = False
     stopped_at: datetime | None = None
     digest: str = ""
 
@@ -118,6 +129,7 @@ async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
         "valid_until": written.valid_until,
         "reentry_days": written.reentry_days,
         "rank": written.rank,
+        "automatic": written.automatic,
         "stopped_at": written.stopped_at,
         "digest": written.digest,
         "imported_by": by,
@@ -241,13 +253,19 @@ async def candidates(
     tx: Tx, plan: PlanRow, now: datetime, visited: datetime, tried: datetime, limit: int
 ) -> list[Candidate]:
     """Verified doctors within the platform's window who fit the plan, are in no visit, were not in one since
-    `visited`, and for whom none was planned since `tried`. Departments and interests are compared as the list
+    `visited`, and for whom none was planned since `tried`; none who ever withdrew their
+    consent: a colleague begins with them. Departments and interests are compared as the list
     spells them."""
     fits: list[ColumnElement[bool]] = []
     if plan.specialties:
         fits.append(doctor.c.department.in_(plan.specialties))
     if plan.interests:
         fits.append(doctor.c.interests.overlap(list(plan.interests)))
+    refused = exists().where(
+        consent.c.person_id == doctor.c.person_id,
+        consent.c.purpose == "promotion",
+        consent.c.withdrawn_at.is_not(None),
+    )
     recent = exists().where(
         visit.c.person_id == doctor.c.person_id,
         or_(visit.c.state != ENDED, visit.c.begun_at > visited, visit.c.planned_at > tried),
@@ -264,6 +282,7 @@ async def candidates(
             contact.c.unreachable_at.is_(None),
             send_window.c.closes_at > now,
             ~recent,
+            ~refused,
             *fits,
         )
         .order_by(doctor.c.person_id, send_window.c.closes_at.desc())

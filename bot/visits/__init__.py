@@ -1,5 +1,6 @@
 """Automated visits of doctors: plans, their course, and what is told of them."""
 
+from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import asks, value_of
 from bot.visits.choosing import message_for, plan_for, product_of, spoke_before
@@ -18,6 +19,8 @@ from bot.visits.course import (
     told,
     unclear,
 )
+from bot.visits.doctor_now import read_doctor
+from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
 from bot.visits.plans import import_plans, read_plans, seed_plans, stop_plan
 from bot.visits.summary import Summary, summaries_of, write_summaries
 from bot.visits.tidying import EVERY, look_after, tidy_visits
@@ -25,10 +28,16 @@ from bot.visits.when import meant, time_for
 
 __all__ = [
     "EVERY",
+    "Begin",
+    "DoctorNow",
     "Ending",
+    "Never",
+    "OpenWindow",
     "Step",
     "Summary",
     "VisitRow",
+    "VisitTerms",
+    "Wait",
     "ask_step",
     "asks",
     "begin_now",
@@ -41,9 +50,11 @@ __all__ = [
     "move",
     "notice",
     "open_visit",
+    "pace",
     "plan_for",
     "plan_visit",
     "product_of",
+    "read_doctor",
     "read_plans",
     "request_visit",
     "seed_plans",

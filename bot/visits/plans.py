@@ -37,6 +37,7 @@ class _Plan(BaseModel):
     valid_from: date
     valid_until: date
     reentry_days: int = Field(gt=0, le=3650)
+    automatic: bool = False
 
     @model_validator(mode="after")
     def _dates(self) -> _Plan:
@@ -54,7 +55,7 @@ class _File(BaseModel):
 def read_plans(text: str, content: Content) -> tuple[PlanRow, ...]:
     """The plans of a file, in its order, which is their rank.
 
-    Raises MedrepError(BAD_INPUT): not such a file, a name twice, or a product or message that is not in force.
+    Raises MedrepError(BAD_INPUT): not such a file, a name twice, or a product or message not in force.
     """
     try:
         found = _File.model_validate(yaml.safe_load(text))

@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question in the doctor's words, and what answered it: `entry@revision` with its document, or a task."""
+    """A question in the doctor's words, and what answered it: `entry@revision` and documents, or a task."""
 
     question: str
     answers: tuple[str, ...]

@@ -9,6 +9,7 @@ from bot.dialogue.said import SESSION
 from bot.runtime.loops import together_or_alone
 from bot.runtime.services import Services
 from bot.store import contacts, visits
+from bot.visits.beginning import begin_visits
 from bot.visits.course import Ending, end
 from bot.visits.summary import write_summaries
 
@@ -17,14 +18,15 @@ EVERY = 20.0  # seconds
 
 
 async def look_after(services: Services) -> None:
-    """What nobody asks for: visits that ended by themselves, and the summaries."""
+    """What nobody asks for: visits begin, end by themselves, and are summed up."""
+    await begin_visits(services)
     await tidy_visits(services)
     await write_summaries(services.db, services.vault, services.clock)
 
 
 async def tidy_visits(services: Services) -> None:
-    """End those in which nothing happened for as long as a conversation lasts, without a word, and those whose
-    turn has expired or was refused. Many processes may do it."""
+    """End, without a word, those in which nothing happened for as long as a conversation lasts, and those
+    whose turn has expired or was refused. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
         silent = await visits.unanswered(tx, now - SESSION, BATCH)

@@ -91,7 +91,7 @@ def jionlp_alone(text: str, now: datetime) -> SaidTime | Ambiguous | None:
     if not times:
         return None
     start, end = (
-        None if one == "inf" else datetime.fromisoformat(one).replace(tzinfo=CHINA)
+        None if "inf" in one else datetime.fromisoformat(one).replace(tzinfo=CHINA)
         for one in times[-1]["time"]
     )
     if start is None or (end is not None and end < now):

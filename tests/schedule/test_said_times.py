@@ -13,18 +13,18 @@ from bot.clock import CHINA
 from bot.schedule import HORIZON, Ambiguous, SaidTime, read_time
 from tests.schedule.said import jionlp_alone, said
 
-SETS = ("times_tuned", "times_once", "times_fresh")
+# The least share of each set that is read as meant.
+SETS = {"times_tuned": 1.0, "times_once": 1.0, "times_fresh": 1.0, "times_last": 0.94}
 WEDNESDAY = datetime(2026, 12, 2, 10, tzinfo=CHINA)
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_what_was_meant_is_read(name: str) -> None:
+    cases = said(name)
     wrong = [
-        (one.text, one.meant, read_time(one.text, one.now))
-        for one in said(name)
-        if not one.is_read_by(read_time)
+        (one.text, one.meant, read_time(one.text, one.now)) for one in cases if not one.is_read_by(read_time)
     ]
-    assert wrong == []
+    assert 1 - len(wrong) / len(cases) >= SETS[name], wrong
 
 
 @pytest.mark.parametrize("name", SETS)

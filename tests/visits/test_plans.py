@@ -16,11 +16,14 @@ from bot.visits import import_plans, read_plans, seed_plans, stop_plan
 CONTENT = load(ROOT / "data" / "content")
 ONE = """
 plans:
-  - {id: one, product: metformin, objective: 试, valid_from: 2026-01-01, valid_until: 2026-12-31, reentry_days: 30}
+  - {id: one, product: metformin, objective: 试, valid_from: 2026-01-01,
+     valid_until: 2026-12-31, reentry_days: 30}
 """
 
 
-async def test_the_seed_is_taken_once_and_a_stopped_plan_stays_stopped(database: Database, clock: Clock) -> None:
+async def test_the_seed_is_taken_once_and_a_stopped_plan_stays_stopped(
+    database: Database, clock: Clock
+) -> None:
     now = clock.now()
     assert await seed_plans(database, now) == [], "no content is in force that they could speak of"
     await seed_content(database, now)

@@ -34,6 +34,7 @@ visit_plan = Table(
     Column("valid_until", Date, nullable=False),
     Column("reentry_days", Integer, nullable=False),  # a doctor is not visited again for so long
     Column("rank", SmallInteger, nullable=False),  # the lower goes first where several fit
+    Column("automatic", Boolean, nullable=False),  # begins by itself, when pacing lets it
     Column("stopped_at", Moment),
     Column("digest", Text, nullable=False),  # of the imported text: the same again changes nothing
     Column("imported_by", Text, nullable=False),
@@ -52,7 +53,7 @@ visit = Table(
     Column("state", Text, nullable=False),  # waiting | under_way | moved | ended
     Column("step", Text, nullable=False),  # what is asked, or is to be asked first: permission | need | …
     Column("asked", SmallInteger, nullable=False, server_default=text("0")),  # how often that was asked
-    Column("unclear", SmallInteger, nullable=False, server_default=text("0")),  # answers to it that said nothing
+    Column("unclear", SmallInteger, nullable=False, server_default=text("0")),  # answers to it that said none
     Column("forced", Boolean, nullable=False),  # by a colleague's command: no pacing, caps or quiet hours
     Column("requested", Boolean, nullable=False),  # the doctor asked for it
     Column("timer_id", BigInteger),  # of the turn that begins or resumes it
@@ -90,7 +91,7 @@ visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never
     Column("visit_id", BigInteger, ForeignKey("visit.id"), nullable=False, index=True),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
-    Column("kind", Text, nullable=False),  # agreed | moved | refused | need | told | reaction | next | silence
+    Column("kind", Text, nullable=False),  # permission | need | told | reaction | next | moved | ended
     Column("value", Text, nullable=False),
     Column("turn_id", UUID),
     Column("at", Moment, nullable=False),

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("valid_until", sa.Date(), nullable=False),
         sa.Column("reentry_days", sa.Integer(), nullable=False),
         sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("automatic", sa.Boolean(), nullable=False),
         sa.Column("stopped_at", MOMENT),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("imported_by", sa.Text(), nullable=False),
