@@ -63,7 +63,7 @@ class ValidateStep(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None:
             return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
         if tracker.get_slot("requested_slot") != f"visit_{self._step}" or intent(tracker) in BEGUN_BY_US:
@@ -159,7 +159,7 @@ class AskStep(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None or tracker.get_slot("visit_when"):
             return []
         first = await visits.ask_step(call.tx, visit, call.contact, self._step, call.now)
@@ -189,7 +189,7 @@ class VisitMessage(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None:
             return []
         edition = call.services.published.edition
@@ -216,7 +216,7 @@ class CloseVisit(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call, wanted = current(), str(tracker.get_slot("visit_next") or "")
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is not None:
             product = await visits.product_of(call.tx, visit, call.services.published.content)
             if wanted == "material":
@@ -238,7 +238,7 @@ class VisitOff(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is not None and visit.moved_to is not None:
             say(dispatcher, "utter_visit_moved", due=spoken_time(visit.moved_to.astimezone(CHINA)))
             return _forgotten()
@@ -260,7 +260,7 @@ class ResumeVisit(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call, wished = current(), intent(tracker) == "visit_ask"
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         content = call.services.published.content
         if visit is None and wished:
             plan = await visits.plan_for(call.tx, call.contact, content, call.now)
@@ -286,7 +286,7 @@ class Busy(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        visit = await visits.open_visit(call.tx, call.contact)
+        visit = await visits.open_visit(call.tx, call.contact, call.now)
         answer = read_postponement(words_of(tracker), call.now) if visit is not None else None
         if visit is None or answer is None or not isinstance(answer.time, SaidTime):
             say(dispatcher, "utter_busy")

@@ -50,6 +50,9 @@ from bot.store.tables import (
     timer,
     tombstone,
     turn,
+    visit,
+    visit_fact,
+    visit_summary,
 )
 from bot.store.timers import Action
 from bot.store.vault import Vault
@@ -189,10 +192,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers and what actions returned: removed."""
+    """Conversations, offers, what actions returned, and visits with their summaries: removed."""
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
-        for table in (conversation, offer, effect)
+        for table in (conversation, offer, effect, visit_fact, visit_summary, visit)
     }
 
 

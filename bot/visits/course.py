@@ -11,6 +11,7 @@ from uuid import UUID
 
 from bot.evidence import note
 from bot.model import Fault, MedrepError, Purpose
+from bot.people import consent
 from bot.schedule.changes import cancel, set_timer
 from bot.store import visits
 from bot.store.contacts import Contact
@@ -176,9 +177,17 @@ async def _void(tx: Tx, timer_id: int, now: datetime) -> None:
             raise
 
 
-async def open_visit(tx: Tx, contact: Contact) -> VisitRow | None:
-    """The person's visit that has not ended, be it on another contact; locked."""
-    return await visits.open_of(tx, contact.person_id)
+async def open_visit(tx: Tx, contact: Contact, now: datetime) -> VisitRow | None:
+    """The person's visit that has not ended, be it on another contact; locked. Who wants none of the kind any
+    more is in none: it ends here."""
+    visit = await visits.open_of(tx, contact.person_id)
+    if visit is None:
+        return None
+    agreed = {one.purpose for one in await consent.of_person(tx, contact.person_id) if one.holds}
+    if contact.stopped_at is None and Purpose.PROMOTION in agreed:
+        return visit
+    await end(tx, visit, contact, Ending.STOPPED, now)
+    return None
 
 
 async def told(tx: Tx, visit: VisitRow, basis: str, turn_id: UUID, now: datetime) -> None:

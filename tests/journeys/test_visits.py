@@ -67,6 +67,8 @@ async def test_a_visit(
             said = "\n".join(shown(item) for item in await phone.next())
             missing = [part for part in what.split(" | ") if part != "~" and part not in said]
             assert not missing, f"{missing} not in: {said}"
+        elif mark == "&":
+            await phone.send(type="event", event="CLICK", event_key=what)
         elif mark == "$":
             await asyncio.to_thread(service.prints, *what.format(doctor=doctor).split())
         elif mark == "~":
