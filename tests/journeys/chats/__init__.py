@@ -1,7 +1,7 @@
 """Conversations as chats, one file a subject.
 
 `# title` begins one; `> words` the doctor writes; `< a | b` the next reply holds all of these (`~`: any);
-`$ command` a command of medrep, `{doctor}` being the doctor's external id; `& key` a click on the account's menu;
+`$ command` a command of medrep (`{doctor}`: the doctor's external id); `& key` a click on the account's menu;
 `~` nothing more comes; `? words` a sentence of the newest summary of the doctor holds them.
 """
 
