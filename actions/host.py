@@ -27,10 +27,12 @@ from actions.data import Benefit, Privacy, Resume, Stop
 from actions.mention import spoken_of
 from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
+from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
 from bot.dialogue.action_calls import ActionCall, once
 from bot.doctors import PARTS
 from bot.model import MedrepError
 from bot.runtime.services import Services
+from bot.visits import Step
 
 log = structlog.get_logger()
 ACTIONS: tuple[Callable[[], Action], ...] = (
@@ -59,6 +61,12 @@ ACTIONS: tuple[Callable[[], Action], ...] = (
     Verify,
     ValidateVerifyForm,
     *(partial(AskForParts, part) for part in PARTS),
+    VisitMessage,
+    CloseVisit,
+    VisitOff,
+    ResumeVisit,
+    Busy,
+    *(partial(made, step) for made in (ValidateStep, AskStep) for step in Step),
 )
 LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it
 

@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 import actions
-from bot import tasks
+from bot import schedule, tasks, visits
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
@@ -169,7 +169,7 @@ async def _run(
             await services.published.indexed()
             listener = actions.routes(services, secrets.actions_token)
             await listen(stack, listener, settings.actions_host, settings.actions_port)
-            await workers.run()
+            await asyncio.gather(workers.run(), asyncio.to_thread(schedule.warm))
 
         running.append(asyncio.create_task(answer()))
         done, _ = await asyncio.wait({stop, *running}, return_when=asyncio.FIRST_COMPLETED)
@@ -184,6 +184,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("keys", partial(key_report.report, services), key_report.EVERY, keys_changed),
         repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
+        repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]
 
 

@@ -80,11 +80,13 @@ class WebChatAccount(Frozen):
 
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
-    earlier hour), and at most `weekly` to a person within seven days. A takeover ends by itself when its
-    colleague has written nothing for `takeover_minutes`."""
+    earlier hour), and at most `weekly` to a person within seven days. Visits begin in working hours. A
+    takeover ends by itself when its colleague has written nothing for `takeover_minutes`."""
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
+    work_from: time = time(9)
+    work_until: time = time(18)
     weekly: Count = 2
     takeover_minutes: Count = 60
 
@@ -157,6 +159,7 @@ class Settings(BaseSettings):
     metrics_token: str | None = Secret  # who shows it reads /metrics; without one only this machine does
     task_webhook: str | None = Secret  # is told of tasks
     quiet_hours: str = f"{LIMITS.quiet_from:%H:%M}-{LIMITS.quiet_until:%H:%M}"
+    working_hours: str = f"{LIMITS.work_from:%H:%M}-{LIMITS.work_until:%H:%M}"
     weekly_cap: Count = LIMITS.weekly
     takeover_minutes: Count = LIMITS.takeover_minutes
 
@@ -189,12 +192,26 @@ class Settings(BaseSettings):
             raise PydanticCustomError("quiet_hours", "is like 21:00-08:00") from None
         return value
 
+    @field_validator("working_hours")
+    @classmethod
+    def _within_a_day(cls, value: str) -> str:
+        try:
+            opens, closes = _times(value)
+        except ValueError:
+            opens = closes = time()
+        if opens >= closes:
+            raise PydanticCustomError("working_hours", "is like 09:00-18:00")
+        return value
+
     @property
     def limits(self) -> Limits:
         quiet_from, quiet_until = _times(self.quiet_hours)
+        work_from, work_until = _times(self.working_hours)
         return Limits(
             quiet_from=quiet_from,
             quiet_until=quiet_until,
+            work_from=work_from,
+            work_until=work_until,
             weekly=self.weekly_cap,
             takeover_minutes=self.takeover_minutes,
         )
@@ -224,8 +241,8 @@ class Settings(BaseSettings):
 
 
 def _times(hours: str) -> tuple[time, time]:
-    quiet_from, _, quiet_until = hours.partition("-")
-    return time.fromisoformat(quiet_from), time.fromisoformat(quiet_until)
+    start, _, end = hours.partition("-")
+    return time.fromisoformat(start), time.fromisoformat(end)
 
 
 def read_accounts(path: Path) -> Accounts:

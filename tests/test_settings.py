@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -205,11 +206,22 @@ def test_nobody_else_reaches_the_app_unless_somebody_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "env", [{"MEDREP_QUIET_HOURS": "nine"}, {"MEDREP_QUIET_HOURS": "21:00"}, {"MEDREP_WEEKLY_CAP": "0"}]
+    "env",
+    [
+        {"MEDREP_QUIET_HOURS": "nine"},
+        {"MEDREP_QUIET_HOURS": "21:00"},
+        {"MEDREP_WORKING_HOURS": "nine"},
+        {"MEDREP_WORKING_HOURS": "18:00-09:00"},
+        {"MEDREP_WEEKLY_CAP": "0"},
+    ],
 )
 def test_limits_that_nobody_can_read_are_refused(tmp_path: Path, env: dict[str, str]) -> None:
     found = read_settings({"MEDREP_CONFIG": str(tmp_path / "none.toml"), "MEDREP_QUIET_HOURS": "22:30-07:00"})
     assert (found.limits.quiet_from.hour, found.limits.quiet_until.hour, found.limits.weekly) == (22, 7, 2)
+    clinic = read_settings(
+        {"MEDREP_CONFIG": str(tmp_path / "none.toml"), "MEDREP_WORKING_HOURS": "08:30-17:00"}
+    )
+    assert (clinic.limits.work_from, clinic.limits.work_until) == (time(8, 30), time(17))
     with pytest.raises(MedrepError) as refused:
         read_settings({"MEDREP_CONFIG": str(tmp_path / "none.toml"), **env})
     assert refused.value.fault == Fault.CONFIGURATION

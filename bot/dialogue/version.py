@@ -51,7 +51,9 @@ FIXED = (
 # What may stand in a placeholder of a response; `bot.outbound.release` also checks what it names.
 PLACEHOLDERS = {
     "due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
+    "or_due": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
     "rep": r"[^\n。；！？]{1,40}",
+    "product": r"[^\n。；！？、，]{1,60}",
     "products": r"[^\n。；！？]{1,300}",
     "kinds": "(?:{0})(?:、(?:{0})){{0,2}}".format("|".join(KINDS.values())),
     "known": r"[^\n。；！？]{1,200}",

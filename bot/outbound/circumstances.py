@@ -12,7 +12,7 @@ from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
 from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting
+from bot.store import contacting, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
@@ -25,6 +25,7 @@ class Intent:
     contact_id: int
     purpose: Purpose
     turn_id: UUID
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Circumstances:
     turns: frozenset[UUID] = frozenset()  # of the person, that have just begun
     window: bool = True  # the platform lets us write freely
     taken_over: bool = False  # a colleague speaks with them
+    forced: frozenset[str] = frozenset()  # subjects that a colleague has begin now
 
     def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
         """When we came to the person: what one turn sent is once, and this turn is not counted."""
@@ -73,6 +75,7 @@ async def read_circumstances(
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     if any(row.purpose == Purpose.PROMOTION for row in rows):
         windows = await contacting.open_windows(tx, contact_ids, now)
+    forced = await visits.forced(tx, {row.subject for row in rows if row.subject})
     taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(
@@ -82,6 +85,7 @@ async def read_circumstances(
             turns.get(contact.person_id, frozenset()),
             contact.id in windows,
             contact.id in taken,
+            forced,
         )
         for contact in found.values()
     }

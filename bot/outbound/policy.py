@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.clock import CHINA
 from bot.model import PROACTIVE, Fault, Purpose
+from bot.schedule import Hours
 from bot.settings import Limits
 
 WEEK = timedelta(days=7)
@@ -55,13 +55,15 @@ def decide(
     live_conversation: bool,
     window: bool,
     now: datetime,
+    *,
+    forced: bool = False,
 ) -> Decision:
     """What binds a message of this purpose at `now` (business time).
 
     `consents`: the purposes that they agreed to. `limits`: quiet hours and the weekly cap. `sent`: when
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
     them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
-    else only its templates leave.
+    else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:
@@ -75,8 +77,8 @@ def decide(
     waits = []
     if takeover:
         waits.append(Defer(now + PAUSE, "takeover"))
-    if purpose in COURTESY:
-        if (until := _quiet_until(limits, now)) is not None:
+    if purpose in COURTESY and not forced:
+        if (until := Hours(limits.quiet_from, limits.quiet_until).until(now)) is not None:
             waits.append(Defer(until, "quiet hours"))
         if (until := _free_at(limits, sent, now)) is not None:
             waits.append(Defer(until, "weekly cap"))
@@ -85,18 +87,6 @@ def decide(
     if purpose == Purpose.PROMOTION and not window:
         waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise
     return max(waits, key=lambda wait: wait.until, default=Send())
-
-
-def _quiet_until(limits: Limits, now: datetime) -> datetime | None:
-    """When the quiet hours end; None: they are not now."""
-    local, start, end = now.astimezone(CHINA), limits.quiet_from, limits.quiet_until
-    clock, over_midnight = local.time(), end < start
-    after, before = clock >= start, clock < end
-    quiet = after or before if over_midnight else after and before
-    if not quiet:
-        return None
-    day = local.date() + timedelta(days=1 if over_midnight and after else 0)
-    return datetime.combine(day, end, CHINA)
 
 
 def _free_at(limits: Limits, sent: tuple[datetime, ...], now: datetime) -> datetime | None:

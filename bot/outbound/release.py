@@ -82,10 +82,12 @@ class Exit:
     async def _true(self, contact: Contact, values: Mapping[str, str]) -> bool:
         """Whether what stands in the placeholders names something of ours (product, source, link, rep)."""
         now = self._services.clock.now()
-        if "products" in values or "source" in values:
+        if values.keys() & {"products", "product", "source"}:
             standing = await self._editions()
             generics = {product.generic for edition in standing for product in edition.content.products}
             if "products" in values and not set(values["products"].split("、")) <= generics:
+                return False
+            if "product" in values and values["product"] not in generics:
                 return False
             source = values.get("source")
             if source is not None and not any(is_source(source, one.content, now) for one in standing):
@@ -167,6 +169,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         bool(facts.turns - {row.turn_id}),
         facts.window,
         services.clock.now(),
+        forced=row.subject in facts.forced,
     )
 
 

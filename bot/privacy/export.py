@@ -25,6 +25,9 @@ from bot.store.tables import (
     outbox,
     task,
     timer,
+    visit,
+    visit_fact,
+    visit_summary,
 )
 from bot.store.vault import Vault
 
@@ -32,7 +35,7 @@ from bot.store.vault import Vault
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, timers,
+    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, visits, timers,
     materials, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
@@ -76,6 +79,7 @@ class _Export:
             "contacts": contacts,
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
+            "visits": await self._visits(),
             "timers": [
                 {
                     "action": row.action,
@@ -203,6 +207,34 @@ class _Export:
             "text": "\n\n".join(text for text, _ in body["parts"]) if body else None,
             "choices": [label for _, label in body.get("choices", ())],
         }
+
+    async def _visits(self) -> list[dict[str, Any]]:
+        """Automated visits: how each went, what was noticed, its summary."""
+        noticed = await self._rows(visit_fact)
+        summaries = {row.visit_id: row for row in await self._rows(visit_summary)}
+        return [
+            {
+                "plan": row.plan_id,
+                "state": row.state,
+                "planned_at": _at(row.planned_at),
+                "begun_at": _at(row.begun_at),
+                "moved_to": _at(row.moved_to),
+                "ended_at": _at(row.ended_at),
+                "ending": row.ending,
+                "told": row.key_message,
+                "noticed": [
+                    {"at": _at(fact.at), "kind": fact.kind, "value": fact.value}
+                    for fact in noticed
+                    if fact.visit_id == row.id
+                ],
+                "summary": await self._summary(summaries.get(row.id)),
+            }
+            for row in await self._rows(visit)
+        ]
+
+    async def _summary(self, row: Any) -> Any:
+        opened = None if row is None else await self._open(row, row.body_enc, "visit_summary.body")
+        return opened if opened in (None, ERASED_TEXT) else json.loads(opened)
 
     async def _task(self, row: Any) -> dict[str, Any]:
         return {

@@ -37,6 +37,7 @@ from bot.store.key_checks import admit
 from bot.store.keyring import evidence_key
 from bot.store.migrate import migrate
 from bot.store.reaching import until_answering
+from bot.visits import seed_plans
 
 T = TypeVar("T")
 
@@ -186,6 +187,7 @@ class Supervisor:
                     self._say(f"{outcome}: the files of this checkout differ from it and are not in force")
                 elif outcome.state == "published":
                     self._say(str(outcome))
+            await self._while_refused(lambda: seed_plans(self._db, real_now()))
         address = f"http://127.0.0.1:{settings.engine_port}"
         succession = Succession(
             lambda: self._db, settings.home, address, self._shared.engine, self._disk, self._say

@@ -124,6 +124,29 @@ _WROTE = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """What a platform grants: what opened it (message | click), until when, how many messages may leave."""
+
+    act: str
+    closes_at: datetime
+    left: int
+
+
+async def windows(tx: Tx, contact_ids: Collection[int], now: datetime) -> dict[int, tuple[OpenWindow, ...]]:
+    """The windows of these contacts that are open, what is used up included."""
+    found: dict[int, tuple[OpenWindow, ...]] = defaultdict(tuple)
+    for row in await hot(tx, _WINDOWS, {"contacts": list(contact_ids), "now": now}):
+        found[row.contact_id] += (OpenWindow(row.act, row.closes_at, row.remaining),)
+    return found
+
+
+_WINDOWS = """
+    SELECT contact_id, act, closes_at, allowance - used AS remaining FROM send_window
+    WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND closes_at > %(now)s ORDER BY contact_id, act
+    """
+
+
 async def open_windows(tx: Tx, contact_ids: Collection[int], now: datetime) -> frozenset[int]:
     """Those of these contacts to whom the platform lets us write freely."""
     rows = await tx.execute(_OPEN_WINDOWS, {"contacts": list(contact_ids), "now": now})

@@ -52,6 +52,9 @@ from bot.store.tables import (
     timer,
     tombstone,
     turn,
+    visit,
+    visit_fact,
+    visit_summary,
 )
 from bot.store.timers import Action
 from bot.store.vault import Vault
@@ -191,10 +194,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers, what actions returned, what materials were sent and read: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read, visits: removed."""
+    talked = (conversation, offer, effect, material_open, material_sent, visit_fact, visit_summary, visit)
     return {
-        table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
-        for table in (conversation, offer, effect, material_open, material_sent)
+        table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
     }
 
 

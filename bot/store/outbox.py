@@ -82,6 +82,7 @@ class Outgoing:
     pieces_sent: int
     halved: int
     expires_at: datetime | None
+    subject: str | None = None  # what it is about, where we began it
     origin: Origin | None = None  # read where the row is about to be sent
 
     @classmethod
@@ -106,6 +107,7 @@ class Outgoing:
             pieces_sent=row.pieces_sent,
             halved=row.halved,
             expires_at=row.expires_at,
+            subject=row.subject,
         )
 
 

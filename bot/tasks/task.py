@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
-
-import chinese_calendar
 
 from bot.clock import CHINA
 from bot.evidence import note
 from bot.model import ERASED_TEXT
+from bot.schedule import after_working_days
 from bot.staff import Role
 from bot.store import contact_keys, tasks
 from bot.store.contacts import Contact
@@ -59,38 +58,13 @@ _AT_ONCE = {
 _WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.MATERIAL: 2, Kind.DATA_REQUEST: 15}
 LONGEST = 4000  # characters of somebody's words that a colleague reads
 _LONGEST_DETAIL = 2 * LONGEST  # that one task may gather
-_OPENS, _CLOSES = time(9), time(18)
-
-
-def is_working_day(day: date) -> bool:
-    """China's calendar with its make-up days; years it does not know yet use the statutory holidays."""
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        import holidays  # noqa: PLC0415 - all calendars of the world, for a year in the future
-
-        return day.weekday() < 5 and day not in holidays.country_holidays("CN", years=day.year)
 
 
 def due_after(kind: Kind, now: datetime) -> datetime:
     """When a task opened now is due, as an aware datetime in China's time."""
     if kind in _AT_ONCE:
         return (now + _AT_ONCE[kind]).astimezone(CHINA)
-    moment = now.astimezone(CHINA)
-    remaining = _WORKING_DAYS.get(kind, 1)
-    if moment.time() >= _CLOSES or not is_working_day(moment.date()):
-        moment = datetime.combine(_next_working_day(moment.date()), _OPENS, CHINA)
-    day = moment.date()
-    for _ in range(remaining):
-        day = _next_working_day(day)
-    return datetime.combine(day, max(moment.time(), _OPENS), CHINA)
-
-
-def _next_working_day(day: date) -> date:
-    day += timedelta(days=1)
-    while not is_working_day(day):
-        day += timedelta(days=1)
-    return day
+    return after_working_days(now, _WORKING_DAYS.get(kind, 1))
 
 
 async def waiting_of(tx: Tx, contact: Contact, kinds: Collection[Kind]) -> list[tuple[Kind, datetime]]:

@@ -11,6 +11,7 @@ HEAVY = (
     "apscheduler",
     "holidays",
     "jieba",
+    "jionlp",
     "numpy",
     "openpyxl",
     "rasa_sdk",

@@ -30,6 +30,7 @@ from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
+from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary
 
 __all__ = [
     "attempt",
@@ -74,4 +75,8 @@ __all__ = [
     "timer",
     "tombstone",
     "turn",
+    "visit",
+    "visit_fact",
+    "visit_plan",
+    "visit_summary",
 ]

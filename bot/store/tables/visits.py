@@ -1,0 +1,98 @@
+"""Automated visits: what is planned, how each went, and what was noticed in it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from bot.store.tables.base import Moment, identity, metadata
+
+visit_plan = Table(
+    "visit_plan",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("product", Text, nullable=False),
+    Column("objective", Text, nullable=False),
+    Column("key_messages", ARRAY(Text), nullable=False),  # ids of approved ones; empty: all of the product
+    Column("specialties", ARRAY(Text), nullable=False),  # departments; empty: all
+    Column("interests", ARRAY(Text), nullable=False),  # empty: all
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, nullable=False),
+    Column("reentry_days", Integer, nullable=False),  # a doctor is not visited again for so long
+    Column("rank", SmallInteger, nullable=False),  # the lower goes first where several fit
+    Column("automatic", Boolean, nullable=False),  # begins by itself, when pacing lets it
+    Column("stopped_at", Moment),
+    Column("digest", Text, nullable=False),  # of the imported text: the same again changes nothing
+    Column("imported_by", Text, nullable=False),
+    Column("imported_at", Moment, nullable=False),
+    CheckConstraint("reentry_days > 0", name="reentry"),
+    CheckConstraint("valid_until >= valid_from", name="dates"),
+)
+
+visit = Table(
+    "visit",
+    metadata,
+    identity(),
+    Column("plan_id", Text, ForeignKey("visit_plan.id"), nullable=False),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("state", Text, nullable=False),  # waiting | under_way | moved | ended
+    Column("step", Text, nullable=False),  # what is asked, or is to be asked first: permission | need | …
+    Column("asked", SmallInteger, nullable=False, server_default=text("0")),  # how often that was asked
+    Column("unclear", SmallInteger, nullable=False, server_default=text("0")),  # answers to it that said none
+    Column("forced", Boolean, nullable=False),  # by a colleague's command: no pacing, caps or quiet hours
+    Column("requested", Boolean, nullable=False),  # the doctor asked for it
+    Column("timer_id", BigInteger),  # of the turn that begins or resumes it
+    Column("moved_to", Moment),
+    Column("moves", SmallInteger, nullable=False, server_default=text("0")),
+    Column("need", Text, nullable=False, server_default=text("''")),
+    Column("key_message", Text, nullable=False, server_default=text("''")),  # content:ID@REVISION, as told
+    Column("planned_at", Moment, nullable=False),
+    Column("begun_at", Moment),
+    Column("last_at", Moment, nullable=False),  # of what happened in it last
+    Column("ended_at", Moment),
+    Column("ending", Text),  # completed | refused | no_answer | stopped | expired | …
+    CheckConstraint("state IN ('waiting', 'under_way', 'moved', 'ended')", name="state"),
+    CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL AND ending IS NOT NULL)", name="ended"),
+    # one at a time for a doctor, over all contacts
+    Index("uq_visit_open", "person_id", unique=True, postgresql_where=text("state <> 'ended'")),
+    Index("ix_visit_open", "last_at", postgresql_where=text("state <> 'ended'")),
+)
+
+visit_summary = Table(
+    "visit_summary",
+    metadata,
+    Column("visit_id", BigInteger, ForeignKey("visit.id"), primary_key=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("state", Text, nullable=False),  # draft
+    Column("body_enc", LargeBinary, nullable=False),  # what it says: it quotes the doctor
+    Column("made_at", Moment, nullable=False),
+)
+
+visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never words
+    "visit_fact",
+    metadata,
+    identity(),
+    Column("visit_id", BigInteger, ForeignKey("visit.id"), nullable=False, index=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # permission | need | told | reaction | next | moved | ended
+    Column("value", Text, nullable=False),
+    Column("turn_id", UUID),
+    Column("at", Moment, nullable=False),
+)

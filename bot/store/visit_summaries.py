@@ -1,0 +1,130 @@
+"""Summaries of visits, and the turns that they are made of. All times are business time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.store.database import Tx
+from bot.store.tables import contact, doctor, inbox, task, turn, visit, visit_summary
+from bot.store.visits import VisitRow
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message within a visit, and what its turn made of it. `body_enc`: as the inbox keeps it."""
+
+    id: int
+    turn_id: UUID | None
+    kind: str
+    body_enc: bytes
+    person_id: UUID
+    entries: tuple[str, ...]
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    visit_id: int
+    person_id: UUID
+    doctor: str  # external id
+    state: str
+    body_enc: bytes
+
+
+async def without(tx: Tx, limit: int) -> list[int]:
+    """Visits that were begun and have ended and have no summary yet."""
+    made = select(visit_summary.c.visit_id).where(visit_summary.c.visit_id == visit.c.id)
+    query = select(visit.c.id).where(visit.c.state == "ended", visit.c.begun_at.is_not(None), ~made.exists())
+    return list((await tx.execute(query.order_by(visit.c.id).limit(limit))).scalars())
+
+
+async def settled(tx: Tx, of: VisitRow) -> bool:
+    """Whether no turn of the contact is under way: what ended the visit is written whole."""
+    query = select(turn.c.id).where(
+        turn.c.contact_id == of.contact_id, turn.c.state.in_(["running", "retry"])
+    )
+    return (await tx.execute(query.limit(1))).first() is None
+
+
+async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
+    """The messages of the visit in order, our own triggers included."""
+    query = (
+        select(
+            inbox.c.id,
+            inbox.c.turn_id,
+            inbox.c.kind,
+            inbox.c.body_enc,
+            inbox.c.person_id,
+            turn.c.entries,
+            turn.c.route,
+        )
+        .join(turn, turn.c.id == inbox.c.turn_id)
+        .where(
+            inbox.c.contact_id == of.contact_id,
+            inbox.c.received_at >= of.planned_at,
+            inbox.c.received_at <= of.ended_at,
+            turn.c.state == "done",
+        )
+        .order_by(inbox.c.id)
+    )
+    rows = await tx.execute(query)
+    return [
+        Said(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries), row.route)
+        for row in rows
+    ]
+
+
+async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str]]:
+    """The tasks that were opened in the visit: id, kind."""
+    query = select(task.c.id, task.c.kind).where(
+        and_(
+            task.c.contact_id == of.contact_id,
+            task.c.opened_at >= of.begun_at,
+            task.c.opened_at <= of.ended_at,
+        )
+    )
+    return [(row.id, row.kind) for row in await tx.execute(query.order_by(task.c.id))]
+
+
+async def add(tx: Tx, of: VisitRow, person_id: UUID, body_enc: bytes, now: datetime) -> bool:
+    """Whether there was none."""
+    done = await tx.execute(
+        insert(visit_summary)
+        .values(
+            visit_id=of.id,
+            contact_id=of.contact_id,
+            person_id=person_id,
+            state="draft",
+            body_enc=body_enc,
+            made_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(visit_summary.c.visit_id)
+    )
+    return done.first() is not None
+
+
+async def summaries(tx: Tx, external_id: str | None = None) -> Sequence[SummaryRow]:
+    """All of them, or a doctor's, the oldest first."""
+    query: Any = (
+        select(
+            visit_summary.c.visit_id,
+            visit_summary.c.person_id,
+            doctor.c.external_id,
+            visit_summary.c.state,
+            visit_summary.c.body_enc,
+        )
+        .join(contact, contact.c.id == visit_summary.c.contact_id)
+        .join(doctor, doctor.c.person_id == contact.c.person_id)
+        .order_by(visit_summary.c.visit_id)
+    )
+    if external_id is not None:
+        query = query.where(doctor.c.external_id == external_id)
+    return [SummaryRow(*row) for row in await tx.execute(query)]

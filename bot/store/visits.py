@@ -1,0 +1,337 @@
+"""Plans of visits, visits, and what was noticed in them. All times are business time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.store.database import Tx
+from bot.store.tables import (
+    consent,
+    contact,
+    doctor,
+    occurrence,
+    person,
+    send_window,
+    visit,
+    visit_fact,
+    visit_plan,
+)
+
+ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """Which approved messages of a product are told to whom, when, and how often. Empty lists: all."""
+
+    id: str
+    product: str
+    objective: str
+    key_messages: tuple[str, ...]
+    specialties: tuple[str, ...]
+    interests: tuple[str, ...]
+    valid_from: date
+    valid_until: date
+    reentry_days: int
+    rank: int
+    automatic: bool = False
+    stopped_at: datetime | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One visit. `asked`: how often the present step's question was put."""
+
+    id: int
+    plan_id: str
+    person_id: UUID
+    contact_id: int
+    state: str
+    step: str
+    asked: int
+    unclear: int
+    forced: bool
+    requested: bool
+    timer_id: int | None
+    moved_to: datetime | None
+    moves: int
+    need: str
+    key_message: str
+    planned_at: datetime
+    begun_at: datetime | None
+    last_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something noticed in a visit, and the turn that shows it."""
+
+    kind: str
+    value: str
+    turn_id: UUID | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A doctor whom the platform lets us write to and who is in no visit now."""
+
+    contact_id: int
+    person_id: UUID
+    department: str
+    interests: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- plans
+
+_PLAN = [visit_plan.c[name] for name in PlanRow.__slots__]
+
+
+def _plan(row: Any) -> PlanRow:
+    lists = {name: tuple(getattr(row, name)) for name in ("key_messages", "specialties", "interests")}
+    return PlanRow(**{**row._asdict(), **lists})
+
+
+async def plans(tx: Tx, *, on: date | None = None) -> list[PlanRow]:
+    """All of them, or those that hold on a day; the first in rank first."""
+    query = select(*_PLAN).order_by(visit_plan.c.rank, visit_plan.c.id)
+    if on is not None:
+        query = query.where(
+            visit_plan.c.stopped_at.is_(None), visit_plan.c.valid_from <= on, visit_plan.c.valid_until >= on
+        )
+    return [_plan(row) for row in await tx.execute(query)]
+
+
+async def plan(tx: Tx, plan_id: str) -> PlanRow | None:
+    row = (await tx.execute(select(*_PLAN).where(visit_plan.c.id == plan_id))).first()
+    return None if row is None else _plan(row)
+
+
+async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
+    """Add a plan, or change it; whether it differs from what was there."""
+    values = {
+        "product": written.product,
+        "objective": written.objective,
+        "key_messages": list(written.key_messages),
+        "specialties": list(written.specialties),
+        "interests": list(written.interests),
+        "valid_from": written.valid_from,
+        "valid_until": written.valid_until,
+        "reentry_days": written.reentry_days,
+        "rank": written.rank,
+        "automatic": written.automatic,
+        "stopped_at": written.stopped_at,
+        "digest": written.digest,
+        "imported_by": by,
+        "imported_at": now,
+    }
+    done = await tx.execute(
+        insert(visit_plan)
+        .values(id=written.id, **values)
+        .on_conflict_do_update(
+            index_elements=[visit_plan.c.id], set_=values, where=visit_plan.c.digest != written.digest
+        )
+        .returning(visit_plan.c.id)
+    )
+    return done.first() is not None
+
+
+async def stop_plan(tx: Tx, plan_id: str, now: datetime) -> bool:
+    """Whether it had not been stopped."""
+    done = await tx.execute(
+        update(visit_plan)
+        .where(visit_plan.c.id == plan_id, visit_plan.c.stopped_at.is_(None))
+        .values(stopped_at=now, digest="")  # so that the same file takes it up again
+        .returning(visit_plan.c.id)
+    )
+    return done.first() is not None
+
+
+# ---------------------------------------------------------------- visits
+
+_VISIT = [visit.c[name] for name in VisitRow.__slots__]
+
+
+async def add(
+    tx: Tx, plan_id: str, person_id: UUID, contact_id: int, step: str, now: datetime, **facts: Any
+) -> int | None:
+    """A visit that waits to begin, its id; None when the doctor is in one."""
+    added: int | None = (
+        await tx.execute(
+            insert(visit)
+            .values(
+                plan_id=plan_id,
+                person_id=person_id,
+                contact_id=contact_id,
+                state="waiting",
+                step=step,
+                planned_at=now,
+                last_at=now,
+                **facts,
+            )
+            .on_conflict_do_nothing()  # uq_visit_open
+            .returning(visit.c.id)
+        )
+    ).scalar()
+    return added
+
+
+async def change(tx: Tx, visit_id: int, **values: Any) -> None:
+    await tx.execute(update(visit).where(visit.c.id == visit_id).values(values))
+
+
+async def open_of(tx: Tx, person_id: UUID) -> VisitRow | None:
+    """The doctor's visit that has not ended; locked until the transaction ends."""
+    query = select(*_VISIT).where(visit.c.person_id == person_id, visit.c.state != ENDED)
+    row = (await tx.execute(query.with_for_update())).first()
+    return None if row is None else VisitRow(*row)
+
+
+async def by_id(tx: Tx, visit_id: int) -> VisitRow | None:
+    row = (await tx.execute(select(*_VISIT).where(visit.c.id == visit_id))).first()
+    return None if row is None else VisitRow(*row)
+
+
+async def lock(tx: Tx, visit_id: int) -> VisitRow | None:
+    """As `by_id`, locked; None also when somebody else has it."""
+    query = select(*_VISIT).where(visit.c.id == visit_id).with_for_update(skip_locked=True)
+    row = (await tx.execute(query)).first()
+    return None if row is None else VisitRow(*row)
+
+
+async def earlier(tx: Tx, person_id: UUID) -> list[VisitRow]:
+    """The doctor's visits that were begun and have ended, the newest first."""
+    query = select(*_VISIT).where(
+        visit.c.person_id == person_id, visit.c.state == ENDED, visit.c.begun_at.is_not(None)
+    )
+    return [VisitRow(*row) for row in await tx.execute(query.order_by(visit.c.id.desc()))]
+
+
+async def add_fact(tx: Tx, of: VisitRow, kind: str, value: str, turn_id: UUID | None, now: datetime) -> None:
+    await tx.execute(
+        insert(visit_fact).values(
+            visit_id=of.id,
+            contact_id=of.contact_id,
+            person_id=of.person_id,
+            kind=kind,
+            value=value,
+            turn_id=turn_id,
+            at=now,
+        )
+    )
+
+
+async def facts(tx: Tx, visit_id: int) -> list[Fact]:
+    query = select(visit_fact.c.kind, visit_fact.c.value, visit_fact.c.turn_id, visit_fact.c.at)
+    rows = await tx.execute(query.where(visit_fact.c.visit_id == visit_id).order_by(visit_fact.c.id))
+    return [Fact(*row) for row in rows]
+
+
+async def forced(tx: Tx, subjects: Collection[str]) -> frozenset[str]:
+    """Those of these subjects (`visit:7`) that a colleague's command began."""
+    ids = [int(one.removeprefix("visit:")) for one in subjects if one.startswith("visit:")]
+    if not ids:
+        return frozenset()
+    rows = await tx.execute(select(visit.c.id).where(visit.c.id == func.any(ids), visit.c.forced))
+    return frozenset(f"visit:{number}" for number in rows.scalars())
+
+
+# ---------------------------------------------------------------- who is next, and what has gone stale
+
+
+async def candidates(
+    tx: Tx, plan: PlanRow, now: datetime, visited: datetime, tried: datetime, limit: int
+) -> list[Candidate]:
+    """Verified doctors within the platform's window who fit the plan, are in no visit, were not in one since
+    `visited`, and for whom none was planned since `tried`; none who ever withdrew their
+    consent: a colleague begins with them. Departments and interests are compared as the list
+    spells them."""
+    fits: list[ColumnElement[bool]] = []
+    if plan.specialties:
+        fits.append(doctor.c.department.in_(plan.specialties))
+    if plan.interests:
+        fits.append(doctor.c.interests.overlap(list(plan.interests)))
+    refused = exists().where(
+        consent.c.person_id == doctor.c.person_id,
+        consent.c.purpose == "promotion",
+        consent.c.withdrawn_at.is_not(None),
+    )
+    recent = exists().where(
+        visit.c.person_id == doctor.c.person_id,
+        or_(visit.c.state != ENDED, visit.c.begun_at > visited, visit.c.planned_at > tried),
+    )
+    query = (
+        select(contact.c.id, doctor.c.person_id, doctor.c.department, doctor.c.interests)
+        .distinct(doctor.c.person_id)
+        .join(doctor, doctor.c.person_id == contact.c.person_id)
+        .join(person, person.c.id == contact.c.person_id)
+        .join(send_window, send_window.c.contact_id == contact.c.id)
+        .where(
+            doctor.c.verified_at.is_not(None),
+            person.c.stopped_at.is_(None),
+            contact.c.unreachable_at.is_(None),
+            send_window.c.closes_at > now,
+            ~recent,
+            ~refused,
+            *fits,
+        )
+        .order_by(doctor.c.person_id, send_window.c.closes_at.desc())
+        .limit(limit)
+    )
+    return [
+        Candidate(row.id, row.person_id, row.department, tuple(row.interests))
+        for row in await tx.execute(query)
+    ]
+
+
+async def unanswered(tx: Tx, before: datetime, limit: int) -> list[int]:
+    """Visits under way in which nothing has happened since then."""
+    query = select(visit.c.id).where(visit.c.state == "under_way", visit.c.last_at <= before)
+    return list((await tx.execute(query.limit(limit))).scalars())
+
+
+async def never_begun(tx: Tx, limit: int) -> list[tuple[int, str]]:
+    """Visits that wait or were moved though the turn that was to begin them will not: id, reason."""
+    gone = and_(occurrence.c.timer_id == visit.c.timer_id, occurrence.c.state.in_(["missed", "cancelled"]))
+    query = (
+        select(visit.c.id, func.coalesce(occurrence.c.reason, occurrence.c.state))
+        .join(occurrence, gone)
+        .where(visit.c.state.in_(["waiting", "moved"]))
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in await tx.execute(query)]
+
+
+async def end_one(tx: Tx, visit_id: int, ending: str, now: datetime) -> VisitRow | None:
+    """End a visit that has not ended; as it was before."""
+    query = select(*_VISIT).where(visit.c.id == visit_id, visit.c.state != ENDED).with_for_update()
+    row = (await tx.execute(query)).first()
+    if row is None:
+        return None
+    await change(tx, visit_id, state=ENDED, ending=ending, ended_at=now)
+    return VisitRow(*row)
+
+
+async def ended_in(tx: Tx, turn_id: UUID) -> str:
+    """How a visit ended in this turn; "": none did."""
+    query = select(visit_fact.c.value).where(visit_fact.c.turn_id == turn_id, visit_fact.c.kind == ENDED)
+    return (await tx.execute(query.order_by(visit_fact.c.id.desc()).limit(1))).scalar() or ""
+
+
+async def doctor_of(tx: Tx, person_id: UUID) -> Candidate | None:
+    """What the list says of a verified doctor."""
+    query = select(doctor.c.department, doctor.c.interests).where(
+        doctor.c.person_id == person_id, doctor.c.verified_at.is_not(None)
+    )
+    row = (await tx.execute(query)).first()
+    return None if row is None else Candidate(0, person_id, row.department, tuple(row.interests))

@@ -1,0 +1,70 @@
+"""Automated visits of doctors: plans, their course, and what is told of them."""
+
+from bot.store.contacting import OpenWindow
+from bot.store.visits import VisitRow
+from bot.visits.answers import asks, value_of
+from bot.visits.choosing import message_for, plan_for, product_of, spoke_before
+from bot.visits.course import (
+    Ending,
+    Step,
+    ask_step,
+    begin_now,
+    end,
+    ended_in,
+    move,
+    notice,
+    open_visit,
+    plan_visit,
+    request_visit,
+    told,
+    unclear,
+)
+from bot.visits.doctor_now import read_doctor
+from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
+from bot.visits.plans import import_plans, read_plans, seed_plans, stop_plan
+from bot.visits.summary import Summary, summaries_of, write_summaries
+from bot.visits.tidying import EVERY, look_after, tidy_visits
+from bot.visits.when import meant, time_for
+
+__all__ = [
+    "EVERY",
+    "Begin",
+    "DoctorNow",
+    "Ending",
+    "Never",
+    "OpenWindow",
+    "Step",
+    "Summary",
+    "VisitRow",
+    "VisitTerms",
+    "Wait",
+    "ask_step",
+    "asks",
+    "begin_now",
+    "end",
+    "ended_in",
+    "import_plans",
+    "look_after",
+    "meant",
+    "message_for",
+    "move",
+    "notice",
+    "open_visit",
+    "pace",
+    "plan_for",
+    "plan_visit",
+    "product_of",
+    "read_doctor",
+    "read_plans",
+    "request_visit",
+    "seed_plans",
+    "spoke_before",
+    "stop_plan",
+    "summaries_of",
+    "tidy_visits",
+    "time_for",
+    "told",
+    "unclear",
+    "value_of",
+    "write_summaries",
+]
