@@ -12,7 +12,7 @@ from actions.answer import HAND_OVER
 from actions.call import current, entry_of, miss, say
 from bot.knowledge import source_text
 from bot.model import Audience
-from bot.people import quiet
+from bot.profiles import wish_format
 
 
 class Source(Action):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class More(Action):  # type: ignore[misc]
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
         if tracker.get_slot("brief"):
-            await quiet.be_brief(call.tx, call.contact, call.now, brief=False)
+            await wish_format(call.tx, call.contact, None, f"turn:{call.turn_id}", call.now)
             say(dispatcher, "utter_brief_no_more")
             return [SlotSet("brief", None), SlotSet("pending", None)]
         if tracker.get_slot("last_entry") and call.contact.audience == Audience.DOCTOR:

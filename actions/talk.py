@@ -19,6 +19,7 @@ from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry
 from bot.model import Audience, BasisKind
 from bot.people import quiet
+from bot.profiles import wish_format
 from bot.tasks import Kind, add_to_open, waiting_of
 
 # What somebody may wait for, and how they are told of it. Nothing of compliance's is named here.
@@ -127,7 +128,7 @@ class Brief(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        await quiet.be_brief(call.tx, call.contact, call.now, brief=True)
+        await wish_format(call.tx, call.contact, "brief", f"turn:{call.turn_id}", call.now)
         say(dispatcher, "utter_brief")
         return [SlotSet("brief", True)]
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bot.model import Audience, Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply
+from bot.profiles import FIELDS, HELD, NOTED
 from bot.safety import every_element
 from bot.text.yaml_loader import Loader
 
@@ -53,6 +54,9 @@ PLACEHOLDERS = {
     "kinds": r"(?:会议通知|产品资料|用药提醒)(?:、(?:会议通知|产品资料|用药提醒)){0,2}",
     "known": r"[^\n。；！？]{1,200}",
     "parts": r"(?:姓名|医院|手机号|邀请码)(?:、(?:姓名|医院|手机号|邀请码)){0,3}",
+    "held": HELD,
+    "noted": NOTED,
+    "field": FIELDS,
     "source": r"《[\s\S]{1,400}",
     "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }

@@ -1,4 +1,4 @@
-"""How somebody wants to be spoken with: in few words, or not at all until a colleague answers.
+"""They want silence until a colleague answers. (Short texts are a preference, of `bot.profiles`.)
 
 The silence is kept by `bot/store/scenes.py`: it belongs to an open request, ends when a colleague takes the
 conversation over or closes the request, and at the latest with the session. Red flags, adverse events and a
@@ -7,9 +7,7 @@ stop are answered all the same, since that happens when a message is accepted.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 
@@ -17,11 +15,11 @@ from bot.evidence import note
 from bot.store import contacts
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.text.folding import Folded, fold
+from bot.text.clauses import clauses
+from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 40  # characters; in a longer text the words have another meaning
-_CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 
 
 def asks_quiet(text: str) -> bool:
@@ -46,45 +44,28 @@ def _besides(line: str) -> str:
     if _patterns("speak").fullmatch(folded.text):
         return ""
     either = (_patterns("speak"), _patterns("courtesy"))
-    said = [one for one in _clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
+    said = [one for one in clauses(folded) if not any(p.fullmatch(folded.text[slice(*one)]) for p in either)]
     return " ".join(line[slice(*folded.span(*one))] for one in said)
 
 
 async def hush(tx: Tx, contact: Contact, now: datetime) -> None:
     """Silence from now on."""
-    await contacts.prefer(tx, contact.id, hushed_at=now)
+    await contacts.hush(tx, contact.id, now)
     await note(tx, "contact.hushed", now, f"contact:{contact.id}", contact)
 
 
 async def speak(tx: Tx, contact: Contact, now: datetime) -> None:
     """They want to hear from us again."""
-    await contacts.prefer(tx, contact.id, hushed_at=None)
+    await contacts.hush(tx, contact.id, None)
     await note(tx, "contact.unhushed", now, f"contact:{contact.id}", contact)
-
-
-async def be_brief(tx: Tx, contact: Contact, now: datetime, *, brief: bool) -> None:
-    """Short texts from now on, or as long as they are."""
-    await contacts.prefer(tx, contact.id, brief_at=now if brief else None)
-    await note(tx, "contact.brief", now, f"contact:{contact.id}", contact, brief=brief)
 
 
 def _says(what: str, text: str) -> bool:
     if len(text) > _LONGEST:
         return False
     folded = fold(text)
-    clauses = [folded.text, *(folded.text[start:end] for start, end in _clauses(folded))]
-    return any(_patterns(what).fullmatch(clause) for clause in clauses if clause)
-
-
-def _clauses(folded: Folded) -> Iterator[tuple[int, int]]:
-    """The text cut at punctuation and where a space stood."""
-    cuts = [0, *sorted(folded.breaks), len(folded.text)]
-    for start, high in itertools.pairwise(cuts):
-        low = start
-        for end in [*(match.start() for match in _CLAUSES.finditer(folded.text, low, high)), high]:
-            if end > low:
-                yield low, end
-            low = end + 1
+    pieces = [folded.text, *(folded.text[start:end] for start, end in clauses(folded))]
+    return any(_patterns(what).fullmatch(piece) for piece in pieces if piece)
 
 
 @cache

@@ -32,20 +32,26 @@ from bot.store import occurrences
 from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
+    affiliation,
     attempt,
+    change_request,
     consent,
     contact,
     conversation,
     data_key,
     doctor,
     effect,
+    engagement,
     inbox,
     invitation_code,
     occurrence,
     offer,
     outbox,
     person,
+    profile_event,
+    profile_tag,
     send_window,
+    suggestion,
     task,
     timer,
     tombstone,
@@ -136,7 +142,6 @@ async def contacts(tx: Tx, ids: Sequence[int], subjects: Sequence[bytes], now: d
         .values(
             address_hmac=None,
             address_enc=b"",
-            brief_at=None,
             hushed_at=None,
             unreachable_at=func.coalesce(contact.c.unreachable_at, now),
         ),
@@ -193,6 +198,14 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
         for table in (conversation, offer, effect)
+    }
+
+
+async def known(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
+    """Tags, what they rest on and what was made of them: removed."""
+    return {
+        table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
+        for table in (profile_tag, profile_event, affiliation, engagement, suggestion, change_request)
     }
 
 

@@ -25,14 +25,24 @@ from bot.store.tables.messages import (
     turn,
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
+from bot.store.tables.profiles import (
+    affiliation,
+    change_request,
+    engagement,
+    profile_event,
+    profile_tag,
+    suggestion,
+)
 from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
 
 __all__ = [
+    "affiliation",
     "attempt",
     "case_sign",
+    "change_request",
     "checkpoint",
     "circuit",
     "clock_offset",
@@ -47,6 +57,7 @@ __all__ = [
     "doctor",
     "early_receipt",
     "effect",
+    "engagement",
     "evidence",
     "head",
     "inbox",
@@ -60,11 +71,14 @@ __all__ = [
     "outbox",
     "person",
     "platform_token",
+    "profile_event",
+    "profile_tag",
     "seal",
     "send_window",
     "served",
     "staff",
     "staff_role",
+    "suggestion",
     "takeover",
     "task",
     "timer",
