@@ -56,8 +56,8 @@ class Scene:
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
-        preferred = {"brief": True} if self.brief else {}
-        return preferred | {
+        return {
+            "brief": self.brief,  # said either way: a conversation remembers the last
             "audience": self.contact.audience.value,
             "verified": self.standing.verified,
             "verify_waiting": self.standing.waiting,

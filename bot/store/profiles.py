@@ -141,7 +141,7 @@ async def shown(
             profile_tag.c.source == "behaviour",
             profile_tag.c.name.in_(names),
             profile_tag.c.ended_at.is_(None),
-            key != func.all(keep),
+            ~key.op("=")(func.any(keep)),
         )
         .values(ended_at=now, ended_why="faded")
     )

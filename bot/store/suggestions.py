@@ -110,7 +110,7 @@ async def put(
     key = func.concat_ws(" ", suggestion.c.person_id, suggestion.c.subject)
     await tx.execute(
         update(suggestion)
-        .where(suggestion.c.rule == rule, suggestion.c.state == "open", key != func.all(keys))
+        .where(suggestion.c.rule == rule, suggestion.c.state == "open", ~key.op("=")(func.any(keys)))
         .values(state="moot", decided_at=now)
     )
     if not found:

@@ -28,7 +28,9 @@ async def test_answered_questions_show_products_and_topics(clinic: Clinic) -> No
     (entry,) = entry_ids("metformin", 1)
     ids = [await clinic.wrote(1, at(days), route="answer", entries=(entry,)) for days in (3, 2)]
     await clinic.derived()
-    tags = {tag["name"]: tag for tag in (await clinic.profile(doctor))["tags"] if tag["source"] == "behaviour"}
+    tags = {
+        tag["name"]: tag for tag in (await clinic.profile(doctor))["tags"] if tag["source"] == "behaviour"
+    }
     assert tags["product"]["value"] == "metformin"
     assert tags["product"]["evidence"] == [f"message:{number}" for number in ids]
     assert {"product", "topic", "engagement"} == set(tags)
@@ -146,7 +148,9 @@ async def _derive(clinic: Clinic) -> int:
     now = clinic.now
     async with clinic.services.db.begin() as tx:
         last = await behaviour.made_last(tx) or now - timedelta(days=90)
-        people = await behaviour.concerned(tx, min(last, now) - timedelta(minutes=10), now - timedelta(days=1))
+        people = await behaviour.concerned(
+            tx, min(last, now) - timedelta(minutes=10), now - timedelta(days=1)
+        )
         await profiles.derive_of(tx, people, content(), now)
     return len(people)
 
