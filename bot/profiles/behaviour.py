@@ -85,6 +85,8 @@ async def note_deed(
 async def derive(services: Services) -> int:
     """Scores and tags of all who did something since the last round, and the suggestions; of how many."""
     now = services.clock.now()
+    if not services.published.loaded:  # nothing was answered yet
+        return 0
     async with services.db.begin() as tx:
         last = await behaviour.made_last(tx) or now - _window()
         people = await behaviour.concerned(tx, min(last, now) - _OVERLAP, now - _DAY)

@@ -20,7 +20,7 @@ from bot.store.database import Tx
 from bot.store.vault import Vault
 
 _PLACE = "执业单位"
-_KEPT_BACK = "姓名、手机"
+_KEPT_BACK = "姓名、电话"
 #: What may stand in `{held}` of `utter_profile`: lines with a label of ours each.
 _LABELS = "|".join([_KEPT_BACK, _PLACE, *(name.label for name in vocabulary.names().values())])
 HELD = rf"(?:· (?:{_LABELS})：[^\n]{{1,160}}\n?){{1,14}}"

@@ -1,4 +1,4 @@
-"""A doctor's profile: what they say of themselves is noted, shown, corrected, and not analysed against their wish."""
+"""A doctor's profile: what they say of themselves is noted, shown, corrected; and they may refuse it."""
 
 from __future__ import annotations
 
@@ -50,10 +50,8 @@ def doctor(http: aiohttp.ClientSession, service: Service, tmp_path: Path) -> Doc
         phone = Phone(http, service.url, f"oProfile{number:020d}")
         listed = tmp_path / f"{number}.csv"
         rows = ["姓名,医院,科室,手机,渠道,渠道账号,外部编号,负责代表,关注领域"]
-        rows += [
-            f"画像,示例县人民医院,全科,137{number:08d},wechat:sandbox,{phone.openid},P-{number},"
-            "周代表（演示）,高血压"
-        ]
+        address = f"wechat:sandbox,{phone.openid}"
+        rows += [f"画像,示例县人民医院,全科,137{number:08d},{address},P-{number},周代表（演示）,高血压"]
         listed.write_text("\n".join(rows) + "\n", encoding="utf-8")
         await asyncio.to_thread(service.prints, "import-doctors", listed)
         body = {"account": "sandbox", "nickname": "画", "openid": phone.openid}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot import profiles
 from bot.clock import CHINA
+from bot.knowledge import Content, Encoder
 from bot.profiles import Deed
 from bot.profiles.behaviour import score_of
-from bot.store import behaviour
 from bot.store.behaviour import Written
+from tests.approved import in_force
 from tests.profiles.conftest import NOW, Clinic, content
 
 
@@ -75,7 +78,7 @@ async def test_confidence_grows_with_evidence_and_fades_with_time(clinic: Clinic
     ],
 )
 async def test_what_never_becomes_a_tag_a_score_or_a_suggestion(
-    clinic: Clinic, what: str, values: dict[str, object]
+    clinic: Clinic, what: str, values: dict[str, Any]
 ) -> None:
     doctor = await clinic.listed(1)
     (entry,) = entry_ids("metformin", 1)
@@ -132,27 +135,30 @@ async def test_the_time_they_write_is_their_best_time(clinic: Clinic) -> None:
     assert (await clinic.held(doctor))["best_time"] == ["any:evening"]
 
 
-async def test_the_job_looks_at_who_did_something(clinic: Clinic) -> None:
+async def test_the_job_looks_at_who_did_something(clinic: Clinic, encoder: Encoder, tmp_path: Path) -> None:
     doctor = await clinic.listed(1)
     await clinic.listed(2)
-    await clinic.wrote(1, clinic.now - timedelta(days=1), actions=("utter_greet",))
-    people = await _derive(clinic)
-    assert people == 1
-    assert (await clinic.profile(doctor))["score"]["points"] == 3
-    assert await _derive(clinic) == 0, "nothing new"
+    services = clinic.services
+    entry = content().entry["metformin-renal"].model_copy(update={"differs": None})
+    assert await profiles.derive(services) == 0, "nothing is published, so nothing was answered"
+    little = Content(
+        products=(content().product[entry.product],),
+        documents=(content().document[entry.document],),
+        entries=(entry,),
+    )
+    await in_force(services.db, little, clinic.now, encoder, tmp_path / "index")
+    await services.published.load()
+    for days in (2, 1):
+        await clinic.wrote(1, at(days), route="answer", entries=(entry.id,))
+    assert await profiles.derive(services) == 1
+    assert (await clinic.profile(doctor))["score"]["points"] == 2 * 5 + 2 * 3
+    assert (await clinic.held(doctor))["product"] == ["metformin"]
+    assert await profiles.derive(services) == 0, "nothing new"
     clinic.later(days=2)
-    assert await _derive(clinic) == 1, "it fades"
-
-
-async def _derive(clinic: Clinic) -> int:
-    now = clinic.now
-    async with clinic.services.db.begin() as tx:
-        last = await behaviour.made_last(tx) or now - timedelta(days=90)
-        people = await behaviour.concerned(
-            tx, min(last, now) - timedelta(minutes=10), now - timedelta(days=1)
-        )
-        await profiles.derive_of(tx, people, content(), now)
-    return len(people)
+    assert await profiles.derive(services) == 1, "it fades"
+    clinic.later(days=90)
+    await profiles.derive(services)
+    assert (await clinic.profile(doctor))["score"]["points"] == 0
 
 
 async def test_who_refuses_is_not_looked_at(clinic: Clinic) -> None:

@@ -1,4 +1,4 @@
-"""A profile follows its doctor: a newcomer who turns out to be one, a contact that is somebody else's, a leaving."""
+"""A profile follows its doctor: who turns out to be one, whose contact was another's, who leaves."""
 
 from __future__ import annotations
 

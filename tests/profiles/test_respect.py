@@ -3,105 +3,38 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from bot import profiles
-from bot.model import Fault, MedrepError
+from bot.compliance import check_text
+from bot.model import Audience, Fault, MedrepError
 from bot.profiles import Wish, correction_of, wish_of
 from bot.profiles.respect import Correction
+from bot.profiles.said import read_said
+from bot.profiles.tags import note_said
 from bot.staff import Role
 from bot.store import outbox
 from tests.profiles.conftest import Clinic
 
+SETS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("respect.yml").read_text(encoding="utf-8"))
+CARDIOLOGY = Correction("department", "心血管内科")
 
-@pytest.mark.parametrize(
-    ("wish", "texts"),
-    [
-        (
-            Wish.SEE,
-            (
-                *(
-                    "你们有我什么资料",
-                    "资料哪来的",
-                    "你们有我哪些信息",
-                    "我的电话你们哪儿来的",
-                    "谁给你们我的电话",
-                ),
-                *(
-                    "你们怎么知道我的名字",
-                    "我的资料有哪些",
-                    "给我打了什么标签",
-                    "你们有没有给我打标签",
-                    "查看我的个人信息",
-                ),
-                *("您好，请问你们记录了我哪些信息？", "你们都记录了我什么", "从哪弄到我的电话"),
-            ),
-        ),
-        (
-            Wish.REFUSE,
-            (
-                *("别分析我", "不要给我贴标签", "请不要对我进行画像", "不同意分析我", "以后不要给我打标签了"),
-                *(
-                    "拒绝画像",
-                    "把我的标签删了",
-                    "不要分析我的数据",
-                    "别给我做画像",
-                    "我不想被你们分析",
-                    "别分析我，谢谢",
-                ),
-            ),
-        ),
-        (Wish.AGREE, ("同意分析", "我同意你们分析我的资料", "可以分析我", "恢复分析")),
-        (
-            None,
-            (
-                *(
-                    "别分析了，直接说结论",
-                    "不要分析我的病人",
-                    "你们有二甲双胍什么资料",
-                    "有什么资料",
-                    "二甲双胍资料哪来的",
-                ),
-                *(
-                    "这个数据哪里来的",
-                    "帮我分析一下",
-                    "病人不同意分析",
-                    "可以分析一下这个病例吗",
-                    "我的病人资料有哪些",
-                ),
-                *("别给我发了", "分析我的病例", "我们主任说别分析", "同意", ""),
-            ),
-        ),
-    ],
-)
-def test_wishes(wish: Wish | None, texts: tuple[str, ...]) -> None:
+
+@pytest.mark.parametrize("wish", [*Wish, None])
+def test_wishes(wish: Wish | None) -> None:
+    texts = SETS[wish.value if wish else "nothing"]
     assert [text for text in texts if wish_of(text) != wish] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("科室写错了，我是心内科的", Correction("department", "心血管内科")),
-        ("科室不对 我是全科的", Correction("department", "全科医学科")),
-        ("我不是全科的，是心内科的，科室登记错了", Correction("department", "心血管内科")),
-        ("职称写错了，应该是副主任医师", Correction("title", "副主任医师")),
-        ("把我的职称改成主治", Correction("title", "主治医师")),
-        ("医院名字写错了，应该是示例县中医医院", Correction("hospital", "示例县中医医院")),
-        ("我调到县医院了", Correction("hospital", "县医院")),
-        ("单位改成示例市人民医院", Correction("hospital", "示例市人民医院")),
-        *(
-            (text, None)
-            for text in ("科室写错了", "手机号写错了", "我是心内科的", "你说的不对，我是心内科的")
-        ),
-        *(
-            (text, None)
-            for text in ("病人科室写错了，是心内科的", "剂量写错了吧，应该是500mg", "科室写错了吗")
-        ),
-    ],
-)
-def test_corrections(text: str, wanted: Correction | None) -> None:
-    assert correction_of(text) == wanted
+def test_corrections() -> None:
+    for text, wanted in SETS["corrections"].items():
+        assert correction_of(text) == Correction(*wanted), text
+    for text in SETS["no_correction"]:
+        assert correction_of(text) is None, text
 
 
 def test_it_is_linear() -> None:
@@ -112,7 +45,7 @@ def test_it_is_linear() -> None:
     assert time.process_time() - began < 0.5
 
 
-async def asked(clinic: Clinic, wanted: Correction = Correction("department", "心血管内科")) -> int:
+async def asked(clinic: Clinic, wanted: Correction = CARDIOLOGY) -> int:
     contact, services = await clinic.contact(1), clinic.services
     async with services.db.begin() as tx:
         await profiles.request_change(
@@ -191,3 +124,30 @@ async def test_the_doctor_is_told(clinic: Clinic) -> None:
         row = (await clinic.rows("SELECT purpose, state FROM outbox WHERE id = :id", id=number))[0]
         choices = await outbox.choices(tx, services.vault, (await clinic.contact(1)).id, number)
     assert row == ("reply", "waiting") and choices == ()
+
+
+async def test_what_is_held_is_told_in_one_message_that_may_leave(clinic: Clinic) -> None:
+    await clinic.listed(1)
+    contact = await clinic.contact(1)
+    async with clinic.services.db.begin() as tx:
+        statements = read_said("我主要看糖尿病，以后周五下午联系我").statements
+        await note_said(tx, contact, statements, ["message:1"], clinic.now)
+        held = await profiles.held_text(tx, contact.person_id, clinic.now, {"metformin": "二甲双胍"})
+    assert held.splitlines() == [
+        "· 姓名、电话：公司名单，这里不显示",
+        "· 执业单位：示例县人民医院（公司名单，2026年11月27日）",
+        "· 职称：主治医师（公司名单，2026年11月27日）",
+        "· 科室：心内科（公司名单，2026年11月27日）",
+        "· 医院等级：二级甲等（公司名单，2026年11月27日）",
+        "· 地区：示例市（公司名单，2026年11月27日）",
+        "· 方便联系的时间：周五下午（您本人说的，2026年11月27日）",
+        "· 关注领域：糖尿病（您本人说的，2026年11月27日）；高血压（公司名单，2026年11月27日）",
+    ]
+    dialogue = clinic.services.published.dialogue
+    text = dialogue.text("utter_profile", held=held)
+    assert dialogue.filled("utter_profile", text, Audience.DOCTOR) == {"held": held}
+    assert check_text(text, Audience.DOCTOR) == ()
+    forged = text.replace("· 科室：", "· 好消息：")
+    assert dialogue.filled("utter_profile", forged, Audience.DOCTOR) is None
+    for name in ("utter_profiling_terms", "utter_profiling_refused", "utter_change_requested"):
+        assert check_text(dialogue.text(name), Audience.DOCTOR) == (), name
