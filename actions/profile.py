@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.around_answers import Source
 from actions.call import current, say, spoken_time, words_of
 from actions.data import register
 from bot import profiles
 from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
+
+_NAMES = re.compile(r"[我您你]|公司|系统")
 
 
 class Privacy(Action):  # type: ignore[misc]
@@ -27,6 +31,8 @@ class Privacy(Action):  # type: ignore[misc]
         call, words = current(), words_of(tracker)
         what = str((tracker.latest_message.get("intent") or {}).get("name") or "")
         if what == "privacy" and _is_doctor(call) and profiles.wish_of(words) == profiles.Wish.SEE:
+            if _asks_of_an_answer(tracker, words):
+                return await Source().run(dispatcher, tracker, domain)
             await show_held(dispatcher, call)
             return []
         wanted = profiles.correction_of(words) if what == "change_profile" and _is_doctor(call) else None
@@ -73,6 +79,15 @@ class AllowProfiling(Action):  # type: ignore[misc]
         await profiles.allow(call.tx, call.contact, call.services.published.dialogue, call.now)
         say(dispatcher, "utter_profiling_allowed")
         return []
+
+
+def _asks_of_an_answer(tracker: Any, words: str) -> bool:
+    """资料哪来的, right after an answer and with nobody named, is about that answer."""
+    return (
+        bool(tracker.get_slot("last_entry"))
+        and not tracker.get_slot("just_said")
+        and not _NAMES.search(words)
+    )
 
 
 def _is_doctor(call: ActionCall) -> bool:

@@ -60,8 +60,9 @@ def correction_of(text: str) -> Correction | None:
         return None
     named = [name for name, fields in rules["fields"].items() if any(field in words for field in fields)]
     changed, moved = bool(_any_of("change").search(words)), bool(_any_of("moved").search(words))
-    if not changed and not moved and not (named and any(word in words for word in rules["wrong"])):
-        return None
+    if not changed and not (named and any(word in words for word in rules["wrong"])):
+        # A new department is what they say of themselves; a new hospital is looked into.
+        return Correction("hospital", value) if moved and (value := _hospital(words)) else None
     for name in named or ("department", "title", "hospital"):
         if value := _value(name, words):
             return Correction(name, value)

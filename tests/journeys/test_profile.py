@@ -102,6 +102,8 @@ async def test_the_doctor_sees_what_is_held_and_corrects_it(doctor: Doctor) -> N
         assert "科室：全科（公司名单，" in held and "示例县人民医院（公司名单，" in held, words
         assert "血脂异常（您本人说的，" in held and "137" not in held
         assert "别分析我" in held and "同意分析" in held
+    await chat.phone.ask("二甲双胍肾功能不全能用吗")
+    assert "公司名单" not in await chat.phone.ask("资料哪来的"), "of the answer just given"
     asked = await chat.phone.ask("科室写错了，我是心内科的")
     assert "更正申请已登记" in asked
     assert chat.tags().get("department") is None, "a steward decides"
