@@ -23,6 +23,7 @@ from bot.profiles.tags import (
     preferences,
     tags_of,
     wish_format,
+    withdraw_tag,
 )
 from bot.profiles.vocabulary import Source, fits
 
@@ -66,4 +67,5 @@ __all__ = [
     "tags_of",
     "wish_format",
     "wish_of",
+    "withdraw_tag",
 ]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from bot.evidence import Owner, note
-from bot.model import MedrepError
+from bot.model import Fault, MedrepError
 from bot.people import consent
 from bot.profiles import refusal, vocabulary
 from bot.profiles.said import Statement
@@ -161,6 +161,15 @@ async def note_by_colleague(
     await _write(tx, person_id, None, name, value, Source.COLLEAGUE, evidence, now, login)
     owner, subject = Owner(person_id), f"person:{person_id}"
     await note(tx, "profile.noted", now, subject, owner, names=[name], source="colleague", by=login)
+
+
+async def withdraw_tag(tx: Tx, person_id: UUID, name: str, value: str, login: str, now: datetime) -> None:
+    """A colleague takes back what is no longer so. Raises MedrepError(NOT_FOUND): it does not stand, or is
+    the list's."""
+    if not await profiles.end(tx, person_id, now, "withdrawn", names=[name], value=value):
+        raise MedrepError(Fault.NOT_FOUND, f"no such {name} was noted")
+    owner, subject = Owner(person_id), f"person:{person_id}"
+    await note(tx, "profile.withdrawn", now, subject, owner, names=[name], by=login)
 
 
 async def wish_format(tx: Tx, contact: Contact, value: str | None, evidence: str, now: datetime) -> None:

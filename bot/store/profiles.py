@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy import delete, exists, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
@@ -107,15 +107,15 @@ async def end(
     why: str,
     *,
     names: Collection[str],
-    sources: Collection[str] = ("said", "colleague", "behaviour"),
+    value: str | None = None,
 ) -> list[str]:
-    """These tags hold no more; the names of those that did."""
+    """These tags, or those of them with this value, hold no more; the names of those that did."""
     ended = await tx.execute(
         update(profile_tag)
         .where(
             profile_tag.c.person_id == person_id,
             profile_tag.c.name.in_(names),
-            profile_tag.c.source.in_(sources),
+            true() if value is None else profile_tag.c.value == value,
             profile_tag.c.ended_at.is_(None),
         )
         .values(ended_at=now, ended_why=why)

@@ -84,6 +84,25 @@ async def test_what_is_said_is_noted_beside_the_question(doctor: Doctor) -> None
     assert "记下了" not in await chat.phone.ask("我不看血脂")
 
 
+async def test_an_interest_is_suggested_to_the_rep(doctor: Doctor, service: Service) -> None:
+    chat = await doctor()
+    await chat.phone.ask("我主要看糖尿病")
+
+    def suggested() -> list[dict[str, Any]]:
+        lines = service.prints("suggestions").splitlines()
+        return [one for one in map(json.loads, lines) if one["external_id"] == chat.external_id]
+
+    (one,) = suggested()
+    assert one["rep"] == "周代表（演示）" and "主要关注糖尿病" in one["reason"]
+    login = f"boss-{chat.external_id.lower()}"
+    service.prints("staff", "add", login, "--role", "manager")
+    decision = ("--as", login, "--reason", "not_now", "--note", "下月再谈")
+    service.prints("suggestions", "dismiss", str(one["id"]), *decision)
+    assert suggested() == []
+    (kept,) = chat.profile()["suggestions"]
+    assert (kept["state"], kept["outcome"], kept["remark"]) == ("dismissed", "not_now", "下月再谈")
+
+
 async def test_short_texts_are_one_wish_with_the_format(doctor: Doctor) -> None:
     chat = await doctor()
     assert "短" in await chat.phone.ask("说短点"), "a guess of the NLU, confirmed"

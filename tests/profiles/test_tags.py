@@ -70,6 +70,19 @@ async def test_the_newest_wish_holds_whoever_wrote_it_down(clinic: Clinic) -> No
     assert found[clinic.people[doctor]] == profiles.Preferences(channel="wechat")
 
 
+async def test_what_is_no_longer_so_is_withdrawn(clinic: Clinic) -> None:
+    doctor = await clinic.listed(1)
+    await say(clinic, 1, "我主要看糖尿病和血脂")
+    whom = clinic.people[doctor]
+    async with clinic.services.db.begin() as tx:
+        await profiles.withdraw_tag(tx, whom, "interest", "血脂异常", "wang", clinic.now)
+    assert (await clinic.held(doctor))["interest"] == ["糖尿病", "高血压"]
+    with pytest.raises(MedrepError) as error:
+        async with clinic.services.db.begin() as tx:
+            await profiles.withdraw_tag(tx, whom, "interest", "血脂异常", "wang", clinic.now)
+    assert error.value.fault == Fault.NOT_FOUND
+
+
 async def test_the_same_message_counts_once(clinic: Clinic) -> None:
     await clinic.listed(1)
     for evidence in ("message:1", "message:1", "message:2"):
