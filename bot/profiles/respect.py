@@ -98,7 +98,9 @@ def _hospital(words: str) -> str:
 
 
 def _means_me(wish: Wish, piece: str) -> bool:
-    return wish != Wish.REFUSE or any(word in piece for word in _rules()["about_me"])
+    """Whether it is about the writer and not about a case, or an answer."""
+    needed = {Wish.REFUSE: "about_me", Wish.AGREE: "clear"}.get(wish)
+    return needed is None or any(word in piece for word in _rules()[needed])
 
 
 @cache
