@@ -13,7 +13,7 @@ from actions.answer import HAND_OVER
 from actions.call import current, entry_of, miss, say, words_of
 from bot.knowledge import source_text
 from bot.model import Audience
-from bot.people import quiet
+from bot.profiles import wish_format
 
 # Words that end the wish for short texts; 还有吗 and 为什么呢 ask for more of an answer.
 _IN_FULL = re.compile(r"详细|具体|多说|展开|说全|完整|长一?点|长些|细一?点|说细")
@@ -48,7 +48,7 @@ class More(Action):  # type: ignore[misc]
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
         if tracker.get_slot("brief") and _IN_FULL.search(words_of(tracker)):
-            await quiet.be_brief(call.tx, call.contact, call.now, brief=False)
+            await wish_format(call.tx, call.contact, None, f"turn:{call.turn_id}", call.now)
             say(dispatcher, "utter_brief_no_more")
             return [SlotSet("brief", None), SlotSet("pending", None)]
         if tracker.get_slot("last_entry") and call.contact.audience == Audience.DOCTOR:

@@ -10,7 +10,7 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import decide, fall_back
-from actions.call import ask, current, intent, say, spoken_time, words_of
+from actions.call import ask, current, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
 from bot.people import stop
@@ -25,17 +25,6 @@ RESPONSES = {
 
 # What a resumption never says: heard wrongly, it may be a wish to stop.
 _NO = re.compile(r"别|勿|莫|拒|甭|停(?!了)|取消(?!退订|停)|不(?!小心|好意思|退|再退)")
-
-
-class Privacy(Action):  # type: ignore[misc]
-    """What we hold, and copies, corrections and deletion: a colleague acts on it within the legal time."""
-
-    def name(self) -> str:
-        return "action_privacy"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        await register(dispatcher, current(), intent(tracker), words_of(tracker))
-        return []
 
 
 async def register(dispatcher: CollectingDispatcher, call: ActionCall, what: str, words: str) -> None:

@@ -23,8 +23,9 @@ from actions.answer import Answer, Choose, Fallback
 from actions.around_answers import More, Products, Source
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
-from actions.data import Benefit, Privacy, Resume, Stop
+from actions.data import Benefit, Resume, Stop
 from actions.mention import spoken_of
+from actions.profile import AllowProfiling, Privacy, RefuseProfiling
 from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
 from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
@@ -55,6 +56,8 @@ ACTIONS: tuple[Callable[[], Action], ...] = (
     AdverseEvent,
     Feedback,
     Privacy,
+    RefuseProfiling,
+    AllowProfiling,
     Benefit,
     Stop,
     Resume,

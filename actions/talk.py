@@ -21,6 +21,7 @@ from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
 from bot.model import Audience, BasisKind
 from bot.people import quiet
+from bot.profiles import wish_format
 from bot.tasks import LONGEST, Kind, add_to_open, waiting_of
 
 # What somebody may wait for, and how they are told of it. Nothing of compliance's is named here.
@@ -145,7 +146,7 @@ class Brief(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        await quiet.be_brief(call.tx, call.contact, call.now, brief=True)
+        await wish_format(call.tx, call.contact, "brief", f"turn:{call.turn_id}", call.now)
         say(dispatcher, "utter_brief")
         return [SlotSet("brief", True)]
 

@@ -37,6 +37,7 @@ from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
 from bot.privacy import prune
+from bot.profiles import derive
 from bot.runtime import key_report, logs, metrics
 from bot.runtime.loops import repeat
 from bot.runtime.notifications import Listener, Notifications
@@ -58,7 +59,10 @@ from web.pages import Pages
 
 log = structlog.get_logger()
 LARGEST_BODY = 1024 * 1024  # bytes
-JOBS: Mapping[str, tuple[Job, str]] = {"retention": (prune, "FREQ=HOURLY")}  # what runs, and when
+JOBS: Mapping[str, tuple[Job, str]] = {  # what runs, and when
+    "retention": (prune, "FREQ=HOURLY"),
+    "profiles": (derive, "FREQ=HOURLY"),
+}
 # Seconds of a connection without a whole request head, be it idle or slow. aiohttp's own 3630 s let anybody
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.

@@ -81,17 +81,19 @@ class Inbound:
 
 
 class Purpose(StrEnum):
-    """Why a message is sent. Consent binds what we begin (`PROACTIVE`); quiet hours and caps, SERVICE and
-    PROMOTION."""
+    """Why a message is sent, or data used. Consent binds what we begin (`PROACTIVE`) and ANALYSIS; quiet
+    hours and caps, SERVICE and PROMOTION."""
 
     EMERGENCY = "emergency"
     REPLY = "reply"
     MEDICATION = "medication"
     SERVICE = "service"
     PROMOTION = "promotion"
+    ANALYSIS = "analysis"  # nothing is sent for it: looking at what a doctor does, for marketing
 
 
 PROACTIVE = frozenset({Purpose.MEDICATION, Purpose.SERVICE, Purpose.PROMOTION})
+CONSENTED = PROACTIVE | {Purpose.ANALYSIS}  # what a person agrees to, or not
 
 
 class BasisKind(StrEnum):

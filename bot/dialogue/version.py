@@ -14,6 +14,7 @@ import yaml
 
 from bot.model import Audience, Basis, BasisKind, Choice, Fault, MedrepError, Purpose, Reply
 from bot.people.stop import KINDS
+from bot.profiles import FIELDS, HELD, NOTED
 from bot.safety import every_element
 from bot.text.yaml_loader import Loader
 
@@ -60,6 +61,9 @@ PLACEHOLDERS = {
     "parts": r"(?:姓名|医院|手机号|邀请码)(?:、(?:姓名|医院|手机号|邀请码)){0,3}",
     "material": r"[^\n。；！？]{1,60}",
     "link": r"https?://[A-Za-z0-9.:/\[\]-]{1,200}/m/[0-9]{1,18}-[a-p]{32}",
+    "held": HELD,
+    "noted": NOTED,
+    "field": FIELDS,
     "source": r"《[\s\S]{1,400}",
     "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }

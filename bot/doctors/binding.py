@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
-from bot.store import contact_keys, contacts, doctors, people, tasks
+from bot.store import contact_keys, contacts, doctors, people, profiles, tasks
 from bot.store.database import Tx
 from bot.store.vault import Vault
 
@@ -32,6 +32,7 @@ async def _merge(tx: Tx, vault: Vault, newcomer: UUID, doctor: UUID, by: str, no
     for contact in await contacts.of_person(tx, newcomer):
         await contact_keys.assign(tx, vault, contact.id, doctor)
     await people.merge(tx, newcomer, doctor)
+    await profiles.take_over(tx, newcomer, doctor, now)
     if (waiting := await people.open_task_of(tx, newcomer, "identity")) is not None:
         await tasks.close(tx, waiting, now, by, "verified")
 
@@ -47,5 +48,6 @@ async def detach(tx: Tx, vault: Vault, contact_id: int, now: datetime) -> None:
         await people.stop(tx, newcomer, stopped)
     await contact_keys.assign(tx, vault, contact_id, newcomer)
     await people.forget_talk(tx, contact_id)
+    await profiles.forget_contact(tx, contact_id, now)
     owner = Owner(newcomer, contact_id)
     await note(tx, "contact.detached", now, f"contact:{contact_id}", owner, reason="import")

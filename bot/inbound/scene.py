@@ -23,6 +23,7 @@ from bot.model import (
     read_pick,
 )
 from bot.people import quiet, takeover
+from bot.profiles import hear, intent_of
 from bot.runtime.services import Services
 from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
@@ -46,16 +47,17 @@ class Scene:
     brief: bool  # they want short texts
     hushed: bool  # they want silence until a colleague answers, and have written on
     label: tuple[Reply, ...] = ()  # what is quoted to emergencies among the messages, before all else
+    noted: tuple[Reply, ...] = ()  # that what they say of themselves was noted
 
     @property
     def silent(self) -> bool:
         """Nothing is to be said."""
-        return self.reading is None and not self.label
+        return self.reading is None and not self.label and not self.noted
 
     def slots(self) -> dict[str, object]:
         """What rows know and the conversation needs."""
-        preferred = {"brief": True} if self.brief else {}
-        return preferred | {
+        return {
+            "brief": self.brief,  # said either way: a conversation remembers the last
             "audience": self.contact.audience.value,
             "verified": self.standing.verified,
             "verify_waiting": self.standing.waiting,
@@ -94,7 +96,12 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         asks=published.puts_a_question if doctor else _nothing,
     )
     label = of_label(flagged, published, now) if flagged and verified and doctor else ()
+    noted: tuple[Reply, ...] = ()
+    if reading is not None and verified and doctor:
+        reading, noted = await _heard(tx, services, known.contact, others, reading)
     hushed = known.hushed and claim.purpose is None and not label
+    if hushed:
+        noted = ()  # it is kept, and no word said
     if hushed and any(quiet.asks_to_speak(str(message.body["text"])) for message in messages):
         await quiet.speak(tx, known.contact, now)
         hushed, reading = False, _spoken_again(reading)
@@ -110,7 +117,32 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         brief=known.brief,
         hushed=hushed,
         label=label,
+        noted=noted,
     )
+
+
+async def _heard(
+    tx: Tx, services: Services, contact: Contact, messages: Sequence[StoredMessage], reading: TurnReading
+) -> tuple[TurnReading | None, tuple[Reply, ...]]:
+    """What their words say of themselves is noted, and the turn is about the rest; None: there is none.
+
+    What the screening found something in is left as it is, and so is whatever is no text of theirs.
+    """
+    given, published = reading.input, services.published
+    if given.trigger or not given.text or given.intent not in ("", "ask_product"):
+        return reading, ()
+    if any(message.screening or message.kind != InboundKind.TEXT for message in messages):
+        return reading, ()
+    if intent := intent_of(given.text, published.dialogue.intents):
+        return replace(reading, input=replace(given, intent=intent)), ()
+    texts = [(message.id, str(message.body["text"])) for message in messages]
+    rest, noted = await hear(tx, services, contact, given.text, texts, services.clock.now())
+    if not noted:
+        return reading, ()
+    if not rest:
+        return None, noted
+    asked = "ask_product" if given.intent and published.puts_a_question(rest) else ""
+    return replace(reading, input=replace(given, text=rest, intent=asked)), noted
 
 
 def _spoken_again(reading: TurnReading | None) -> TurnReading:

@@ -27,7 +27,7 @@ _THIS_ONE = re.compile(
 _LAST = re.compile(r"(?:我?选|要|看)?最后一?[个条项]吧?[。.!！]?")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
 WISHES = frozenset({"stop", "resume"})  # choices of the question whether somebody wishes this
-_SET_BY_US = frozenset({"verify", "choose"})
+_SET_BY_US = frozenset({"verify", "choose", "refuse_profiling", "allow_profiling"})
 _INSTEAD = {"unseen": "utter_media", "place": "utter_location", "ours": "utter_own_line"}
 _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from uuid import UUID
 
 from bot.evidence import note
-from bot.model import PROACTIVE, Fault, MedrepError, Purpose
+from bot.model import CONSENTED, PROACTIVE, Fault, MedrepError, Purpose
 from bot.store import consents
 from bot.store.consents import ConsentRow
 from bot.store.contacts import Contact
@@ -119,6 +119,6 @@ async def of_people(tx: Tx, person_ids: Collection[UUID]) -> dict[UUID, tuple[Co
 
 
 async def _decided(tx: Tx, contact: Contact, purpose: Purpose) -> UUID:
-    if purpose not in PROACTIVE:
+    if purpose not in CONSENTED:
         raise MedrepError(Fault.BAD_INPUT, f"{purpose} needs no consent")
     return await consents.lock(tx, contact.person_id)

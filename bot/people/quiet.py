@@ -1,4 +1,4 @@
-"""How somebody wants to be spoken with: in few words, or not at all until a colleague answers.
+"""They want silence until a colleague answers. (Short texts are a preference, of `bot.profiles`.)
 
 The silence is kept by `bot/store/scenes.py`: it belongs to an open request, ends when a colleague takes the
 conversation over or closes the request, and at the latest with the session. Red flags, adverse events and a
@@ -52,20 +52,14 @@ def _besides(line: str) -> str:
 
 async def hush(tx: Tx, contact: Contact, now: datetime) -> None:
     """Silence from now on."""
-    await contacts.prefer(tx, contact.id, hushed_at=now)
+    await contacts.hush(tx, contact.id, now)
     await note(tx, "contact.hushed", now, f"contact:{contact.id}", contact)
 
 
 async def speak(tx: Tx, contact: Contact, now: datetime) -> None:
     """They want to hear from us again."""
-    await contacts.prefer(tx, contact.id, hushed_at=None)
+    await contacts.hush(tx, contact.id, None)
     await note(tx, "contact.unhushed", now, f"contact:{contact.id}", contact)
-
-
-async def be_brief(tx: Tx, contact: Contact, now: datetime, *, brief: bool) -> None:
-    """Short texts from now on, or as long as they are."""
-    await contacts.prefer(tx, contact.id, brief_at=now if brief else None)
-    await note(tx, "contact.brief", now, f"contact:{contact.id}", contact, brief=brief)
 
 
 def _says(what: str, text: str) -> bool:

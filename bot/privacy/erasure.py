@@ -83,6 +83,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Erasur
     talk = await erasure.talk(tx, family, contacts)
     received = await erasure.received(tx, family, contacts)
     sent, cancelled = await erasure.sent(tx, family, contacts)
+    known = await erasure.known(tx, family, contacts)
     consents = await erasure.consents(tx, family)
     timers = await erasure.timers(tx, family, contacts)
     tasks, cases, compliance = await erasure.tasks(tx, family, contacts, now, by)
@@ -97,7 +98,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Erasur
         ErasureReceipt("inbox", received, "texts and findings removed, what waited closed", _COUNTS),
         ErasureReceipt("outbox", sent, f"texts removed, {cancelled} queued cancelled", _APPROVED),
         ErasureReceipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
-        *(ErasureReceipt(store, rows, "deleted") for store, rows in talk.items()),
+        *(ErasureReceipt(store, rows, "deleted") for store, rows in {**talk, **known}.items()),
         ErasureReceipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
         ErasureReceipt("timer", timers, "ended, references removed"),
         ErasureReceipt("task", tasks, "details removed, open ones closed"),

@@ -15,14 +15,20 @@ from bot.model import ERASED_TEXT, Fault, InboundKind, MedrepError
 from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.tables import (
+    affiliation,
+    change_request,
     consent,
     contact,
     doctor,
+    engagement,
     evidence,
     inbox,
     material_open,
     material_sent,
     outbox,
+    profile_event,
+    profile_tag,
+    suggestion,
     task,
     timer,
     visit,
@@ -31,12 +37,17 @@ from bot.store.tables import (
 )
 from bot.store.vault import Vault
 
+_TAG = ("name", "value", "source", "times")
+_MOMENTS = frozenset(
+    {*("first_at", "seen_at", "ended_at", "at", "since", "made_at", "expires_at", "decided_at", "opened_at")}
+)
+
 
 async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
-    """Keys: person, profile, verification, stopped_at, consents, contacts, messages, tasks, visits, timers,
-    materials, record.
+    """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
+    engagement, suggestions, change_requests, messages, tasks, visits, timers, materials, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -77,6 +88,7 @@ class _Export:
                 for row in await self._rows(consent)
             ],
             "contacts": contacts,
+            **await self._known(),
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
             "visits": await self._visits(),
@@ -144,6 +156,32 @@ class _Export:
         }
         return profile, {"at": _at(row.verified_at), "by": row.verified_by}
 
+    async def _known(self) -> dict[str, Any]:
+        """What was noted and made of them beside the list, history included."""
+        plain = {
+            "tags": (profile_tag, (*_TAG, "evidence", "written_by", "ended_why")),
+            "events": (profile_event, ("kind", "product", "topic")),
+            "affiliations": (affiliation, ("hospital", "department", "main", "written_by")),
+            "engagement": (engagement, ("points", "tier", "parts")),
+            "suggestions": (suggestion, ("rule", "subject", "facts", "state", "outcome", "decided_by")),
+            "change_requests": (change_request, ("name", "state", "decided_by")),
+        }
+        sealed = {
+            "suggestions": ("note", "note_enc", "suggestion.note"),
+            "change_requests": ("wanted", "wanted_enc", "change_request.wanted"),
+        }
+        found: dict[str, Any] = {}
+        for store, (table, columns) in plain.items():
+            found[store] = []
+            for row in await self._rows(table):
+                item = {name: row._mapping[name] for name in columns}
+                item |= {n: _at(v) for n, v in row._mapping.items() if n in _MOMENTS}
+                if store in sealed:
+                    name, column, place = sealed[store]
+                    item[name] = await self._open(row, row._mapping[column], place)
+                found[store].append(item)
+        return found
+
     async def _contact(self, row: Any) -> dict[str, Any]:
         return {
             "account": f"{row.channel}:{row.account}",
@@ -151,7 +189,6 @@ class _Export:
             "since": _at(row.created_at),
             "introduced_at": _at(row.introduced_at),
             "unreachable_at": _at(row.unreachable_at),
-            "brief_at": _at(row.brief_at),
             "hushed_at": _at(row.hushed_at),
         }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.clock import real_now
 from bot.evidence import note
 from bot.privacy.erasure import erase
-from bot.store import contacts, erasure, outbox_outcomes, people
+from bot.store import contacts, erasure, outbox_outcomes, people, profiles
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 
@@ -35,6 +35,7 @@ async def unfollowed(tx: Tx, services: Services, contact: Contact, now: datetime
             kept.append("words from before contacts had keys of their own (ciphertext)")
         keys = await erasure.contact_keys(tx, services.vault, contact.id)
         talk = await erasure.talk(tx, (), contact_ids)
+        talk |= await profiles.forget_contact(tx, contact.id, now)
         talk["turn"] = await erasure.turns(tx, contact_ids, real_now())
         talk["inbox"] = await erasure.received(tx, (), contact_ids)
         talk["outbox"], _ = await erasure.sent(tx, (), contact_ids)

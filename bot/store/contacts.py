@@ -157,6 +157,6 @@ async def mark(
     await tx.execute(update(contact).where(contact.c.id == contact_id).values(**changes))
 
 
-async def prefer(tx: Tx, contact_id: int, **since: datetime | None) -> None:
-    """Since when they want short texts (`brief_at`) or silence (`hushed_at`); None: they do not."""
-    await tx.execute(update(contact).where(contact.c.id == contact_id).values(**since))
+async def hush(tx: Tx, contact_id: int, since: datetime | None) -> None:
+    """Since when they want silence; None: they do not."""
+    await tx.execute(update(contact).where(contact.c.id == contact_id).values(hushed_at=since))

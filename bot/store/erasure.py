@@ -32,13 +32,16 @@ from bot.store import occurrences
 from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
+    affiliation,
     attempt,
+    change_request,
     consent,
     contact,
     conversation,
     data_key,
     doctor,
     effect,
+    engagement,
     inbox,
     invitation_code,
     material_open,
@@ -47,7 +50,10 @@ from bot.store.tables import (
     offer,
     outbox,
     person,
+    profile_event,
+    profile_tag,
     send_window,
+    suggestion,
     task,
     timer,
     tombstone,
@@ -141,7 +147,6 @@ async def contacts(tx: Tx, ids: Sequence[int], subjects: Sequence[bytes], now: d
         .values(
             address_hmac=None,
             address_enc=b"",
-            brief_at=None,
             hushed_at=None,
             unreachable_at=func.coalesce(contact.c.unreachable_at, now),
         ),
@@ -198,6 +203,14 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     talked = (conversation, offer, effect, material_open, material_sent, visit_fact, visit_summary, visit)
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
+    }
+
+
+async def known(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
+    """Tags, what they rest on and what was made of them: removed."""
+    return {
+        table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids)))
+        for table in (profile_tag, profile_event, affiliation, engagement, suggestion, change_request)
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, select, true, tuple_
 
@@ -10,7 +11,19 @@ from bot.model import InboxState
 from bot.store.advisory import Lock, taken
 from bot.store.database import Tx
 from bot.store.occurrences import PENDING
-from bot.store.tables import attempt, case_sign, early_receipt, effect, inbox, occurrence, offer
+from bot.store.tables import (
+    attempt,
+    case_sign,
+    change_request,
+    early_receipt,
+    effect,
+    inbox,
+    occurrence,
+    offer,
+    profile_event,
+    profile_tag,
+    suggestion,
+)
 
 _OVER = (
     InboxState.DONE.value,
@@ -19,13 +32,17 @@ _OVER = (
     InboxState.CANCELLED.value,
 )
 # What ages by which column; what is still under way never goes.
-_AGES: dict[Table, tuple[ColumnElement[datetime], ColumnElement[bool]]] = {
+_AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     effect: (effect.c.at, true()),
     attempt: (attempt.c.at, true()),
     case_sign: (case_sign.c.told_at, true()),
     offer: (offer.c.offered_at, true()),
     early_receipt: (early_receipt.c.at, true()),
     occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),
+    profile_tag: (profile_tag.c.ended_at, true()),  # null: it stands
+    profile_event: (profile_event.c.at, true()),
+    suggestion: (suggestion.c.decided_at, suggestion.c.state != "open"),
+    change_request: (change_request.c.decided_at, change_request.c.state != "open"),
     inbox: (inbox.c.received_at, inbox.c.state.in_(_OVER)),
 }
 _STORES = {table.name: table for table in _AGES}

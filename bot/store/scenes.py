@@ -50,6 +50,11 @@ _HUSHED = """(contact.hushed_at > %(since)s
                AND NOT EXISTS (
                    SELECT FROM takeover
                    WHERE takeover.contact_id = contact.id AND started_at > contact.hushed_at)) IS TRUE"""
+# Of this tag one stands: the newest wish ends the one before (`bot/profiles`).
+_BRIEF = """EXISTS (
+               SELECT FROM profile_tag
+               WHERE profile_tag.person_id = contact.person_id AND name = 'format' AND value = 'brief'
+                 AND ended_at IS NULL)"""
 _STANDING = """doctor.verified_at IS NOT NULL AS verified, staff.name AS rep,
            EXISTS (
                SELECT FROM task
@@ -62,7 +67,7 @@ _BACKGROUND = f"""
     SELECT {COLUMNS},
            {_STANDING}, offer.person_id AS offered_to, offer.body_enc AS offer,
            conversation.body_enc AS conversation,
-           {_TAKEN_OVER} AS taken_over, contact.brief_at IS NOT NULL AS brief, {_HUSHED} AS hushed
+           {_TAKEN_OVER} AS taken_over, {_BRIEF} AS brief, {_HUSHED} AS hushed
     FROM {SOURCE}
     {_DOCTOR}
     LEFT JOIN offer ON offer.contact_id = contact.id AND offer.offered_at > %(since)s

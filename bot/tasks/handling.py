@@ -38,6 +38,8 @@ async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *
     found = await _for(tx, vault, task_id, login)
     if found.kind == Kind.IDENTITY:
         raise MedrepError(Fault.CONFLICT, "who this is is decided by confirm-doctor or decline-doctor")
+    if found.kind == Kind.PROFILE_CHANGE:
+        raise MedrepError(Fault.CONFLICT, "a change is decided by `medrep changes accept` or `decline`")
     if remark:
         detail = f"{found.detail or ''}\n[{login}] {remark}".strip()
         await tasks.rewrite(tx, vault, task_id, found.key_id, detail)
@@ -56,6 +58,8 @@ def visible(found: TaskRow, reader: StaffRow) -> bool:
     if found.owner_role == Role.REP and Role.REP in roles and found.owner in (None, reader.name):
         return True
     if found.owner_role == Role.REP and Role.MANAGER in roles:
+        return True
+    if found.kind == Kind.PROFILE_CHANGE and Role.ADMIN in roles:
         return True
     return Role.AUDITOR in roles or (found.owner_role != Role.REP and found.owner_role in roles)
 

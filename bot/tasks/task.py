@@ -30,6 +30,7 @@ class Kind(StrEnum):
     DATA_REQUEST = "data_request"  # copy, correct or delete
     COMPLIANCE = "compliance"  # money, gifts or counting: looked into by compliance alone
     FEEDBACK = "feedback"  # an answer was found wrong or useless
+    PROFILE_CHANGE = "profile_change"  # an entry of theirs is wrong; a steward decides
     FAILED_TURN = "failed_turn"  # we could not answer
     BLOCKED_MESSAGE = "blocked_message"  # the exit refused a text
     UNCERTAIN_SEND = "uncertain_send"  # nobody knows whether it arrived
@@ -45,6 +46,7 @@ _OWNERS = {
     Kind.MATERIAL: Role.MEDICAL,
     Kind.DATA_REQUEST: Role.COMPLIANCE,
     Kind.COMPLIANCE: Role.COMPLIANCE,
+    Kind.PROFILE_CHANGE: Role.MANAGER,
     Kind.PLATFORM: Role.ADMIN,
 }
 # Their records must be kept: safety cases, and compliance's (how a request or a suspicion was dealt with).
@@ -55,7 +57,7 @@ _AT_ONCE = {
     Kind.CASE_ALARM: timedelta(hours=1),
     Kind.ADVERSE_EVENT: timedelta(hours=24),
 }
-_WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.MATERIAL: 2, Kind.DATA_REQUEST: 15}
+_WORKING_DAYS = {Kind.MEDICAL_INFORMATION: 2, Kind.MATERIAL: 2, Kind.DATA_REQUEST: 15, Kind.PROFILE_CHANGE: 5}
 LONGEST = 4000  # characters of somebody's words that a colleague reads
 _LONGEST_DETAIL = 2 * LONGEST  # that one task may gather
 

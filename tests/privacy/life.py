@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, func, insert, select, update
 
+from bot import profiles
 from bot.clock import real_now
 from bot.inbound.receive import Receiver
 from bot.model import Account, Audience, Channel, Choice, Inbound, InboundKind, MedrepError, Purpose
+from bot.profiles.said import read_said
+from bot.profiles.tags import note_said
 from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
@@ -22,6 +25,7 @@ from bot.settings import Accounts, WebChatAccount
 from bot.store import conversations, materials, tables, timers, turns
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
+from bot.store.database import Tx
 from bot.store.outbox import Draft
 from bot.store.tables import evidence, metadata
 from bot.store.timers import Action
@@ -43,6 +47,8 @@ NEEDLES = (
     "只属于会话的话",
     "只属于选项的话",
     "只属于动作的话",
+    "只属于建议的话",
+    "只属于更正的话",
 )
 
 
@@ -77,6 +83,7 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
         await outgoing.add(
             tx, vault, contact, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
         )
+    await _profile(tx, vault, contact, now)
     await set_timer(
         tx,
         contact,
@@ -98,6 +105,37 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
     assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
     reminder = tables.outbox.c.occurrence_id.is_not(None)
     await tx.execute(update(tables.outbox).where(reminder).values(state="held", platform_id="p1"))
+
+
+async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
+    """A row in every table of a doctor's profile."""
+    theirs = {"person_id": contact.person_id, "contact_id": contact.id}
+    await note_said(tx, contact, read_said("别给我发长文").statements, ["message:1"], now)
+    await profiles.note_deed(tx, contact, profiles.Deed.OPENED, "material:1", now)
+    await profiles.add_affiliation(tx, contact.person_id, "虚构镇卫生院", "wang", now)
+    score = {"points": 1, "tier": "low", "parts": [], "made_at": now}
+    await tx.execute(insert(tables.engagement).values(**theirs, **score))
+    await tx.execute(
+        insert(tables.suggestion).values(
+            **theirs,
+            rule="no_contact",
+            subject="contact",
+            made_at=now,
+            expires_at=now,
+            state="dismissed",
+            note_enc=await vault.seal(tx, contact.person_id, "只属于建议的话", "suggestion.note"),
+        )
+    )
+    await tx.execute(
+        insert(tables.change_request).values(
+            **theirs,
+            task_id=select(func.min(tables.task.c.id)).scalar_subquery(),
+            name="hospital",
+            wanted_enc=await vault.seal(tx, contact.person_id, "只属于更正的话", "change_request.wanted"),
+            opened_at=now,
+            state="open",
+        )
+    )
 
 
 def _bytes(value: Any) -> bytes:

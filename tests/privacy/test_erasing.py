@@ -46,6 +46,8 @@ from tests.privacy.life import (
     write,
 )
 
+PROFILE = (*("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),)
+
 
 async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     services, people = life.services, {life.newcomer, life.doctor}
@@ -62,6 +64,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "conversation": 1,
         "offer": 1,
         "effect": 1,
+        **dict.fromkeys(PROFILE, 1),
         "consent": 0,
         "timer": 1,
         "task": 1,
@@ -76,7 +79,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     async with services.db.begin() as tx:
         keys = select(data_key.c.wrapped).where(data_key.c.person_id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
-        for table in (conversation, offer, effect):
+        for table in (conversation, offer, effect, *(tables.metadata.tables[name] for name in PROFILE)):
             assert (await tx.execute(select(table))).all() == []
         assert (await tx.execute(select(attempt).where(attempt.c.what == "verify"))).all() == []
         assert (await tx.execute(select(doctor.c.external_id))).scalars().all() == ["D2"]

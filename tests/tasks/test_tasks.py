@@ -28,6 +28,7 @@ OWNERS = {
     Kind.MATERIAL: "medical",
     Kind.DATA_REQUEST: "compliance",
     Kind.COMPLIANCE: "compliance",
+    Kind.PROFILE_CHANGE: "manager",
     Kind.PLATFORM: "admin",
 }
 

@@ -26,6 +26,14 @@ from bot.store.tables.messages import (
     turn,
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
+from bot.store.tables.profiles import (
+    affiliation,
+    change_request,
+    engagement,
+    profile_event,
+    profile_tag,
+    suggestion,
+)
 from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, takeover
 from bot.store.tables.tasks import task
@@ -33,8 +41,10 @@ from bot.store.tables.timers import early_receipt, occurrence, timer
 from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary
 
 __all__ = [
+    "affiliation",
     "attempt",
     "case_sign",
+    "change_request",
     "checkpoint",
     "circuit",
     "clock_offset",
@@ -49,6 +59,7 @@ __all__ = [
     "doctor",
     "early_receipt",
     "effect",
+    "engagement",
     "evidence",
     "head",
     "inbox",
@@ -65,11 +76,14 @@ __all__ = [
     "person",
     "platform_media",
     "platform_token",
+    "profile_event",
+    "profile_tag",
     "seal",
     "send_window",
     "served",
     "staff",
     "staff_role",
+    "suggestion",
     "takeover",
     "task",
     "timer",

@@ -45,7 +45,6 @@ contact = Table(
     Column("created_at", Moment, nullable=False),
     Column("introduced_at", Moment),  # when it was told that this is an AI, and whose
     Column("unreachable_at", Moment),  # unfollowed or blocked us
-    Column("brief_at", Moment),  # they asked for short texts
     Column("hushed_at", Moment),  # they asked for silence until a colleague answers
     UniqueConstraint("channel", "account", "address_hmac"),
 )
