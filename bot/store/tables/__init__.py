@@ -26,7 +26,7 @@ from bot.store.tables.messages import (
 )
 from bot.store.tables.people import attempt, consent, contact, doctor, invitation_code, person, tombstone
 from bot.store.tables.published import dialogue_version
-from bot.store.tables.staff import staff, staff_role, takeover
+from bot.store.tables.staff import staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
 
@@ -65,6 +65,7 @@ __all__ = [
     "served",
     "staff",
     "staff_role",
+    "staff_session",
     "takeover",
     "task",
     "timer",
