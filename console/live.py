@@ -7,12 +7,14 @@ looks whether that concerns what its page shows, at most every `PAUSE` seconds, 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
-from aiohttp_sse import sse_response
+from aiohttp_sse import EventSourceResponse, sse_response
 
 from bot.desk import AWAY, CHANGED, Desk
 from bot.runtime.notifications import Listener
@@ -23,12 +25,23 @@ MOST = 8  # streams of a colleague in a process
 Standing = Callable[[], Awaitable[str]]
 
 
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """One open page."""
+
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+
+    def end(self) -> None:
+        self.over = True
+        self.told.set()
+
+
 class Live:
     """The streams of one process."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Event] = set()
-        self._open: Counter[UUID] = Counter()
+        self._open: dict[UUID, list[_Stream]] = defaultdict(list)
         self._ended = False
 
     def beside(self, listeners: Mapping[str, Listener]) -> dict[str, Listener]:
@@ -44,46 +57,57 @@ class Live:
         return both
 
     async def _told(self, _payload: str) -> None:
-        for event in self._waiting:
-            event.set()
+        for streams in self._open.values():
+            for one in streams:
+                one.told.set()
 
     def end(self) -> None:
         """Every stream ends: the process does."""
         self._ended = True
-        for event in self._waiting:
-            event.set()
+        for streams in self._open.values():
+            for one in streams:
+                one.end()
 
     async def stream(
         self, request: web.Request, desk: Desk, who: Session, standing: Standing
     ) -> web.StreamResponse:
         """Tell the page `change` whenever `standing` says something else, until either side ends or the
-        session does."""
-        if self._open[who.staff_id] >= MOST:
-            raise web.HTTPTooManyRequests
-        event = asyncio.Event()
-        self._waiting.add(event)
-        self._open[who.staff_id] += 1
+        session does (`over`)."""
+        mine, streams = _Stream(over=self._ended), self._open[who.staff_id]
+        streams.append(mine)
+        if len(streams) > MOST:  # of pages that were left, which nobody has told us of
+            streams[0].end()
         try:
             async with sse_response(request) as response:
-                shown = await standing()
-                while response.is_connected() and not self._ended:
-                    await _any(event)
-                    event.clear()
-                    try:
-                        if not await still_in(desk.services.db, who):
-                            await response.send("", event="over")
-                            break
-                        now = await standing()
-                    except AWAY:
-                        continue  # the database is away: the page stays as it is
-                    if now != shown:
-                        shown = now
-                        await response.send("", event="change")
-                    await asyncio.sleep(0 if self._ended else PAUSE)
+                with suppress(ConnectionResetError):  # the page was left
+                    await self._tell(response, mine, desk, who, standing)
             return response
         finally:
-            self._waiting.discard(event)
-            self._open[who.staff_id] -= 1
+            streams.remove(mine)
+            if not streams:
+                self._open.pop(who.staff_id, None)
+
+    @staticmethod
+    async def _tell(
+        response: EventSourceResponse, mine: _Stream, desk: Desk, who: Session, standing: Standing
+    ) -> None:
+        shown = await standing()
+        while response.is_connected() and not mine.over:
+            await _any(mine.told)
+            mine.told.clear()
+            if mine.over:
+                return
+            try:
+                if not await still_in(desk.services.db, who):
+                    await response.send("", event="over")
+                    return
+                now = await standing()
+            except AWAY:
+                continue  # the database is away: the page stays as it is
+            if now != shown:
+                shown = now
+                await response.send("", event="change")
+            await asyncio.sleep(PAUSE)
 
 
 async def _any(event: asyncio.Event) -> None:
