@@ -16,10 +16,11 @@ from bot.staff import (
     factor_uri,
     give_code,
     offered_factor,
+    session_of,
     sign_in,
     sign_out,
 )
-from console.asking import ASKS, DESK, SETTINGS, drop_token, field, keep_token, page, to, who
+from console.asking import ASKS, DESK, SETTINGS, drop_token, field, keep_token, page, take_token, to, who
 from console.routes import EVERYBODY, Route
 
 WRONG = "登录名或密码不对。"
@@ -51,6 +52,8 @@ async def enter(request: web.Request) -> web.StreamResponse:
         busy = error.fault == Fault.BUSY
         fault = TOO_MANY if busy else WRONG
         return page(request, "sign_in.html", {"fault": fault, "login": login}, 429 if busy else 401)
+    if (before := take_token(request)) and (session := await session_of(services.db, before)):
+        await sign_out(services.db, session)
     response = to("/console/")
     keep_token(response, token)
     return response

@@ -19,6 +19,7 @@ from bot.model import Fault, MedrepError
 from bot.store import sessions, staff
 from bot.store.database import Tx
 from bot.store.staff import StaffRow
+from bot.text.han import leveled
 
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LONGEST_NUMBER = 60
@@ -55,7 +56,7 @@ async def add(
         staff_id: UUID | None = found[0].id
         await staff.enable(tx, found[0].id, hashed, roles)
     else:
-        staff_id = await staff.add(tx, name or login, login, hashed, team)
+        staff_id = await staff.add(tx, _as_listed(name) or login, login, hashed, team)
         if staff_id is None:
             raise MedrepError(Fault.CONFLICT, "this login or this name is another colleague's already")
         await staff.add_roles(tx, staff_id, roles)
@@ -134,6 +135,12 @@ async def _of_login(tx: Tx, login: str) -> StaffRow:
     if not found:
         raise MedrepError(Fault.NOT_FOUND, "no colleague has this login")
     return found[0]
+
+
+def _as_listed(name: str) -> str:
+    """A name as the import of doctors writes it down, or its rep would be another colleague: （演示） is (演示),
+    张　三 is 张三."""
+    return re.sub(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])", "", leveled(name).strip())
 
 
 def _password() -> tuple[str, str]:

@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from uuid import UUID
 
 import pyotp
@@ -39,8 +40,6 @@ FACTOR_ROLES = frozenset(Role) - {Role.REP, Role.MANAGER, Role.CARE}
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
 WARN_BEFORE = timedelta(days=30)
 _HASHER = PasswordHasher()
-# Checked where there is no such login, so that it takes as long.
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(12))
 _CHECKING = asyncio.Semaphore(2)  # a check takes 64 MB and a core
 _SEEN_EVERY = timedelta(seconds=30)
 
@@ -128,7 +127,7 @@ async def sign_in(
     async with db.begin() as tx:
         account = await sessions.account(tx, login)
     hashed = account.password_hash if account else None
-    right = await _matches(hashed or _NOBODYS, password)
+    right = await _matches(hashed or _nobodys(), password)
     if account is None or not hashed or not right or (account.demo and not demo):
         raise MedrepError(Fault.FORGED, "login or password")
     async with db.begin() as tx:
@@ -145,6 +144,12 @@ async def sign_in(
             step=_step(account, factor=False),
         )
     return token
+
+
+@cache
+def _nobodys() -> str:
+    """What is checked where there is no such login, so that it takes as long."""
+    return _HASHER.hash(secrets.token_urlsafe(12))
 
 
 async def _try(db: Database, what: str, subject: bytes, most: int, login: str, now: datetime) -> None:
@@ -265,7 +270,7 @@ async def choose_password(
         raise MedrepError(Fault.BAD_INPUT, "simple")
     async with db.begin() as tx:
         found = await _locked(tx, session)
-    hashed = found.account.password_hash or _NOBODYS
+    hashed = found.account.password_hash or _nobodys()
     if session.step == SignInStep.CODE or (session.step != SignInStep.PASSWORD and old is None):
         raise MedrepError(Fault.CONFLICT, "not now")
     if old is not None and not await _matches(hashed, old):
