@@ -138,8 +138,8 @@ async def _of_login(tx: Tx, login: str) -> StaffRow:
 
 
 def _as_listed(name: str) -> str:
-    """A name as the import of doctors writes it down, or its rep would be another colleague: （演示） is (演示),
-    张　三 is 张三."""
+    """A name as the import of doctors writes it down, or its rep would be somebody else: （演示） is
+    (演示), 张　三 is 张三."""
     return re.sub(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])", "", leveled(name).strip())
 
 
