@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 
 import actions
+import console
 from bot import schedule, tasks, visits
 from bot.clock import Clock
 from bot.compliance import check_text
@@ -149,8 +150,11 @@ async def _run(
         web_app.add_routes(connector.routes())
     web_app.add_routes(pages.routes())
     web_app.add_subapp("/m/", material_pages(services))
+    live = console.Live()
+    web_app.add_subapp("/console/", console.build(settings, services, live))
     webhook, keys_changed = secrets.task_webhook, asyncio.Event()
-    notifications = Notifications(services, keys_changed, listeners(workers, sender, gateway))
+    heard = live.beside(listeners(workers, sender, gateway))
+    notifications = Notifications(services, keys_changed, heard)
     loops = [
         notifications.run(),
         sender.run(),

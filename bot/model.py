@@ -334,6 +334,7 @@ class Fault(StrEnum):
     NO_BASIS = "no_basis"  # nothing approved entitles this text to leave
     REFUSED_TEXT = "refused_text"  # compliance found something in it
     STOPPED = "stopped"  # the person said stop
+    UNREGISTERED = "unregistered"  # the registration of the rep who writes has expired
     NO_CONSENT = "no_consent"  # the person has not agreed to this purpose, or agrees no longer
     NOT_NOW = "not_now"  # quiet hours, a cap, a conversation: `until` says when to ask again
     ENGINE_DOWN = "engine_down"  # unreachable, or its circuit is open

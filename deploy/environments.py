@@ -1,4 +1,4 @@
-"""Make the two environments: `.venv` (the app) and `.venv-engine` (Python 3.10 for Rasa).
+"""Make the environments: `.venv` (the app), `.venv-engine` (Python 3.10 for Rasa), `node_modules` (pages).
 
 Standard library only: it runs before anything is installed, under any Python from 3.11. A stamp inside
 each environment holds what it was filled from; where it matches, nothing is done. An environment without
@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-APP, ENGINE = ROOT / ".venv", ROOT / ".venv-engine"
+APP, ENGINE, PARTS = ROOT / ".venv", ROOT / ".venv-engine", ROOT / "node_modules"
 UV = APP / "bin" / "uv"
 STAMP = ".filled-from"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -128,6 +128,19 @@ def make_engine() -> None:
     fill(ENGINE, (requirements.read_bytes(),), create, sync)
 
 
+def make_parts() -> None:
+    """What the console serves to browsers, by npm from the lock file: checked against its digests."""
+    sources = [(ROOT / name).read_bytes() for name in ("package.json", "package-lock.json", ".npmrc")]
+    stamp, total = PARTS / STAMP, digest("npm", sources)
+    if stamp.exists() and stamp.read_text(encoding="ascii") == total:
+        return
+    say("filling node_modules")
+    # npm looks for `node` on the path: its own wheel's, whatever the machine has.
+    os.environ["PATH"] = os.pathsep.join((str(APP / "bin"), os.environ.get("PATH", "")))
+    run(APP / "bin" / "npm", "ci", "--ignore-scripts", "--no-progress", "--loglevel=error")
+    stamp.write_text(total, encoding="ascii")
+
+
 def python310() -> Path:
     """A Python 3.10 that runs. One on PATH may be a shim that only says it is not installed."""
     for candidate in _candidates():
@@ -198,6 +211,7 @@ def main(arguments: Sequence[str]) -> int:
         match list(arguments):
             case []:
                 make_app()
+                make_parts()
                 make_engine()
             case ["browser"]:
                 make_browser()

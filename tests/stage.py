@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from bot.store.keyring import Keyring, evidence_key
 from bot.store.outbox import Draft, Part
 from bot.store.vault import Vault
 from connectors.wechat import WeChat
+from console import Live
 from sandbox.accounts import read_accounts as read_double
 from sandbox.accounts import write_demo_accounts
 from sandbox.server import build
@@ -66,11 +67,12 @@ class Stage:
     http: aiohttp.ClientSession
     double: str
     phone: Phone
+    live: Live = field(default_factory=Live)  # of the console, where a test has one
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """All loops, as `bot.app` runs them."""
-        changed, heard = asyncio.Event(), listeners(self.workers, self.sender, self.gateway)
+        changed, heard = asyncio.Event(), self.live.beside(listeners(self.workers, self.sender, self.gateway))
         loops = [
             loop.run() for loop in (Notifications(self.services, changed, heard), self.workers, self.sender)
         ]

@@ -51,6 +51,7 @@ class Pages:
             web.get("/healthz", self.healthz),
             web.get("/readyz", self.readyz),
             web.get("/metrics", self.metrics),
+            web.get("/console", self.to_console),
         ]
         if self._settings.test:
             routes.append(web.post("/test/clock", self.move_clock))
@@ -96,6 +97,9 @@ class Pages:
         except (ValueError, KeyError, TypeError, RecursionError):
             return web.json_response({"error": 'give {"now": an ISO 8601 time with offset}'}, status=400)
         return web.json_response({"now": self._services.clock.now().isoformat()})
+
+    async def to_console(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/console/")
 
     async def to_sandbox(self, request: web.Request) -> web.Response:
         raise web.HTTPPermanentRedirect("/sandbox/")

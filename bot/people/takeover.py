@@ -20,11 +20,12 @@ from bot.knowledge import Product, names_product
 from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
 from bot.runtime.loops import together_or_alone
 from bot.settings import Limits
-from bot.staff import Role, colleague
-from bot.store import contacting, doctors, outbox, takeovers
+from bot.staff import Registration, Role, colleague, today
+from bot.store import contacting, doctors, outbox, staff, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Part
+from bot.store.staff import StaffRow
 from bot.store.takeovers import Takeover
 from bot.store.vault import Vault
 
@@ -84,13 +85,13 @@ async def say(
     """Queue what the colleague typed, to the letter; the outbox row.
 
     Raises MedrepError: CONFLICT (no takeover of theirs), BAD_INPUT, REFUSED_TEXT (one line a finding),
-    NO_BASIS (a product, to a doctor who is not verified), WINDOW_CLOSED, STOPPED, UNREACHABLE.
+    NO_BASIS (a product, to a doctor who is not verified), UNREGISTERED, WINDOW_CLOSED, STOPPED, UNREACHABLE.
     """
     await colleague(tx, login, ROLES)
     takeover = (await current(tx, [contact.id], now, limits)).get(contact.id)
     if takeover is None or takeover.login != login:
         raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
-    await _allowed(tx, contact, text, now)
+    await _allowed(tx, contact, login, text, now)
     basis = Basis(BasisKind.PERSON, login, str(takeover.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
     queued = await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())
@@ -101,20 +102,56 @@ async def say(
     return row.id
 
 
-async def _allowed(tx: Tx, contact: Contact, text: str, now: datetime) -> None:
+async def obstacles(tx: Tx, contact: Contact, login: str, now: datetime) -> tuple[Fault, ...]:
+    """Why nothing that this colleague types would leave now, whatever it says: UNREGISTERED, UNREACHABLE,
+    WINDOW_CLOSED, STOPPED."""
+    speaker = await colleague(tx, login)
+    found = []
+    if Role.REP in speaker.roles and await _expired(tx, speaker, now):
+        found.append(Fault.UNREGISTERED)
+    if contact.unreachable_at is not None:
+        found.append(Fault.UNREACHABLE)
+    elif not await contacting.open_windows(tx, [contact.id], now):
+        found.append(Fault.WINDOW_CLOSED)
+    if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
+        found.append(Fault.STOPPED)
+    return tuple(found)
+
+
+def may_end(roles: Collection[Role]) -> bool:
+    """Whether somebody with these roles may give a colleague's conversation back to the bot."""
+    return Role.MANAGER in roles
+
+
+async def _expired(tx: Tx, speaker: StaffRow, now: datetime) -> bool:
+    """Whether the registration (备案) of this rep has ended."""
+    number, until = await staff.registration(tx, speaker.id)
+    return bool(number) and Registration(number, until=until).expired(today(now))
+
+
+_WHY = {
+    Fault.UNREGISTERED: "the registration of this rep has ended",
+    Fault.UNREACHABLE: "they have unfollowed or blocked the account",
+    Fault.WINDOW_CLOSED: "the platform takes messages only after they have written",
+    Fault.STOPPED: "they said stop and have not written since",
+}
+
+
+async def _allowed(tx: Tx, contact: Contact, login: str, text: str, now: datetime) -> None:
     if not text.strip() or len(text) > LONGEST:
         raise MedrepError(Fault.BAD_INPUT, f"a message is 1 to {LONGEST} characters")
     if findings := check_text(text, contact.audience):
         lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
+    await named_product(tx, contact, text)
+    for fault in await obstacles(tx, contact, login, now):
+        raise MedrepError(fault, _WHY[fault])
+
+
+async def named_product(tx: Tx, contact: Contact, text: str) -> None:
+    """As `product_needs_verified`, of the products in force."""
     edition = await edition_in_force(tx)
     await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
-    if contact.unreachable_at is not None:
-        raise MedrepError(Fault.UNREACHABLE, "they have unfollowed or blocked the account")
-    if not await contacting.open_windows(tx, [contact.id], now):
-        raise MedrepError(Fault.WINDOW_CLOSED, "the platform takes messages only after they have written")
-    if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
-        raise MedrepError(Fault.STOPPED, "they said stop and have not written since")
 
 
 async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: tuple[Product, ...]) -> None:

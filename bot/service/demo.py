@@ -6,13 +6,16 @@ import asyncio
 import csv
 import os
 import sys
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from bot.doctors import import_doctors, issue_codes
 from bot.model import Fault, MedrepError
 from bot.service.process import plain_environment
 from bot.settings import ROOT, Settings
-from bot.store import business_clock
+from bot.staff import Role, add, register, today
+from bot.store import business_clock, staff
 from bot.store.database import Database
 from bot.store.doctors import without_code
 from bot.store.key_holders import open_keyring
@@ -33,7 +36,7 @@ async def people(db: Database, settings: Settings) -> list[str]:
         vault = Vault(await open_keyring(tx, settings.key_dir))
     report = await import_doctors(db, vault, clock, settings.accounts, file, by="demo")
     lines = [f"demo row {fault.row} was not loaded: {fault.reason}" for fault in report.faults]
-    codes = Codes(settings.home / "demo-codes.csv")
+    codes = Printed(settings.home / "demo-codes.csv")
     codes_by_id = codes.read()
     async with db.begin() as tx:
         waiting = [
@@ -46,14 +49,68 @@ async def people(db: Database, settings: Settings) -> list[str]:
     return lines + [f"invitation  {external_id}  code {codes_by_id[external_id]}" for external_id in waiting]
 
 
-class Codes:
-    """The demo's codes in the clear, so that a second start can print them again."""
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An account of the demo. `days`: how long the registration of this rep still is."""
+
+    login: str
+    role: Role
+    name: str
+    days: int | None = None
+
+
+# The reps are those of the demo's doctors. One registration ends soon, to show the warning.
+LOGINS = (
+    Login("zhou", Role.REP, "周代表（演示）", 360),
+    Login("wu", Role.REP, "吴代表（演示）", 20),
+    Login("manager", Role.MANAGER, "郑经理（演示）"),
+    Login("care", Role.CARE, "冯关怀（演示）"),
+    Login("medical", Role.MEDICAL, "卫医学（演示）"),
+    Login("pv", Role.PV, "蒋警戒（演示）"),
+    Login("compliance", Role.COMPLIANCE, "沈合规（演示）"),
+    Login("legal", Role.REVIEWER, "韩法务（演示）"),
+    Login("admin", Role.ADMIN, "杨管理（演示）"),
+    Login("auditor", Role.AUDITOR, "朱审计（演示）"),
+)
+TEAM, COMPANY = "演示一队", "示例制药有限公司（演示）"
+
+
+async def logins(db: Database, settings: Settings) -> list[str]:
+    """One account for each role, which the console lets in from this machine alone; lines that tell their
+    passwords, the same at every start."""
+    passwords, lines = Printed(settings.home / "demo-logins.csv"), []
+    known = passwords.read()
+    for one in LOGINS:
+        async with db.begin() as tx:
+            clock = await business_clock.clock(tx)
+            now = clock.now()
+            exists = bool(await staff.read(tx, one.login))
+            if exists and one.login not in known:
+                lines.append(f"login       {one.login} is not the demo's, and stays as it is")
+                continue
+            if not exists:
+                password = await add(tx, one.login, [one.role], now, name=one.name, team=TEAM, by="demo")
+                found = await staff.read(tx, one.login)
+                await staff.mark_demo(tx, found[0].id)
+                if one.days is not None:
+                    until = today(now) + timedelta(days=one.days)
+                    number = f"演示备案{one.login.upper()}001"
+                    await register(tx, one.login, number, now, company=COMPANY, until=until, by="demo")
+                passwords.add([(one.login, password)])
+                known[one.login] = password
+        lines.append(f"login       {one.role.value:<10}  {one.login:<10}  {known[one.login]}")
+    return lines
+
+
+class Printed:
+    """What the demo prints, in the clear, so that a second start can print it again: invitation codes by
+    external id, passwords by login."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> dict[str, str]:
-        """external id -> newest code."""
+        """The newest of each name."""
         if not self._path.exists():
             return {}
         with self._path.open(encoding="utf-8", newline="") as file:

@@ -250,6 +250,7 @@ class Supervisor:
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
             lines += await self._while_refused(lambda: demo.people(self._db, self._settings))
+            lines += await self._while_refused(lambda: demo.logins(self._db, self._settings))
         self._tell("ready")
         for line in lines:
             self._say(line)
@@ -295,6 +296,7 @@ class Supervisor:
             yield f"webhook     {settings.public_url or base}/wechat/{name}"
         if settings.sandbox:
             yield f"phone page  {base}/sandbox/"
+        yield f"console     {settings.public_url or base}/console/"
         for channel in ("wecom", "telegram", "webchat"):
             for name in getattr(settings.accounts, channel):
                 yield f"not served  [{channel}.{name}]: nothing here speaks {channel} yet"

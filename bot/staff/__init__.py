@@ -1,5 +1,45 @@
-"""Colleagues: who they are, and what they may do."""
+"""Colleagues: who they are, what they may do, and how they sign in."""
 
-from bot.staff.accounts import Role, add, colleague, disable, find_reps, reset
+from bot.staff.accounts import Role, add, colleague, disable, find_reps, register, reset
+from bot.staff.signing_in import (
+    FACTOR_ROLES,
+    LONGEST_PASSWORD,
+    SHORTEST_PASSWORD,
+    Registration,
+    Session,
+    SignInStep,
+    choose_password,
+    factor_uri,
+    give_code,
+    offered_factor,
+    session_of,
+    sign_in,
+    sign_out,
+    still_in,
+    today,
+)
 
-__all__ = ["Role", "add", "colleague", "disable", "find_reps", "reset"]
+__all__ = [
+    "FACTOR_ROLES",
+    "LONGEST_PASSWORD",
+    "SHORTEST_PASSWORD",
+    "Registration",
+    "Role",
+    "Session",
+    "SignInStep",
+    "add",
+    "choose_password",
+    "colleague",
+    "disable",
+    "factor_uri",
+    "find_reps",
+    "give_code",
+    "offered_factor",
+    "register",
+    "reset",
+    "session_of",
+    "sign_in",
+    "sign_out",
+    "still_in",
+    "today",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,17 +16,20 @@ from argon2 import PasswordHasher
 
 from bot.evidence import note
 from bot.model import Fault, MedrepError
-from bot.store import staff
+from bot.store import sessions, staff
 from bot.store.database import Tx
 from bot.store.staff import StaffRow
+from bot.text.han import leveled
 
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_LONGEST_NUMBER = 60
 _PASSWORD_BYTES = 12  # of the system's randomness: 16 characters
 
 
 class Role(StrEnum):
     REP = "rep"  # medical representative
     MANAGER = "manager"
+    CARE = "care"  # looks after patients
     MEDICAL = "medical"  # answers what no approved text answers
     PV = "pv"  # pharmacovigilance
     COMPLIANCE = "compliance"
@@ -53,7 +56,7 @@ async def add(
         staff_id: UUID | None = found[0].id
         await staff.enable(tx, found[0].id, hashed, roles)
     else:
-        staff_id = await staff.add(tx, name or login, login, hashed, team)
+        staff_id = await staff.add(tx, _as_listed(name) or login, login, hashed, team)
         if staff_id is None:
             raise MedrepError(Fault.CONFLICT, "this login or this name is another colleague's already")
         await staff.add_roles(tx, staff_id, roles)
@@ -61,8 +64,9 @@ async def add(
     return password
 
 
-async def reset(tx: Tx, login: str, now: datetime, *, by: str) -> str:
-    """A new one-time password; the old one opens nothing any more.
+async def reset(tx: Tx, login: str, now: datetime, *, by: str, factor: bool = False) -> str:
+    """A new one-time password; the old one opens nothing any more, and all sessions end. `factor`: the second
+    factor goes as well (a lost phone).
 
     Raises MedrepError(NOT_FOUND | CONFLICT).
     """
@@ -71,8 +75,28 @@ async def reset(tx: Tx, login: str, now: datetime, *, by: str) -> str:
         raise MedrepError(Fault.CONFLICT, "this login is disabled; `staff add` brings it back")
     password, hashed = _password()
     await staff.set_password(tx, colleague.id, hashed)
-    await note(tx, "staff.reset", now, f"staff:{colleague.id}", login=login, by=by)
+    await sessions.end_all(tx, colleague.id)
+    if factor:
+        await sessions.drop_factor(tx, colleague.id)
+    await note(tx, "staff.reset", now, f"staff:{colleague.id}", login=login, by=by, factor=factor)
     return password
+
+
+async def register(
+    tx: Tx, login: str, number: str, now: datetime, *, company: str, until: date | None, by: str
+) -> None:
+    """The registration (备案) of a medical representative; `until` is its last day.
+
+    Raises MedrepError(NOT_FOUND | BAD_INPUT).
+    """
+    if not number.strip() or len(number) > _LONGEST_NUMBER:
+        raise MedrepError(Fault.BAD_INPUT, f"a registration is 1 to {_LONGEST_NUMBER} characters")
+    colleague = await _of_login(tx, login)
+    await staff.register(tx, colleague.id, number.strip(), company.strip(), until)
+    ends = until and until.isoformat()
+    await note(
+        tx, "staff.registered", now, f"staff:{colleague.id}", login=login, number=number, until=ends, by=by
+    )
 
 
 async def disable(tx: Tx, login: str, now: datetime, *, by: str) -> None:
@@ -80,6 +104,7 @@ async def disable(tx: Tx, login: str, now: datetime, *, by: str) -> None:
     colleague = await _of_login(tx, login)
     if colleague.disabled_at is None:
         await staff.disable(tx, colleague.id, now)
+        await sessions.end_all(tx, colleague.id)
         await note(tx, "staff.disabled", now, f"staff:{colleague.id}", login=login, by=by)
 
 
@@ -110,6 +135,12 @@ async def _of_login(tx: Tx, login: str) -> StaffRow:
     if not found:
         raise MedrepError(Fault.NOT_FOUND, "no colleague has this login")
     return found[0]
+
+
+def _as_listed(name: str) -> str:
+    """A name as the import of doctors writes it down, or its rep would be somebody else: （演示） is
+    (演示), 张　三 is 张三."""
+    return re.sub(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])", "", leveled(name).strip())
 
 
 def _password() -> tuple[str, str]:

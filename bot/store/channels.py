@@ -9,3 +9,4 @@ PUBLISHED = "medrep_published"  # payload: the table
 CLOCK = "medrep_clock"  # payload: seconds that business time is ahead
 ERASED = "medrep_erased"  # payload: id of a data key that was destroyed
 ROTATED = "medrep_rotated"
+DESK = "medrep_desk"  # a task, a takeover or a session changed: what the console shows may have

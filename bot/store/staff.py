@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
@@ -117,3 +117,20 @@ async def add_named(tx: Tx, names: Collection[str], role: str) -> dict[str, UUID
             added[name] = new
             await add_roles(tx, new, [role])
     return added
+
+
+async def register(tx: Tx, staff_id: UUID, number: str, company: str, until: date | None) -> None:
+    values = {"registration": number, "company": company, "registered_until": until}
+    await tx.execute(update(staff).where(staff.c.id == staff_id).values(values))
+
+
+async def mark_demo(tx: Tx, staff_id: UUID) -> None:
+    """An account of the demo, whose printed password stays good."""
+    await tx.execute(update(staff).where(staff.c.id == staff_id).values(demo=True, one_time=False))
+
+
+async def registration(tx: Tx, staff_id: UUID) -> tuple[str, date | None]:
+    """A colleague's registration, empty where there is none, and its last day."""
+    query = select(staff.c.registration, staff.c.registered_until).where(staff.c.id == staff_id)
+    row = (await tx.execute(query)).one()
+    return row.registration, row.registered_until

@@ -136,6 +136,21 @@ async def read(tx: Tx, vault: Vault, *, waiting: bool = False, task_id: int | No
     return [await _row(tx, vault, row) for row in rows]
 
 
+async def next_due(
+    tx: Tx, vault: Vault, limit: int, contact_ids: Collection[int] | None = None
+) -> list[TaskRow]:
+    """The tasks that are not done, by due time; of these contacts, where given."""
+    query = _TASKS.where(task.c.state != "done").order_by(task.c.due_at, task.c.id).limit(limit)
+    if contact_ids is not None:
+        query = query.where(task.c.contact_id.in_(contact_ids))
+    return [await _row(tx, vault, row) for row in (await tx.execute(query)).all()]
+
+
+async def exists(tx: Tx, task_id: int) -> bool:
+    """Whether there is such a task, for whoever this transaction reads as."""
+    return (await tx.execute(select(task.c.id).where(task.c.id == task_id))).first() is not None
+
+
 async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
     return TaskRow(
         id=row.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.evidence import note
@@ -45,6 +46,11 @@ async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *
         await tasks.rewrite(tx, vault, task_id, found.key_id, detail)
     await tasks.close(tx, task_id, now, login, "closed")
     await note(tx, "task.closed", now, f"task:{task_id}", found, kind=found.kind, login=login)
+
+
+def may_handle(found: TaskRow, roles: Collection[Role]) -> bool:
+    """Whether somebody with these roles may take it on and close it."""
+    return found.owner_role in roles or (found.owner_role == Role.REP and Role.MANAGER in roles)
 
 
 def visible(found: TaskRow, reader: StaffRow) -> bool:

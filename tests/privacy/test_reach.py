@@ -15,7 +15,7 @@ from bot.store.tables import metadata
 
 # Of people, and of no contact in particular.
 OF_NO_CONTACT = {"doctor", "invitation_code"}
-SECRET = {"platform_token", "key_check", "key_holder"}
+SECRET = {"platform_token", "key_check", "key_holder", "attempt", "staff_session", "case_sign"}
 
 
 @pytest.fixture

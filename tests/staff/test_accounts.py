@@ -115,6 +115,18 @@ async def test_one_login_is_given_once(database: Database, clock: Clock, other: 
         assert len(await rows.read(tx)) == 1
 
 
+@pytest.mark.parametrize("written", ["周代表(演示)", "周代表（演示）", "周　代表（演示） "])
+async def test_a_login_goes_to_the_rep_of_the_list_however_the_brackets_are_written(
+    database: Database, clock: Clock, written: str
+) -> None:
+    """The demo's reps had no doctors: （演示） of the command was not (演示) of the list."""
+    async with database.begin() as tx:
+        await find_reps(tx, {"周代表(演示)"}, clock.now())
+        await add(tx, "zhou", [Role.REP], clock.now(), name=written, by="test")
+        (row,) = await rows.read(tx)
+    assert (row.login, row.name) == ("zhou", "周代表(演示)")
+
+
 async def test_a_name_of_an_import_is_a_rep_without_a_login(database: Database, clock: Clock) -> None:
     """The same name again is the same colleague, whatever their roles became."""
     async with database.begin() as tx:

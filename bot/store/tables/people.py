@@ -28,6 +28,7 @@ person = Table(
     Column("stopped_at", Moment),  # they want nothing proactive, on any contact they have or get
     Column("erased_at", Moment),
     Index("ix_person_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+    Index("ix_person_newcomer", "id", postgresql_where=text("kind = 'newcomer' AND merged_into IS NULL")),
 )
 
 contact = Table(

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID
 
 from bot.store.tables.base import Moment, identity, metadata
@@ -17,6 +28,25 @@ staff = Table(
     Column("one_time", Boolean, nullable=False, server_default=text("false")),  # to be changed at log-in
     Column("team", Text, nullable=False, server_default=""),
     Column("disabled_at", Moment),
+    # as a medical representative (备案), where they are one
+    Column("registration", Text, nullable=False, server_default=""),
+    Column("company", Text, nullable=False, server_default=""),  # that registered them
+    Column("registered_until", Date),  # the last day, in China; null: without an end
+    Column("demo", Boolean, nullable=False, server_default=text("false")),  # of `make run`: on loopback alone
+    Column("totp_enc", LargeBinary),  # the second factor's secret, under a key of the key folder
+    Column("totp_at", Moment),  # when a code of it was first given; null: not enrolled yet
+    Column("totp_step", BigInteger),  # of the last code that was given: none is good twice
+)
+
+staff_session = Table(  # who is signed in at the console; all times are real time
+    "staff_session",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("staff_id", UUID, ForeignKey("staff.id"), nullable=False, index=True),
+    Column("factor", Boolean, nullable=False),  # the second factor was given
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
 )
 
 staff_role = Table(

@@ -1,0 +1,37 @@
+"""What a colleague sees and does at the console, whatever shows it.
+
+All is read as the console's role with the colleague's id (`Desk.reading`), so the database leaves in what
+they may see; all is written through the rooms, after that right was asked (`acting`).
+"""
+
+from bot.desk.acting import acknowledge, claim, close, hand_back, reply
+from bot.desk.chats import Chat, ChatRow, chat, chats
+from bot.desk.day import Day, TaskLine, day
+from bot.desk.doctors import DoctorPage, doctor, doctor_list
+from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing
+from bot.desk.watching import Flag, watch
+
+__all__ = [
+    "AWAY",
+    "CHANGED",
+    "Chat",
+    "ChatRow",
+    "Day",
+    "Desk",
+    "DoctorPage",
+    "Flag",
+    "Mark",
+    "TaskLine",
+    "acknowledge",
+    "chat",
+    "chats",
+    "claim",
+    "close",
+    "day",
+    "doctor",
+    "doctor_list",
+    "hand_back",
+    "reply",
+    "standing",
+    "watch",
+]

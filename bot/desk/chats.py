@@ -1,0 +1,131 @@
+"""Conversations: the list with its filters and search, and one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.desk.day import TaskLine, task_lines
+from bot.desk.reading import MEDICAL_READERS, Desk, Mark, masked
+from bot.evidence import Owner, note
+from bot.model import Fault
+from bot.people import takeover
+from bot.staff import Session
+from bot.store import contacts, desk, desk_chats
+from bot.store.desk import ContactCard, Counterpart, Notice
+from bot.store.desk_chats import MEDICAL, ChatLine, ChatMessage, Speaker
+
+LISTED, SCANNED, SHOWN, SEARCHED = 100, 2000, 80, 5000
+FILTERS = ("all", "waiting", "mine", "unanswered")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRow:
+    """A conversation in the list. `words`: what was written last; empty where one may not read it."""
+
+    line: ChatLine
+    about: Counterpart
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One conversation as it stands. `blocks`: why nothing may be typed into it now, empty when it may;
+    `mark` goes along with whatever is sent from the page."""
+
+    now: datetime
+    contact: ContactCard
+    about: Counterpart
+    messages: tuple[ChatMessage, ...]
+    earlier: datetime | None
+    speaker: Speaker | None
+    mine: bool
+    may_claim: bool
+    may_hand_back: bool
+    blocks: tuple[Fault, ...]
+    tasks: tuple[TaskLine, ...]
+    notices: tuple[Notice, ...]
+    mark: Mark
+
+
+async def chats(reading: Desk, who: Session, which: str, words: str) -> list[ChatRow]:
+    """Those of a filter; with words, those where name, hospital or a message holds them."""
+    vault, words = reading.services.vault, words.strip()[:40]
+    async with reading.reading(who) as tx:
+        lines = await desk_chats.recent(tx, SCANNED if words or which != "all" else LISTED, SCANNED)
+        lines = [line for line in lines if _fits(line, which, who)]
+        if words:
+            about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
+            saying = await desk_chats.saying(
+                tx, vault, list(about), words, SEARCHED, medical=bool(who.roles & MEDICAL_READERS)
+            )
+            named = {
+                key for key, one in about.items() if words in f"{one.name} {one.hospital} {one.department}"
+            }
+            lines = [line for line in lines if line.contact_id in saying | named]
+        lines = lines[:LISTED]
+        about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
+        said = await desk_chats.words_of(tx, vault, [line.last_id for line in lines])
+    return [
+        ChatRow(line, about[line.contact_id], _shown(said.get(line.last_id, ("", "")), who))
+        for line in lines
+        if line.contact_id in about
+    ]
+
+
+def _fits(line: ChatLine, which: str, who: Session) -> bool:
+    match which:
+        case "waiting":
+            return line.waiting_since is not None
+        case "mine":
+            return line.taken_by == who.login
+        case "unanswered":
+            return line.unanswered
+        case _:
+            return True
+
+
+def _shown(said: tuple[str, str], who: Session) -> str:
+    words, route = said
+    return "" if route == MEDICAL and not who.roles & MEDICAL_READERS else words
+
+
+async def chat(
+    reading: Desk, who: Session, contact_id: int, *, before: datetime | None = None, opened: bool = True
+) -> Chat:
+    """`before`: what was said earlier. `opened`: it is noted who read it; a live update is not.
+
+    Raises MedrepError(NOT_FOUND): there is no such contact, or not for this colleague.
+    """
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        card = await desk.contact_card(tx, contact_id, now)
+        about = (await desk.counterparts(tx, services.vault, [contact_id]))[contact_id]
+        # How it stands before what is shown is read: what comes in between is never taken for seen.
+        received, sent, _, held = await desk_chats.state_of(tx, contact_id)
+        messages = await desk_chats.transcript(tx, services.vault, [contact_id], SHOWN, before)
+        speaker = await desk_chats.speaker_of(tx, contact_id, takeover.silence(now, services.limits))
+        open_tasks = await task_lines(reading, tx, who, SHOWN, [contact_id])
+        notices = await desk.notices(tx, [contact_id])
+    async with services.db.begin() as tx:
+        if opened:
+            owner = Owner(about.person_id, contact_id)
+            await note(tx, "conversation.read", now, f"contact:{contact_id}", owner, login=who.login)
+        blocks = await takeover.obstacles(tx, await contacts.by_id(tx, contact_id), who.login, now)
+    speaks = bool(who.roles & takeover.ROLES)
+    mine = speaker is not None and speaker.login == who.login
+    return Chat(
+        now=now,
+        contact=card,
+        about=about,
+        messages=tuple(masked(message, who) for message in messages),
+        earlier=messages[0].at if len(messages) == SHOWN else None,
+        speaker=speaker,
+        mine=mine,
+        may_claim=speaks and speaker is None,
+        may_hand_back=mine or (speaker is not None and takeover.may_end(who.roles)),
+        blocks=blocks if speaks else (),
+        tasks=tuple(open_tasks),
+        notices=tuple(notices),
+        mark=Mark(received, sent, held),
+    )

@@ -1,0 +1,85 @@
+"""My day: who waits, what is due, whom one looks after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot import tasks
+from bot.desk.reading import Desk
+from bot.staff import Role, Session
+from bot.store import desk, desk_chats
+from bot.store import tasks as task_rows
+from bot.store.database import Tx
+from bot.store.desk import Counterpart, DoctorLine
+from bot.store.desk_chats import ChatLine
+from bot.store.staff import StaffRow
+from bot.store.tasks import TaskRow
+
+TASKS, DOCTORS, CHATS, SCANNED = 60, 60, 20, 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """A task, whom it concerns (None: nobody), whether it is overdue. `mine`: this colleague may do it."""
+
+    row: TaskRow
+    about: Counterpart | None
+    overdue: bool
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
+    shown."""
+
+    now: datetime
+    waiting: tuple[tuple[ChatLine, Counterpart], ...]
+    tasks: tuple[TaskLine, ...]
+    more_tasks: bool
+    doctors: tuple[DoctorLine, ...]
+
+
+async def day(reading: Desk, who: Session) -> Day:
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        found = await task_lines(reading, tx, who, TASKS + 1)
+        lines = [line for line in await desk_chats.recent(tx, CHATS, SCANNED) if line.waiting_since]
+        people = await desk.counterparts(tx, services.vault, [line.contact_id for line in lines])
+        own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
+    waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
+    return Day(
+        now=now,
+        waiting=tuple(waiting),
+        tasks=tuple(found[:TASKS]),
+        more_tasks=len(found) > TASKS,
+        doctors=tuple(sorted(own, key=_longest_ago)),
+    )
+
+
+def _longest_ago(line: DoctorLine) -> tuple[bool, datetime | None]:
+    """Whom we have been in touch with, the longest ago first; then whom never."""
+    last = max((moment for moment in (line.last_in, line.last_out) if moment), default=None)
+    return last is None, last
+
+
+async def task_lines(
+    reading: Desk, tx: Tx, who: Session, limit: int, contact_ids: list[int] | None = None
+) -> list[TaskLine]:
+    """What waits for a person and this colleague may see, by due time."""
+    services, now = reading.services, reading.services.clock.now()
+    rows = await task_rows.next_due(tx, services.vault, limit, contact_ids)
+    reader = StaffRow(who.staff_id, who.name, who.login, tuple(who.roles), who.team, False, None)
+    rows = [row for row in rows if tasks.visible(row, reader) or _of_care(row, who)]
+    concerned = {row.contact_id for row in rows if row.contact_id is not None}
+    people = await desk.counterparts(tx, services.vault, concerned)
+    return [
+        TaskLine(row, people.get(row.contact_id or 0), row.due_at < now, tasks.may_handle(row, who.roles))
+        for row in rows
+    ]
+
+
+def _of_care(row: TaskRow, who: Session) -> bool:
+    """What nobody's rep has of a patient is for the care team; the database shows it to nobody else."""
+    return Role.CARE in who.roles and row.owner_role == Role.REP and row.owner is None

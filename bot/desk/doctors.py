@@ -1,0 +1,64 @@
+"""A doctor's page, and the list of doctors one may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from bot.desk.day import TaskLine, task_lines
+from bot.desk.reading import Desk, masked
+from bot.evidence import Owner, note
+from bot.people.takeover import silence
+from bot.staff import Session
+from bot.store import desk, desk_chats
+from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
+from bot.store.desk_chats import ChatMessage, Speaker
+
+SHOWN, LISTED, SCANNED = 60, 100, 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorPage:
+    """`speakers`: who has taken a conversation over, by contact."""
+
+    now: datetime
+    card: DoctorCard
+    contacts: tuple[ContactCard, ...]
+    timeline: tuple[ChatMessage, ...]
+    tasks: tuple[TaskLine, ...]
+    notices: tuple[Notice, ...]
+    speakers: dict[int, Speaker]
+
+
+async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
+    """Raises MedrepError(NOT_FOUND): there is no such doctor, or not for this colleague."""
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        card = await desk.doctor_card(tx, services.vault, person_id)
+        contacts = await desk.contacts_of(tx, person_id, now)
+        ids = [contact.id for contact in contacts]
+        timeline = await desk_chats.transcript(tx, services.vault, ids, SHOWN)
+        open_tasks = await task_lines(reading, tx, who, SHOWN, ids)
+        since = silence(now, services.limits)
+        speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
+        notices = await desk.notices(tx, ids)
+    async with services.db.begin() as tx:
+        await note(
+            tx, "doctor.read", now, f"doctor:{card.external_id}", Owner(person_id, None), login=who.login
+        )
+    return DoctorPage(
+        now=now,
+        card=card,
+        contacts=tuple(contacts),
+        timeline=tuple(masked(message, who) for message in timeline),
+        tasks=tuple(open_tasks),
+        notices=tuple(notices),
+        speakers={one: speaker for one, speaker in speakers.items() if speaker},
+    )
+
+
+async def doctor_list(reading: Desk, who: Session, words: str) -> list[DoctorLine]:
+    """Doctors whose name or hospital holds these words; without words the first of all."""
+    async with reading.reading(who) as tx:
+        return await desk.find_doctors(tx, reading.services.vault, words.strip()[:40], LISTED, SCANNED)

@@ -1,0 +1,63 @@
+"""One transaction of the console: what the colleague who asks may see, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from bot.runtime.services import Services
+from bot.staff import Role, Session
+from bot.store import channels, desk, desk_chats
+from bot.store.database import CONSOLE, UNAVAILABLE, Database, Tx
+from bot.store.desk_chats import MEDICAL, ChatMessage
+
+AWAY = UNAVAILABLE  # errors that pass by themselves: the database is away
+CHANGED = channels.DESK  # the channel on which a task, a takeover or a session tells that it changed
+READERS = 8  # connections of a process for all that the console shows
+# Whoever else reads a transcript is told that a question went to medical information, and not what it was.
+MEDICAL_READERS = frozenset({Role.MEDICAL, Role.PV, Role.COMPLIANCE, Role.AUDITOR})
+
+
+class Desk:
+    """The console's own connections beside those of the service. `close` it in the end."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
+
+    @asynccontextmanager
+    async def reading(self, who: Session) -> AsyncIterator[Tx]:
+        """A transaction that reads what this colleague may see, and writes nothing."""
+        async with self._readers.begin() as tx:
+            await desk.become(tx, who.staff_id)
+            yield tx
+
+    async def close(self) -> None:
+        await self._readers.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a conversation stood when it was shown: a reply to another one is refused. 0: nothing, nobody."""
+
+    received: int
+    sent: int
+    takeover: int
+
+    def __str__(self) -> str:
+        return f"{self.received}-{self.sent}-{self.takeover}"
+
+
+async def standing(reading: Desk, who: Session, contact_id: int) -> str:
+    """Changes when what is shown of a conversation does. Raises MedrepError(NOT_FOUND)."""
+    async with reading.reading(who) as tx:
+        await desk.contact_card(tx, contact_id, reading.services.clock.now())
+        return str(await desk_chats.state_of(tx, contact_id))
+
+
+def masked(message: ChatMessage, who: Session) -> ChatMessage:
+    """The message as this colleague may read it."""
+    if message.incoming and message.route == MEDICAL and not who.roles & MEDICAL_READERS:
+        return replace(message, text="", kind=MEDICAL)
+    return message

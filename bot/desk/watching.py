@@ -1,0 +1,63 @@
+"""What is found in a colleague's words while they type: what would be refused, what they are warned of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from bot.compliance import check_text
+from bot.desk.reading import Desk
+from bot.model import Audience, MedrepError
+from bot.people.takeover import LONGEST, named_product
+from bot.safety import screen
+from bot.staff import Session
+from bot.store import contacts, desk
+from bot.text.folding import fold
+from bot.text.patterns import Scanner, read_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """`span` is [start, end) in the text; empty: the whole text is meant. `hard`: it would be refused."""
+
+    rule: str
+    span: tuple[int, int]
+    why: str
+    hard: bool
+
+
+@cache
+def _soft() -> tuple[Scanner, dict[str, str]]:
+    rules = read_rules("compliance", "watching")["rules"]
+    return Scanner({rule["id"]: rule["patterns"] for rule in rules}, {}), {r["id"]: r["why"] for r in rules}
+
+
+async def watch(reading: Desk, who: Session, contact_id: int, text: str) -> tuple[Flag, ...]:
+    """What is found, by where it begins. Nothing is kept of it. Raises MedrepError(NOT_FOUND)."""
+    text = text[:LONGEST]
+    async with reading.reading(who) as tx:
+        await desk.contact_card(tx, contact_id, reading.services.clock.now())
+    async with reading.services.db.begin() as tx:
+        contact = await contacts.by_id(tx, contact_id)
+        try:
+            await named_product(tx, contact, text)
+            named: tuple[Flag, ...] = ()
+        except MedrepError:
+            named = (Flag("unverified", (0, 0), "医生还没有通过认证，不能谈产品。", True),)
+    return tuple(sorted((*flags(text, contact.audience), *named), key=lambda flag: flag.span))
+
+
+def flags(text: str, audience: Audience) -> tuple[Flag, ...]:
+    """What the words alone say."""
+    hard = [Flag(found.rule, found.span, found.why, True) for found in check_text(text, audience)]
+    scanner, why = _soft()
+    folded = fold(text)
+    soft = [
+        Flag(rule, folded.span(start, end), why[rule], False)
+        for rule, start, end in scanner.scan(folded.text)
+    ]
+    if screen(text, audience).adverse_event:
+        soft.append(
+            Flag("adverse_event", (0, 0), "像是不良反应。请先上报药物安全，不要在会话里作判断。", False)
+        )
+    return (*hard, *soft)

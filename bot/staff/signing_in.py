@@ -1,0 +1,327 @@
+"""Signing in at the console: password, second factor, session.
+
+A session is a row that holds the hash of a random token; every step up gives a new token, and the old one is
+void. What a session may still lack is told by `Session.step`. All times are real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from uuid import UUID
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from bot.clock import CHINA, real_now
+from bot.evidence import note
+from bot.model import Fault, MedrepError
+from bot.staff.accounts import Role
+from bot.store import people, sessions
+from bot.store.advisory import wait_for_names
+from bot.store.database import Database, Tx
+from bot.store.keyring import Keyring
+from bot.store.sessions import SessionRow, StaffAccount
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+HALFWAY = timedelta(minutes=10)  # to give the code, to choose a password
+TRIES, ADDRESS_TRIES = 5, 40  # in vain, of a login and from an address, within WINDOW
+WINDOW = timedelta(minutes=15)
+# Whoever reads what others wrote, decides, or runs the place has a second factor; a rep may have one.
+FACTOR_ROLES = frozenset(Role) - {Role.REP, Role.MANAGER, Role.CARE}
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
+WARN_BEFORE = timedelta(days=30)
+_HASHER = PasswordHasher()
+_CHECKING = asyncio.Semaphore(2)  # a check takes 64 MB and a core
+_SEEN_EVERY = timedelta(seconds=30)
+
+
+class SignInStep(StrEnum):
+    """What a session still lacks."""
+
+    CODE = "code"  # of the second factor
+    PASSWORD = "password"  # noqa: S105 - one of their own
+    ENROL = "enrol"  # a second factor
+    IN = "in"  # nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A medical representative's registration (备案). `until`: its last day in China; None: no end."""
+
+    number: str
+    company: str = ""
+    until: date | None = None
+
+    def expired(self, today: date) -> bool:
+        return self.until is not None and self.until < today
+
+    def days_left(self, today: date) -> int | None:
+        """How many days are left, where it ends within 30."""
+        if self.until is None or self.until - today > WARN_BEFORE:
+            return None
+        return (self.until - today).days
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who asks. `token_hash` names the session, and opens nothing."""
+
+    staff_id: UUID
+    login: str
+    name: str
+    roles: frozenset[Role]
+    team: str
+    registration: Registration | None
+    demo: bool
+    enrolled: bool
+    step: SignInStep
+    token_hash: bytes
+
+
+def _step(account: StaffAccount, *, factor: bool) -> SignInStep:
+    if account.enrolled and not factor:
+        return SignInStep.CODE
+    if account.one_time:
+        return SignInStep.PASSWORD
+    if not account.enrolled and not account.demo and FACTOR_ROLES & set(account.roles):
+        return SignInStep.ENROL
+    return SignInStep.IN
+
+
+def _session(account: StaffAccount, token_hash: bytes, *, factor: bool) -> Session:
+    registration = Registration(account.registration, account.company, account.registered_until)
+    return Session(
+        staff_id=account.id,
+        login=account.login,
+        name=account.name,
+        roles=frozenset(Role(role) for role in account.roles),
+        team=account.team,
+        registration=registration if account.registration else None,
+        demo=account.demo,
+        enrolled=account.enrolled,
+        step=_step(account, factor=factor),
+        token_hash=token_hash,
+    )
+
+
+async def sign_in(
+    db: Database, keyring: Keyring, login: str, password: str, address: str, *, demo: bool, now: datetime
+) -> str:
+    """The token of a new session. `demo`: accounts of the demo are let in. `now` is business time.
+
+    Raises MedrepError: FORGED (login or password), BUSY (too many tries, whatever the password is).
+    """
+    of_login = keyring.digest("attempt.login", login.casefold()[:64])
+    await _try(db, "login", of_login, TRIES, login, now)
+    of_address = keyring.digest("attempt.address", address)
+    await _try(db, "login.address", of_address, ADDRESS_TRIES, "", now)
+    async with db.begin() as tx:
+        account = await sessions.account(tx, login)
+    hashed = account.password_hash if account else None
+    right = await _matches(hashed or _nobodys(), password)
+    if account is None or not hashed or not right or (account.demo and not demo):
+        raise MedrepError(Fault.FORGED, "login or password")
+    async with db.begin() as tx:
+        if not account.enrolled:  # with a second factor the tries count until its code was right
+            await sessions.forgive(tx, "login", of_login)
+        await sessions.forgive(tx, "login.address", of_address, last=True)
+        token = await _begin(tx, account, factor=False)
+        await note(
+            tx,
+            "staff.signed_in",
+            now,
+            f"staff:{account.id}",
+            login=account.login,
+            step=_step(account, factor=False),
+        )
+    return token
+
+
+@cache
+def _nobodys() -> str:
+    """What is checked where there is no such login, so that it takes as long."""
+    return _HASHER.hash(secrets.token_urlsafe(12))
+
+
+async def _try(db: Database, what: str, subject: bytes, most: int, login: str, now: datetime) -> None:
+    """Count this try, before anything is checked: parallel ones count, too. Raises MedrepError(BUSY)."""
+    moment = real_now()
+    async with db.begin() as tx:
+        await wait_for_names(tx, [f"{what}:{subject.hex()}"])
+        count = await people.tries(tx, what, subject, moment - WINDOW)
+        if count < most:
+            await people.tried(tx, what, subject, moment)
+        if login and count == most - 1:
+            account = await sessions.account(tx, login)
+            if account:
+                await note(
+                    tx, "staff.locked", now, f"staff:{account.id}", login=login, minutes=WINDOW.seconds // 60
+                )
+    if count >= most:
+        raise MedrepError(Fault.BUSY, "too many tries")
+
+
+async def _matches(hashed: str, password: str) -> bool:
+    def check() -> bool:
+        try:
+            return _HASHER.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    if len(password) > LONGEST_PASSWORD:
+        return False
+    async with _CHECKING:
+        return await asyncio.to_thread(check)
+
+
+async def _begin(tx: Tx, account: StaffAccount, *, factor: bool) -> str:
+    token, now = secrets.token_urlsafe(32), real_now()
+    lasts = LONGEST if _step(account, factor=factor) == SignInStep.IN else HALFWAY
+    await sessions.add(tx, token_hash(token), account.id, now, now + lasts, factor=factor)
+    return token
+
+
+def token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def session_of(db: Database, token: str, *, use: bool = True) -> Session | None:
+    """Who asks with this token; None: nobody, or no longer. Without `use` it grows idle meanwhile."""
+    digest, now = token_hash(token), real_now()
+    async with db.begin() as tx:
+        found = await sessions.find(tx, digest, now, now - IDLE)
+        if found is None:
+            return None
+        if use and now - found.seen_at > _SEEN_EVERY:
+            await sessions.seen(tx, digest, now)
+    return _session(found.account, digest, factor=found.factor)
+
+
+async def still_in(db: Database, session: Session) -> bool:
+    """Whether the session goes on, with the same rights; this is no use of it."""
+    now = real_now()
+    async with db.begin() as tx:
+        found = await sessions.find(tx, session.token_hash, now, now - IDLE)
+    return found is not None and _session(found.account, session.token_hash, factor=found.factor) == session
+
+
+async def sign_out(db: Database, session: Session, *, everywhere: bool = False) -> None:
+    async with db.begin() as tx:
+        await (sessions.end_all(tx, session.staff_id) if everywhere else sessions.end(tx, session.token_hash))
+
+
+async def offered_factor(db: Database, keyring: Keyring, session: Session) -> str:
+    """The secret of the second factor that the colleague is about to enrol. Raises MedrepError(CONFLICT)."""
+    if session.enrolled or session.step in (SignInStep.CODE, SignInStep.PASSWORD):
+        raise MedrepError(Fault.CONFLICT, "there is a second factor")
+    sealed = keyring.seal_for_us(pyotp.random_base32(), _place(session.staff_id))
+    async with db.begin() as tx:
+        sealed = await sessions.offer_factor(tx, session.staff_id, sealed)
+    return keyring.open_for_us(sealed, _place(session.staff_id))
+
+
+def factor_uri(secret: str, login: str) -> str:
+    """What an authenticator app reads from the QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name="medrep")
+
+
+async def give_code(db: Database, keyring: Keyring, session: Session, code: str, now: datetime) -> str:
+    """The token of the session that goes on with the second factor, enrolled by its first code.
+
+    Raises MedrepError: FORGED (not the code of now, or used before), BUSY, CONFLICT (nothing is offered).
+    """
+    subject = keyring.digest("attempt.code", str(session.staff_id))
+    await _try(db, "code", subject, TRIES, session.login, now)
+    async with db.begin() as tx:
+        found = await _locked(tx, session)
+        if found.account.totp_enc is None:
+            raise MedrepError(Fault.CONFLICT, "no second factor is offered")
+        secret = keyring.open_for_us(found.account.totp_enc, _place(session.staff_id))
+        step = _step_of(secret, code)
+        if step is None or not await sessions.use_step(tx, session.staff_id, step, real_now()):
+            raise MedrepError(Fault.FORGED, "not the code")
+        await sessions.forgive(tx, "code", subject)
+        await sessions.forgive(tx, "login", keyring.digest("attempt.login", session.login.casefold()))
+        if not found.account.enrolled:
+            await sessions.end_all(tx, session.staff_id, but=session.token_hash)
+            await note(tx, "staff.enrolled", now, f"staff:{session.staff_id}", login=session.login)
+        return await _again(tx, session, factor=True)
+
+
+async def choose_password(
+    db: Database, session: Session, password: str, now: datetime, *, old: str | None = None
+) -> str:
+    """The colleague's own password; all other sessions end. `old` is asked for outside the first sign-in.
+
+    Raises MedrepError: BAD_INPUT (what is wrong with it), FORGED (the old one), CONFLICT.
+    """
+    if len(password) < SHORTEST_PASSWORD or len(password) > LONGEST_PASSWORD:
+        raise MedrepError(Fault.BAD_INPUT, "length")
+    if session.login.casefold() in password.casefold() or len(set(password)) < 6:
+        raise MedrepError(Fault.BAD_INPUT, "simple")
+    async with db.begin() as tx:
+        found = await _locked(tx, session)
+    hashed = found.account.password_hash or _nobodys()
+    if session.step == SignInStep.CODE or (session.step != SignInStep.PASSWORD and old is None):
+        raise MedrepError(Fault.CONFLICT, "not now")
+    if old is not None and not await _matches(hashed, old):
+        raise MedrepError(Fault.FORGED, "old password")
+    if await _matches(hashed, password):
+        raise MedrepError(Fault.BAD_INPUT, "same")
+    async with _CHECKING:
+        new = await asyncio.to_thread(_HASHER.hash, password)
+    async with db.begin() as tx:
+        await sessions.own_password(tx, session.staff_id, new)
+        await sessions.end_all(tx, session.staff_id, but=session.token_hash)
+        await note(tx, "staff.password", now, f"staff:{session.staff_id}", login=session.login)
+        return await _again(tx, session, factor=found.factor)
+
+
+async def _locked(tx: Tx, session: Session) -> SessionRow:
+    """The session as it is. Raises MedrepError(CONFLICT): it ended meanwhile."""
+    now = real_now()
+    await wait_for_names(tx, [f"session:{session.staff_id}"])
+    found = await sessions.find(tx, session.token_hash, now, now - IDLE)
+    if found is None:
+        raise MedrepError(Fault.CONFLICT, "the session is over")
+    return found
+
+
+async def _again(tx: Tx, session: Session, *, factor: bool) -> str:
+    """A new token for whoever has come one step further; the old one is void."""
+    account = await sessions.account(tx, session.login)
+    if account is None:
+        raise MedrepError(Fault.CONFLICT, "the account is disabled")
+    await sessions.end(tx, session.token_hash)
+    return await _begin(tx, account, factor=factor)
+
+
+def _step_of(secret: str, code: str) -> int | None:
+    """The time step of which this is the code: now's, or one of its neighbours'."""
+    totp = pyotp.TOTP(secret)
+    now = int(datetime.now(UTC).timestamp()) // totp.interval
+    given = "".join(code.split())
+    steps = (
+        step
+        for step in (now, now - 1, now + 1)
+        if hmac.compare_digest(totp.generate_otp(step).encode(), given.encode())
+    )
+    return next(steps, None)
+
+
+def _place(staff_id: UUID) -> str:
+    return f"staff.totp:{staff_id}"
+
+
+def today(now: datetime) -> date:
+    """The day it is in China."""
+    return now.astimezone(CHINA).date()

@@ -1,0 +1,265 @@
+"""Conversations as a colleague reads them at the console: see `bot.store.desk`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.model import ERASED_TEXT, Basis, BasisKind
+from bot.store.database import Tx, hot
+from bot.store.desk import opened
+from bot.store.vault import Vault
+
+# A question that went to medical information is theirs, and so is its answer.
+MEDICAL = "medical_information"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a transcript. `author`: person, bot, or a colleague's login. What is sent has a `state`
+    and, where something stands in its way, a `fault`; `until` is when it may be asked again."""
+
+    id: int
+    incoming: bool
+    at: datetime
+    author: str
+    text: str
+    kind: str
+    choices: tuple[str, ...] = ()
+    basis: str = ""
+    purpose: str = ""
+    state: str = ""
+    fault: str = ""
+    until: datetime | None = None
+    sent_at: datetime | None = None
+    via: str = ""
+    route: str = ""
+    findings: tuple[str, ...] = ()
+
+
+_RECEIVED = """
+    SELECT inbox.id, inbox.kind, inbox.received_at, inbox.person_id, inbox.body_enc, inbox.screening,
+           turn.route
+    FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
+    WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND inbox.kind IN ('text', 'choice', 'media')
+      AND (CAST(%(before)s AS timestamptz) IS NULL OR inbox.received_at < %(before)s)
+    ORDER BY inbox.received_at DESC, inbox.id DESC LIMIT %(limit)s
+    """
+_SENT = """
+    SELECT outbox.id, outbox.purpose, outbox.created_at, outbox.person_id, outbox.body_enc, outbox.basis,
+           outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via, turn.route
+    FROM outbox LEFT JOIN turn ON turn.id = outbox.turn_id
+    WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[]))
+      AND (CAST(%(before)s AS timestamptz) IS NULL OR outbox.created_at < %(before)s)
+    ORDER BY outbox.created_at DESC, outbox.id DESC LIMIT %(limit)s
+    """
+
+
+async def transcript(
+    tx: Tx, vault: Vault, contact_ids: Collection[int], limit: int, before: datetime | None = None
+) -> list[ChatMessage]:
+    """The newest `limit` messages, both directions, oldest first; those from before then, where given."""
+    values = {"contacts": list(contact_ids), "limit": limit, "before": before}
+    found = [await _incoming(tx, vault, row) for row in await hot(tx, _RECEIVED, values)]
+    found += [await _outgoing(tx, vault, row) for row in await hot(tx, _SENT, values)]
+    return sorted(found, key=lambda one: (one.at, not one.incoming, one.id))[-limit:]
+
+
+async def _incoming(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
+    plain = await opened(tx, vault, row.person_id, row.body_enc, "inbox.body")
+    body: dict[str, Any] = {"text": ERASED_TEXT} if plain == ERASED_TEXT else json.loads(plain)
+    detail = body.get("detail") or {}
+    found = row.screening or {}
+    signs = tuple(name for name in ("red_flag", "adverse_event", "stop", "money") if found.get(name))
+    return ChatMessage(
+        id=row.id,
+        incoming=True,
+        at=row.received_at,
+        author="person",
+        text=str(body.get("text") or ""),
+        kind=str(detail.get("type") or row.kind) if row.kind == "media" else row.kind,
+        route=row.route or "",
+        findings=signs,
+    )
+
+
+async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
+    plain = await opened(tx, vault, row.person_id, row.body_enc, "outbox.body")
+    body: dict[str, Any] = {"parts": [[plain, None]]} if plain in ("", ERASED_TEXT) else json.loads(plain)
+    bases = [Basis.parse(basis) for _, basis in body["parts"] if basis]
+    return ChatMessage(
+        id=row.id,
+        incoming=False,
+        at=row.created_at,
+        author=next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot"),
+        text="\n\n".join(part for part, _ in body["parts"]),
+        kind="text",
+        choices=tuple(label for _, label in body.get("choices", ())),
+        basis=row.basis or "",
+        purpose=row.purpose,
+        state=row.state,
+        fault=row.fault or "",
+        until=row.not_before,
+        sent_at=row.sent_at,
+        via=row.via or "",
+        route=row.route or "",
+    )
+
+
+# ---------------------------------------------------------------- the list
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLine:
+    """A conversation in the list: its last word from the person, who has it, and whether a person is asked
+    for. `waiting_since`: since when they want a colleague and have none."""
+
+    contact_id: int
+    last_id: int
+    last_at: datetime
+    unanswered: bool
+    taken_by: str
+    taken_name: str
+    waiting_since: datetime | None
+    due_at: datetime | None
+
+
+# Of at most `scanned` contacts: of a rep, all; of who sees more, those who wrote last.
+_RECENT = """
+    WITH seen AS MATERIALIZED (SELECT id FROM contact LIMIT %(scanned)s + 1),
+    few AS (SELECT count(*) <= %(scanned)s AS few FROM seen),
+    newest AS (
+        SELECT contact_id AS id FROM (
+            SELECT contact_id FROM inbox WHERE NOT (SELECT few FROM few) ORDER BY id DESC LIMIT %(scanned)s
+        ) AS latest GROUP BY contact_id
+    ),
+    chosen AS (SELECT id FROM seen WHERE (SELECT few FROM few) UNION SELECT id FROM newest)
+    SELECT chosen.id AS contact_id, came.id AS last_id, came.at AS last_at,
+           coalesce(went.at < came.at, true) AS unanswered,
+           staff.login AS taken_by, staff.name AS taken_name, wanted.opened_at AS waiting_since, wanted.due_at
+    FROM chosen
+    JOIN LATERAL (
+        SELECT id, received_at AS at FROM inbox
+        WHERE inbox.contact_id = chosen.id AND inbox.kind IN ('text', 'choice', 'media')
+        ORDER BY id DESC LIMIT 1) AS came ON true
+    LEFT JOIN LATERAL (
+        SELECT max(created_at) AS at FROM outbox
+        WHERE outbox.contact_id = chosen.id AND outbox.state NOT IN ('blocked', 'cancelled')) AS went ON true
+    LEFT JOIN takeover ON takeover.contact_id = chosen.id AND takeover.ended_at IS NULL
+    LEFT JOIN staff ON staff.id = takeover.staff_id
+    LEFT JOIN LATERAL (
+        SELECT min(opened_at) AS opened_at, min(due_at) AS due_at FROM task
+        WHERE task.contact_id = chosen.id AND task.kind = 'hand_over' AND task.state <> 'done'
+        ) AS wanted ON true
+    ORDER BY wanted.opened_at IS NULL, came.at DESC LIMIT %(limit)s
+    """
+
+
+async def recent(tx: Tx, limit: int, scanned: int) -> list[ChatLine]:
+    """Conversations, those that wait for a person first, then the newest."""
+    rows = await hot(tx, _RECENT, {"limit": limit, "scanned": scanned})
+    return [
+        ChatLine(
+            *(row.contact_id, row.last_id, row.last_at, row.unanswered),
+            *(row.taken_by or "", row.taken_name or "", row.waiting_since, row.due_at),
+        )
+        for row in rows
+    ]
+
+
+_LAST_WORDS = """
+    SELECT inbox.id, inbox.kind, inbox.person_id, inbox.body_enc, turn.route
+    FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id WHERE inbox.id = ANY(CAST(%(ids)s AS bigint[]))
+    """
+
+
+async def words_of(tx: Tx, vault: Vault, inbox_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """What these messages say, and where their turn went: (words, route), by id."""
+    found = {}
+    for row in await hot(tx, _LAST_WORDS, {"ids": list(inbox_ids)}):
+        plain = await opened(tx, vault, row.person_id, row.body_enc, "inbox.body")
+        words = plain if plain == ERASED_TEXT else str(json.loads(plain).get("text") or f"[{row.kind}]")
+        found[row.id] = words, row.route or ""
+    return found
+
+
+_SCAN = """
+    SELECT contact_id, person_id, body_enc, route, 'inbox.body' AS place FROM (
+        SELECT inbox.contact_id, inbox.person_id, inbox.body_enc, turn.route
+        FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
+        WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY inbox.id DESC LIMIT %(limit)s
+    ) AS received
+    UNION ALL
+    SELECT contact_id, person_id, body_enc, route, 'outbox.body' FROM (
+        SELECT outbox.contact_id, outbox.person_id, outbox.body_enc, turn.route
+        FROM outbox LEFT JOIN turn ON turn.id = outbox.turn_id
+        WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND outbox.body_enc IS NOT NULL
+        ORDER BY outbox.id DESC LIMIT %(limit)s
+    ) AS sent
+    """
+
+
+async def saying(
+    tx: Tx, vault: Vault, contact_ids: Collection[int], words: str, limit: int, *, medical: bool
+) -> set[int]:
+    """Those of these contacts in whose newest messages (`limit` in each direction) the words stand.
+
+    `medical`: what went to medical information is searched, too.
+    """
+    found: set[int] = set()
+    for row in await hot(tx, _SCAN, {"contacts": list(contact_ids), "limit": limit}):
+        if row.contact_id in found or (row.route == MEDICAL and not medical):
+            continue
+        plain = await opened(tx, vault, row.person_id, row.body_enc, row.place)
+        if plain and plain != ERASED_TEXT and words in _spoken(json.loads(plain)):
+            found.add(row.contact_id)
+    return found
+
+
+def _spoken(body: dict[str, Any]) -> str:
+    return "\n".join([str(body.get("text") or ""), *(part for part, _ in body.get("parts", ()))])
+
+
+_STATE = """
+    SELECT coalesce((SELECT max(id) FROM inbox WHERE contact_id = %(contact)s), 0) AS received,
+           coalesce((SELECT max(id) FROM outbox WHERE contact_id = %(contact)s), 0) AS sent,
+           (SELECT string_agg(state, ',' ORDER BY id) FROM (
+                SELECT id, state FROM outbox WHERE contact_id = %(contact)s ORDER BY id DESC LIMIT 30
+            ) AS latest) AS states,
+           (SELECT id FROM takeover WHERE contact_id = %(contact)s AND ended_at IS NULL) AS takeover
+    """
+
+
+async def state_of(tx: Tx, contact_id: int) -> tuple[int, int, str, int]:
+    """(newest message received, newest one sent, how the last ones stand, takeover)."""
+    (row,) = await hot(tx, _STATE, {"contact": contact_id})
+    return row.received, row.sent, row.states or "", row.takeover or 0
+
+
+_HOLDER = """
+    SELECT takeover.id, staff.login, staff.name, takeover.started_at, takeover.last_at, staff.id AS staff_id
+    FROM takeover JOIN staff ON staff.id = takeover.staff_id
+    WHERE takeover.contact_id = %(contact)s AND takeover.ended_at IS NULL AND takeover.last_at > %(since)s
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks with a contact at the moment."""
+
+    takeover: int
+    login: str
+    name: str
+    started_at: datetime
+    last_at: datetime
+    staff_id: UUID
+
+
+async def speaker_of(tx: Tx, contact_id: int, since: datetime) -> Speaker | None:
+    """The colleague who has the conversation and has written after `since`."""
+    rows = await hot(tx, _HOLDER, {"contact": contact_id, "since": since})
+    return Speaker(*rows[0]) if rows else None

@@ -1,0 +1,130 @@
+"""对话: the list, one conversation, and what a colleague does in it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from aiohttp import web
+
+from bot import desk
+from bot.desk import Chat, Flag, Mark
+from bot.model import Fault, MedrepError
+from console.asking import DESK, LIVE, field, number, page, to, who
+from console.routes import SPEAKERS, WORKERS, Route
+
+_MARK = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})", re.ASCII)
+FILTERS = ("all", "waiting", "mine", "unanswered")
+STALE = "您打开之后，会话有了新消息，或换了处理人。请先看过最新内容，再决定是否发送；您写的话还在下面。"
+_REFUSED = {
+    Fault.BAD_INPUT: "请写 1 到 600 个字。",
+    Fault.REFUSED_TEXT: "这段话不能发出：标出的词句不符合规则。",
+    Fault.NO_BASIS: "医生还没有通过认证，不能谈产品。",
+    Fault.UNREGISTERED: "您的备案已到期，不能发送消息。请联系管理员更新备案。",
+    Fault.WINDOW_CLOSED: "平台窗口已关闭：对方来信后才能发送。",
+    Fault.STOPPED: "对方已退订，来信之前不能发送。",
+    Fault.UNREACHABLE: "对方已取消关注或拉黑，收不到消息。",
+}
+
+
+async def show_all(request: web.Request) -> web.StreamResponse:
+    which, words = request.query.get("filter", "all"), request.query.get("q", "")[:40]
+    which = which if which in FILTERS else "all"
+    found = await desk.chats(request.app[DESK], who(request), which, words)
+    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    context = {"chats": found, "which": which, "q": words, "filters": FILTERS}
+    return page(request, "chats_part.html" if part else "chats.html", context)
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    found = await desk.chat(
+        request.app[DESK], who(request), number(request, "contact"), before=_before(request)
+    )
+    return page(request, "chat.html", _context(found, before=_before(request)))
+
+
+def _before(request: web.Request) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(request.query["before"])
+    except (KeyError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _context(
+    found: Chat,
+    *,
+    text: str = "",
+    fault: str = "",
+    flags: tuple[Flag, ...] = (),
+    before: datetime | None = None,
+) -> dict[str, object]:
+    return {"chat": found, "text": text, "fault": fault, "flags": flags, "before": before}
+
+
+async def show_part(request: web.Request) -> web.StreamResponse:
+    """What changes by itself: all but the box one writes in, which learns from the mark that goes along."""
+    found = await desk.chat(request.app[DESK], who(request), number(request, "contact"), opened=False)
+    return page(request, "chat_part.html", _context(found))
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    reading, me, contact = request.app[DESK], who(request), number(request, "contact")
+    return await request.app[LIVE].stream(request, reading, me, lambda: desk.standing(reading, me, contact))
+
+
+async def claim(request: web.Request) -> web.StreamResponse:
+    contact = number(request, "contact")
+    await desk.claim(request.app[DESK], who(request), contact, await _mark(request))
+    return to(f"/console/conversations/{contact}")
+
+
+async def hand_back(request: web.Request) -> web.StreamResponse:
+    contact = number(request, "contact")
+    await desk.hand_back(request.app[DESK], who(request), contact, await _mark(request))
+    return to(f"/console/conversations/{contact}")
+
+
+async def reply(request: web.Request) -> web.StreamResponse:
+    """What was typed leaves to the letter, or stays in the box with the reason beside it."""
+    contact, text = number(request, "contact"), await field(request, "text")
+    reading, me = request.app[DESK], who(request)
+    try:
+        await desk.reply(reading, me, contact, text, await _mark(request))
+    except MedrepError as error:
+        if error.fault == Fault.NOT_FOUND:
+            raise
+        flags = (
+            tuple(await desk.watch(reading, me, contact, text)) if error.fault == Fault.REFUSED_TEXT else ()
+        )
+        fault = _REFUSED.get(error.fault, STALE)
+        shown = await desk.chat(reading, me, contact, opened=False)
+        context = _context(shown, text=text, fault=fault, flags=flags)
+        return page(request, "chat.html", context, 409 if error.fault == Fault.CONFLICT else 422)
+    return to(f"/console/conversations/{contact}")
+
+
+async def watch(request: web.Request) -> web.StreamResponse:
+    """What is found in the words while they are typed."""
+    contact, text = number(request, "contact"), await field(request, "text")
+    flags = await desk.watch(request.app[DESK], who(request), contact, text)
+    return page(request, "flags.html", {"flags": flags, "text": text})
+
+
+async def _mark(request: web.Request) -> Mark:
+    found = _MARK.fullmatch(await field(request, "mark", 60))
+    if found is None:
+        raise web.HTTPBadRequest
+    return Mark(*map(int, found.groups()))
+
+
+ROUTES = [
+    Route("GET", "/conversations", show_all, WORKERS),
+    Route("GET", "/conversations/{contact}", show, WORKERS),
+    Route("GET", "/conversations/{contact}/part", show_part, WORKERS, live=True),
+    Route("GET", "/conversations/{contact}/live", stream, WORKERS, live=True),
+    Route("POST", "/conversations/{contact}/claim", claim, SPEAKERS),
+    Route("POST", "/conversations/{contact}/hand-back", hand_back, SPEAKERS),
+    Route("POST", "/conversations/{contact}/reply", reply, SPEAKERS),
+    Route("POST", "/conversations/{contact}/watch", watch, SPEAKERS),
+]
