@@ -6,7 +6,7 @@ roles are read from the rows, so a view cannot claim one. Whoever is not named, 
 A later migration that adds a table of people calls `guard_rows('its_name')`.
 
 Revision ID: 0025
-Revises: 0023
+Revises: 0024
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Pictures that platforms have; materials that were sent to somebody, and their openings.
 
 Revision ID: 0026
-Revises: 0023
+Revises: 0025
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import UUID
 
 revision = "0026"
-down_revision = "0023"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
@@ -59,3 +59,5 @@ def upgrade() -> None:
         "TO medrep_worker"
     )
     op.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO medrep_worker")
+    for table in ("material_sent", "material_open"):
+        op.execute(f"SELECT guard_rows('{table}')")  # noqa: S608 - names of ours
