@@ -60,4 +60,4 @@ def upgrade() -> None:
     )
     op.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO medrep_worker")
     for table in ("material_sent", "material_open"):
-        op.execute(f"SELECT guard_rows('{table}')")  # noqa: S608 - names of ours
+        op.execute(f"SELECT guard_rows('{table}')")

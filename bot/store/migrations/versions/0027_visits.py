@@ -97,4 +97,4 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO medrep_worker")
     op.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO medrep_worker")
     for table in ("visit", "visit_summary", "visit_fact"):
-        op.execute(f"SELECT guard_rows('{table}')")  # noqa: S608 - names of ours
+        op.execute(f"SELECT guard_rows('{table}')")
