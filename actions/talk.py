@@ -164,7 +164,9 @@ class Material(Action):  # type: ignore[misc]
             say(dispatcher, "utter_patient_no_product")
             return []
         product = call.services.published.content.product.get(_product_of(call, tracker))
-        if not _OTHER_FILE.search(words) and (events := await _material(dispatcher, call, product, words)):
+        if not _OTHER_FILE.search(words) and (
+            events := await send_material(dispatcher, call, product, words)
+        ):
             return events
         about = f"[{product.generic}] " if product and product.generic not in words else ""
         vault, detail = call.services.vault, f"{about}{words}"
@@ -182,7 +184,7 @@ def _product_of(call: ActionCall, tracker: Any) -> str:
     return named[0] if named else str(tracker.get_slot("product") or "")
 
 
-async def _material(
+async def send_material(
     dispatcher: CollectingDispatcher, call: ActionCall, product: Product | None, words: str
 ) -> list[EventType]:
     """The link to the approved material of this product, or which product is meant; nothing, where there is

@@ -15,14 +15,12 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
-from actions.call import ask, current, intent, say, spoken_time, words_of
+from actions.call import ask, current, intent, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
+from actions.talk import send_material
 from bot import visits
 from bot.clock import CHINA
-from bot.content import key_message_text
 from bot.dialogue.action_calls import ActionCall
-from bot.knowledge import Format
-from bot.model import Basis
 from bot.schedule import Ambiguous, Postponement, SaidTime, VisitAnswer, read_postponement
 from bot.tasks import Kind
 from bot.visits import Ending, Step, VisitRow
@@ -198,13 +196,8 @@ class VisitMessage(Action):  # type: ignore[misc]
             await visits.end(call.tx, visit, call.contact, Ending.NOTHING, call.now, call.turn_id)
             say(dispatcher, "utter_visit_nothing")
             return [SlotSet("visit", OFF)]
-        form = Format.BRIEF if tracker.get_slot("brief") else Format.DETAIL
-        basis: Basis = edition.basis(message.id)
-        dispatcher.utter_message(
-            text=key_message_text(message, form, edition.content, call.now),
-            json_message={"basis": str(basis)},
-        )
-        await visits.told(call.tx, visit, str(basis), call.turn_id, call.now)
+        await present(dispatcher, call, message, await visits.form_for(call.tx, call.contact, call.now))
+        await visits.told(call.tx, visit, str(edition.basis(message.id)), call.turn_id, call.now)
         return [SlotSet("product", message.product), SlotSet("visit", ON)]
 
 
@@ -220,14 +213,23 @@ class CloseVisit(Action):  # type: ignore[misc]
         if visit is not None:
             product = await visits.product_of(call.tx, visit, call.services.published.content)
             if wanted == "material":
-                due = await ask(call, Kind.MATERIAL, f"[拜访] {product}资料")
-                say(dispatcher, "utter_material", due=spoken_time(due))
+                await self._material(dispatcher, call, visit, product)
             elif wanted in ("rep", "meeting"):
                 detail = "希望代表联系" if wanted == "rep" else "希望了解学术会议"
                 await find_colleague(dispatcher, call, f"[拜访] {product}：{detail}")
             await visits.end(call.tx, visit, call.contact, Ending.COMPLETED, call.now, call.turn_id)
         say(dispatcher, "utter_visit_close")
         return _forgotten()
+
+    @staticmethod
+    async def _material(
+        dispatcher: CollectingDispatcher, call: ActionCall, visit: VisitRow, product: str
+    ) -> None:
+        """An approved material at once; else a colleague sends one."""
+        found = call.services.published.content.product.get(await visits.product_id_of(call.tx, visit))
+        if not await send_material(dispatcher, call, found, f"{product}资料"):
+            due = await ask(call, Kind.MATERIAL, f"[拜访] {product}资料")
+            say(dispatcher, "utter_material", due=spoken_time(due))
 
 
 class VisitOff(Action):  # type: ignore[misc]

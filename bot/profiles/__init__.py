@@ -25,7 +25,7 @@ from bot.profiles.tags import (
     wish_format,
     withdraw_tag,
 )
-from bot.profiles.vocabulary import Source, fits
+from bot.profiles.vocabulary import Source, fits, span
 
 __all__ = [
     "FIELDS",
@@ -64,6 +64,7 @@ __all__ = [
     "refusing",
     "request_change",
     "settle",
+    "span",
     "tags_of",
     "wish_format",
     "wish_of",

@@ -114,17 +114,21 @@ def spoken_time(value: str) -> str:
     return f"{times['days'][match['day']]}{times['parts'][match['part']]}{hour}"
 
 
-def fits(value: str, moment: datetime) -> bool:
-    """Whether a moment lies in a value of `best_time`."""
+def span(value: str) -> tuple[frozenset[int], int, int] | None:
+    """Of a value of `best_time`: weekdays as `date.weekday()`, from which hour, to which; None: it is none."""
     match = _TIME.fullmatch(value)
     if match is None:
-        return False
-    local = moment.astimezone(CHINA)
-    weekday = local.weekday()
-    days = {"any": True, "workday": weekday < 5, "weekend": weekday >= 5}
+        return None
+    days = {"any": range(7), "workday": range(5), "weekend": range(5, 7)}
+    named = days.get(match["day"]) or [WEEKDAYS.index(one) for one in WEEKDAYS if one == match["day"]]
     low, high = rules()["times"]["hours"].get(match["part"], (0, 24))
-    on_day = days.get(match["day"], match["day"] == WEEKDAYS[weekday])
-    return on_day and max(low, int(match["hour"] or 0)) <= local.hour < high
+    return frozenset(named), max(low, int(match["hour"] or 0)), high
+
+
+def fits(value: str, moment: datetime) -> bool:
+    """Whether a moment lies in a value of `best_time`."""
+    found, local = span(value), moment.astimezone(CHINA)
+    return found is not None and local.weekday() in found[0] and found[1] <= local.hour < found[2]
 
 
 @cache

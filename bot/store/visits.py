@@ -88,8 +88,6 @@ class Candidate:
 
     contact_id: int
     person_id: UUID
-    department: str
-    interests: tuple[str, ...]
 
 
 # ---------------------------------------------------------------- plans
@@ -271,7 +269,7 @@ async def candidates(
         or_(visit.c.state != ENDED, visit.c.begun_at > visited, visit.c.planned_at > tried),
     )
     query = (
-        select(contact.c.id, doctor.c.person_id, doctor.c.department, doctor.c.interests)
+        select(contact.c.id, doctor.c.person_id)
         .distinct(doctor.c.person_id)
         .join(doctor, doctor.c.person_id == contact.c.person_id)
         .join(person, person.c.id == contact.c.person_id)
@@ -288,10 +286,7 @@ async def candidates(
         .order_by(doctor.c.person_id, send_window.c.closes_at.desc())
         .limit(limit)
     )
-    return [
-        Candidate(row.id, row.person_id, row.department, tuple(row.interests))
-        for row in await tx.execute(query)
-    ]
+    return [Candidate(*row) for row in await tx.execute(query)]
 
 
 async def unanswered(tx: Tx, before: datetime, limit: int) -> list[int]:
@@ -326,12 +321,3 @@ async def ended_in(tx: Tx, turn_id: UUID) -> str:
     """How a visit ended in this turn; "": none did."""
     query = select(visit_fact.c.value).where(visit_fact.c.turn_id == turn_id, visit_fact.c.kind == ENDED)
     return (await tx.execute(query.order_by(visit_fact.c.id.desc()).limit(1))).scalar() or ""
-
-
-async def doctor_of(tx: Tx, person_id: UUID) -> Candidate | None:
-    """What the list says of a verified doctor."""
-    query = select(doctor.c.department, doctor.c.interests).where(
-        doctor.c.person_id == person_id, doctor.c.verified_at.is_not(None)
-    )
-    row = (await tx.execute(query)).first()
-    return None if row is None else Candidate(0, person_id, row.department, tuple(row.interests))

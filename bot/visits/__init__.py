@@ -3,7 +3,14 @@
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import asks, value_of
-from bot.visits.choosing import message_for, plan_for, product_of, spoke_before
+from bot.visits.choosing import (
+    form_for,
+    message_for,
+    plan_for,
+    product_id_of,
+    product_of,
+    spoke_before,
+)
 from bot.visits.course import (
     Ending,
     Step,
@@ -43,6 +50,7 @@ __all__ = [
     "begin_now",
     "end",
     "ended_in",
+    "form_for",
     "import_plans",
     "look_after",
     "meant",
@@ -53,6 +61,7 @@ __all__ = [
     "pace",
     "plan_for",
     "plan_visit",
+    "product_id_of",
     "product_of",
     "read_doctor",
     "read_plans",

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 from bot.clock import CHINA
 from bot.runtime.services import Services
+from bot.schedule import Best
 from bot.store import contacts, visits
 from bot.store.visits import Candidate, PlanRow
 from bot.visits.course import plan_visit
 from bot.visits.doctor_now import read_doctor
+from bot.visits.knowing import known_of
 from bot.visits.pacing import Begin, Never, VisitTerms, pace
 
 BATCH = 100
@@ -26,15 +28,18 @@ async def begin_visits(services: Services) -> None:
         visited, tried = now - timedelta(days=plan.reentry_days), now - AGAIN
         async with services.db.begin() as tx:
             found = await visits.candidates(tx, plan, now, visited, tried, BATCH)
+            known = await known_of(tx, [one.person_id for one in found], now)
         for candidate in found:
-            await _begin(services, plan, candidate, now)
+            await _begin(services, plan, candidate, known[candidate.person_id].best, now)
 
 
-async def _begin(services: Services, plan: PlanRow, candidate: Candidate, now: datetime) -> None:
+async def _begin(
+    services: Services, plan: PlanRow, candidate: Candidate, best: Best | None, now: datetime
+) -> None:
     terms = VisitTerms(plan.valid_from, plan.valid_until, plan.reentry_days)
     async with services.db.begin() as tx:
         contact = await contacts.by_id(tx, candidate.contact_id)
-        doctor = await read_doctor(tx, services, contact)
+        doctor = await read_doctor(tx, services, contact, best=best)
         found = pace(now, terms, doctor, services.limits)
         if isinstance(found, Never):
             return

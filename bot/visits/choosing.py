@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 from bot.clock import CHINA
 from bot.content import fitting
-from bot.knowledge import Content, KeyMessage
+from bot.knowledge import Content, Format, KeyMessage
 from bot.model import Audience, Basis
 from bot.store import turns, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.visits import Candidate, PlanRow, VisitRow
+from bot.store.visits import PlanRow, VisitRow
 from bot.text.patterns import read_rules
+from bot.visits.knowing import Known, known_of
 
 ASKED = timedelta(days=90)  # how long a question that was answered counts as asked
 
@@ -30,7 +31,7 @@ async def plan_for(
     ]
     if name:
         return holds[0] if holds else None
-    about = await visits.doctor_of(tx, contact.person_id)
+    about = (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
     if about is None:
         return None
     suits = [plan for plan in holds if _suits(plan, about)]
@@ -47,7 +48,7 @@ async def message_for(
     """The message of the visit: what fits their need and interests best, and was not told before if there is
     such a one; None: nothing approved is left to tell."""
     plan = await visits.plan(tx, visit.plan_id)
-    about = await visits.doctor_of(tx, contact.person_id)
+    about = (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
     if plan is None or about is None or plan.stopped_at is not None:
         return None
     told = _told(await visits.earlier(tx, contact.person_id))
@@ -68,17 +69,28 @@ async def spoke_before(tx: Tx, visit: VisitRow, contact: Contact, content: Conte
     return "asked" if plan is not None and plan.product in products else ""
 
 
+async def form_for(tx: Tx, contact: Contact, now: datetime) -> Format:
+    """How they want it told; in full where they did not say."""
+    known = (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
+    return known.form if known is not None and known.form is not None else Format.DETAIL
+
+
+async def product_id_of(tx: Tx, visit: VisitRow) -> str:
+    """What the visit is about, by its id."""
+    plan = await visits.plan(tx, visit.plan_id)
+    return plan.product if plan else ""
+
+
 async def product_of(tx: Tx, visit: VisitRow, content: Content) -> str:
     """What the visit is about, as it is called; "" when the product is published no more."""
-    plan = await visits.plan(tx, visit.plan_id)
-    found = content.product.get(plan.product) if plan else None
+    found = content.product.get(await product_id_of(tx, visit))
     return found.generic if found else ""
 
 
 def _messages(
     plan: PlanRow,
     content: Content,
-    about: Candidate,
+    about: Known,
     told: Sequence[str],
     now: datetime,
     wanted: Sequence[str] = (),
@@ -88,7 +100,7 @@ def _messages(
     return [one for one in found if not plan.key_messages or one.id in plan.key_messages]
 
 
-def _suits(plan: PlanRow, about: Candidate) -> bool:
+def _suits(plan: PlanRow, about: Known) -> bool:
     departments = not plan.specialties or about.department in plan.specialties
     return departments and (not plan.interests or bool(set(plan.interests) & set(about.interests)))
 

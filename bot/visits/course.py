@@ -115,7 +115,8 @@ async def ask_step(tx: Tx, visit: VisitRow, contact: Contact, step: Step, now: d
 async def notice(tx: Tx, visit: VisitRow, kind: str, value: str, turn_id: UUID, now: datetime) -> None:
     """Something that the summary will tell, shown by this turn."""
     await visits.add_fact(tx, visit, kind, value, turn_id, now)
-    await visits.change(tx, visit.id, last_at=now, unclear=0)
+    need = {"need": value} if kind == Step.NEED else {}
+    await visits.change(tx, visit.id, last_at=now, unclear=0, **need)
 
 
 async def unclear(tx: Tx, visit: VisitRow, now: datetime) -> int:

@@ -218,8 +218,10 @@ class _Teller:
         return str(template.format(product=self.product, words=words))
 
     def follows(self, wanted: str) -> str:
-        template = self._rules()["follows"].get(wanted) or self._rules()["follows"]["nothing"]
-        return str(template.format(product=self.product, tasks=self._tasks(_REQUESTS.get(wanted, ()))))
+        """Who does what next, by what they answered; a task is named where there is one."""
+        rules, tasks = self._rules()["follows"], self._tasks(_REQUESTS.get(wanted, ()))
+        template = rules.get(f"{wanted}_asked" if tasks else wanted) or rules.get(wanted) or rules["nothing"]
+        return str(template.format(product=self.product, tasks=tasks))
 
     def _tasks(self, kinds: Sequence[str]) -> str:
         return "、".join(str(number) for number, kind in self.requests if kind in kinds)
