@@ -115,7 +115,7 @@ def spoken_time(value: str) -> str:
 
 
 def span(value: str) -> tuple[frozenset[int], int, int] | None:
-    """Of a value of `best_time`: weekdays as `date.weekday()`, from which hour, to which; None: it is none."""
+    """Of a `best_time`: weekdays as `date.weekday()`, from which hour, to which; None: it is no such value."""
     match = _TIME.fullmatch(value)
     if match is None:
         return None

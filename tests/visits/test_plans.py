@@ -62,6 +62,5 @@ def test_a_file_that_is_none_is_refused_with_the_reason(change: tuple[str, str],
 
 
 def test_a_plan_stands_once() -> None:
-    line = ONE.strip().splitlines()[-1]
     with pytest.raises(MedrepError, match="stands twice"):
-        read_plans(f"{ONE}{line}\n", CONTENT)
+        read_plans(ONE + ONE.replace("plans:", ""), CONTENT)
