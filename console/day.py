@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from aiohttp import web
 
 from bot import desk
@@ -24,15 +22,9 @@ async def show_part(request: web.Request) -> web.StreamResponse:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     reading, me = request.app[DESK], who(request)
-
-    async def standing() -> str:
-        shown = await desk.day(reading, me)
-        lines = [(line.row.id, line.row.state, line.overdue) for line in shown.tasks]
-        waits = [(line.contact_id, line.taken_by) for line, _ in shown.waiting]
-        lasts = [(one.person_id, one.last_in, one.last_out) for one in shown.doctors]
-        return hashlib.sha256(repr((lines, waits, lasts)).encode()).hexdigest()
-
-    return await request.app[LIVE].stream(request, reading, me, standing)
+    return await request.app[LIVE].stream(
+        request, reading, me, lambda: desk.work_standing(reading, me), messages=False
+    )
 
 
 async def acknowledge(request: web.Request) -> web.StreamResponse:

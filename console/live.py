@@ -29,6 +29,7 @@ Standing = Callable[[], Awaitable[str]]
 class _Stream:
     """One open page."""
 
+    messages: bool = True  # it is told of messages as well, of which there are many
     told: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
 
@@ -52,14 +53,18 @@ class Live:
     def _also(self, listener: Listener) -> Listener:
         async def both(payload: str) -> None:
             await listener(payload)
-            await self._told(payload)
+            self._tell_of(messages=True)
 
         return both
 
     async def _told(self, _payload: str) -> None:
+        self._tell_of(messages=False)
+
+    def _tell_of(self, *, messages: bool) -> None:
         for streams in self._open.values():
             for one in streams:
-                one.told.set()
+                if one.messages or not messages:
+                    one.told.set()
 
     def end(self) -> None:
         """Every stream ends: the process does."""
@@ -69,11 +74,17 @@ class Live:
                 one.end()
 
     async def stream(
-        self, request: web.Request, desk: Desk, who: Session, standing: Standing
+        self,
+        request: web.Request,
+        desk: Desk,
+        who: Session,
+        standing: Standing,
+        *,
+        messages: bool = True,
     ) -> web.StreamResponse:
         """Tell the page `change` whenever `standing` says something else, until either side ends or the
-        session does (`over`)."""
-        mine, streams = _Stream(over=self._ended), self._open[who.staff_id]
+        session does (`over`). Without `messages` it looks when work changed, not with every message."""
+        mine, streams = _Stream(messages, over=self._ended), self._open[who.staff_id]
         streams.append(mine)
         if len(streams) > MOST:  # of pages that were left, which nobody has told us of
             streams[0].end()

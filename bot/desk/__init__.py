@@ -8,7 +8,7 @@ from bot.desk.acting import acknowledge, claim, close, hand_back, reply
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
-from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing
+from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
 from bot.desk.watching import Flag, watch
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "reply",
     "standing",
     "watch",
+    "work_standing",
 ]

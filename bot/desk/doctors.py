@@ -44,9 +44,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
         notices = await desk.notices(tx, ids)
     async with services.db.begin() as tx:
-        await note(
-            tx, "doctor.read", now, f"doctor:{card.external_id}", Owner(person_id, None), login=who.login
-        )
+        await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
         now=now,
         card=card,

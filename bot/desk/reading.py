@@ -56,6 +56,12 @@ async def standing(reading: Desk, who: Session, contact_id: int) -> str:
         return str(await desk_chats.state_of(tx, contact_id))
 
 
+async def work_standing(reading: Desk, who: Session) -> str:
+    """Changes when what waits for this colleague does."""
+    async with reading.reading(who) as tx:
+        return await desk.work_state(tx, reading.services.clock.now())
+
+
 def masked(message: ChatMessage, who: Session) -> ChatMessage:
     """The message as this colleague may read it."""
     if message.incoming and message.route == MEDICAL and not who.roles & MEDICAL_READERS:

@@ -291,3 +291,17 @@ _NOTICES = """
 async def notices(tx: Tx, contact_ids: Collection[int]) -> list[Notice]:
     rows = await hot(tx, _NOTICES, {"contacts": list(contact_ids)})
     return [Notice(*row) for row in rows]
+
+
+_WORK = """
+    SELECT count(*) AS waiting, count(*) FILTER (WHERE due_at < %(now)s) AS overdue,
+           coalesce(sum(hashtextextended(id || state || coalesce(acknowledged_by, ''), 0)), 0) AS states,
+           (SELECT coalesce(sum(takeover.id), 0) FROM takeover WHERE ended_at IS NULL) AS speaking
+    FROM task WHERE state <> 'done'
+    """
+
+
+async def work_state(tx: Tx, now: datetime) -> str:
+    """Changes when a task or a takeover that one sees does, or becomes overdue."""
+    (row,) = await hot(tx, _WORK, {"now": now})
+    return f"{row.waiting}-{row.overdue}-{row.states}-{row.speaking}"
