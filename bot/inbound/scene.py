@@ -23,7 +23,7 @@ from bot.model import (
     read_pick,
 )
 from bot.people import quiet, takeover
-from bot.profiles import hear, intent_of
+from bot.profiles import hear, intent_of, obey
 from bot.runtime.services import Services
 from bot.store import contact_keys, inbox, outbox, scenes
 from bot.store.contacts import Contact
@@ -133,10 +133,13 @@ async def _heard(
         return reading, ()
     if any(message.screening or message.kind != InboundKind.TEXT for message in messages):
         return reading, ()
-    if intent := intent_of(given.text, published.dialogue.intents):
-        return replace(reading, input=replace(given, intent=intent)), ()
-    texts = [(message.id, str(message.body["text"])) for message in messages]
-    rest, noted = await hear(tx, services, contact, given.text, texts, services.clock.now())
+    now = services.clock.now()
+    rest, noted = await obey(tx, services, contact, given.text, now)
+    if not noted:
+        if intent := intent_of(given.text, published.dialogue.intents):
+            return replace(reading, input=replace(given, intent=intent)), ()
+        texts = [(message.id, str(message.body["text"])) for message in messages]
+        rest, noted = await hear(tx, services, contact, given.text, texts, now)
     if not noted:
         return reading, ()
     if not rest:

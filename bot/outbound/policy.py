@@ -68,6 +68,8 @@ def decide(
     """
     if person.unreachable:
         return Refuse(Fault.UNREACHABLE, "not a follower")
+    if purpose == Purpose.ANALYSIS:
+        return Refuse(Fault.NO_CONSENT, "nothing is sent for analysis")
     if purpose not in PROACTIVE:
         return Send()
     if person.stopped:

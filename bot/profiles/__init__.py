@@ -8,7 +8,7 @@ from bot.profiles.changes import Change
 from bot.profiles.changes import decide as decide_change
 from bot.profiles.changes import read as read_changes
 from bot.profiles.changes import request as request_change
-from bot.profiles.hearing import hear, intent_of
+from bot.profiles.hearing import hear, intent_of, obey
 from bot.profiles.refusal import TERMS, allow, refuse, refusing
 from bot.profiles.respect import Wish, correction_of, wish_of
 from bot.profiles.showing import FIELDS, HELD, NOTED, held_text, profile_of
@@ -56,6 +56,7 @@ __all__ = [
     "may_be_segmented",
     "note_by_colleague",
     "note_deed",
+    "obey",
     "preferences",
     "profile_of",
     "read_changes",

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from bot.profiles import vocabulary
+from bot.profiles.said import courtesy
 from bot.text.clauses import clause_spans
 from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
@@ -49,6 +50,20 @@ def wish_of(text: str) -> Wish | None:
         if any(_patterns(wish).fullmatch(piece) and _means_me(wish, piece) for piece in pieces):
             return wish
     return None
+
+
+def besides_wish(text: str) -> str:
+    """What a text says besides the wish in it, as written; "" when that is nothing, or no more than a
+    courtesy."""
+    folded = fold(text[:_LONGEST])
+    rest = []
+    for start, end in clause_spans(folded):
+        piece = folded.text[start:end]
+        wished = any(_patterns(wish).fullmatch(piece) and _means_me(wish, piece) for wish in Wish)
+        if not wished and not courtesy().fullmatch(piece):
+            low, high = folded.span(start, end)
+            rest.append(text[low : high + 1] if text[high : high + 1] in "?？" else text[low:high])
+    return "，".join(rest)
 
 
 def correction_of(text: str) -> Correction | None:

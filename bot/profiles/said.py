@@ -86,8 +86,8 @@ def _read_line(line: str) -> tuple[list[Statement], str]:
             found += statements
     if not found:
         return [], line
-    courtesy = _courtesy()
-    meant = [span for span in left if not courtesy.fullmatch(folded.text[slice(*span)])]
+    polite = courtesy()
+    meant = [span for span in left if not polite.fullmatch(folded.text[slice(*span)])]
     return found, _written(line, folded, meant)
 
 
@@ -196,5 +196,6 @@ def _leads() -> re.Pattern[str]:
 
 
 @cache
-def _courtesy() -> re.Pattern[str]:
+def courtesy() -> re.Pattern[str]:
+    """Clauses that say nothing beside a statement."""
     return compile_patterns(read_rules("profiles", "said")["courtesy"], {})

@@ -115,7 +115,7 @@ def spoken_time(value: str) -> str:
 
 
 def span(value: str) -> tuple[frozenset[int], int, int] | None:
-    """Of a `best_time`: weekdays as `date.weekday()`, from which hour, to which; None: it is no such value."""
+    """Of a `best_time`: weekdays as `date.weekday()`, from which hour, to which; or None."""
     match = _TIME.fullmatch(value)
     if match is None:
         return None

@@ -55,6 +55,12 @@ async def tags(tx: Tx, people: Collection[UUID]) -> dict[UUID, list[TagRow]]:
     return found
 
 
+async def lock(tx: Tx, contact_id: int) -> None:
+    """Rows that point to the contact follow: nobody erases it before this transaction ends."""
+    concerned = select(contact.c.id).where(contact.c.id == contact_id)
+    await tx.execute(concerned.with_for_update(read=True, key_share=True))
+
+
 async def note(tx: Tx, of: TagRow, contact_id: int | None, *, ends: Collection[str], now: datetime) -> None:
     """The value was seen once more, unless its evidence was there before.
 
@@ -62,9 +68,7 @@ async def note(tx: Tx, of: TagRow, contact_id: int | None, *, ends: Collection[s
     as an erasure does.
     """
     if contact_id is not None:
-        await tx.execute(
-            select(contact.c.id).where(contact.c.id == contact_id).with_for_update(read=True, key_share=True)
-        )
+        await lock(tx, contact_id)
     await tx.execute(
         update(profile_tag)
         .where(

@@ -154,7 +154,9 @@ async def test_who_refuses_profiling_is_not_profiled(doctor: Doctor) -> None:
     assert not [tag for tag in profile["tags"] if tag["group"] == "value"], "the list's interests, too"
     assert chat.tags() == {"format": ["brief"]}, "a wish of theirs stays"
     assert "记下了" not in await chat.phone.ask("我主要看高血压")
-    assert "记下了" in await chat.phone.ask("别打电话发微信")
+    assert "关注" not in await chat.phone.ask("别打电话发微信，我主要看血脂")
+    both = await chat.phone.ask("不要给我贴标签，二甲双胍肾功能不全能用吗")
+    assert "已停止对您的分析" in both and "来源" in both, "the question with it is answered"
     assert "interest" not in chat.tags()
     assert "同意分析" in await chat.phone.ask("同意分析")
     profiling = chat.profile()["profiling"]

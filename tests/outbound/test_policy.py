@@ -85,7 +85,12 @@ TABLE: dict[str, tuple[datetime, dict[str, Any], tuple[Any, ...]]] = {
 @pytest.mark.parametrize("case", TABLE)
 def test_every_cell(case: str) -> None:
     now, changes, expected = TABLE[case]
-    assert tuple(kind(ask(purpose, now, **changes)) for purpose in Purpose) == expected
+    messages = [purpose for purpose in Purpose if purpose != Purpose.ANALYSIS]
+    assert tuple(kind(ask(purpose, now, **changes)) for purpose in messages) == expected
+
+
+def test_nothing_is_sent_for_analysis() -> None:
+    assert kind(ask(Purpose.ANALYSIS, NOON, consents=frozenset(Purpose))) == NO_CONSENT
 
 
 @pytest.mark.parametrize(

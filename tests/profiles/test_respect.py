@@ -13,7 +13,7 @@ from bot import profiles
 from bot.compliance import check_text
 from bot.model import Audience, Fault, MedrepError
 from bot.profiles import Wish, correction_of, wish_of
-from bot.profiles.respect import Correction
+from bot.profiles.respect import Correction, besides_wish
 from bot.profiles.said import read_said
 from bot.profiles.tags import note_said
 from bot.staff import Role
@@ -28,6 +28,11 @@ CARDIOLOGY = Correction("department", "心血管内科")
 def test_wishes(wish: Wish | None) -> None:
     texts = SETS[wish.value if wish else "nothing"]
     assert [text for text in texts if wish_of(text) != wish] == []
+
+
+def test_what_is_asked_beside_a_wish() -> None:
+    assert besides_wish("别分析我，二甲双胍肾功能不全能用吗？谢谢") == "二甲双胍肾功能不全能用吗？"
+    assert besides_wish("您好，别分析我，谢谢") == ""
 
 
 def test_corrections() -> None:
