@@ -257,7 +257,7 @@ class Webhook:
     # ------------------------------------------------------------ out
 
     async def _write(
-        self, request: web.Request, fields: dict[str, str], reply: PassiveReply, media_id: str
+        self, request: web.Request, fields: dict[str, str], reply: PassiveReply, media_id: str = ""
     ) -> web.StreamResponse:
         """Write the reply and report whether the connection took it, also when we are cancelled at it."""
         now = self._now()

@@ -57,7 +57,7 @@ def test_from_files_to_force_and_back(
     folder = filed(tmp_path / "in", LITTLE)
     drafts = objects(office.prints("content", "import", folder))
     assert {(one["section"], one["state"], one["number"]) for one in drafts} == {
-        (section, "draft", 1) for section in Content.model_fields
+        (section, "draft", 1) for section in Content.model_fields if getattr(LITTLE, section)
     }
     revisions = [str(one["revision"]) for one in drafts]
 

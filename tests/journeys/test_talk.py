@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
@@ -131,6 +133,29 @@ async def test_a_file_that_we_have_not_is_a_request(doctor: Doctor) -> None:
     due = first.partition("预计")[2].partition("前")[0]
     assert due in await phone.ask("发到我邮箱"), "the same request"
     assert due in await phone.ask("资料什么时候给我")
+
+
+async def test_a_material_is_sent_at_once(
+    doctor: Doctor, http: aiohttp.ClientSession, service: Service
+) -> None:
+    """As a link to a page of ours; which product is meant is asked, if nothing was said of one."""
+    phone = await doctor()
+    assert "哪个产品" in await phone.ask("有资料吗")
+    await phone.ask("缬沙坦起始剂量是多少")
+    told = await phone.ask("发PDF")
+    assert "缬沙坦胶囊说明书要点" in told and "仅供医学药学专业人士阅读" in told
+    link = re.search(r"https?://\S+/m/[0-9]+-[a-p]{32}", told)
+    assert link is not None and link[0].startswith(service.url)
+    async with http.get(link[0]) as page:
+        assert page.status == 200
+        assert "缬沙坦胶囊" in await page.text()
+    assert "二甲双胍与肾功能" in await phone.ask("发张二甲双胍的图")
+    contact = f"wechat:sandbox:{phone.openid}"
+    sent = (await asyncio.to_thread(service.prints, "materials", "--contact", contact)).splitlines()
+    assert [json.loads(one)["material"] for one in sent] == ["metformin-renal-picture", "valsartan-digest"]
+    assert {json.loads(one)["opens"] for one in sent} == {0}, "no browser has shown it"
+    listed = [json.loads(one) for one in (await asyncio.to_thread(service.prints, "materials")).splitlines()]
+    assert next(one for one in listed if one["id"] == "valsartan-digest")["sent"] >= 1
 
 
 async def test_what_was_said(doctor: Doctor) -> None:

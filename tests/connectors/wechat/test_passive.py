@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -281,3 +281,33 @@ async def test_cancelled_while_writing_reports_not_written(monkeypatch: pytest.M
     with pytest.raises(asyncio.CancelledError):
         await task
     assert gateway.written == [False]
+
+
+PICTURE = Message("图里的话", attachment=Attachment("km", "1", "0" * 64))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_picture_goes_back_on_the_connection(mode: str) -> None:
+    """Once it is uploaded; where that fails, `success` goes back and the picture is pushed."""
+    asked: list[Attachment] = []
+
+    async def uploaded(attachment: Attachment) -> str:
+        asked.append(attachment)
+        return "MEDIA-1"
+
+    for picture_id, written in ((uploaded, True), (no_pictures, False)):
+        gateway = MemoryGateway(reply=PICTURE)
+        hook = webhook.Webhook(world.account(mode), world.settings(mode), gateway, real_now, picture_id)
+        app = web.Application()
+        app.router.add_post("/wechat/hook", hook.receive)
+        sent = post(mode, text("发张图"))
+        async with TestClient(TestServer(app)) as client:
+            body = await (await client.post("/wechat/hook", params=sent.query, data=sent.body)).text()
+        assert gateway.written == [written]
+        if written:
+            clear = body if mode == "plain" else world.decrypt(world.flat(body)["Encrypt"])
+            assert world.flat(clear)["MsgType"] == "image"
+            assert "<MediaId><![CDATA[MEDIA-1]]></MediaId>" in clear
+        else:
+            assert body == "success"
+    assert asked == [PICTURE.attachment]
