@@ -11,6 +11,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.appointments import moved_again
 from actions.call import CHOICES, PERSON, current, entry_of, intent, miss, offered, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
 from actions.colleagues import find_colleague, hand_over, look_into
@@ -48,7 +49,10 @@ class Fallback(Action):  # type: ignore[misc]
         return "action_fallback"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        return await fall_back(dispatcher, current(), tracker)
+        call = current()
+        if await moved_again(dispatcher, call, words_of(tracker)):
+            return []
+        return await fall_back(dispatcher, call, tracker)
 
 
 class Choose(Action):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back
+from actions.appointments import moved_again
 from actions.call import ask, current, intent, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from actions.talk import send_material
@@ -66,6 +67,8 @@ class ValidateStep(Action):  # type: ignore[misc]
             return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
         if tracker.get_slot("requested_slot") != f"visit_{self._step}" or intent(tracker) in BEGUN_BY_US:
             return []  # the form has just been opened: these words answered what was before
+        if tracker.latest_action_name != "action_listen":
+            return []  # Rasa asks again after the words were answered by their own rule
         return await self._read(dispatcher, call, tracker, visit)
 
     async def _read(
@@ -287,15 +290,8 @@ class Busy(Action):  # type: ignore[misc]
         return "action_busy"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        visit = await visits.open_visit(call.tx, call.contact, call.now)
-        answer = read_postponement(words_of(tracker), call.now) if visit is not None else None
-        if visit is None or answer is None or not isinstance(answer.time, SaidTime):
+        if not await moved_again(dispatcher, current(), words_of(tracker)):
             say(dispatcher, "utter_busy")
-            return []
-        to = visits.time_for(answer.time, call.now, call.services.limits)
-        await visits.move(call.tx, visit, call.contact, to, call.turn_id, call.now)
-        say(dispatcher, "utter_visit_moved", due=spoken_time(to))
         return []
 
 
