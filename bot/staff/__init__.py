@@ -1,11 +1,11 @@
 """Colleagues: who they are, what they may do, and how they sign in."""
 
 from bot.staff.accounts import Role, add, colleague, disable, find_reps, register, reset
+from bot.staff.registration import Registration, today
 from bot.staff.signing_in import (
     FACTOR_ROLES,
     LONGEST_PASSWORD,
     SHORTEST_PASSWORD,
-    Registration,
     Session,
     SignInStep,
     choose_password,
@@ -16,7 +16,6 @@ from bot.staff.signing_in import (
     sign_in,
     sign_out,
     still_in,
-    today,
 )
 
 __all__ = [

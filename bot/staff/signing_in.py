@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
@@ -20,10 +20,11 @@ import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from bot.clock import CHINA, real_now
+from bot.clock import real_now
 from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.staff.accounts import Role
+from bot.staff.registration import Registration
 from bot.store import people, sessions
 from bot.store.advisory import wait_for_names
 from bot.store.database import Database, Tx
@@ -38,7 +39,6 @@ WINDOW = timedelta(minutes=15)
 # Whoever reads what others wrote, decides, or runs the place has a second factor; a rep may have one.
 FACTOR_ROLES = frozenset(Role) - {Role.REP, Role.MANAGER, Role.CARE}
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
-WARN_BEFORE = timedelta(days=30)
 _HASHER = PasswordHasher()
 _CHECKING = asyncio.Semaphore(2)  # a check takes 64 MB and a core
 _SEEN_EVERY = timedelta(seconds=30)
@@ -51,24 +51,6 @@ class SignInStep(StrEnum):
     PASSWORD = "password"  # noqa: S105 - one of their own
     ENROL = "enrol"  # a second factor
     IN = "in"  # nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A medical representative's registration (备案). `until`: its last day in China; None: no end."""
-
-    number: str
-    company: str = ""
-    until: date | None = None
-
-    def expired(self, today: date) -> bool:
-        return self.until is not None and self.until < today
-
-    def days_left(self, today: date) -> int | None:
-        """How many days are left, where it ends within 30."""
-        if self.until is None or self.until - today > WARN_BEFORE:
-            return None
-        return (self.until - today).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +302,3 @@ def _step_of(secret: str, code: str) -> int | None:
 
 def _place(staff_id: UUID) -> str:
     return f"staff.totp:{staff_id}"
-
-
-def today(now: datetime) -> date:
-    """The day it is in China."""
-    return now.astimezone(CHINA).date()
