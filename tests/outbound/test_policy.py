@@ -14,7 +14,7 @@ from bot.people import consent
 from bot.settings import Limits
 from tests.stage import Stage
 
-EMERGENCY, REPLY, MEDICATION, SERVICE, PROMOTION = Purpose
+EMERGENCY, REPLY, MEDICATION, SERVICE, PROMOTION, _ = Purpose
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=CHINA)  # a Wednesday
 NIGHT, EARLY = NOON.replace(hour=22), NOON.replace(hour=6)
 MORNING = NOON.replace(hour=8)
