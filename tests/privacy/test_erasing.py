@@ -62,6 +62,8 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "conversation": 1,
         "offer": 1,
         "effect": 1,
+        "material_open": 1,
+        "material_sent": 1,
         "consent": 0,
         "timer": 1,
         "task": 1,
@@ -76,7 +78,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     async with services.db.begin() as tx:
         keys = select(data_key.c.wrapped).where(data_key.c.person_id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
-        for table in (conversation, offer, effect):
+        for table in (conversation, offer, effect, tables.material_open, tables.material_sent):
             assert (await tx.execute(select(table))).all() == []
         assert (await tx.execute(select(attempt).where(attempt.c.what == "verify"))).all() == []
         assert (await tx.execute(select(doctor.c.external_id))).scalars().all() == ["D2"]
