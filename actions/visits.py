@@ -67,8 +67,6 @@ class ValidateStep(Action):  # type: ignore[misc]
             return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
         if tracker.get_slot("requested_slot") != f"visit_{self._step}" or intent(tracker) in BEGUN_BY_US:
             return []  # the form has just been opened: these words answered what was before
-        if tracker.latest_action_name != "action_listen":
-            return []  # Rasa asks again after the words were answered by their own rule
         return await self._read(dispatcher, call, tracker, visit)
 
     async def _read(
@@ -91,7 +89,7 @@ class ValidateStep(Action):  # type: ignore[misc]
             return []
         if self._step == Step.NEED or (self._step == Step.REACTION and len(words) > 4):
             return await self._filled(call, visit, "other")
-        if await visits.unclear(call.tx, visit, call.now) >= _UNCLEAR:
+        if await visits.unclear(call.tx, visit, call.turn_id, call.now) >= _UNCLEAR:
             await visits.end(call.tx, visit, call.contact, Ending.NO_ANSWER, call.now, call.turn_id)
             return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
         return []

@@ -18,6 +18,7 @@ call that changes nothing (a token, an OAuth code) is TRANSIENT where a send wou
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -189,7 +190,7 @@ class Api:
             headers["Content-Type"] = "application/json; charset=utf-8"
         elif png is not None:
             data = aiohttp.FormData()
-            data.add_field("media", png, filename="picture.png", content_type="image/png")
+            data.add_field("media", io.BytesIO(png), filename="picture.png", content_type="image/png")
         try:
             async with self._http.request(
                 method,

@@ -19,20 +19,16 @@ CHATS = read_chats("visits")
 
 
 @pytest.fixture(scope="session")
-def doctors(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+async def doctors(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A verified doctor for each chat: title -> openid."""
-
-    async def follow() -> dict[str, str]:
-        async with aiohttp.ClientSession() as http:
-            return {
-                chat.title: (await Phone.newcomer(http, service.url, f"访{number}")).openid
-                for number, chat in enumerate(CHATS)
-            }
-
-    openids = asyncio.run(follow())
+    async with aiohttp.ClientSession() as http:
+        openids = {
+            chat.title: (await Phone.newcomer(http, service.url, f"访{number}")).openid
+            for number, chat in enumerate(CHATS)
+        }
     file = tmp_path_factory.mktemp("visits") / "doctors.csv"
     _write(file, list(openids.values()))
-    service.prints("import-doctors", file)
+    await asyncio.to_thread(service.prints, "import-doctors", file)
     return openids
 
 

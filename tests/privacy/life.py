@@ -22,7 +22,7 @@ from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import conversations, materials, tables, timers, turns
+from bot.store import conversations, materials, tables, timers, turns, visit_summaries, visits
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -30,6 +30,7 @@ from bot.store.outbox import Draft
 from bot.store.tables import evidence, metadata
 from bot.store.timers import Action
 from bot.store.vault import Vault
+from bot.store.visits import PlanRow
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -47,6 +48,7 @@ NEEDLES = (
     "只属于会话的话",
     "只属于选项的话",
     "只属于动作的话",
+    "只属于纪要的话",
     "只属于建议的话",
     "只属于更正的话",
 )
@@ -101,10 +103,26 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
     sent = await materials.sent(tx, sent_id)
     assert sent is not None
     await materials.opened(tx, sent, b"browser", now, real_now())
+    await _visit(tx, vault, contact, now)
     due = await timers.claim(tx, now, 10)
     assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
     reminder = tables.outbox.c.occurrence_id.is_not(None)
     await tx.execute(update(tables.outbox).where(reminder).values(state="held", platform_id="p1"))
+
+
+async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
+    """A visit that has ended, what was noticed in it, and its summary."""
+    plan = PlanRow("one", "metformin", "试", (), (), (), now.date(), now.date(), 30, 0)
+    await visits.write_plan(tx, plan, "wang", now)
+    visit_id = await visits.add(
+        tx, "one", contact.person_id, contact.id, "need", now, forced=True, requested=False
+    )
+    assert visit_id is not None
+    visit = await visits.end_one(tx, visit_id, "refused", now)
+    assert visit is not None
+    await visits.add_fact(tx, visit, "need", "dose", None, now)
+    sealed = await vault.seal(tx, contact.person_id, '{"next_step": "只属于纪要的话"}', "visit_summary.body")
+    assert await visit_summaries.add(tx, visit, contact.person_id, sealed, now)
 
 
 async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

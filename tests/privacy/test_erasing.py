@@ -46,7 +46,10 @@ from tests.privacy.life import (
     write,
 )
 
-PROFILE = (*("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),)
+TOLD = (
+    *("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),
+    *("material_sent", "material_open", "visit", "visit_fact", "visit_summary"),
+)
 
 
 async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
@@ -64,7 +67,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "conversation": 1,
         "offer": 1,
         "effect": 1,
-        **dict.fromkeys(PROFILE, 1),
+        **dict.fromkeys(TOLD, 1),
         "consent": 0,
         "timer": 1,
         "task": 1,
@@ -79,7 +82,7 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
     async with services.db.begin() as tx:
         keys = select(data_key.c.wrapped).where(data_key.c.person_id.in_(people))
         assert set((await tx.execute(keys)).scalars()) == {None}
-        for table in (conversation, offer, effect, *(tables.metadata.tables[name] for name in PROFILE)):
+        for table in (conversation, offer, effect, *(tables.metadata.tables[name] for name in TOLD)):
             assert (await tx.execute(select(table))).all() == []
         assert (await tx.execute(select(attempt).where(attempt.c.what == "verify"))).all() == []
         assert (await tx.execute(select(doctor.c.external_id))).scalars().all() == ["D2"]

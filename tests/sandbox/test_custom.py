@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -105,18 +106,46 @@ async def test_what_the_chat_shows(bench: Bench) -> None:
     assert "no msgmenu" in (await bench.say("", type="menu", id="999"))["error"]
 
 
-async def test_a_picture_is_uploaded_and_sent(bench: Bench) -> None:
-    await bench.say()
-    url = f"{bench.url}/sandbox/wechat/cgi-bin/media/upload"
+PNG = b"\x89PNG\r\n\x1a\n..."
+
+
+async def upload(bench: Bench, data: bytes, kind: str = "image") -> dict[str, Any]:
     form = aiohttp.FormData()
-    form.add_field("media", b"\x89PNG...", filename="a.png", content_type="image/png")
-    query = {"access_token": await bench.token(), "type": "image"}
+    form.add_field("media", io.BytesIO(data), filename="a.png", content_type="image/png")
+    query = {"access_token": await bench.token(), "type": kind}
+    url = f"{bench.url}/sandbox/wechat/cgi-bin/media/upload"
     async with bench.http.post(url, params=query, data=form) as response:
-        media_id = (await response.json())["media_id"]
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def test_a_picture_is_uploaded_and_sent(bench: Bench) -> None:
+    """It is known for three days, and to its account alone."""
+    await bench.say()
+    media_id = (await upload(bench, PNG))["media_id"]
     body = {"touser": DOCTOR, "msgtype": "image", "image": {"media_id": media_id}}
     assert (await bench.call("message/custom/send", body))["errcode"] == 0
     async with bench.http.get(f"{bench.url}/sandbox/api/media/{media_id}") as response:
-        assert await response.read() == b"\x89PNG..."
+        assert (response.content_type, await response.read()) == ("image/png", PNG)
+    assert bench.double.world.upload("sandbox", media_id) is not None
+    assert bench.double.world.upload("another", media_id) is None
+    await clock(bench, 72 * 3600 + 1)
+    await bench.say()
+    assert (await bench.call("message/custom/send", body))["errcode"] == 40007
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "errcode"),
+    [
+        (b"%PDF-1.7", "image", 40137),
+        (b"", "image", 41005),
+        (PNG, "video", 40004),
+        (PNG + bytes(10 * 1024 * 1024), "image", 45001),
+    ],
+    ids=["a PDF", "nothing", "another type", "too large"],
+)
+async def test_what_is_no_picture_is_refused(bench: Bench, data: bytes, kind: str, errcode: int) -> None:
+    assert (await upload(bench, data, kind))["errcode"] == errcode
 
 
 # ---------------------------------------------------------------- allowances

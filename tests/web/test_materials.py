@@ -75,7 +75,7 @@ async def shown(verified: Stage) -> AsyncIterator[Shown]:  # noqa: F811
     await runner.cleanup()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
