@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, select, true, tuple_
+from sqlalchemy import ColumnElement, Table, delete, exists, select, true, tuple_
 
 from bot.model import InboxState
 from bot.store.advisory import Lock, taken
@@ -18,11 +18,15 @@ from bot.store.tables import (
     early_receipt,
     effect,
     inbox,
+    material_open,
+    material_sent,
     occurrence,
     offer,
     profile_event,
     profile_tag,
     suggestion,
+    visit_fact,
+    visit_summary,
 )
 
 _OVER = (
@@ -37,6 +41,10 @@ _AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     attempt: (attempt.c.at, true()),
     case_sign: (case_sign.c.told_at, true()),
     offer: (offer.c.offered_at, true()),
+    material_open: (material_open.c.opened_at, true()),
+    material_sent: (material_sent.c.sent_at, ~exists().where(material_open.c.sent_id == material_sent.c.id)),
+    visit_fact: (visit_fact.c.at, true()),
+    visit_summary: (visit_summary.c.made_at, true()),
     early_receipt: (early_receipt.c.at, true()),
     occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),
     profile_tag: (profile_tag.c.ended_at, true()),  # null: it stands
