@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+import pytest
 import yaml
 
 from bot.clock import CHINA, real_now
@@ -71,10 +72,16 @@ async def said(phone: Phone, text: str, *parts: str) -> None:
     assert not missing, f"{missing} not in {answer}"
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Service:
+    """A service of its own: its clock is moved, and its dialogue exchanged."""
+    return Service(with_model(tmp_path / "home"), {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+
+
 async def test_a_moved_visit_goes_on_after_a_restart_by_the_rules_that_are_in_force_then(
-    http: aiohttp.ClientSession, tmp_path: Path
+    http: aiohttp.ClientSession, tmp_path: Path, own: Service
 ) -> None:
-    service = Service(with_model(tmp_path / "home"), {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    service = own
     tomorrow = (real_now().astimezone(CHINA) + timedelta(days=1)).replace(hour=9, minute=0, second=0)
     with service.serving("serve", "--demo"):
         phone = await Phone.newcomer(http, service.url, "改约")
