@@ -16,6 +16,7 @@ EVERYBODY: frozenset[Role] = frozenset(Role)
 WORKERS = EVERYBODY - {Role.ADMIN, Role.REVIEWER}
 DOCTOR_READERS = WORKERS - {Role.CARE}  # the care team looks after patients
 SPEAKERS = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})
+VISITORS = frozenset({Role.REP, Role.MANAGER})
 HANDLERS = EVERYBODY - {Role.AUDITOR}
 
 

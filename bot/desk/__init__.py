@@ -9,6 +9,7 @@ from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
+from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
 
 __all__ = [
@@ -20,14 +21,19 @@ __all__ = [
     "Desk",
     "DoctorPage",
     "Flag",
+    "Knowledge",
     "Mark",
     "TaskLine",
+    "VisitLine",
+    "VisitOffer",
     "acknowledge",
+    "begin_visit",
     "chat",
     "chats",
     "claim",
     "close",
     "day",
+    "decide_suggestion",
     "doctor",
     "doctor_list",
     "hand_back",

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, masked
+from bot.desk.visiting import Knowledge, knowledge_of
 from bot.evidence import Owner, note
 from bot.people.takeover import silence
 from bot.staff import Session
@@ -29,6 +30,7 @@ class DoctorPage:
     tasks: tuple[TaskLine, ...]
     notices: tuple[Notice, ...]
     speakers: dict[int, Speaker]
+    known: Knowledge
 
 
 async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
@@ -43,6 +45,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         since = silence(now, services.limits)
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
         notices = await desk.notices(tx, ids)
+        known = await knowledge_of(reading, tx, who, card.external_id, person_id, now)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -53,6 +56,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         tasks=tuple(open_tasks),
         notices=tuple(notices),
         speakers={one: speaker for one, speaker in speakers.items() if speaker},
+        known=known,
     )
 
 

@@ -53,19 +53,25 @@ class Circumstances:
 
 
 async def read_circumstances(
-    tx: Tx, services: Services, found: Mapping[int, Contact], rows: Sequence[Outgoing | Intent]
+    tx: Tx,
+    services: Services,
+    found: Mapping[int, Contact],
+    rows: Sequence[Outgoing | Intent],
+    *,
+    lock: bool = True,
 ) -> dict[int, Circumstances]:
     """By contact; `found` are the contacts of `rows`.
 
     People to whom something leaves that we begin are locked before anything about them is read: who waits
-    here for a stop or a withdrawal finds it, and two senders do not exceed the weekly cap together.
+    here for a stop or a withdrawal finds it, and two senders do not exceed the weekly cap together. Only who
+    shows what would be does without (`lock` False).
     """
     now = services.clock.now()
     begun = [found[row.contact_id] for row in rows if row.purpose in PROACTIVE]
     if not begun:
         return {contact_id: Circumstances(contact) for contact_id, contact in found.items()}
     people, contact_ids = {contact.person_id for contact in begun}, {contact.id for contact in begun}
-    stops = await contacting.lock(tx, people)
+    stops = await contacting.lock(tx, people) if lock else {}
     spoken = await consent.of_people(tx, people)
     sent: dict[UUID, tuple[tuple[UUID | None, datetime], ...]] = {}
     turns: dict[UUID, frozenset[UUID]] = {}

@@ -12,7 +12,7 @@ from bot.profiles.hearing import hear, intent_of, obey
 from bot.profiles.refusal import TERMS, allow, refuse, refusing
 from bot.profiles.respect import Wish, correction_of, wish_of
 from bot.profiles.showing import FIELDS, HELD, NOTED, held_text, profile_of
-from bot.profiles.suggestions import Suggestion, dismiss, settle
+from bot.profiles.suggestions import Suggestion, decision_words, dismiss, settle
 from bot.profiles.suggestions import make as make_suggestions
 from bot.profiles.suggestions import read as read_suggestions
 from bot.profiles.tags import (
@@ -44,6 +44,7 @@ __all__ = [
     "allow",
     "correction_of",
     "decide_change",
+    "decision_words",
     "derive",
     "derive_of",
     "dismiss",

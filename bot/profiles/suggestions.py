@@ -140,6 +140,12 @@ async def read(
     return [await _opened(tx, vault, row) for row in rows]
 
 
+def decision_words() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What may become of one, in Chinese: outcomes of what was done, reasons of what is not."""
+    rules = read_rules("profiles", "suggestions")
+    return rules["outcomes"], rules["reasons"]
+
+
 async def dismiss(
     tx: Tx, vault: Vault, suggestion_id: int, reason: str, login: str, now: datetime, *, remark: str = ""
 ) -> None:

@@ -230,7 +230,6 @@ class ContactCard:
     created_at: datetime
     introduced_at: datetime | None
     unreachable_at: datetime | None
-    brief_at: datetime | None
     hushed_at: datetime | None
     closes_at: datetime | None
     left: int
@@ -238,7 +237,7 @@ class ContactCard:
 
 _CONTACTS = """
     SELECT contact.id, contact.channel || ':' || contact.account AS account, contact.created_at,
-           contact.introduced_at, contact.unreachable_at, contact.brief_at, contact.hushed_at,
+           contact.introduced_at, contact.unreachable_at, contact.hushed_at,
            windows.closes_at, windows.quota
     FROM contact LEFT JOIN LATERAL (
         SELECT max(closes_at) AS closes_at, sum(greatest(allowance - used, 0)) AS quota FROM send_window
@@ -265,7 +264,7 @@ def _contact_cards(rows: list[Any]) -> list[ContactCard]:
     return [
         ContactCard(
             *(row.id, row.account, row.created_at, row.introduced_at, row.unreachable_at),
-            *(row.brief_at, row.hushed_at, row.closes_at, int(row.quota or 0)),
+            *(row.hushed_at, row.closes_at, int(row.quota or 0)),
         )
         for row in rows
     ]

@@ -207,6 +207,12 @@ async def read(
     return [SuggestionRow(**row._mapping) for row in rows]
 
 
+async def exists(tx: Tx, suggestion_id: int) -> bool:
+    """Whether there is one, to whoever reads."""
+    found = await tx.execute(select(suggestion.c.id).where(suggestion.c.id == suggestion_id))
+    return found.first() is not None
+
+
 async def decide(
     tx: Tx, suggestion_id: int, state: str, outcome: str, note_enc: bytes | None, now: datetime, login: str
 ) -> None:

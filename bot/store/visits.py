@@ -207,6 +207,25 @@ async def lock(tx: Tx, visit_id: int) -> VisitRow | None:
     return None if row is None else VisitRow(*row)
 
 
+async def of_person(tx: Tx, person_id: UUID, limit: int) -> list[VisitRow]:
+    """The doctor's visits, the newest first."""
+    query = select(*_VISIT).where(visit.c.person_id == person_id).order_by(visit.c.id.desc()).limit(limit)
+    return [VisitRow(*row) for row in await tx.execute(query)]
+
+
+async def has_open(tx: Tx, person_id: UUID) -> bool:
+    query = select(visit.c.id).where(visit.c.person_id == person_id, visit.c.state != ENDED)
+    return (await tx.execute(query.limit(1))).first() is not None
+
+
+async def begun(tx: Tx, person_id: UUID, plan_id: str) -> tuple[datetime, ...]:
+    """When visits of this plan began with the doctor."""
+    query = select(visit.c.begun_at).where(
+        visit.c.person_id == person_id, visit.c.plan_id == plan_id, visit.c.begun_at.is_not(None)
+    )
+    return tuple((await tx.execute(query.order_by(visit.c.begun_at))).scalars())
+
+
 async def earlier(tx: Tx, person_id: UUID) -> list[VisitRow]:
     """The doctor's visits that were begun and have ended, the newest first."""
     query = select(*_VISIT).where(

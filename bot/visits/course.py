@@ -47,9 +47,17 @@ def subject(visit_id: int) -> str:
 
 
 async def plan_visit(
-    tx: Tx, contact: Contact, plan: PlanRow, now: datetime, *, begins: datetime, forced: bool = False
+    tx: Tx,
+    contact: Contact,
+    plan: PlanRow,
+    now: datetime,
+    *,
+    begins: datetime,
+    forced: bool = False,
+    by: str = "",
 ) -> int | None:
-    """A visit whose first turn begins at `begins`, if what binds promotion lets it; None: they are in one."""
+    """A visit whose first turn begins at `begins`, if what binds promotion lets it; None: they are in one.
+    `by`: the colleague who wanted it."""
     visit_id = await visits.add(
         tx, plan.id, contact.person_id, contact.id, Step.PERMISSION, now, forced=forced, requested=False
     )
@@ -65,6 +73,7 @@ async def plan_visit(
         plan=plan.id,
         begins=begins.isoformat(),
         forced=forced,
+        by=by,
     )
     return visit_id
 

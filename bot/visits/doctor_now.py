@@ -24,12 +24,15 @@ async def read_doctor(
     visited: tuple[datetime, ...] = (),
     best: Best | None = None,
     agreed: datetime | None = None,
+    lock: bool = True,
 ) -> DoctorNow:
-    """The doctor at this moment. Their person is locked until the transaction ends, so that a stop waits, or
-    was before; what the plan and the profile know of them is handed in (see `DoctorNow`)."""
+    """The doctor at this moment; what the plan and the profile know of them is handed in (see `DoctorNow`).
+
+    Their person is locked until the transaction ends, so that a stop waits, or was before; not with `lock`
+    False, for a page that only shows it."""
     # The visit's own turn is none yet: what was sent before counts, whatever it was part of.
     intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
-    facts = (await read_circumstances(tx, services, {contact.id: contact}, [intent]))[contact.id]
+    facts = (await read_circumstances(tx, services, {contact.id: contact}, [intent], lock=lock))[contact.id]
     windows = await contacting.windows(tx, [contact.id], services.clock.now())
     return DoctorNow(
         Person(facts.contact.stopped_at is not None, facts.contact.unreachable_at is not None),

@@ -33,7 +33,7 @@ ENDS = {"/sign-out", "/sign-out-everywhere", "/sign-in"}  # they change who asks
 
 
 def path_of(route: Route, **values: Any) -> str:
-    given = {"contact": 1, "task": 1, "person": "0" * 32, "name": "console.css", **values}
+    given = {"contact": 1, "task": 1, "suggestion": 1, "person": "0" * 32, "name": "console.css", **values}
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
 
 

@@ -1,0 +1,137 @@
+"""What is known of a doctor, and visiting them: what a page shows before the click, and the click."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bot.content import edition_in_force
+from bot.desk.reading import Desk
+from bot.model import Audience, Fault, MedrepError
+from bot.people import takeover
+from bot.profiles import decision_words, dismiss, profile_of, settle
+from bot.staff import Role, Session
+from bot.store import contacting, contacts, desk, suggestions, visits
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.store.visits import PlanRow, VisitRow
+from bot.visits import Begin, VisitTerms, pace, plan_for, plan_visit, read_doctor
+
+VISITORS = frozenset({Role.REP, Role.MANAGER})
+SHOWN = 20  # visits
+
+
+@dataclass(frozen=True, slots=True)
+class VisitLine:
+    """One visit as a page shows it."""
+
+    visit: VisitRow
+    objective: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOffer:
+    """Whether a visit can begin now, and why (not), in Chinese; `plan` is what it would be about."""
+
+    can: bool
+    why: str
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the page says of a doctor besides the list: `profile` as `bot.profiles.profile_of` gives it."""
+
+    profile: dict[str, Any]
+    visits: tuple[VisitLine, ...]
+    offer: VisitOffer | None  # None: this colleague begins none
+    outcomes: Mapping[str, str]  # what may become of a suggestion, in Chinese
+    reasons: Mapping[str, str]
+
+
+async def knowledge_of(
+    reading: Desk, tx: Tx, who: Session, external_id: str, person_id: UUID, now: datetime
+) -> Knowledge:
+    """Read in the colleague's own transaction, so it holds what they may see."""
+    services = reading.services
+    rows = await visits.of_person(tx, person_id, SHOWN)
+    objectives = {plan.id: plan.objective for plan in await visits.plans(tx)}
+    offer = await _offer(reading, tx, person_id, now) if who.roles & VISITORS else None
+    return Knowledge(
+        await profile_of(tx, services.vault, external_id, person_id, now),
+        tuple(VisitLine(row, objectives.get(row.plan_id, row.plan_id)) for row in rows),
+        offer,
+        *decision_words(),
+    )
+
+
+async def _offer(reading: Desk, tx: Tx, person_id: UUID, now: datetime) -> VisitOffer:
+    contact = await _contact(tx, person_id, now)
+    if contact is None:
+        return VisitOffer(False, "医生还没有关注任何账号")
+    if await visits.has_open(tx, person_id):
+        return VisitOffer(False, "已有一次拜访在等待或进行中")
+    return (await _judged(reading, tx, contact, now, lock=False))[0]
+
+
+async def _judged(
+    reading: Desk, tx: Tx, contact: Contact, now: datetime, *, lock: bool
+) -> tuple[VisitOffer, PlanRow | None]:
+    edition = await edition_in_force(tx)
+    plan = await plan_for(tx, contact, edition.content, now) if edition else None
+    if plan is None:
+        return VisitOffer(False, "没有适合这位医生的拜访计划，或医生尚未认证"), None
+    terms = VisitTerms(plan.valid_from, plan.valid_until, plan.reentry_days)
+    doctor = await read_doctor(
+        tx, reading.services, contact, visited=await visits.begun(tx, contact.person_id, plan.id), lock=lock
+    )
+    found = pace(now, terms, doctor, reading.services.limits)
+    return VisitOffer(isinstance(found, Begin), found.why, plan.objective), plan
+
+
+async def begin_visit(reading: Desk, who: Session, person_id: UUID) -> int:
+    """A colleague has a visit begin now, as far as what binds it lets it: hours, cap, window, stop.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: it may not begin now, with the reason | UNREGISTERED).
+    """
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        await desk.doctor_card(tx, services.vault, person_id)
+    async with services.db.begin() as tx:
+        contact = await _contact(tx, person_id, now)
+        if contact is None:
+            raise MedrepError(Fault.CONFLICT, "the doctor has no contact")
+        await contacting.lock_contacts(tx, [contact.id])
+        if Fault.UNREGISTERED in await takeover.obstacles(tx, contact, who.login, now):
+            raise MedrepError(Fault.UNREGISTERED, "the registration of this rep has ended")
+        offer, plan = await _judged(reading, tx, contact, now, lock=True)
+        number = None
+        if plan is not None and offer.can:
+            number = await plan_visit(tx, contact, plan, now, begins=now, by=who.login)
+        if number is None:
+            raise MedrepError(Fault.CONFLICT, offer.why)
+        return number
+
+
+async def _contact(tx: Tx, person_id: UUID, now: datetime) -> Contact | None:
+    """Where the platform lets us write to them, else where they came last."""
+    theirs = [one for one in await contacts.of_person(tx, person_id) if one.audience == Audience.DOCTOR]
+    windows = await contacting.open_windows(tx, [one.id for one in theirs], now)
+    return max(theirs, key=lambda one: (one.id in windows, one.unreachable_at is None, one.id), default=None)
+
+
+async def decide_suggestion(reading: Desk, who: Session, suggestion_id: int, state: str, word: str) -> None:
+    """`state` done or dismissed, with a word of `data/profiles/suggestions.yaml`.
+
+    Raises MedrepError(BAD_INPUT | NOT_FOUND | CONFLICT).
+    """
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        if not await suggestions.exists(tx, suggestion_id):
+            raise MedrepError(Fault.NOT_FOUND, "no such suggestion")
+    decide = settle if state == "done" else dismiss
+    async with services.db.begin() as tx:
+        await decide(tx, services.vault, suggestion_id, word, who.login, now)
