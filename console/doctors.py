@@ -23,7 +23,7 @@ async def show_all(request: web.Request) -> web.StreamResponse:
 
 async def show(request: web.Request) -> web.StreamResponse:
     found = await desk.doctor(request.app[DESK], who(request), _person(request))
-    return page(request, "doctor.html", {"doctor": found})
+    return page(request, "doctor.html", {"doctor": found, "fault": ""})
 
 
 async def begin_visit(request: web.Request) -> web.StreamResponse:
