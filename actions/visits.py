@@ -22,6 +22,7 @@ from actions.talk import send_material
 from bot import visits
 from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
+from bot.model import Audience
 from bot.schedule import Ambiguous, Postponement, SaidTime, VisitAnswer, read_postponement
 from bot.tasks import Kind
 from bot.visits import Ending, Step, VisitRow
@@ -30,7 +31,6 @@ BEGUN_BY_US = frozenset({"visit_begin", "visit_resume", "visit_ask"})
 ON, OFF = "on", "off"  # slot `visit` when a form ends: go on, or not
 _OFTEN = 3  # so often a question is put; then the form waits in silence
 _UNCLEAR = 2  # answers that say nothing, after which the visit ends
-_NEEDS, _REACTIONS = frozenset({"dose", "people", "reactions", "together"}), frozenset({"helpful", "so_so"})
 # What somebody wants for themselves is served first, by its own rule; the form asks again after it.
 _OWN = frozenset(
     {
@@ -190,13 +190,13 @@ class VisitMessage(Action):  # type: ignore[misc]
         call = current()
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None:
-            return []
+            return _forgotten()
         edition = call.services.published.edition
         message = await visits.message_for(call.tx, visit, call.contact, edition.content, call.now)
         if message is None:
             await visits.end(call.tx, visit, call.contact, Ending.NOTHING, call.now, call.turn_id)
             say(dispatcher, "utter_visit_nothing")
-            return [SlotSet("visit", OFF)]
+            return _forgotten()
         await present(dispatcher, call, message, await visits.form_for(call.tx, call.contact, call.now))
         await visits.told(call.tx, visit, str(edition.basis(message.id)), call.turn_id, call.now)
         return [SlotSet("product", message.product), SlotSet("visit", ON)]
@@ -263,6 +263,9 @@ class ResumeVisit(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call, wished = current(), intent(tracker) == "visit_ask"
+        if call.contact.audience == Audience.PATIENT:
+            say(dispatcher, "utter_patient_no_product")
+            return [SlotSet("visit_step", None)]
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         content = call.services.published.content
         if visit is None and wished:

@@ -14,7 +14,7 @@ from bot.knowledge import Content
 from bot.model import Audience, Fault, MedrepError
 from bot.staff import colleague
 from bot.store import contacting, contacts, doctors
-from bot.store import visits as store
+from bot.store import visit_plans as store
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.visits import (

@@ -14,10 +14,11 @@ from bot.model import Audience, Fault, MedrepError
 from bot.people import takeover
 from bot.profiles import decision_words, dismiss, profile_of, settle
 from bot.staff import Role, Session
-from bot.store import contacting, contacts, desk, suggestions, visits
+from bot.store import contacting, contacts, desk, suggestions, visit_plans, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.visits import PlanRow, VisitRow
+from bot.store.visit_plans import PlanRow
+from bot.store.visits import VisitRow
 from bot.visits import Begin, VisitTerms, pace, plan_for, plan_visit, read_doctor
 
 VISITORS = frozenset({Role.REP, Role.MANAGER})
@@ -58,7 +59,7 @@ async def knowledge_of(
     """Read in the colleague's own transaction, so it holds what they may see."""
     services = reading.services
     rows = await visits.of_person(tx, person_id, SHOWN)
-    objectives = {plan.id: plan.objective for plan in await visits.plans(tx)}
+    objectives = {plan.id: plan.objective for plan in await visit_plans.plans(tx)}
     offer = await _offer(reading, tx, person_id, now) if who.roles & VISITORS else None
     return Knowledge(
         await profile_of(tx, services.vault, external_id, person_id, now),

@@ -41,6 +41,7 @@ class Circumstances:
     window: bool = True  # the platform lets us write freely
     taken_over: bool = False  # a colleague speaks with them
     forced: frozenset[str] = frozenset()  # subjects that a colleague has begin now
+    agreed: frozenset[str] = frozenset()  # subjects that they put off to a time of their own
 
     def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
         """When we came to the person: what one turn sent is once, and this turn is not counted."""
@@ -81,7 +82,7 @@ async def read_circumstances(
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     if any(row.purpose == Purpose.PROMOTION for row in rows):
         windows = await contacting.open_windows(tx, contact_ids, now)
-    forced = await visits.forced(tx, {row.subject for row in rows if row.subject})
+    forced, agreed = await visits.wished(tx, {row.subject for row in rows if row.subject})
     taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(
@@ -92,6 +93,7 @@ async def read_circumstances(
             contact.id in windows,
             contact.id in taken,
             forced,
+            agreed,
         )
         for contact in found.values()
     }

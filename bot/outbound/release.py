@@ -164,7 +164,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         Person(contact.stopped_at is not None, contact.unreachable_at is not None),
         facts.consents,
         services.limits,
-        facts.occasions(row.turn_id),
+        () if row.subject in facts.agreed else facts.occasions(row.turn_id),  # they asked for it
         facts.taken_over,
         bool(facts.turns - {row.turn_id}),
         facts.window,

@@ -1,10 +1,10 @@
-"""Plans of visits, visits, and what was noticed in them. All times are business time."""
+"""Visits, and what was noticed in them. All times are business time."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,38 +12,10 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
-from bot.store.tables import (
-    consent,
-    contact,
-    doctor,
-    occurrence,
-    person,
-    send_window,
-    visit,
-    visit_fact,
-    visit_plan,
-)
+from bot.store.tables import consent, contact, doctor, occurrence, person, send_window, visit, visit_fact
+from bot.store.visit_plans import PlanRow
 
 ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """Which approved messages of a product are told to whom, when, and how often. Empty lists: all."""
-
-    id: str
-    product: str
-    objective: str
-    key_messages: tuple[str, ...]
-    specialties: tuple[str, ...]
-    interests: tuple[str, ...]
-    valid_from: date
-    valid_until: date
-    reentry_days: int
-    rank: int
-    automatic: bool = False
-    stopped_at: datetime | None = None
-    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,71 +60,6 @@ class Candidate:
 
     contact_id: int
     person_id: UUID
-
-
-# ---------------------------------------------------------------- plans
-
-_PLAN = [visit_plan.c[name] for name in PlanRow.__slots__]
-
-
-def _plan(row: Any) -> PlanRow:
-    lists = {name: tuple(getattr(row, name)) for name in ("key_messages", "specialties", "interests")}
-    return PlanRow(**{**row._asdict(), **lists})
-
-
-async def plans(tx: Tx, *, on: date | None = None) -> list[PlanRow]:
-    """All of them, or those that hold on a day; the first in rank first."""
-    query = select(*_PLAN).order_by(visit_plan.c.rank, visit_plan.c.id)
-    if on is not None:
-        query = query.where(
-            visit_plan.c.stopped_at.is_(None), visit_plan.c.valid_from <= on, visit_plan.c.valid_until >= on
-        )
-    return [_plan(row) for row in await tx.execute(query)]
-
-
-async def plan(tx: Tx, plan_id: str) -> PlanRow | None:
-    row = (await tx.execute(select(*_PLAN).where(visit_plan.c.id == plan_id))).first()
-    return None if row is None else _plan(row)
-
-
-async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
-    """Add a plan, or change it; whether it differs from what was there."""
-    values = {
-        "product": written.product,
-        "objective": written.objective,
-        "key_messages": list(written.key_messages),
-        "specialties": list(written.specialties),
-        "interests": list(written.interests),
-        "valid_from": written.valid_from,
-        "valid_until": written.valid_until,
-        "reentry_days": written.reentry_days,
-        "rank": written.rank,
-        "automatic": written.automatic,
-        "stopped_at": written.stopped_at,
-        "digest": written.digest,
-        "imported_by": by,
-        "imported_at": now,
-    }
-    done = await tx.execute(
-        insert(visit_plan)
-        .values(id=written.id, **values)
-        .on_conflict_do_update(
-            index_elements=[visit_plan.c.id], set_=values, where=visit_plan.c.digest != written.digest
-        )
-        .returning(visit_plan.c.id)
-    )
-    return done.first() is not None
-
-
-async def stop_plan(tx: Tx, plan_id: str, now: datetime) -> bool:
-    """Whether it had not been stopped."""
-    done = await tx.execute(
-        update(visit_plan)
-        .where(visit_plan.c.id == plan_id, visit_plan.c.stopped_at.is_(None))
-        .values(stopped_at=now, digest="")  # so that the same file takes it up again
-        .returning(visit_plan.c.id)
-    )
-    return done.first() is not None
 
 
 # ---------------------------------------------------------------- visits
@@ -254,13 +161,18 @@ async def facts(tx: Tx, visit_id: int) -> list[Fact]:
     return [Fact(*row) for row in rows]
 
 
-async def forced(tx: Tx, subjects: Collection[str]) -> frozenset[str]:
-    """Those of these subjects (`visit:7`) that a colleague's command began."""
+async def wished(tx: Tx, subjects: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Of these subjects (`visit:7`) those that a colleague's command began, and those that the doctor has put
+    off to a time of their own."""
     ids = [int(one.removeprefix("visit:")) for one in subjects if one.startswith("visit:")]
     if not ids:
-        return frozenset()
-    rows = await tx.execute(select(visit.c.id).where(visit.c.id == func.any(ids), visit.c.forced))
-    return frozenset(f"visit:{number}" for number in rows.scalars())
+        return frozenset(), frozenset()
+    query = select(visit.c.id, visit.c.forced, visit.c.moves).where(visit.c.id == func.any(ids))
+    rows = (await tx.execute(query)).all()
+    return (
+        frozenset(f"visit:{row.id}" for row in rows if row.forced),
+        frozenset(f"visit:{row.id}" for row in rows if row.moves),
+    )
 
 
 # ---------------------------------------------------------------- who is next, and what has gone stale

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from bot.clock import CHINA
 from bot.runtime.services import Services
 from bot.schedule import Best
-from bot.store import contacts, visits
-from bot.store.visits import Candidate, PlanRow
+from bot.store import contacts, visit_plans, visits
+from bot.store.visit_plans import PlanRow
+from bot.store.visits import Candidate
 from bot.visits.course import plan_visit
 from bot.visits.doctor_now import read_doctor
 from bot.visits.knowing import known_of
@@ -23,8 +24,10 @@ async def begin_visits(services: Services) -> None:
     """Plan visits for those who are within the platform's window. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
-        automatic = [one for one in await visits.plans(tx, on=now.astimezone(CHINA).date()) if one.automatic]
-    for plan in automatic:
+        automatic = [
+            one for one in await visit_plans.plans(tx, on=now.astimezone(CHINA).date()) if one.automatic
+        ]
+    for plan in (one for one in plans if one.automatic):
         visited, tried = now - timedelta(days=plan.reentry_days), now - AGAIN
         async with services.db.begin() as tx:
             found = await visits.candidates(tx, plan, now, visited, tried, BATCH)

@@ -9,10 +9,11 @@ from bot.clock import CHINA
 from bot.content import fitting
 from bot.knowledge import Content, Format, KeyMessage
 from bot.model import Audience, Basis
-from bot.store import turns, visits
+from bot.store import turns, visit_plans, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
-from bot.store.visits import PlanRow, VisitRow
+from bot.store.visit_plans import PlanRow
+from bot.store.visits import VisitRow
 from bot.text.patterns import read_rules
 from bot.visits.knowing import Known, known_of
 
@@ -26,7 +27,7 @@ async def plan_for(
     them, else the first that fits. A name must be of a plan that holds today."""
     holds = [
         plan
-        for plan in await visits.plans(tx, on=now.astimezone(CHINA).date())
+        for plan in await visit_plans.plans(tx, on=now.astimezone(CHINA).date())
         if plan.product in content.product and name in ("", plan.id)
     ]
     if name:
@@ -47,7 +48,7 @@ async def message_for(
 ) -> KeyMessage | None:
     """The message of the visit: what fits their need and interests best, and was not told before if there is
     such a one; None: nothing approved is left to tell."""
-    plan = await visits.plan(tx, visit.plan_id)
+    plan = await visit_plans.plan(tx, visit.plan_id)
     about = (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
     if plan is None or about is None or plan.stopped_at is not None:
         return None
@@ -63,7 +64,7 @@ async def spoke_before(tx: Tx, visit: VisitRow, contact: Contact, content: Conte
     plans = {visit.plan_id}
     if any(one.plan_id in plans and one.key_message for one in await visits.earlier(tx, contact.person_id)):
         return "again"
-    plan = await visits.plan(tx, visit.plan_id)
+    plan = await visit_plans.plan(tx, visit.plan_id)
     entries = await turns.entries_since(tx, contact.id, now - ASKED)
     products = {content.entry[one].product for one in entries if one in content.entry}
     return "asked" if plan is not None and plan.product in products else ""
@@ -77,7 +78,7 @@ async def form_for(tx: Tx, contact: Contact, now: datetime) -> Format:
 
 async def product_id_of(tx: Tx, visit: VisitRow) -> str:
     """What the visit is about, by its id."""
-    plan = await visits.plan(tx, visit.plan_id)
+    plan = await visit_plans.plan(tx, visit.plan_id)
     return plan.product if plan else ""
 
 

@@ -17,7 +17,8 @@ from bot.store import visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.timers import Action
-from bot.store.visits import PlanRow, VisitRow
+from bot.store.visit_plans import PlanRow
+from bot.store.visits import VisitRow
 
 BEGIN, RESUME = "visit_begin", "visit_resume"  # the intents of the turns that we begin
 GRACE = timedelta(hours=48)  # how long such a turn may wait: the platform's window is not longer

@@ -17,9 +17,9 @@ from bot.evidence import note
 from bot.knowledge import Content
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT
-from bot.store import visits
+from bot.store import visit_plans
 from bot.store.database import Database, Tx
-from bot.store.visits import PlanRow
+from bot.store.visit_plans import PlanRow
 
 FILE, SEED = Path("data") / "visits" / "plans.yaml", "seed"
 _ID = r"^[a-z0-9][a-z0-9-]{0,60}$"
@@ -92,7 +92,7 @@ def _row(plan: _Plan, rank: int) -> PlanRow:
 
 async def import_plans(tx: Tx, plans: tuple[PlanRow, ...], by: str, now: datetime) -> list[str]:
     """Write what differs; the ids of those. What a file lacks stays."""
-    changed = [plan.id for plan in plans if await visits.write_plan(tx, plan, by, now)]
+    changed = [plan.id for plan in plans if await visit_plans.write_plan(tx, plan, by, now)]
     for name in changed:
         await note(tx, "visit_plan.imported", now, f"visit_plan:{name}", login=by)
     return changed
@@ -102,7 +102,7 @@ async def seed_plans(db: Database, now: datetime) -> list[str]:
     """Take the checkout's plans into a database that has none; the ids of those."""
     async with db.begin() as tx:
         edition = await edition_in_force(tx)
-        if edition is None or await visits.plans(tx):
+        if edition is None or await visit_plans.plans(tx):
             return []
         written = (ROOT / FILE).read_text(encoding="utf-8")
         return await import_plans(tx, read_plans(written, edition.content), SEED, now)
@@ -110,7 +110,7 @@ async def seed_plans(db: Database, now: datetime) -> list[str]:
 
 async def stop_plan(tx: Tx, plan_id: str, by: str, now: datetime) -> None:
     """No visit of this plan is begun any more. Raises MedrepError(NOT_FOUND)."""
-    if await visits.plan(tx, plan_id) is None:
+    if await visit_plans.plan(tx, plan_id) is None:
         raise MedrepError(Fault.NOT_FOUND, f"no visit plan {plan_id}")
-    if await visits.stop_plan(tx, plan_id, now):
+    if await visit_plans.stop_plan(tx, plan_id, now):
         await note(tx, "visit_plan.stopped", now, f"visit_plan:{plan_id}", login=by)

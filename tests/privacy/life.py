@@ -22,7 +22,7 @@ from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import conversations, materials, tables, timers, turns, visit_summaries, visits
+from bot.store import conversations, materials, tables, timers, turns, visit_plans, visit_summaries, visits
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -30,7 +30,7 @@ from bot.store.outbox import Draft
 from bot.store.tables import evidence, metadata
 from bot.store.timers import Action
 from bot.store.vault import Vault
-from bot.store.visits import PlanRow
+from bot.store.visit_plans import PlanRow
 
 DEMO = Account(Channel.WEBCHAT, "demo")
 ACCOUNTS = Accounts(webchat={"demo": WebChatAccount(audience=Audience.DOCTOR)})
@@ -113,7 +113,7 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
 async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
     """A visit that has ended, what was noticed in it, and its summary."""
     plan = PlanRow("one", "metformin", "试", (), (), (), now.date(), now.date(), 30, 0)
-    await visits.write_plan(tx, plan, "wang", now)
+    await visit_plans.write_plan(tx, plan, "wang", now)
     visit_id = await visits.add(
         tx, "one", contact.person_id, contact.id, "need", now, forced=True, requested=False
     )

@@ -9,7 +9,7 @@ from bot.content import seed_content
 from bot.knowledge import load
 from bot.model import MedrepError
 from bot.settings import ROOT
-from bot.store import visits as store
+from bot.store import visit_plans as store
 from bot.store.database import Database
 from bot.visits import import_plans, read_plans, seed_plans, stop_plan
 

@@ -1,0 +1,95 @@
+"""Plans of visits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bot.store.database import Tx
+from bot.store.tables import visit_plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """Which approved messages of a product are told to whom, when, and how often. Empty lists: all."""
+
+    id: str
+    product: str
+    objective: str
+    key_messages: tuple[str, ...]
+    specialties: tuple[str, ...]
+    interests: tuple[str, ...]
+    valid_from: date
+    valid_until: date
+    reentry_days: int
+    rank: int
+    automatic: bool = False
+    stopped_at: datetime | None = None
+    digest: str = ""
+
+
+_PLAN = [visit_plan.c[name] for name in PlanRow.__slots__]
+
+
+def _plan(row: Any) -> PlanRow:
+    lists = {name: tuple(getattr(row, name)) for name in ("key_messages", "specialties", "interests")}
+    return PlanRow(**{**row._asdict(), **lists})
+
+
+async def plans(tx: Tx, *, on: date | None = None) -> list[PlanRow]:
+    """All of them, or those that hold on a day; the first in rank first."""
+    query = select(*_PLAN).order_by(visit_plan.c.rank, visit_plan.c.id)
+    if on is not None:
+        query = query.where(
+            visit_plan.c.stopped_at.is_(None), visit_plan.c.valid_from <= on, visit_plan.c.valid_until >= on
+        )
+    return [_plan(row) for row in await tx.execute(query)]
+
+
+async def plan(tx: Tx, plan_id: str) -> PlanRow | None:
+    row = (await tx.execute(select(*_PLAN).where(visit_plan.c.id == plan_id))).first()
+    return None if row is None else _plan(row)
+
+
+async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
+    """Add a plan, or change it; whether it differs from what was there."""
+    values = {
+        "product": written.product,
+        "objective": written.objective,
+        "key_messages": list(written.key_messages),
+        "specialties": list(written.specialties),
+        "interests": list(written.interests),
+        "valid_from": written.valid_from,
+        "valid_until": written.valid_until,
+        "reentry_days": written.reentry_days,
+        "rank": written.rank,
+        "automatic": written.automatic,
+        "stopped_at": written.stopped_at,
+        "digest": written.digest,
+        "imported_by": by,
+        "imported_at": now,
+    }
+    done = await tx.execute(
+        insert(visit_plan)
+        .values(id=written.id, **values)
+        .on_conflict_do_update(
+            index_elements=[visit_plan.c.id], set_=values, where=visit_plan.c.digest != written.digest
+        )
+        .returning(visit_plan.c.id)
+    )
+    return done.first() is not None
+
+
+async def stop_plan(tx: Tx, plan_id: str, now: datetime) -> bool:
+    """Whether it had not been stopped."""
+    done = await tx.execute(
+        update(visit_plan)
+        .where(visit_plan.c.id == plan_id, visit_plan.c.stopped_at.is_(None))
+        .values(stopped_at=now, digest="")  # so that the same file takes it up again
+        .returning(visit_plan.c.id)
+    )
+    return done.first() is not None
