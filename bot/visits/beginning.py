@@ -24,9 +24,7 @@ async def begin_visits(services: Services) -> None:
     """Plan visits for those who are within the platform's window. Many processes may do it."""
     now = services.clock.now()
     async with services.db.begin() as tx:
-        automatic = [
-            one for one in await visit_plans.plans(tx, on=now.astimezone(CHINA).date()) if one.automatic
-        ]
+        plans = await visit_plans.plans(tx, on=now.astimezone(CHINA).date())
     for plan in (one for one in plans if one.automatic):
         visited, tried = now - timedelta(days=plan.reentry_days), now - AGAIN
         async with services.db.begin() as tx:
