@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bot.store.database import Tx
 from bot.store.tables import consent, contact, doctor, occurrence, person, send_window, visit, visit_fact
@@ -201,7 +201,7 @@ async def candidates(
     )
     query = (
         select(contact.c.id, doctor.c.person_id)
-        .distinct(doctor.c.person_id)
+        .ext(distinct_on(doctor.c.person_id))
         .join(doctor, doctor.c.person_id == contact.c.person_id)
         .join(person, person.c.id == contact.c.person_id)
         .join(send_window, send_window.c.contact_id == contact.c.id)

@@ -184,3 +184,12 @@ async def test_what_waits_for_the_morning_delays_no_answer(open_window: Stage) -
     answer = await stage.queue()
     await stage.sender.push()
     assert ((await stage.row(row)).state, (await stage.row(answer)).state) == ("waiting", "sent")
+
+
+def test_what_a_colleague_has_begin_now_knows_no_hour_cap_or_conversation_but_all_else() -> None:
+    busy: dict[str, Any] = {"now": NIGHT, "sent": TWO, "live_conversation": True, "forced": True}
+    assert ask(PROMOTION, **busy) == Send()
+    assert ask(PROMOTION, **busy, window=False) == Defer(NIGHT + PAUSE, "window")
+    assert ask(PROMOTION, **busy, takeover=True) == Defer(NIGHT + PAUSE, "takeover")
+    assert isinstance(ask(PROMOTION, **busy, person=Person(stopped=True)), Refuse)
+    assert isinstance(ask(PROMOTION, **busy, consents=frozenset()), Refuse)
