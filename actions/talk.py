@@ -264,6 +264,11 @@ def _format_of(call: ActionCall, message: KeyMessage, text: str) -> Format:
     return next(told, Format.BRIEF)
 
 
+def _key_message(call: ActionCall, name: str) -> KeyMessage | None:
+    published = call.services.published
+    return published.content.key_message.get(name) if published.loaded else None
+
+
 async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[EventType]:
     draft = await said.last_said(call.tx, call.services, call.contact, call.now)
     if draft is None:
@@ -274,7 +279,7 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
     for number, part in enumerate(parts, start=1):
         basis = part.basis
         entry = entry_of(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
-        message = call.services.published.content.key_message.get(basis.ref) if basis else None
+        message = _key_message(call, basis.ref) if basis and basis.kind == BasisKind.CONTENT else None
         if entry is not None:
             events += show(dispatcher, call, entry)
         elif message is not None and in_date(message, call.services.published.content, call.now):

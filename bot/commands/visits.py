@@ -12,7 +12,7 @@ from bot.commands.context import As, Context, context, run, say, say_json
 from bot.content import edition_in_force
 from bot.knowledge import Content
 from bot.model import Audience, Fault, MedrepError
-from bot.staff import colleague
+from bot.staff import Role, colleague
 from bot.store import contacting, contacts, doctors
 from bot.store import visit_plans as store
 from bot.store.contacts import Contact
@@ -22,6 +22,7 @@ from bot.visits import (
     import_plans,
     plan_for,
     read_plans,
+    set_automatic,
     stop_plan,
     summaries_of,
     write_summaries,
@@ -101,6 +102,22 @@ async def _stop(plan: str, login: str) -> None:
     async with context() as home, home.db.begin() as tx:
         await colleague(tx, login)
         await stop_plan(tx, plan, login, home.clock.now())
+
+
+@app.command("automatic")
+def automatic(
+    plan: str,
+    login: As,
+    off: Annotated[bool, typer.Option("--off", help="They do not, from now on.")] = False,
+) -> None:
+    """Let the visits of a plan begin by themselves, when a doctor can be reached and pacing lets them."""
+    run(_automatic(plan, login, not off))
+
+
+async def _automatic(plan: str, login: str, wanted: bool) -> None:
+    async with context() as home, home.db.begin() as tx:
+        await colleague(tx, login, {Role.MANAGER, Role.ADMIN})
+        await set_automatic(tx, plan, login, home.clock.now(), automatic=wanted)
 
 
 @app.command("list")

@@ -46,7 +46,7 @@ def what_else(opening: bytes) -> str:
             return cause
     if _MARKUP.match(opening):
         return f"文件内容其实是网页或 XML；{_SAVE}"
-    if b"\0" in opening:
+    if b"\0" in opening and not _is_text(opening):
         return f"文件是 UTF-16 编码；{_ENCODED}" if _is_utf16(opening) else f"文件不是文本；{_SAVE}"
     return ""
 
@@ -55,6 +55,17 @@ def what_old(body: bytes) -> str:
     """What is wrong with a file in the container of old Office files."""
     found = (cause for name, cause in _STREAMS if name.encode("utf-16-le") in body)
     return next(found, "文件设有密码，或是旧版 .xls；请另存为不带密码的 .xlsx")
+
+
+def _is_text(opening: bytes) -> bool:
+    """Whether it is text but for a few zero bytes, which are named with their row: they stand in a cell."""
+    if opening.count(b"\0") * 50 > len(opening):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(opening)  # the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_utf16(opening: bytes) -> bool:

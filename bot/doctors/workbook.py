@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lzma
 import math
+import os
 import re
 import tempfile
 import warnings
@@ -64,6 +65,8 @@ def open_workbook(path: Path) -> Iterator[Sheet]:
 
 def _book(file: IO[bytes]) -> Any:
     """The workbook; None when openpyxl cannot read it."""
+    # lxml, which others bring along, refuses deep documents in words of its own; it is not asked.
+    os.environ["OPENPYXL_LXML"] = "False"
     import openpyxl  # noqa: PLC0415 - takes a quarter of a second, and only an import of doctors needs it
 
     file.seek(0)

@@ -84,6 +84,17 @@ async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
     return done.first() is not None
 
 
+async def set_automatic(tx: Tx, plan_id: str, automatic: bool) -> bool:
+    """Whether there is such a plan."""
+    done = await tx.execute(
+        update(visit_plan)
+        .where(visit_plan.c.id == plan_id)
+        .values(automatic=automatic, digest="")
+        .returning(visit_plan.c.id)
+    )
+    return done.first() is not None
+
+
 async def stop_plan(tx: Tx, plan_id: str, now: datetime) -> bool:
     """Whether it had not been stopped."""
     done = await tx.execute(

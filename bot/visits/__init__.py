@@ -28,7 +28,7 @@ from bot.visits.course import (
 )
 from bot.visits.doctor_now import read_doctor
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
-from bot.visits.plans import import_plans, read_plans, seed_plans, stop_plan
+from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.summary import Summary, summaries_of, write_summaries
 from bot.visits.tidying import EVERY, look_after, tidy_visits
 from bot.visits.when import meant, time_for
@@ -67,6 +67,7 @@ __all__ = [
     "read_plans",
     "request_visit",
     "seed_plans",
+    "set_automatic",
     "spoke_before",
     "stop_plan",
     "summaries_of",

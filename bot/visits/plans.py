@@ -108,6 +108,13 @@ async def seed_plans(db: Database, now: datetime) -> list[str]:
         return await import_plans(tx, read_plans(written, edition.content), SEED, now)
 
 
+async def set_automatic(tx: Tx, plan_id: str, by: str, now: datetime, *, automatic: bool) -> None:
+    """Its visits begin by themselves from now on, or do not. Raises MedrepError(NOT_FOUND)."""
+    if not await visit_plans.set_automatic(tx, plan_id, automatic):
+        raise MedrepError(Fault.NOT_FOUND, f"no visit plan {plan_id}")
+    await note(tx, "visit_plan.automatic", now, f"visit_plan:{plan_id}", login=by, automatic=automatic)
+
+
 async def stop_plan(tx: Tx, plan_id: str, by: str, now: datetime) -> None:
     """No visit of this plan is begun any more. Raises MedrepError(NOT_FOUND)."""
     if await visit_plans.plan(tx, plan_id) is None:

@@ -91,7 +91,8 @@ async def test_newcomers_at_once_are_made_in_one_transaction(
     messages = [event_of(f"oFollows{number}", f"e:{number}", "subscribe") for number in range(30)]
     with counted(monkeypatch) as statements:
         await accept(stage, *messages)
-    assert statements.count("COMMIT") == 1 and len(statements) <= 6
+    # Two of them add in one statement what COPY did, which this does not count: COPY refuses guarded tables.
+    assert statements.count("COMMIT") == 1 and len(statements) <= 8
     assert await stage.rows("SELECT count(*), count(DISTINCT person_id) FROM contact") == [(30, 30)]
     assert all(one.duplicate for one in await accept(stage, *messages))
 

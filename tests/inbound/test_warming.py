@@ -28,7 +28,8 @@ for text in (
 ):
     for audience in Audience:
         screen(text, audience), tells(text, audience), read_case(text, audience)
-    left_over(text), piece_of(text, is_name=False), quiet.asks_to_speak(text), is_yes(text), likely_stop(text)
+    left_over(text, ()), piece_of(text, is_name=False), quiet.asks_to_speak(text)
+    is_yes(text), likely_stop(text)
 print(json.dumps([before, len(count) - before]))
 """
 

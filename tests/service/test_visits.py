@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from bot.clock import CHINA, real_now
-from bot.dialogue.version import read_dialogue, write_dialogue
-from bot.settings import ROOT
+from bot.dialogue.version import read_dialogue
 from tests.phone import Phone
 from tests.running import Service, ask, with_model
 from tests.service.test_succession import spoken_by, until
@@ -25,8 +24,7 @@ HEADS = ("外部编号", "姓名", "医院", "科室", "关注领域", "渠道",
 
 
 def exchanged(folder: Path) -> str:
-    """The seed in this folder, with the message before the need; its fingerprint."""
-    write_dialogue(read_dialogue(ROOT), folder)
+    """The exported dialogue in this folder, now with the message before the need; its fingerprint."""
     rules = folder / "data" / "rules" / "visits.yml"
     text = rules.read_text(encoding="utf-8")
     opening = (
@@ -96,6 +94,7 @@ async def test_a_moved_visit_goes_on_after_a_restart_by_the_rules_that_are_in_fo
         assert "方便吗" in opening["text"]
         await said(phone, "门诊排到外头了，明早九点吧", f"{tomorrow.month}月{tomorrow.day}日", "09:00")
 
+    await asyncio.to_thread(service.prints, "dialogue", "export", tmp_path / "files")
     fingerprint = exchanged(tmp_path / "files")
     await asyncio.to_thread(service.prints, "dialogue", "import", tmp_path / "files")
     with service.serving("serve", "--demo"):

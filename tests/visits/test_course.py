@@ -15,7 +15,7 @@ from bot.people import consent, stop
 from bot.schedule.timers import Timers
 from bot.store import visit_plans, visits
 from bot.store.visits import VisitRow
-from bot.visits import Step, ask_step, look_after, move, open_visit, plan_visit, seed_plans
+from bot.visits import Step, ask_step, look_after, move, open_visit, plan_visit, seed_plans, set_automatic
 from tests.stage import Stage
 
 NOON = datetime(2026, 12, 2, 11, 0, tzinfo=CHINA)  # a Wednesday, in working hours
@@ -29,6 +29,9 @@ async def visited(open_window: Stage) -> Stage:
     await stage.move(NOON)
     await seed_content(stage.services.db, NOON)
     await seed_plans(stage.services.db, NOON)
+    async with stage.services.db.begin() as tx:
+        for plan in await visit_plans.plans(tx):
+            await set_automatic(tx, plan.id, "manager", NOON, automatic=True)
     contact = await stage.contact()
     await stage.write(
         "INSERT INTO doctor (person_id, external_id, name_enc, hospital, interests, digest, verified_at, "
