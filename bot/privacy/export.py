@@ -34,6 +34,7 @@ from bot.store.tables import (
     visit,
     visit_fact,
     visit_summary,
+    visit_summary_version,
 )
 from bot.store.vault import Vault
 
@@ -248,6 +249,7 @@ class _Export:
     async def _visits(self) -> list[dict[str, Any]]:
         """Automated visits: how each went, what was noticed, its summary."""
         noticed = await self._rows(visit_fact)
+        versions = await self._rows(visit_summary_version)
         summaries = {row.visit_id: row for row in await self._rows(visit_summary)}
         return [
             {
@@ -265,6 +267,11 @@ class _Export:
                     if fact.visit_id == row.id
                 ],
                 "summary": await self._summary(summaries.get(row.id)),
+                "versions": [
+                    {"at": _at(one.at), "kind": one.kind, "by": one.login, "says": await self._summary(one)}
+                    for one in versions
+                    if one.visit_id == row.id
+                ],
             }
             for row in await self._rows(visit)
         ]

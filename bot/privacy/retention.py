@@ -39,6 +39,7 @@ RULES = (
     Rule("material_open", 730, "个保法第十九条：只用于了解资料是否被打开"),
     Rule("material_sent", 1095, "对外信息留存备查：何时把哪份资料发给了谁"),
     Rule("visit_fact", 1095, "对外信息留存备查：拜访纪要的依据"),
+    Rule("visit_summary_version", 1095, "对外信息留存备查：拜访纪要的修改经过"),
     Rule("visit_summary", 1095, "对外信息留存备查：拜访纪要"),
     Rule("occurrence", 730, "随访期内核对提醒是否送达"),
     Rule("inbox", 1095, "对外信息留存备查，并识别平台重复投递；网络安全法第二十一条要求日志不少于六个月"),

@@ -61,6 +61,7 @@ from bot.store.tables import (
     visit,
     visit_fact,
     visit_summary,
+    visit_summary_version,
 )
 from bot.store.timers import Action
 from bot.store.vault import Vault
@@ -200,7 +201,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
     """Conversations, offers, what actions returned, what materials were sent and read, visits: removed."""
-    talked = (conversation, offer, effect, material_open, material_sent, visit_fact, visit_summary, visit)
+    talked = (
+        *(conversation, offer, effect, material_open, material_sent),
+        *(visit_fact, visit_summary_version, visit_summary, visit),
+    )
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
     }

@@ -27,6 +27,7 @@ from bot.store.tables import (
     suggestion,
     visit_fact,
     visit_summary,
+    visit_summary_version,
 )
 
 _OVER = (
@@ -44,6 +45,7 @@ _AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     material_open: (material_open.c.opened_at, true()),
     material_sent: (material_sent.c.sent_at, ~exists().where(material_open.c.sent_id == material_sent.c.id)),
     visit_fact: (visit_fact.c.at, true()),
+    visit_summary_version: (visit_summary_version.c.at, true()),
     visit_summary: (visit_summary.c.made_at, true()),
     early_receipt: (early_receipt.c.at, true()),
     occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),

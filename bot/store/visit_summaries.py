@@ -1,4 +1,4 @@
-"""Summaries of visits, and the turns that they are made of. All times are business time."""
+"""Summaries of visits, their versions, and the turns that they are made of. All times are business time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
-from bot.store.tables import contact, doctor, inbox, task, turn, visit, visit_summary
+from bot.store.tables import contact, doctor, inbox, task, turn, visit, visit_summary, visit_summary_version
 from bot.store.visits import VisitRow
 
 
@@ -27,6 +27,7 @@ class Said:
     person_id: UUID
     entries: tuple[str, ...]
     route: str | None
+    screening: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class SummaryRow:
     person_id: UUID
     doctor: str  # external id
     state: str
+    version: int
     body_enc: bytes
 
 
@@ -62,6 +64,7 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
             inbox.c.kind,
             inbox.c.body_enc,
             inbox.c.person_id,
+            inbox.c.screening,
             turn.c.entries,
             turn.c.route,
         )
@@ -76,7 +79,10 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
     )
     rows = await tx.execute(query)
     return [
-        Said(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries), row.route)
+        Said(
+            *(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries)),
+            *(row.route, row.screening),
+        )
         for row in rows
     ]
 
@@ -108,7 +114,63 @@ async def add(tx: Tx, of: VisitRow, person_id: UUID, body_enc: bytes, now: datet
         .on_conflict_do_nothing()
         .returning(visit_summary.c.visit_id)
     )
-    return done.first() is not None
+    if done.first() is None:
+        return False
+    await _keep(tx, SummaryStanding(of.id, of.contact_id, person_id, "draft", 1, body_enc), "draft", "", now)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryStanding:
+    """A summary as it stands; `version` is the newest, `body_enc` what that one says."""
+
+    visit_id: int
+    contact_id: int
+    person_id: UUID
+    state: str
+    version: int
+    body_enc: bytes
+
+
+async def standing(tx: Tx, visit_id: int) -> SummaryStanding | None:
+    """Locked to the end of the transaction."""
+    columns = [visit_summary.c[name] for name in SummaryStanding.__slots__]
+    query = select(*columns).where(visit_summary.c.visit_id == visit_id).with_for_update()
+    row = (await tx.execute(query)).first()
+    return None if row is None else SummaryStanding(*row)
+
+
+async def rewrite(tx: Tx, written: SummaryStanding, kind: str, login: str, now: datetime) -> None:
+    """Keep this version, `kind` edit or amendment, as what the summary says now."""
+    await _keep(tx, written, kind, login, now)
+    await tx.execute(
+        update(visit_summary)
+        .where(visit_summary.c.visit_id == written.visit_id)
+        .values(state=written.state, version=written.version, body_enc=written.body_enc)
+    )
+
+
+async def approve(tx: Tx, visit_id: int, login: str, now: datetime) -> None:
+    await tx.execute(
+        update(visit_summary)
+        .where(visit_summary.c.visit_id == visit_id)
+        .values(state="approved", approved_by=login, approved_at=now)
+    )
+
+
+async def _keep(tx: Tx, written: SummaryStanding, kind: str, login: str, now: datetime) -> None:
+    await tx.execute(
+        insert(visit_summary_version).values(
+            visit_id=written.visit_id,
+            number=written.version,
+            contact_id=written.contact_id,
+            person_id=written.person_id,
+            kind=kind,
+            login=login,
+            body_enc=written.body_enc,
+            at=now,
+        )
+    )
 
 
 async def summaries(tx: Tx, external_id: str | None = None) -> Sequence[SummaryRow]:
@@ -119,6 +181,7 @@ async def summaries(tx: Tx, external_id: str | None = None) -> Sequence[SummaryR
             visit_summary.c.person_id,
             doctor.c.external_id,
             visit_summary.c.state,
+            visit_summary.c.version,
             visit_summary.c.body_enc,
         )
         .join(contact, contact.c.id == visit_summary.c.contact_id)

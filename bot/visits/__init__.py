@@ -26,28 +26,57 @@ from bot.visits.course import (
     told,
     unclear,
 )
+from bot.visits.differences import SentenceDifference, differences
 from bot.visits.doctor_now import read_doctor
+from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
+from bot.visits.review import (
+    LINES,
+    LONGEST_REASON,
+    LONGEST_SENTENCE,
+    OPEN_STATES,
+    REVIEWERS,
+    ReviewState,
+    SentenceChange,
+    amend,
+    approve,
+    edit,
+)
 from bot.visits.summary import Summary, summaries_of, write_summaries
 from bot.visits.tidying import EVERY, look_after, tidy_visits
 from bot.visits.when import meant, time_for
 
 __all__ = [
     "EVERY",
+    "LINES",
+    "LONGEST_REASON",
+    "LONGEST_SENTENCE",
+    "OPEN_STATES",
+    "REVIEWERS",
     "Begin",
     "DoctorNow",
     "Ending",
     "Never",
     "OpenWindow",
+    "ReviewState",
+    "SentenceChange",
+    "SentenceDifference",
     "Step",
     "Summary",
+    "SummaryDocument",
     "VisitRow",
     "VisitTerms",
     "Wait",
+    "amend",
+    "approve",
+    "as_docx",
+    "as_json",
     "ask_step",
     "asks",
     "begin_now",
+    "differences",
+    "edit",
     "end",
     "ended_in",
     "form_for",
@@ -65,6 +94,7 @@ __all__ = [
     "product_of",
     "read_doctor",
     "read_plans",
+    "request_numbers",
     "request_visit",
     "seed_plans",
     "set_automatic",

@@ -36,6 +36,7 @@ _CHANNELS = {
 }
 _WEEKDAYS = "一二三四五六日"
 _REQUESTS = {"material": ("material",), "rep": ("hand_over",), "meeting": ("hand_over",)}
+_MEDICAL = "medical_information"
 _QUOTED = 200  # characters of their words in a sentence
 
 
@@ -49,7 +50,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question in the doctor's words, and what answered it: `entry@revision` and documents, or a task."""
+    """A question in the doctor's words, and what answered it: `entry@revision` and documents."""
 
     question: str
     answers: tuple[str, ...]
@@ -93,11 +94,12 @@ async def _write(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow, now: d
 
 
 async def summaries_of(tx: Tx, vault: Vault, external_id: str | None = None) -> list[dict[str, Any]]:
-    """All of them, or a doctor's, the oldest first: id, doctor, state, and the parts of a `Summary`."""
+    """All, or a doctor's, the oldest first: id, doctor, state, version, and the parts of a `Summary`."""
     found = []
     for row in await visit_summaries.summaries(tx, external_id):
         body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "visit_summary.body"))
-        found.append({"id": row.visit_id, "doctor": row.doctor, "state": row.state, **body})
+        standing = {"state": row.state, "version": row.version}
+        found.append({"id": row.visit_id, "doctor": row.doctor, **standing, **body})
     return found
 
 
@@ -132,7 +134,10 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
 
 
 async def _words(tx: Tx, vault: Vault, one: Said) -> str:
-    if one.kind == InboundKind.TRIGGER:
+    """What they wrote; nothing of what a case or a request to medical information holds: a summary names
+    the number of its task alone."""
+    case = bool((one.screening or {}).get("adverse_event"))
+    if one.kind == InboundKind.TRIGGER or one.route == _MEDICAL or case:
         return ""
     body = json.loads(await vault.open_text(tx, one.person_id, one.body_enc, "inbox.body"))
     return str(body.get("text") or "")
@@ -158,7 +163,8 @@ class _Teller:
         self, said: Sequence[Said], facts: Sequence[Fact], questions: Sequence[Question]
     ) -> Iterator[Statement]:
         """In the order of the conversation. What no message shows is left out."""
-        found = [self._began(said), *(self._fact(fact) for fact in facts), *map(self._question, questions)]
+        asked = [*map(self._question, questions), *self._handed_over(said)]
+        found = [self._began(said), *(self._fact(fact) for fact in facts), *asked]
         shown = [one for one in found if one is not None and one.text and one.turns]
         yield from sorted(shown, key=lambda one: one.turns[0])
 
@@ -179,6 +185,7 @@ class _Teller:
             text = self._rules()["moved"].format(time=_spoken(datetime.fromisoformat(fact.value)))
             return Statement(text, shown)
         quoted = "；".join(filter(None, (self.words.get(number, "") for number in shown)))[:_QUOTED]
+        quoted = quoted or self._rules()["withheld"]
         return Statement(self.sentence(fact.kind, fact.value, words=quoted), shown)
 
     def _told(self, basis: str) -> str:
@@ -188,13 +195,12 @@ class _Teller:
         return str(self._rules()["told"].format(point=message.point, source=self._document(message.document)))
 
     def questions(self, said: Sequence[Said], edition: Edition) -> Iterator[Question]:
-        """What the doctor asked in between, turn by turn, as it was answered or handed over."""
+        """What the doctor asked in between and was answered, turn by turn."""
         for turn_id, numbers in self.messages.items():
             of_turn = [one for one in said if one.turn_id == turn_id]
             asked = "；".join(filter(None, (self.words[number] for number in numbers)))
             entries = [one for one in of_turn[0].entries if one in self.content.entry]
-            handed = of_turn[0].route == "medical_information"
-            if asked and (entries or handed):
+            if asked and entries:
                 yield Question(
                     asked,
                     tuple(f"{one}@{edition.numbers[one]}" for one in entries),
@@ -203,14 +209,15 @@ class _Teller:
                 )
 
     def _question(self, question: Question) -> Statement:
-        words = question.question[:_QUOTED]
-        if question.documents:
-            text = self._rules()["question"].format(words=words, source="、".join(question.documents))
-        else:
-            text = self._rules()["open_question"].format(
-                words=words, tasks=self._tasks(("medical_information",))
-            )
-        return Statement(text, question.turns)
+        words, source = question.question[:_QUOTED], "、".join(question.documents)
+        return Statement(self._rules()["question"].format(words=words, source=source), question.turns)
+
+    def _handed_over(self, said: Sequence[Said]) -> Iterator[Statement]:
+        """That a question went to medical information; no word of it."""
+        for turn_id, numbers in self.messages.items():
+            if any(one.route == _MEDICAL for one in said if one.turn_id == turn_id):
+                text = self._rules()["open_question"].format(tasks=self._tasks((_MEDICAL,)))
+                yield Statement(text, tuple(numbers))
 
     def sentence(self, kind: str, value: str, words: str = "") -> str:
         """The sentence for a fact; "" where there is none."""

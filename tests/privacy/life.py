@@ -201,7 +201,7 @@ async def readable(services: Services, vault: Vault, people: set[UUID]) -> dict[
             sealed = row._mapping[column]
             if key not in people or not sealed:
                 continue
-            contexts = [f"{table.name}.{column.removesuffix('_enc')}"]
+            contexts = [f"{table.name.removesuffix('_version')}.{column.removesuffix('_enc')}"]
             if table is evidence:
                 contexts = [f"{name}.{place}" for name, place in places.items()]
             for context in contexts:

@@ -19,7 +19,7 @@ async def test_nothing_rests_in_clear(life: Life) -> None:
     opened = await readable(life.services, life.services.vault, {life.newcomer, life.doctor})
     assert set(opened) == {
         *("contact", "conversation", "doctor", "effect", "evidence", "inbox", "offer", "outbox", "task"),
-        *("suggestion", "change_request", "visit_summary"),
+        *("suggestion", "change_request", "visit_summary", "visit_summary_version"),
     }
 
 
@@ -41,6 +41,7 @@ async def test_the_export_holds_all_of_it_in_order(life: Life) -> None:
     assert any(ADVERSE in (t["detail"] or "") for t in document["tasks"])
     (visit,) = document["visits"]
     assert visit["summary"] == {"next_step": "只属于纪要的话"} and visit["noticed"][0]["value"] == "dose"
+    assert [(one["kind"], one["says"]) for one in visit["versions"]] == [("draft", visit["summary"])]
     assert [(tag["name"], tag["value"]) for tag in document["tags"]] == [("format", "brief")]
     assert document["suggestions"][0]["note"] == "只属于建议的话"
     assert document["change_requests"][0]["wanted"] == "只属于更正的话"

@@ -38,7 +38,7 @@ from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
-from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary
+from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary, visit_summary_version
 
 __all__ = [
     "affiliation",
@@ -94,4 +94,5 @@ __all__ = [
     "visit_fact",
     "visit_plan",
     "visit_summary",
+    "visit_summary_version",
 ]

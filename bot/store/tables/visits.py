@@ -79,9 +79,34 @@ visit_summary = Table(
     Column("visit_id", BigInteger, ForeignKey("visit.id"), primary_key=True),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
-    Column("state", Text, nullable=False),  # draft
-    Column("body_enc", LargeBinary, nullable=False),  # what it says: it quotes the doctor
+    Column("state", Text, nullable=False),  # draft | in_review | approved | amended
+    Column("version", SmallInteger, nullable=False, server_default=text("1")),  # the newest
+    Column("body_enc", LargeBinary, nullable=False),  # what that one says: it quotes the doctor
     Column("made_at", Moment, nullable=False),
+    Column("approved_by", Text),  # login
+    Column("approved_at", Moment),
+    CheckConstraint("state IN ('draft', 'in_review', 'approved', 'amended')", name="state"),
+    CheckConstraint(
+        "(state IN ('approved', 'amended')) = (approved_by IS NOT NULL AND approved_at IS NOT NULL)",
+        name="approved",
+    ),
+    Index("ix_visit_summary_open", "made_at", postgresql_where=text("state IN ('draft', 'in_review')")),
+)
+
+visit_summary_version = Table(  # all that a summary ever said; never changed
+    "visit_summary_version",
+    metadata,
+    Column(
+        "visit_id", BigInteger, ForeignKey("visit_summary.visit_id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("number", SmallInteger, primary_key=True),  # from 1
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # draft | edit | amendment
+    Column("login", Text, nullable=False),  # whose; '': made by rules
+    Column("body_enc", LargeBinary, nullable=False),  # the summary's own ciphertext of then
+    Column("at", Moment, nullable=False),
+    CheckConstraint("kind IN ('draft', 'edit', 'amendment')", name="kind"),
 )
 
 visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never words
