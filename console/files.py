@@ -15,6 +15,7 @@ _PARTS = ROOT / "node_modules"
 FILES = {
     "console.css": _OURS / "console.css",
     "console.js": _OURS / "console.js",
+    "summary.js": _OURS / "summary.js",
     "icon.svg": _OURS / "icon.svg",
     "htmx.js": _PARTS / "htmx.org" / "dist" / "htmx.min.js",
     "sse.js": _PARTS / "htmx-ext-sse" / "dist" / "sse.min.js",

@@ -17,6 +17,7 @@ WORKERS = EVERYBODY - {Role.ADMIN, Role.REVIEWER}
 DOCTOR_READERS = WORKERS - {Role.CARE}  # the care team looks after patients
 SPEAKERS = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})
 VISITORS = frozenset({Role.REP, Role.MANAGER})
+REVIEWERS = frozenset({Role.REP, Role.MANAGER})  # of the summaries of visits
 HANDLERS = EVERYBODY - {Role.AUDITOR}
 
 

@@ -9,6 +9,16 @@ from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
+from bot.desk.summaries import (
+    SummaryPage,
+    amend_summary,
+    approve_summary,
+    edit_summary,
+    summaries,
+    summary,
+    summary_file,
+    watch_summary,
+)
 from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
 
@@ -23,10 +33,13 @@ __all__ = [
     "Flag",
     "Knowledge",
     "Mark",
+    "SummaryPage",
     "TaskLine",
     "VisitLine",
     "VisitOffer",
     "acknowledge",
+    "amend_summary",
+    "approve_summary",
     "begin_visit",
     "chat",
     "chats",
@@ -36,9 +49,14 @@ __all__ = [
     "decide_suggestion",
     "doctor",
     "doctor_list",
+    "edit_summary",
     "hand_back",
     "reply",
     "standing",
+    "summaries",
+    "summary",
+    "summary_file",
     "watch",
+    "watch_summary",
     "work_standing",
 ]

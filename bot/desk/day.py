@@ -8,13 +8,14 @@ from datetime import datetime
 from bot import tasks
 from bot.desk.reading import Desk
 from bot.staff import Role, Session
-from bot.store import desk, desk_chats
+from bot.store import desk, desk_chats, desk_summaries
 from bot.store import tasks as task_rows
 from bot.store.database import Tx
 from bot.store.desk import Counterpart, DoctorLine
 from bot.store.desk_chats import ChatLine
 from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
+from bot.visits import REVIEWERS
 
 TASKS, DOCTORS, CHATS, SCANNED = 60, 60, 20, 2000
 
@@ -32,13 +33,14 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown."""
+    shown. `summaries`: how many this colleague has to review; None: that is not their work."""
 
     now: datetime
     waiting: tuple[tuple[ChatLine, Counterpart], ...]
     tasks: tuple[TaskLine, ...]
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
+    summaries: int | None
 
 
 async def day(reading: Desk, who: Session) -> Day:
@@ -47,6 +49,7 @@ async def day(reading: Desk, who: Session) -> Day:
         found = await task_lines(reading, tx, who, TASKS + 1)
         lines = [line for line in await desk_chats.recent(tx, CHATS, SCANNED) if line.waiting_since]
         people = await desk.counterparts(tx, services.vault, [line.contact_id for line in lines])
+        summaries = await desk_summaries.waiting(tx) if who.roles & REVIEWERS else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
@@ -55,6 +58,7 @@ async def day(reading: Desk, who: Session) -> Day:
         tasks=tuple(found[:TASKS]),
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),
+        summaries=summaries,
     )
 
 

@@ -12,16 +12,17 @@ from bot.desk.visiting import Knowledge, knowledge_of
 from bot.evidence import Owner, note
 from bot.people.takeover import silence
 from bot.staff import Session
-from bot.store import desk, desk_chats
+from bot.store import desk, desk_chats, desk_summaries
 from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
 from bot.store.desk_chats import ChatMessage, Speaker
+from bot.store.desk_summaries import SummaryLine
 
-SHOWN, LISTED, SCANNED = 60, 100, 5000
+SHOWN, LISTED, SCANNED, VISITS = 60, 100, 5000, 20
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorPage:
-    """`speakers`: who has taken a conversation over, by contact."""
+    """`speakers`: who has taken a conversation over, by contact; `summaries`: by visit."""
 
     now: datetime
     card: DoctorCard
@@ -31,6 +32,7 @@ class DoctorPage:
     notices: tuple[Notice, ...]
     speakers: dict[int, Speaker]
     known: Knowledge
+    summaries: dict[int, SummaryLine]
 
 
 async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
@@ -46,6 +48,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
         notices = await desk.notices(tx, ids)
         known = await knowledge_of(reading, tx, who, card.external_id, person_id, now)
+        visited = await desk_summaries.of_person(tx, services.vault, person_id, VISITS)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -57,6 +60,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         notices=tuple(notices),
         speakers={one: speaker for one, speaker in speakers.items() if speaker},
         known=known,
+        summaries={one.visit_id: one for one in visited},
     )
 
 

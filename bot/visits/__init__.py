@@ -26,7 +26,7 @@ from bot.visits.course import (
     told,
     unclear,
 )
-from bot.visits.differences import SentenceDifference, differences
+from bot.visits.differences import SentenceDifference, changed_sentences
 from bot.visits.doctor_now import read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
@@ -75,7 +75,7 @@ __all__ = [
     "ask_step",
     "asks",
     "begin_now",
-    "differences",
+    "changed_sentences",
     "edit",
     "end",
     "ended_in",

@@ -27,7 +27,7 @@ class SentenceDifference:
     pieces: tuple[WordPiece, ...]
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[SentenceDifference, ...]:
+def changed_sentences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[SentenceDifference, ...]:
     """Of the bodies of two versions; sentences that say the same are left out."""
     found = [SentenceDifference("", _pieces(old, new)) for old, new in _pairs(_texts(before), _texts(after))]
     for part in LINES:

@@ -14,6 +14,7 @@ from console.app import routes
 from console.guard import HEADERS
 from console.routes import Route
 from tests.console.conftest import NAMES, Office, Visitor
+from tests.summaries import summarised
 
 ROUTES = routes()
 # Whose doctor each role may open, of the two reps' doctors, of somebody on no list, of a patient.
@@ -33,13 +34,23 @@ ENDS = {"/sign-out", "/sign-out-everywhere", "/sign-in"}  # they change who asks
 
 
 def path_of(route: Route, **values: Any) -> str:
-    given = {"contact": 1, "task": 1, "suggestion": 1, "person": "0" * 32, "name": "console.css", **values}
+    given = {
+        "contact": 1,
+        "task": 1,
+        "suggestion": 1,
+        "visit": 1,
+        "kind": "docx",
+        "person": "0" * 32,
+        "name": "console.css",
+        **values,
+    }
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
 
 
 async def status(visitor: Visitor, route: Route, **values: Any) -> int:
     """Of asking with a form that every route can read."""
-    data = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x"} if route.method == "POST" else None
+    form = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x", "version": "1", "part": "0"}
+    data = {**form, "reason": "笔误"} if route.method == "POST" else None
     return (await visitor.ask(route.method, path_of(route, **values), data=data))[0]
 
 
@@ -65,6 +76,7 @@ async def test_nobody_gets_to_any_page(office: Office) -> None:
 @pytest.mark.parametrize("login", NAMES)
 async def test_every_role_gets_to_its_routes_and_its_people_alone(office: Office, login: str) -> None:
     role, _ = NAMES[login]
+    visits = {whose: await summarised(office.stage.services, one) for whose, one in office.contacts.items()}
     visitor = await office.as_(login)
     answers = {}
     for route in ROUTES:
@@ -81,6 +93,11 @@ async def test_every_role_gets_to_its_routes_and_its_people_alone(office: Office
                     assert found in (200, 303, 409, 422), (route.path, whose, found)
                 else:
                     assert found == 404, (route.path, whose, found)
+        elif "{visit}" in route.path:
+            for whose, visit in visits.items():
+                found = await status(visitor, route, visit=visit)
+                seen = (200, 303, 409, 422) if whose in SEEN[login] else (404,)
+                assert found in (seen if allowed else (403,)), (route.path, whose, found)
         elif "{person}" in route.path:
             # No content is in force here, so no visit begins; and there is no suggestion.
             seen = 200 if route.method == "GET" else 409 if route.path.endswith("/visit") else 404

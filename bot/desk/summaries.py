@@ -1,0 +1,236 @@
+"""Summaries of automated visits: the list, one beside what was said, and its visits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot import visits
+from bot.compliance import check_text
+from bot.desk.reading import Desk, masked
+from bot.desk.watching import Flag, flags
+from bot.evidence import Owner, note
+from bot.model import Audience, Fault, MedrepError
+from bot.staff import Session
+from bot.store import desk_chats, desk_summaries
+from bot.store.database import Tx
+from bot.store.desk_chats import ChatMessage
+from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.visits import (
+    LONGEST_SENTENCE,
+    OPEN_STATES,
+    REVIEWERS,
+    ReviewState,
+    SentenceChange,
+    SentenceDifference,
+    changed_sentences,
+)
+
+LISTED, SHOWN = 100, 300
+AROUND = timedelta(minutes=10)  # before and after a visit, for what led to it and what came of it
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`part` is what a `SentenceChange` names it by. `shown_by`: the messages that show it, as `Shown.key`;
+    `edited`: a colleague wrote it; `supported`: messages were named for it, be they deleted since."""
+
+    part: str
+    text: str
+    shown_by: tuple[str, ...]
+    edited: bool
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message beside the summary; `key` is in-ID or out-ID."""
+
+    key: str
+    message: ChatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryStep:
+    """A version in the history, and what it changed; the newest stands first."""
+
+    version: SummaryVersion
+    changed: tuple[SentenceDifference, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPage:
+    """A summary as it stands. `body` is empty where it was deleted. `may_edit`: it is a draft, and theirs to
+    review; `may_amend`: it is approved, and theirs."""
+
+    now: datetime
+    line: SummaryLine
+    body: dict[str, Any]
+    sentences: tuple[Sentence, ...]
+    messages: tuple[Shown, ...]
+    history: tuple[SummaryStep, ...]
+    may_edit: bool
+    may_amend: bool
+    waiting: int
+
+
+async def summaries(reading: Desk, who: Session, which: str) -> tuple[list[SummaryLine], int]:
+    """Those of a filter (open, all, or a state), and how many wait for a colleague."""
+    states = {"open": OPEN_STATES, "all": frozenset(ReviewState)}.get(which) or {which}
+    async with reading.reading(who) as tx:
+        found = await desk_summaries.in_states(tx, reading.services.vault, states, LISTED)
+        return found, await desk_summaries.waiting(tx)
+
+
+async def summary(reading: Desk, who: Session, visit_id: int) -> SummaryPage:
+    """Raises MedrepError(NOT_FOUND): there is none, or not for this colleague."""
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        line, kept = await _seen(reading, tx, visit_id)
+        body = kept[-1].body
+        said = body.get("statements", [])
+        turns = {number for one in said for number in one["turns"]}
+        answers = await desk_summaries.answers_to(tx, turns)
+        messages = await desk_chats.transcript(
+            tx, services.vault, [line.contact_id], SHOWN, line.ended_at + AROUND
+        )
+        waiting = await desk_summaries.waiting(tx)
+    async with services.db.begin() as tx:
+        owner = Owner(line.person_id, line.contact_id)
+        await note(tx, "summary.read", now, f"visit:{visit_id}", owner, login=who.login)
+    shown = [
+        Shown(_key(one), masked(one, who))
+        for one in messages
+        if one.at >= line.begun_at - AROUND or (one.incoming and one.id in turns)
+    ]
+    keys = {one.key for one in shown}
+    return SummaryPage(
+        now=now,
+        line=line,
+        body=body,
+        sentences=tuple(_sentence(str(at), one, answers, keys) for at, one in enumerate(said)),
+        messages=tuple(shown),
+        history=tuple(reversed([*_steps(kept)])),
+        may_edit=bool(body) and line.state in OPEN_STATES and bool(who.roles & REVIEWERS),
+        may_amend=bool(body) and line.state not in OPEN_STATES and bool(who.roles & REVIEWERS),
+        waiting=waiting,
+    )
+
+
+async def _seen(reading: Desk, tx: Tx, visit_id: int) -> tuple[SummaryLine, list[SummaryVersion]]:
+    line = await desk_summaries.line_of(tx, reading.services.vault, visit_id)
+    if line is None:
+        raise MedrepError(Fault.NOT_FOUND, "no such summary")
+    return line, await desk_summaries.versions(tx, reading.services.vault, visit_id)
+
+
+def _key(message: ChatMessage) -> str:
+    return f"{'in' if message.incoming else 'out'}-{message.id}"
+
+
+def _sentence(part: str, one: dict[str, Any], answers: dict[int, list[int]], keys: set[str]) -> Sentence:
+    """A message shows what it says and, with its turn's answers, what we did."""
+    named = [
+        key
+        for number in one["turns"]
+        for key in (f"in-{number}", *(f"out-{answer}" for answer in answers.get(number, ())))
+    ]
+    shown_by = tuple(key for key in dict.fromkeys(named) if key in keys)
+    return Sentence(part, str(one["text"]), shown_by, bool(one.get("edited_by")), bool(one["turns"]))
+
+
+def _steps(kept: list[SummaryVersion]) -> list[SummaryStep]:
+    bodies = [{}, *(one.body for one in kept)]
+    return [
+        SummaryStep(
+            one, changed_sentences(bodies[at], one.body) if at else (), str(one.body.get("reason", ""))
+        )
+        for at, one in enumerate(kept)
+    ]
+
+
+async def edit_summary(reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange) -> None:
+    """Raises MedrepError as `bot.visits.edit`; what the rules forbade is on the record."""
+    services = reading.services
+
+    async def written(tx: Tx) -> None:
+        await visits.edit(tx, services.vault, visit_id, seen, change, who.login, services.clock.now())
+
+    await _reviewed(reading, who, visit_id, written, change.text)
+
+
+async def amend_summary(
+    reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange, reason: str
+) -> None:
+    """Raises MedrepError as `bot.visits.amend`; what the rules forbade is on the record."""
+    services = reading.services
+
+    async def written(tx: Tx) -> None:
+        now = services.clock.now()
+        await visits.amend(tx, services.vault, visit_id, seen, change, reason, who.login, now)
+
+    await _reviewed(reading, who, visit_id, written, change.text, reason)
+
+
+async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int) -> int | None:
+    """The visit whose summary is next to review; None: no other waits. Raises MedrepError."""
+    services = reading.services
+
+    async def written(tx: Tx) -> None:
+        await visits.approve(tx, visit_id, seen, who.login, services.clock.now())
+
+    await _reviewed(reading, who, visit_id, written)
+    async with reading.reading(who) as tx:
+        return await desk_summaries.next_waiting(tx, visit_id)
+
+
+async def _reviewed(
+    reading: Desk, who: Session, visit_id: int, written: Callable[[Tx], Awaitable[None]], *words: str
+) -> None:
+    services, now = reading.services, reading.services.clock.now()
+    line = await _line(reading, who, visit_id)
+    try:
+        async with services.db.begin() as tx:
+            await written(tx)
+    except MedrepError as error:
+        if error.fault == Fault.REFUSED_TEXT:
+            rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
+            async with services.db.begin() as tx:
+                owner = Owner(line.person_id, line.contact_id)
+                await note(
+                    tx, "summary.refused", now, f"visit:{visit_id}", owner, login=who.login, rules=rules
+                )
+        raise
+
+
+async def _line(reading: Desk, who: Session, visit_id: int) -> SummaryLine:
+    async with reading.reading(who) as tx:
+        return (await _seen(reading, tx, visit_id))[0]
+
+
+async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -> tuple[Flag, ...]:
+    """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
+    await _line(reading, who, visit_id)
+    found = flags(text[:LONGEST_SENTENCE], Audience.DOCTOR)
+    return tuple(sorted(found, key=lambda flag: flag.span))
+
+
+async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:
+    """The summary as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
+    services, now = reading.services, reading.services.clock.now()
+    async with reading.reading(who) as tx:
+        line, kept = await _seen(reading, tx, visit_id)
+    async with services.db.begin() as tx:
+        owner = Owner(line.person_id, line.contact_id)
+        facts: dict[str, Any] = {"login": who.login, "version": line.version, "file": kind}
+        await note(tx, "summary.downloaded", now, f"visit:{visit_id}", owner, **facts)
+    document = visits.SummaryDocument(
+        *(visit_id, line.doctor, line.hospital, line.department, line.state, line.version),
+        *(line.approved_name, line.approved_at, kept[-1].body),
+    )
+    make = {"docx": visits.as_docx, "json": visits.as_json}[kind]
+    return await asyncio.to_thread(make, document)
