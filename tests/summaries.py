@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from bot.clock import CHINA
 from bot.runtime.services import Services
-from bot.store import contact_keys, visit_summaries, visits
+from bot.store import contact_keys, visit_plans, visit_summaries, visits
 from bot.store.contacts import Contact
-from bot.store.visits import PlanRow
+from bot.store.visit_plans import PlanRow
 
 SAID = "主要还是担心肾功能不全的病人"
 STATEMENTS = (
@@ -35,7 +35,7 @@ async def summarised(
     plan = PlanRow("one", "metformin", "试", (), (), (), now.date(), now.date(), 30, 0)
     begun = now - timedelta(minutes=20)
     async with services.db.begin() as tx:
-        await visits.write_plan(tx, plan, "test", now)
+        await visit_plans.write_plan(tx, plan, "test", now)
         visit_id = await visits.add(
             tx, "one", contact.person_id, contact.id, "need", begun, forced=True, requested=False
         )
