@@ -99,7 +99,7 @@ async def _write(request: web.Request, reason: str | None) -> web.StreamResponse
         status = 409 if error.fault == Fault.CONFLICT else 422
         given = {"part": part, "text": text, "reason": reason or "", "fault": fault}
         return await _page(request, status, flags=flags, **given)
-    return to(f"/console/summaries/{visit}?at={part if part.isalnum() else ''}")
+    return to(f"/console/summaries/{visit}?at={part}")
 
 
 async def approve(request: web.Request) -> web.StreamResponse:
@@ -118,7 +118,7 @@ async def watch(request: web.Request) -> web.StreamResponse:
     """What is found in the words while they are typed."""
     text = await field(request, "text")
     flags = await desk.watch_summary(request.app[DESK], who(request), number(request, "visit"), text)
-    return page(request, "flags.html", {"flags": flags, "text": text})
+    return page(request, "flags.html", {"flags": flags, "text": text, "refused": "不能保存"})
 
 
 async def _version(request: web.Request) -> int:

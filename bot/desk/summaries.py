@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from bot.visits import (
 )
 
 LISTED, SHOWN = 100, 300
+CASE = "像是不良反应：保存后自动转药物安全。"
 AROUND = timedelta(minutes=10)  # before and after a visit, for what led to it and what came of it
 
 
@@ -216,7 +217,8 @@ async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -
     """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
     await _line(reading, who, visit_id)
     found = flags(text[:LONGEST_SENTENCE], Audience.DOCTOR)
-    return tuple(sorted(found, key=lambda flag: flag.span))
+    told = (replace(flag, why=CASE) if flag.rule == "adverse_event" else flag for flag in found)
+    return tuple(sorted(told, key=lambda flag: flag.span))
 
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:

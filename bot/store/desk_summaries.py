@@ -33,8 +33,6 @@ class SummaryLine:
     approved_at: datetime | None
 
 
-# Those that wait for a colleague first, the oldest first; then those approved last.
-_ORDER = "summary.state NOT IN ('draft', 'in_review'), summary.approved_at DESC NULLS FIRST, summary.visit_id"
 _LINES = """
     SELECT summary.visit_id, summary.contact_id, contact.person_id, doctor.name_enc, doctor.hospital,
            doctor.department, summary.state, summary.version, visit.begun_at, visit.ended_at,
@@ -45,14 +43,26 @@ _LINES = """
          LEFT JOIN staff ON staff.login = summary.approved_by
     WHERE {which} ORDER BY {order} LIMIT %(limit)s
     """
-_IN_STATES = _LINES.format(which="summary.state = ANY(%(states)s)", order=_ORDER)
-_OF_ONE = _LINES.format(which="summary.visit_id = %(visit)s", order=_ORDER)
+# Each by an index of its own, so that a list costs what it shows.
+_OPEN = _LINES.format(
+    which="summary.state IN ('draft', 'in_review') AND summary.state = ANY(%(states)s)",
+    order="summary.visit_id",
+)
+_DECIDED = _LINES.format(
+    which="summary.approved_at IS NOT NULL AND summary.state = ANY(%(states)s)",
+    order="summary.approved_at DESC",
+)
+_OF_ONE = _LINES.format(which="summary.visit_id = %(visit)s", order="summary.visit_id")
 _OF_PERSON = _LINES.format(which="contact.person_id = %(person)s", order="summary.visit_id DESC")
 
 
 async def in_states(tx: Tx, vault: Vault, states: Collection[str], limit: int) -> list[SummaryLine]:
-    """Those in one of these states, in the order in which they are reviewed."""
-    return await _lines(tx, vault, await hot(tx, _IN_STATES, {"states": list(states), "limit": limit}))
+    """Those in one of these states: who waits for a colleague first, in the order in which they are
+    reviewed, then who was approved last."""
+    rows = await hot(tx, _OPEN, {"states": list(states), "limit": limit})
+    if len(rows) < limit:
+        rows += await hot(tx, _DECIDED, {"states": list(states), "limit": limit - len(rows)})
+    return await _lines(tx, vault, rows)
 
 
 async def line_of(tx: Tx, vault: Vault, visit_id: int) -> SummaryLine | None:

@@ -132,11 +132,11 @@ class SummaryStanding:
     body_enc: bytes
 
 
-async def standing(tx: Tx, visit_id: int) -> SummaryStanding | None:
-    """Locked to the end of the transaction."""
+async def standing(tx: Tx, visit_id: int, *, lock: bool = False) -> SummaryStanding | None:
+    """`lock`: nobody else changes it before the transaction ends."""
     columns = [visit_summary.c[name] for name in SummaryStanding.__slots__]
-    query = select(*columns).where(visit_summary.c.visit_id == visit_id).with_for_update()
-    row = (await tx.execute(query)).first()
+    query = select(*columns).where(visit_summary.c.visit_id == visit_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).first()
     return None if row is None else SummaryStanding(*row)
 
 

@@ -96,6 +96,10 @@ async def _locked(
 ) -> tuple[SummaryStanding, Contact]:
     await colleague(tx, login, REVIEWERS)
     found = await visit_summaries.standing(tx, visit_id)
+    if found is not None:
+        # The contact first, as whoever opens a case or erases a person.
+        await contacting.lock_contacts(tx, [found.contact_id])
+        found = await visit_summaries.standing(tx, visit_id, lock=True)
     if found is None:
         raise MedrepError(Fault.NOT_FOUND, "no such summary")
     if found.state not in states:
@@ -163,6 +167,5 @@ async def _watch(
         raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
     for number, text in enumerate(written):
         if screen(text, contact.audience).adverse_event:
-            await contacting.lock_contacts(tx, [contact.id])
             key = f"summary:{new.visit_id}:{new.version}:{number}"
             await report_case(tx, vault, now=now, contact=contact, key=key, words=text)

@@ -24,6 +24,10 @@
     else step.addEventListener("focus", () => { chosen = at; });
   });
 
+  for (const see of document.querySelectorAll(".sentences .see")) {
+    see.addEventListener("click", () => choose(steps.indexOf(see.closest("li").querySelector(".step"))));
+  }
+
   function write(open) {
     const box = steps[chosen] && steps[chosen].closest("li").querySelector(".writing");
     if (!box) return;

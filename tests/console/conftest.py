@@ -69,8 +69,8 @@ class Visitor:
             cookie = answer.cookies.get(COOKIE)
             if cookie is not None:
                 self.token = cookie.value
-            stream = answer.content_type == "text/event-stream"
-            return answer.status, "" if stream else await answer.text(), dict(answer.headers)
+            text = answer.charset == "utf-8"  # neither a stream nor a file
+            return answer.status, await answer.text() if text else "", dict(answer.headers)
 
     async def get(self, path: str, status: int = 200) -> str:
         found, body, _ = await self.ask("GET", path)

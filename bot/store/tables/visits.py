@@ -90,7 +90,8 @@ visit_summary = Table(
         "(state IN ('approved', 'amended')) = (approved_by IS NOT NULL AND approved_at IS NOT NULL)",
         name="approved",
     ),
-    Index("ix_visit_summary_open", "made_at", postgresql_where=text("state IN ('draft', 'in_review')")),
+    Index("ix_visit_summary_open", "visit_id", postgresql_where=text("state IN ('draft', 'in_review')")),
+    Index("ix_visit_summary_approved", "approved_at", postgresql_where=text("approved_at IS NOT NULL")),
 )
 
 visit_summary_version = Table(  # all that a summary ever said; never changed

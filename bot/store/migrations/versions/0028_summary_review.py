@@ -37,8 +37,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_visit_summary_open",
         "visit_summary",
-        ["made_at"],
+        ["visit_id"],
         postgresql_where=sa.text("state IN ('draft', 'in_review')"),
+    )
+    op.create_index(
+        "ix_visit_summary_approved",
+        "visit_summary",
+        ["approved_at"],
+        postgresql_where=sa.text("approved_at IS NOT NULL"),
     )
     op.create_table(
         "visit_summary_version",
