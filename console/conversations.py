@@ -37,10 +37,10 @@ async def show_all(request: web.Request) -> web.StreamResponse:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    found = await desk.chat(
-        request.app[DESK], who(request), number(request, "contact"), before=_before(request)
-    )
-    return page(request, "chat.html", _context(found, before=_before(request)))
+    reading, me, contact = request.app[DESK], who(request), number(request, "contact")
+    since = await desk.standing(reading, me, contact)  # before what is shown is read
+    found = await desk.chat(reading, me, contact, before=_before(request))
+    return page(request, "chat.html", {**_context(found, before=_before(request)), "since": since})
 
 
 def _before(request: web.Request) -> datetime | None:

@@ -10,8 +10,9 @@ from console.routes import EVERYBODY, HANDLERS, Route
 
 
 async def show(request: web.Request) -> web.StreamResponse:
+    since = await desk.work_standing(request.app[DESK], who(request))  # before what is shown is read
     shown = await desk.day(request.app[DESK], who(request))
-    return page(request, "day.html", {"day": shown})
+    return page(request, "day.html", {"day": shown, "since": since})
 
 
 async def show_part(request: web.Request) -> web.StreamResponse:

@@ -83,7 +83,10 @@ class Live:
         messages: bool = True,
     ) -> web.StreamResponse:
         """Tell the page `change` whenever `standing` says something else, until either side ends or the
-        session does (`over`). Without `messages` it looks when work changed, not with every message."""
+        session does (`over`). Without `messages` it looks when work changed, not with every message.
+
+        The page says by `since` how it stood when it was made: what happened before the stream, it hears of.
+        """
         mine, streams = _Stream(messages, over=self._ended), self._open[who.staff_id]
         streams.append(mine)
         if len(streams) > MOST:  # of pages that were left, which nobody has told us of
@@ -91,7 +94,8 @@ class Live:
         try:
             async with sse_response(request) as response:
                 with suppress(ConnectionResetError):  # the page was left
-                    await self._tell(response, mine, desk, who, standing)
+                    shown = request.query.get("since", "")
+                    await self._tell(response, mine, desk, who, standing, shown)
             return response
         finally:
             streams.remove(mine)
@@ -100,9 +104,17 @@ class Live:
 
     @staticmethod
     async def _tell(
-        response: EventSourceResponse, mine: _Stream, desk: Desk, who: Session, standing: Standing
+        response: EventSourceResponse,
+        mine: _Stream,
+        desk: Desk,
+        who: Session,
+        standing: Standing,
+        shown: str,
     ) -> None:
-        shown = await standing()
+        if shown:
+            mine.told.set()
+        else:
+            shown = await standing()
         while response.is_connected() and not mine.over:
             await _any(mine.told)
             mine.told.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from bot import staff
 from bot.model import Basis, BasisKind, Purpose
@@ -168,6 +168,22 @@ async def test_a_conversation_is_taken_answered_and_given_back(
         await page.get_by_role("button", name="交还给 AI").click()
         await expect(page.get_by_text("AI 应答中")).to_be_visible()
     assert await office.stage.rows("SELECT ended_at IS NOT NULL FROM takeover") == [(True,)]
+
+
+async def test_what_happens_before_the_stream_opens_appears_as_well(browser: Browser, office: Office) -> None:
+    stage, contact = office.stage, office.contacts["zhou"]
+    services = stage.services
+    async with opened(browser, office, "desk") as page, stage.running():
+        await sign_in(page, office, "zhou")
+
+        async def late(route: Route) -> None:
+            async with services.db.begin() as tx:
+                await open_task(tx, services.vault, Kind.HAND_OVER, now=services.clock.now(), contact=contact)
+            await route.continue_()
+
+        await page.route("**/day/live*", late)
+        await page.goto(f"{office.url}/console/")
+        await expect(page.locator(".wait .clock")).to_contain_text("已等")
 
 
 async def test_what_happens_appears_by_itself(browser: Browser, office: Office) -> None:
