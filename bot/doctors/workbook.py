@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import lzma
 import math
-import os
 import re
 import tempfile
 import warnings
@@ -20,7 +19,7 @@ from datetime import date, time, timedelta
 from itertools import count, islice
 from pathlib import Path
 from typing import IO, Any
-from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -65,8 +64,6 @@ def open_workbook(path: Path) -> Iterator[Sheet]:
 
 def _book(file: IO[bytes]) -> Any:
     """The workbook; None when openpyxl cannot read it."""
-    # lxml, which others bring along, refuses deep documents in words of its own; it is not asked.
-    os.environ["OPENPYXL_LXML"] = "False"
     import openpyxl  # noqa: PLC0415 - takes a quarter of a second, and only an import of doctors needs it
 
     file.seek(0)
@@ -207,7 +204,7 @@ def _unreadable() -> MedrepError:
 
 _BROKEN = (
     DefusedXmlException,
-    ParseError,
+    SyntaxError,  # of either parser: lxml is used where others bring it along
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
