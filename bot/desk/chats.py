@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.desk.day import TaskLine, task_lines
-from bot.desk.reading import MEDICAL_READERS, Desk, Mark, masked
+from bot.desk.reading import Desk, Mark, masked, withheld_from
 from bot.evidence import Owner, note
 from bot.model import Fault
 from bot.people import takeover
 from bot.staff import Session
 from bot.store import contacts, desk, desk_chats
 from bot.store.desk import ContactCard, Counterpart, Notice
-from bot.store.desk_chats import MEDICAL, ChatLine, ChatMessage, Speaker
+from bot.store.desk_chats import ChatLine, ChatMessage, LastWords, Speaker
 
 LISTED, SCANNED, SHOWN, SEARCHED = 100, 2000, 80, 5000
 FILTERS = ("all", "waiting", "mine", "unanswered")
@@ -21,11 +21,11 @@ FILTERS = ("all", "waiting", "mine", "unanswered")
 
 @dataclass(frozen=True, slots=True)
 class ChatRow:
-    """A conversation in the list. `words`: what was written last; empty where one may not read it."""
+    """A conversation in the list, and what was written last; None: that is withheld from one."""
 
     line: ChatLine
     about: Counterpart
-    words: str
+    words: LastWords | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,13 @@ class Chat:
 
 async def chats(reading: Desk, who: Session, which: str, words: str) -> list[ChatRow]:
     """Those of a filter; with words, those where name, hospital or a message holds them."""
-    vault, words = reading.services.vault, words.strip()[:40]
+    vault, words, but = reading.services.vault, words.strip()[:40], withheld_from(who)
     async with reading.reading(who) as tx:
         lines = await desk_chats.recent(tx, SCANNED if words or which != "all" else LISTED, SCANNED)
         lines = [line for line in lines if _fits(line, which, who)]
         if words:
             about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
-            saying = await desk_chats.saying(
-                tx, vault, list(about), words, SEARCHED, medical=bool(who.roles & MEDICAL_READERS)
-            )
+            saying = await desk_chats.saying(tx, vault, list(about), words, SEARCHED, but=but)
             named = {
                 key for key, one in about.items() if words in f"{one.name} {one.hospital} {one.department}"
             }
@@ -66,8 +64,9 @@ async def chats(reading: Desk, who: Session, which: str, words: str) -> list[Cha
         lines = lines[:LISTED]
         about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
         said = await desk_chats.words_of(tx, vault, [line.last_id for line in lines])
+    readable = {key: one for key, one in said.items() if one.withheld not in but}
     return [
-        ChatRow(line, about[line.contact_id], _shown(said.get(line.last_id, ("", "")), who))
+        ChatRow(line, about[line.contact_id], readable.get(line.last_id))
         for line in lines
         if line.contact_id in about
     ]
@@ -83,11 +82,6 @@ def _fits(line: ChatLine, which: str, who: Session) -> bool:
             return line.unanswered
         case _:
             return True
-
-
-def _shown(said: tuple[str, str], who: Session) -> str:
-    words, route = said
-    return "" if route == MEDICAL and not who.roles & MEDICAL_READERS else words
 
 
 async def chat(

@@ -10,13 +10,19 @@ from bot.runtime.services import Services
 from bot.staff import Role, Session
 from bot.store import channels, desk, desk_chats
 from bot.store.database import CONSOLE, UNAVAILABLE, Database, Tx
-from bot.store.desk_chats import MEDICAL, ChatMessage
+from bot.store.desk_chats import ChatMessage
 
 AWAY = UNAVAILABLE  # errors that pass by themselves: the database is away
 CHANGED = channels.DESK  # the channel on which a task, a takeover or a session tells that it changed
 READERS = 8  # connections of a process for all that the console shows
-# Whoever else reads a transcript is told that a question went to medical information, and not what it was.
-MEDICAL_READERS = frozenset({Role.MEDICAL, Role.PV, Role.COMPLIANCE, Role.AUDITOR})
+_EXPERTS = frozenset({Role.MEDICAL, Role.PV, Role.COMPLIANCE, Role.AUDITOR})
+# Who reads the words of a message that is `withheld` for a role; everybody else is told that there is one. A
+# hint at money is hidden from whom it may be about.
+_READERS = {
+    Role.MEDICAL: _EXPERTS,
+    Role.PV: _EXPERTS,
+    Role.COMPLIANCE: frozenset({Role.COMPLIANCE, Role.AUDITOR}),
+}
 
 
 class Desk:
@@ -62,8 +68,13 @@ async def work_standing(reading: Desk, who: Session) -> str:
         return await desk.work_state(tx, reading.services.clock.now())
 
 
+def withheld_from(who: Session) -> frozenset[str]:
+    """The roles whose words this colleague does not read."""
+    return frozenset(role.value for role, readers in _READERS.items() if not who.roles & readers)
+
+
 def masked(message: ChatMessage, who: Session) -> ChatMessage:
-    """The message as this colleague may read it."""
-    if message.incoming and message.route == MEDICAL and not who.roles & MEDICAL_READERS:
-        return replace(message, text="", kind=MEDICAL)
-    return message
+    """The message as this colleague may read it: `withheld` names a role where its words are left out."""
+    if message.withheld in withheld_from(who):
+        return replace(message, text="", choices=(), findings=())
+    return replace(message, withheld="")

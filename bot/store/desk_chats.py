@@ -14,14 +14,33 @@ from bot.store.database import Tx, hot
 from bot.store.desk import opened
 from bot.store.vault import Vault
 
-# A question that went to medical information is theirs, and so is its answer.
-MEDICAL = "medical_information"
+# Whose words they are, where they are not for every colleague who may see the contact: what went to medical
+# information, what medical or pv said with somebody while the conversation was theirs, what hints at money.
+_HELD = """
+    (SELECT min(held.role) FROM takeover JOIN staff_role AS held ON held.staff_id = takeover.staff_id
+     WHERE held.role IN ('medical', 'pv') AND takeover.contact_id = {table}.contact_id
+       AND takeover.started_at <= {table}.{at} AND coalesce({table}.{at} < takeover.ended_at, true))
+    """
+# The answer to a hint at money tells of one, also where the NLU heard what the screening did not.
+_NO_BENEFIT = "{table}.basis LIKE '%%response:utter_no_benefit@%%'"
+_RECEIVED_BY = f"""
+    CASE WHEN inbox.screening ->> 'money' <> '' OR EXISTS (
+             SELECT FROM outbox AS answer
+             WHERE answer.turn_id = inbox.turn_id AND {_NO_BENEFIT.format(table="answer")}) THEN 'compliance'
+         WHEN turn.route = 'medical_information' THEN 'medical'
+         ELSE {_HELD.format(table="inbox", at="received_at")} END AS withheld
+    """
+_SENT_BY = f"""
+    CASE WHEN {_NO_BENEFIT.format(table="outbox")} THEN 'compliance'
+         ELSE {_HELD.format(table="outbox", at="created_at")} END AS withheld
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message of a transcript. `author`: person, bot, or a colleague's login. What is sent has a `state`
-    and, where something stands in its way, a `fault`; `until` is when it may be asked again."""
+    and, where something stands in its way, a `fault`; `until` is when it may be asked again. `withheld`: the
+    role whose words they are alone (medical, pv, compliance)."""
 
     id: int
     incoming: bool
@@ -37,26 +56,26 @@ class ChatMessage:
     until: datetime | None = None
     sent_at: datetime | None = None
     via: str = ""
-    route: str = ""
+    withheld: str = ""
     findings: tuple[str, ...] = ()
 
 
-_RECEIVED = """
+_RECEIVED = f"""
     SELECT inbox.id, inbox.kind, inbox.received_at, inbox.person_id, inbox.body_enc, inbox.screening,
-           turn.route
+           {_RECEIVED_BY}
     FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
     WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND inbox.kind IN ('text', 'choice', 'media')
       AND (CAST(%(before)s AS timestamptz) IS NULL OR inbox.received_at < %(before)s)
     ORDER BY inbox.received_at DESC, inbox.id DESC LIMIT %(limit)s
-    """
-_SENT = """
+    """  # noqa: S608 - parts of ours
+_SENT = f"""
     SELECT outbox.id, outbox.purpose, outbox.created_at, outbox.person_id, outbox.body_enc, outbox.basis,
-           outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via, turn.route
-    FROM outbox LEFT JOIN turn ON turn.id = outbox.turn_id
+           outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via, {_SENT_BY}
+    FROM outbox
     WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[]))
       AND (CAST(%(before)s AS timestamptz) IS NULL OR outbox.created_at < %(before)s)
     ORDER BY outbox.created_at DESC, outbox.id DESC LIMIT %(limit)s
-    """
+    """  # noqa: S608 - parts of ours
 
 
 async def transcript(
@@ -82,7 +101,7 @@ async def _incoming(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         author="person",
         text=str(body.get("text") or ""),
         kind=str(detail.get("type") or row.kind) if row.kind == "media" else row.kind,
-        route=row.route or "",
+        withheld=row.withheld or "",
         findings=signs,
     )
 
@@ -106,7 +125,7 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         until=row.not_before,
         sent_at=row.sent_at,
         via=row.via or "",
-        route=row.route or "",
+        withheld=row.withheld or "",
     )
 
 
@@ -171,48 +190,55 @@ async def recent(tx: Tx, limit: int, scanned: int) -> list[ChatLine]:
     ]
 
 
-_LAST_WORDS = """
-    SELECT inbox.id, inbox.kind, inbox.person_id, inbox.body_enc, turn.route
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What a message says; its kind, where it says nothing; `withheld` as in `ChatMessage`."""
+
+    text: str
+    kind: str
+    withheld: str
+
+
+_LAST_WORDS = f"""
+    SELECT inbox.id, inbox.kind, inbox.person_id, inbox.body_enc, {_RECEIVED_BY}
     FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id WHERE inbox.id = ANY(CAST(%(ids)s AS bigint[]))
-    """
+    """  # noqa: S608 - parts of ours
 
 
-async def words_of(tx: Tx, vault: Vault, inbox_ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    """What these messages say, and where their turn went: (words, route), by id."""
+async def words_of(tx: Tx, vault: Vault, inbox_ids: Collection[int]) -> dict[int, LastWords]:
+    """What these messages say, by id."""
     found = {}
     for row in await hot(tx, _LAST_WORDS, {"ids": list(inbox_ids)}):
         plain = await opened(tx, vault, row.person_id, row.body_enc, "inbox.body")
-        words = plain if plain == ERASED_TEXT else str(json.loads(plain).get("text") or f"[{row.kind}]")
-        found[row.id] = words, row.route or ""
+        words = plain if plain == ERASED_TEXT else str(json.loads(plain).get("text") or "")
+        found[row.id] = LastWords(words, row.kind, row.withheld or "")
     return found
 
 
-_SCAN = """
-    SELECT contact_id, person_id, body_enc, route, 'inbox.body' AS place FROM (
-        SELECT inbox.contact_id, inbox.person_id, inbox.body_enc, turn.route
+_SCAN = f"""
+    SELECT contact_id, person_id, body_enc, withheld, 'inbox.body' AS place FROM (
+        SELECT inbox.contact_id, inbox.person_id, inbox.body_enc, {_RECEIVED_BY}
         FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
         WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY inbox.id DESC LIMIT %(limit)s
     ) AS received
     UNION ALL
-    SELECT contact_id, person_id, body_enc, route, 'outbox.body' FROM (
-        SELECT outbox.contact_id, outbox.person_id, outbox.body_enc, turn.route
-        FROM outbox LEFT JOIN turn ON turn.id = outbox.turn_id
+    SELECT contact_id, person_id, body_enc, withheld, 'outbox.body' FROM (
+        SELECT outbox.contact_id, outbox.person_id, outbox.body_enc, {_SENT_BY}
+        FROM outbox
         WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND outbox.body_enc IS NOT NULL
         ORDER BY outbox.id DESC LIMIT %(limit)s
     ) AS sent
-    """
+    """  # noqa: S608 - parts of ours
 
 
 async def saying(
-    tx: Tx, vault: Vault, contact_ids: Collection[int], words: str, limit: int, *, medical: bool
+    tx: Tx, vault: Vault, contact_ids: Collection[int], words: str, limit: int, *, but: Collection[str]
 ) -> set[int]:
-    """Those of these contacts in whose newest messages (`limit` in each direction) the words stand.
-
-    `medical`: what went to medical information is searched, too.
-    """
+    """Those of these contacts in whose newest messages (`limit` in each direction) the words stand; `but`:
+    what is withheld for these roles is not searched."""
     found: set[int] = set()
     for row in await hot(tx, _SCAN, {"contacts": list(contact_ids), "limit": limit}):
-        if row.contact_id in found or (row.route == MEDICAL and not medical):
+        if row.contact_id in found or row.withheld in but:
             continue
         plain = await opened(tx, vault, row.person_id, row.body_enc, row.place)
         if plain and plain != ERASED_TEXT and words in _spoken(json.loads(plain)):

@@ -88,12 +88,13 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
 
 
 async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str]]:
-    """The tasks that were opened in the visit: id, kind."""
+    """The tasks that were opened in the visit: id, kind. A rep hears of none that compliance has."""
     query = select(task.c.id, task.c.kind).where(
         and_(
             task.c.contact_id == of.contact_id,
             task.c.opened_at >= of.begun_at,
             task.c.opened_at <= of.ended_at,
+            task.c.kind != "compliance",
         )
     )
     return [(row.id, row.kind) for row in await tx.execute(query.order_by(task.c.id))]

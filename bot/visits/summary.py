@@ -134,10 +134,15 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
 
 
 async def _words(tx: Tx, vault: Vault, one: Said) -> str:
-    """What they wrote; nothing of what a case or a request to medical information holds: a summary names
-    the number of its task alone."""
-    case = bool((one.screening or {}).get("adverse_event"))
-    if one.kind == InboundKind.TRIGGER or one.route == _MEDICAL or case:
+    """What they wrote; nothing of what a case, a request to medical information or a hint at money holds: a
+    summary names the number of its task alone."""
+    found = one.screening or {}
+    if (
+        one.kind == InboundKind.TRIGGER
+        or one.route == _MEDICAL
+        or found.get("adverse_event")
+        or found.get("money")
+    ):
         return ""
     body = json.loads(await vault.open_text(tx, one.person_id, one.body_enc, "inbox.body"))
     return str(body.get("text") or "")

@@ -147,6 +147,35 @@ async def test_a_question_that_went_to_medical_information_is_theirs(office: Off
         assert ("没有找到" not in found) is reads, "nor by searching for it"
 
 
+async def test_what_medical_says_with_a_doctor_is_theirs(office: Office) -> None:
+    answer, further = "您问的用法说明书没有批准，研究见附件。", "那十二岁的孩子呢"
+    visitor, path = await claimed(office, "wei"), chat_of(office)
+    await visitor.post(f"{path}/reply", text=answer, mark=await mark_of(visitor, path))
+    await office.stage.phone.send(type="text", content=further, wait=True)
+    doctor = f"/console/doctors/{office.doctors['zhou']}"
+    for login, reads in (("zhou", False), ("zheng", False), ("wei", True), ("zhu", True)):
+        reader = await office.as_(login)
+        for words in (answer, further):
+            for place in (path, doctor):
+                assert (words in await reader.get(place)) is reads, (login, place)
+        assert (further in await reader.get("/console/conversations")) is reads, login
+        found = await reader.get("/console/conversations?q=十二岁")
+        assert ("没有找到" not in found) is reads
+    assert "二甲双胍的资料有吗" in await (await office.as_("zhou")).get(path), "said before"
+
+
+async def test_a_hint_at_money_is_hidden_from_whom_it_may_be_about(office: Office) -> None:
+    hint = "你们周代表说开一盒给我五块钱好处费"
+    await office.stage.phone.send(type="text", content=hint, wait=True)
+    doctor = f"/console/doctors/{office.doctors['zhou']}"
+    for login, reads in (("zhou", False), ("zheng", False), ("wei", False), ("shen", True), ("zhu", True)):
+        reader = await office.as_(login)
+        for place in ("/console/conversations", chat_of(office), doctor):
+            page = await reader.get(place)
+            assert (hint in page) is reads, (login, place)
+            assert reads or ("涉及利益" not in page and "合规" not in page.split("<main")[1]), (login, place)
+
+
 @pytest.mark.parametrize(
     ("words", "found"), [("资料", True), ("script", True), ("示例县", True), ("没说过", False)]
 )

@@ -17,6 +17,7 @@ from tests.stage import Stage
 
 OFF_LABEL = "多囊卵巢的姑娘能不能用这个药减重"
 CASE = "我一个65岁男病人吃二甲双胍后全身皮疹"
+MONEY = "周代表说开一盒给我五块钱好处费"
 MINE = "主要还是担心肾功能不全的病人"
 
 
@@ -53,6 +54,7 @@ async def written(stage: Stage, said: dict[str, tuple[str | None, str]]) -> dict
         await open_task(
             tx, services.vault, Kind.MEDICAL_INFORMATION, now=now, contact=contact, detail=OFF_LABEL
         )
+        await open_task(tx, services.vault, Kind.COMPLIANCE, now=now, contact=contact, detail=MONEY)
         assert await visits.end_one(tx, visit_id, "completed", now + timedelta(seconds=1))
     await write_summaries(services.db, services.vault, services.clock)
     ((person, sealed),) = await stage.rows("SELECT person_id, body_enc FROM visit_summary")
@@ -64,16 +66,22 @@ async def written(stage: Stage, said: dict[str, tuple[str | None, str]]) -> dict
 
 
 async def test_words_of_a_case_and_of_a_request_stand_in_no_summary(stage: Stage) -> None:
-    said = {MINE: (None, "need"), OFF_LABEL: ("medical_information", "reaction"), CASE: (None, "reaction")}
+    said = {
+        MINE: (None, "need"),
+        OFF_LABEL: ("medical_information", "reaction"),
+        CASE: (None, "reaction"),
+        MONEY: (None, "reaction"),
+    }
     body = await written(stage, said)
     ((number,),) = await stage.rows("SELECT id FROM task WHERE kind = 'medical_information'")
     told = json.dumps(body, ensure_ascii=False)
     assert MINE in told
-    for words in (OFF_LABEL, CASE, "减重", "皮疹"):
+    for words in (OFF_LABEL, CASE, "减重", "皮疹", "好处费"):
         assert words not in told
     texts = [one["text"] for one in body["statements"]]
     assert f"医生提出一个问题，没有可引用的审批资料，已转医学部（任务 {number}）。" in texts
     assert all(one["turns"] for one in body["statements"]) and body["questions"] == []
     assert f"medical_information:{number}" in body["requests"]
+    assert "compliance" not in told, "not even by its number"
     rows = await stage.rows("SELECT number, kind, login FROM visit_summary_version")
     assert rows == [(1, "draft", "")]
