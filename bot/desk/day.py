@@ -17,7 +17,9 @@ from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.visits import REVIEWERS
 
-TASKS, DOCTORS, CHATS, SCANNED = 60, 60, 20, 2000
+TASKS, DOCTORS, CHATS = 60, 60, 60
+# Whoever reads the tasks by which somebody wants a person: to all others it would look as if nobody waited.
+WAITED_FOR = frozenset({Role.REP, Role.MANAGER, Role.CARE, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,10 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown. `summaries`: how many this colleague has to review; None: that is not their work."""
+    shown. `summaries`: how many this colleague has to review. None: that is not their work."""
 
     now: datetime
-    waiting: tuple[tuple[ChatLine, Counterpart], ...]
+    waiting: tuple[tuple[ChatLine, Counterpart], ...] | None
     tasks: tuple[TaskLine, ...]
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
@@ -47,14 +49,14 @@ async def day(reading: Desk, who: Session) -> Day:
     services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
         found = await task_lines(reading, tx, who, TASKS + 1)
-        lines = [line for line in await desk_chats.recent(tx, CHATS, SCANNED) if line.waiting_since]
+        lines = await desk_chats.waiting(tx, CHATS) if who.roles & WAITED_FOR else []
         people = await desk.counterparts(tx, services.vault, [line.contact_id for line in lines])
         summaries = await desk_summaries.waiting(tx) if who.roles & REVIEWERS else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
         now=now,
-        waiting=tuple(waiting),
+        waiting=tuple(waiting) if who.roles & WAITED_FOR else None,
         tasks=tuple(found[:TASKS]),
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),

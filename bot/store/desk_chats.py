@@ -147,16 +147,12 @@ class ChatLine:
     due_at: datetime | None
 
 
-# Of at most `scanned` contacts: of a rep, all; of who sees more, those who wrote last.
-_RECENT = """
-    WITH seen AS MATERIALIZED (SELECT id FROM contact LIMIT %(scanned)s + 1),
-    few AS (SELECT count(*) <= %(scanned)s AS few FROM seen),
-    newest AS (
-        SELECT contact_id AS id FROM (
-            SELECT contact_id FROM inbox WHERE NOT (SELECT few FROM few) ORDER BY id DESC LIMIT %(scanned)s
-        ) AS latest GROUP BY contact_id
+_LINES = """
+    WITH wanted AS MATERIALIZED (
+        SELECT contact_id, min(opened_at) AS opened_at, min(due_at) AS due_at FROM task
+        WHERE kind = 'hand_over' AND state <> 'done' AND contact_id IS NOT NULL GROUP BY contact_id
     ),
-    chosen AS (SELECT id FROM seen WHERE (SELECT few FROM few) UNION SELECT id FROM newest)
+    {chosen}
     SELECT chosen.id AS contact_id, came.id AS last_id, came.at AS last_at,
            coalesce(went.at < came.at, true) AS unanswered,
            staff.login AS taken_by, staff.name AS taken_name, wanted.opened_at AS waiting_since, wanted.due_at
@@ -170,17 +166,37 @@ _RECENT = """
         WHERE outbox.contact_id = chosen.id AND outbox.state NOT IN ('blocked', 'cancelled')) AS went ON true
     LEFT JOIN takeover ON takeover.contact_id = chosen.id AND takeover.ended_at IS NULL
     LEFT JOIN staff ON staff.id = takeover.staff_id
-    LEFT JOIN LATERAL (
-        SELECT min(opened_at) AS opened_at, min(due_at) AS due_at FROM task
-        WHERE task.contact_id = chosen.id AND task.kind = 'hand_over' AND task.state <> 'done'
-        ) AS wanted ON true
-    ORDER BY wanted.opened_at IS NULL, came.at DESC LIMIT %(limit)s
+    LEFT JOIN wanted ON wanted.contact_id = chosen.id
+    ORDER BY wanted.opened_at NULLS LAST, came.at DESC LIMIT %(limit)s
     """
+_WAITING = _LINES.format(chosen="chosen AS (SELECT contact_id AS id FROM wanted)")
+# Of at most `scanned` contacts: of a rep, all; of who sees more, those who wait and those who wrote last.
+_RECENT = _LINES.format(
+    chosen="""
+    seen AS MATERIALIZED (SELECT id FROM contact LIMIT %(scanned)s + 1),
+    few AS (SELECT count(*) <= %(scanned)s AS few FROM seen),
+    newest AS (
+        SELECT contact_id AS id FROM (
+            SELECT contact_id FROM inbox WHERE NOT (SELECT few FROM few) ORDER BY id DESC LIMIT %(scanned)s
+        ) AS latest GROUP BY contact_id
+    ),
+    chosen AS (SELECT id FROM seen WHERE (SELECT few FROM few) UNION SELECT id FROM newest
+               UNION SELECT contact_id FROM wanted)
+    """
+)
+
+
+async def waiting(tx: Tx, limit: int) -> list[ChatLine]:
+    """Conversations in which somebody wants a person, the longest first."""
+    return _chat_lines(await hot(tx, _WAITING, {"limit": limit}))
 
 
 async def recent(tx: Tx, limit: int, scanned: int) -> list[ChatLine]:
     """Conversations, those that wait for a person first, then the newest."""
-    rows = await hot(tx, _RECENT, {"limit": limit, "scanned": scanned})
+    return _chat_lines(await hot(tx, _RECENT, {"limit": limit, "scanned": scanned}))
+
+
+def _chat_lines(rows: list[Any]) -> list[ChatLine]:
     return [
         ChatLine(
             *(row.contact_id, row.last_id, row.last_at, row.unanswered),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from bot.model import Purpose
 from bot.staff import Role
-from bot.store import desk
+from bot.store import desk, desk_chats
 from bot.store.database import CONSOLE, Database, Tx
 from bot.store.tables import metadata
 from bot.tasks import Kind, open_task
@@ -126,6 +127,24 @@ async def test_a_rep_is_told_that_a_request_exists_and_no_word_of_it(office: Off
         ("medical_information", office.contacts["zhou"].id)
     ]
     assert set(rows[0]) == {"id", "kind", "contact_id", "opened_at", "due_at", "state"}
+
+
+async def test_whoever_waits_longest_stands_first_and_none_is_left_out(office: Office) -> None:
+    zhou, wu = office.contacts["zhou"], office.contacts["wu"]
+    await office.stage.write(
+        "INSERT INTO inbox (channel, account, key, contact_id, person_id, kind, body_enc, received_at, "
+        "state, ready_at) SELECT channel, account, 'of wu', :contact, :person, kind, body_enc, "
+        "received_at - interval '1 day', state, ready_at FROM inbox",
+        contact=wu.id, person=wu.person_id,
+    )  # fmt: skip
+    services, now = office.stage.services, office.stage.services.clock.now()
+    async with services.db.begin() as tx:
+        for hours, contact in ((1, zhou), (5, wu)):
+            opened = now - timedelta(hours=hours)
+            await open_task(tx, services.vault, Kind.HAND_OVER, now=opened, contact=contact)
+    async with reading(office, "zhu") as tx:
+        assert [line.contact_id for line in await desk_chats.waiting(tx, 9)] == [wu.id, zhou.id]
+        assert [line.contact_id for line in await desk_chats.recent(tx, 9, 1)] == [wu.id, zhou.id]
 
 
 @pytest.mark.parametrize("change", ["disabled", "role"])

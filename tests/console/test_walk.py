@@ -13,6 +13,7 @@ from bot.tasks import Kind, open_task
 from console.app import routes
 from console.guard import HEADERS
 from console.routes import Route
+from console.words import word
 from tests.console.conftest import NAMES, Office, Visitor
 from tests.summaries import summarised
 
@@ -111,6 +112,11 @@ async def test_every_role_gets_to_its_routes_and_its_people_alone(office: Office
             assert (found == 403) is not allowed, (route.method, route.path, found)
             assert found < 500
     assert answers["GET", "/"] == 200
+    first = await visitor.get("/console/")
+    assert word(role, "work") in first, "it says what is done here"
+    assert ("等人工回复" in first) is (role in {"rep", "manager", "care", "auditor"}), (
+        "to no other anybody waits"
+    )
 
 
 @pytest.mark.parametrize("login", NAMES)

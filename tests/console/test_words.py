@@ -18,7 +18,8 @@ NOW = datetime(2026, 11, 29, 2, 0, tzinfo=UTC)  # ten in the morning in China
 
 
 @pytest.mark.parametrize(
-    ("group", "values"), [("role", Role), ("task", Kind), ("outbox", OutboxState), ("purpose", Purpose)]
+    ("group", "values"),
+    [("role", Role), ("work", Role), ("task", Kind), ("outbox", OutboxState), ("purpose", Purpose)],
 )
 def test_every_value_has_a_word(group: str, values: type[StrEnum]) -> None:
     assert [value for value in values if word(value, group) == value] == []
