@@ -77,6 +77,8 @@ def _by_two_sides(when: tuple[str, ...]) -> bool:
 def _days_of_some(phrase: Phrase) -> bool:
     """早上七点吃，周末九点吃: days that belong to some of the times only."""
     days = phrase.often.day_groups
+    if days and phrase.often.daily and len(phrase.often.days) == 1:
+        return True  # 每天早上一片，周三晚上: every day, and one of them
     if not days or phrase.times < 2:
         return False
     starts = phrase.starts

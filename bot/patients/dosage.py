@@ -187,6 +187,8 @@ def _unsaid_rate(phrase: Phrase, doses: list[Dose]) -> Rate | None:
     if often.days_a_week:
         count = often.days_a_week * (times or 1)
         return Rate(count, count, 1, 1, "wk")
+    if not times and phrase.when and doses and doses[0].shared:
+        return None  # 每天饭前各一片: at each meal, and of how many is not said
     if times or often.days or often.daily:
         low, high = (times, times) if times else divided_by_dose(phrase, doses)
         return Rate(low, high, 1, 1, "d") if low else None

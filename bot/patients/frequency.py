@@ -80,8 +80,10 @@ _WORK = ("工", "上")
 _CODES = dict(zip("一二三四五六日", ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), strict=True))
 _WEEK_DAYS = tuple(_CODES.values())
 _EXCEPT_AFTER = re.compile(
-    r",?(?:就|都|则|可以?)?(?:不(?:用|要|需要|必|能)?(?:再)?[吃服打用贴喝]药?|别[吃服打用]|停药?(?:一天|一次)?|休息?|歇着?|除外|[以之]外|外(?!用|涂))(?![一二两三\d])"
+    r",?(?:就|都|则|可以?)?(?:不(?:用|要|需要|必|能)?(?:再)?[吃服打用贴喝]药?|别[吃服打用]|停药?(?:一天|一次)?|休息?|歇着?|除外|例外|[以之]外|外(?!用|涂))(?![一二两三\d])"
+    "(?!(?:早|中|晚|夜)[^,。;!?一二两三半\\d]{0,4}(?:吃|服|用|打|的|那|$|[,。;]))"  # 周三不吃早上吃晚上
 )
+_TOO_AFTER = re.compile(r",?(?:也|还是|照|同样|一样|都一样|不(?:能|要|用)?(?:停|例外|间断|休|歇))")
 _EXCEPT_BEFORE = re.compile(r"除了?(?:去)?$")
 _COURSE = (
     re.compile(
@@ -139,15 +141,18 @@ def read_days(text: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
     groups: list[int] = []
     included: list[str] = []
     excluded: list[str] = []
+    too: list[str] = []  # 每天一片，周末也一样: takes no other day away
     for match in _DAYS.finditer(text):
         days = _codes(match)
         after = _EXCEPT_AFTER.match(text, match.end())
         before = _EXCEPT_BEFORE.search(text[: match.start()])
-        (excluded if after or before else included).extend(days)
-        groups += [] if after or before else [match.start()]
+        as_well = _TOO_AFTER.match(text, match.end())
+        (excluded if after or before else too if as_well else included).extend(days)
+        groups += [] if after or before or as_well else [match.start()]
         start = before.start() if before else match.start()
         end = after.end() if after else match.end()
         text = without([(start, end)], text)
+    included += too if included else []
     taken = tuple(day for day in _WEEK_DAYS if day in (included or _WEEK_DAYS) and day not in excluded)
     return (taken if included or excluded else ()), tuple(groups), text
 

@@ -83,6 +83,7 @@ class _Patterns:
     supposed_after: re.Pattern[str]
     asked_before: re.Pattern[str]
     asked_after: re.Pattern[str]
+    said_yes: re.Pattern[str]
     why_after: re.Pattern[str]
     why_before: re.Pattern[str]
     general_why: re.Pattern[str]
@@ -204,6 +205,8 @@ def as_knowledge(at: Window) -> bool:
     """The same but for the cause: 突然晕倒是什么原因 asks for it, and tells that it happened."""
     rules = patterns()
     after = at.text[at.end :]
+    if rules.said_yes.match(after):
+        return False
     if (
         rules.asked_before.search(at.before)
         or rules.asked_after.match(after)

@@ -103,7 +103,15 @@ def _measured(text: str) -> Iterator[_Read]:
 
 # between a label and its figure: within the clause, and no other figure or label
 _SHORT = r"[^\d,。;!?\n百低舒下心脉糖]{0,7}?"
+# 血压昨天是120，现在200: the second figure has no label of its own
+_SINCE = (
+    r"[^。;!?\n]{0,12}\d[^。;!?\n\d]{0,3}[,\s](?:现在|今天|今早|今晚|刚才|这会儿?)(?:就|又|都|已经?)?"
+    "(?:量|测)?(?:是|成|到|升到|涨到|变成)?"
+)
 _EXTREMES = (
+    ("systolic", re.compile(rf"(?:血压|高压|收缩压){_SINCE}(?P<value>[12]\d\d)(?![\d/.])")),
+    ("glucose", re.compile(rf"血糖{_SINCE}(?P<value>\d{{1,2}}(?:\.\d)?)(?![\d/.])")),
+    ("heart_rate", re.compile(rf"(?:心率|脉搏|心跳){_SINCE}(?P<value>\d{{2,3}})(?![\d/.])")),
     (
         "systolic",
         re.compile(

@@ -79,7 +79,7 @@ class _Clause:
     span: tuple[int, int]
 
     def fits(self, pattern: re.Pattern[str]) -> bool:
-        return bool(pattern.fullmatch(self.raw) or pattern.fullmatch(self.plain))
+        return bool(pattern.fullmatch(self.raw) or (self.plain != self.raw and pattern.fullmatch(self.plain)))
 
 
 def read_wish(folded: Folded) -> Wish:

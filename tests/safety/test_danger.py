@@ -40,6 +40,8 @@ def cases(name: str) -> list[tuple[Audience, str, str]]:
         ("danger_others.yml", 0.97, 0.96),
         ("danger_eighth.yml", 1.0, 0.97),
         ("danger_ninth.yml", 1.0, 1.0),
+        ("danger_tenth.yml", 1.0, 0.95),
+        ("danger_eleventh.yml", 1.0, 0.83),
     ],
 )
 def test_danger_is_found_and_little_else(name: str, recall: float, specificity: float) -> None:
