@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -78,6 +79,32 @@ class WebChatAccount(Frozen):
     audience: Audience
 
 
+def secure_address(url: str) -> bool:
+    """https, or a server of this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    )
+
+
+def _secure(value: str) -> str:
+    if not secure_address(value):
+        raise PydanticCustomError("address", "is no https address")
+    return value
+
+
+class SingleSignOn(Frozen):
+    """The company's OpenID Connect provider. `claim` of its ID tokens names our login: choose one that
+    employees cannot change themselves."""
+
+    issuer: Annotated[str, AfterValidator(_secure)]
+    client_id: str = Field(min_length=1)
+    client_secret: str = Field(min_length=1, repr=False)
+    claim: str = "preferred_username"
+    scope: str = "openid profile"
+    label: str = Field(default="公司账号", min_length=1, max_length=20)  # what the button says
+
+
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
     earlier hour), and at most `weekly` to a person within seven days. Visits begin in working hours. A
@@ -95,12 +122,13 @@ LIMITS = Limits()
 
 
 class Accounts(Frozen):
-    """`medrep.toml`: one table per channel account. Unknown keys are errors."""
+    """`medrep.toml`: one table per channel account, and `[oidc]`. Unknown keys are errors."""
 
     wechat: dict[str, WeChatAccount] = Field(default_factory=dict)
     wecom: dict[str, WeComAccount] = Field(default_factory=dict)
     telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
     webchat: dict[str, WebChatAccount] = Field(default_factory=dict)
+    oidc: SingleSignOn | None = None  # how colleagues may sign in at the console, beside their passwords
 
     def audience(self, channel: Channel, name: str) -> Audience:
         """Whom the account serves. Raises MedrepError(NOT_FOUND)."""
@@ -306,10 +334,12 @@ def with_demo_accounts(settings: Settings) -> Settings:
     Raises MedrepError(CONFIGURATION).
     """
     accounts, demo = settings.accounts, read_accounts(settings.home / "sandbox.toml")
-    both = Accounts(
-        wechat={**accounts.wechat, **demo.wechat},
-        wecom={**accounts.wecom, **demo.wecom},
-        telegram={**accounts.telegram, **demo.telegram},
-        webchat={**accounts.webchat, **demo.webchat},
+    both = accounts.model_copy(
+        update={
+            "wechat": {**accounts.wechat, **demo.wechat},
+            "wecom": {**accounts.wecom, **demo.wecom},
+            "telegram": {**accounts.telegram, **demo.telegram},
+            "webchat": {**accounts.webchat, **demo.webchat},
+        }
     )
     return settings.model_copy(update={"accounts": both, "sandbox": True})

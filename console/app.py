@@ -15,9 +15,9 @@ from bot.desk import AWAY, Desk
 from bot.model import Fault, MedrepError
 from bot.runtime.services import Services
 from bot.settings import Settings
-from bot.staff import Session, SignInStep, session_of
-from console import account, conversations, day, doctors, files, sign_in, summaries, words
-from console.asking import ASKS, DESK, LIVE, SETTINGS, Asks, take_token
+from bot.staff import CompanyAccounts, Session, SignInStep, session_of
+from console import account, company, conversations, day, doctors, files, sign_in, summaries, words
+from console.asking import ASKS, COMPANY, DESK, LIVE, SETTINGS, Asks, take_token
 from console.guard import check_source, dress, origin_of
 from console.live import Live
 from console.routes import ROUTE, Route, add, route_of
@@ -36,6 +36,7 @@ def routes() -> list[Route]:
     """Every route there is."""
     return [
         *sign_in.ROUTES,
+        *company.ROUTES,
         *account.ROUTES,
         *day.ROUTES,
         *doctors.ROUTES,
@@ -49,6 +50,8 @@ def build(settings: Settings, services: Services, live: Live) -> web.Application
     """The console, to be mounted at `/console/`. `live` is told what changes."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
     app[DESK], app[LIVE], app[SETTINGS] = Desk(services), live, settings
+    oidc = settings.accounts.oidc
+    app[COMPANY] = CompanyAccounts(oidc, settings.base_url + company.BACK) if oidc else None
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("console"),

@@ -13,7 +13,7 @@ from bot.clock import CHINA
 from bot.desk import Desk
 from bot.model import Fault, MedrepError
 from bot.settings import Settings
-from bot.staff import Session, today
+from bot.staff import COMPANY_LASTS, CompanyAccounts, Session, today
 from console.guard import Origin
 from console.live import Live
 from console.routes import DOCTOR_READERS, WORKERS
@@ -21,7 +21,9 @@ from console.routes import DOCTOR_READERS, WORKERS
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
+COMPANY: web.AppKey[CompanyAccounts | None] = web.AppKey("company")
 COOKIE = "__Host-medrep"
+_LEAVING = "__Host-medrep-leaving"  # to the company's provider
 
 
 @dataclass(slots=True)
@@ -55,6 +57,20 @@ def keep_token(response: web.StreamResponse, token: str) -> None:
 
 def drop_token(response: web.StreamResponse) -> None:
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def keep_leaving(response: web.StreamResponse, sealed: str) -> None:
+    response.set_cookie(
+        _LEAVING, sealed, max_age=COMPANY_LASTS, path="/", secure=True, httponly=True, samesite="Lax"
+    )
+
+
+def take_leaving(request: web.Request) -> str:
+    return request.cookies.get(_LEAVING, "")[:4096]
+
+
+def drop_leaving(response: web.StreamResponse) -> None:
+    response.del_cookie(_LEAVING, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 async def field(request: web.Request, name: str, longest: int = 4000) -> str:

@@ -35,7 +35,14 @@ _PASSWORD = {
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return page(request, "sign_in.html", {"fault": "", "login": ""})
+    return sign_in_page(request)
+
+
+def sign_in_page(request: web.Request, fault: str = "", status: int = 200, login: str = "") -> web.Response:
+    """The page of signing in, with what went wrong."""
+    company = request.app[SETTINGS].accounts.oidc
+    context = {"fault": fault, "login": login, "company": company.label if company else ""}
+    return page(request, "sign_in.html", context, status)
 
 
 async def enter(request: web.Request) -> web.StreamResponse:
@@ -51,9 +58,15 @@ async def enter(request: web.Request) -> web.StreamResponse:
     except MedrepError as error:
         busy = error.fault == Fault.BUSY
         fault = TOO_MANY if busy else WRONG
-        return page(request, "sign_in.html", {"fault": fault, "login": login}, 429 if busy else 401)
-    if (before := take_token(request)) and (session := await session_of(services.db, before)):
-        await sign_out(services.db, session)
+        return sign_in_page(request, fault, 429 if busy else 401, login)
+    return await signed_in(request, token)
+
+
+async def signed_in(request: web.Request, token: str) -> web.Response:
+    """The new session instead of any that the browser had."""
+    db = request.app[DESK].services.db
+    if (before := take_token(request)) and (session := await session_of(db, before)):
+        await sign_out(db, session)
     response = to("/console/")
     keep_token(response, token)
     return response

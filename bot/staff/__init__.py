@@ -2,26 +2,33 @@
 
 from bot.staff.accounts import Role, add, colleague, disable, find_reps, register, reset
 from bot.staff.registration import Registration, today
-from bot.staff.signing_in import (
+from bot.staff.session import (
     FACTOR_ROLES,
-    LONGEST_PASSWORD,
-    SHORTEST_PASSWORD,
     Session,
     SignInStep,
-    choose_password,
-    factor_uri,
-    give_code,
-    offered_factor,
     session_of,
-    sign_in,
     sign_out,
     still_in,
 )
+from bot.staff.signing_in import (
+    LONGEST_PASSWORD,
+    SHORTEST_PASSWORD,
+    choose_password,
+    factor_uri,
+    give_code,
+    let_in,
+    offered_factor,
+    sign_in,
+)
+from bot.staff.single_sign_on import LASTS as COMPANY_LASTS
+from bot.staff.single_sign_on import CompanyAccounts
 
 __all__ = [
+    "COMPANY_LASTS",
     "FACTOR_ROLES",
     "LONGEST_PASSWORD",
     "SHORTEST_PASSWORD",
+    "CompanyAccounts",
     "Registration",
     "Role",
     "Session",
@@ -33,6 +40,7 @@ __all__ = [
     "factor_uri",
     "find_reps",
     "give_code",
+    "let_in",
     "offered_factor",
     "register",
     "reset",

@@ -1,18 +1,11 @@
-"""Signing in at the console: password, second factor, session.
-
-A session is a row that holds the hash of a random token; every step up gives a new token, and the old one is
-void. What a session may still lack is told by `Session.step`. All times are real time.
-"""
+"""Signing in at the console: password or company account, second factor, a password of one's own."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
@@ -23,76 +16,18 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from bot.clock import real_now
 from bot.evidence import note
 from bot.model import Fault, MedrepError
-from bot.staff.accounts import Role
-from bot.staff.registration import Registration
+from bot.staff.session import Session, SignInStep, again, begin, locked, step_of
+from bot.staff.single_sign_on import Known
 from bot.store import people, sessions
 from bot.store.advisory import wait_for_names
-from bot.store.database import Database, Tx
+from bot.store.database import Database
 from bot.store.keyring import Keyring
-from bot.store.sessions import SessionRow, StaffAccount
 
-IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=12)
-HALFWAY = timedelta(minutes=10)  # to give the code, to choose a password
 TRIES, ADDRESS_TRIES = 5, 40  # in vain, of a login and from an address, within WINDOW
 WINDOW = timedelta(minutes=15)
-# Whoever reads what others wrote, decides, or runs the place has a second factor; a rep may have one.
-FACTOR_ROLES = frozenset(Role) - {Role.REP, Role.MANAGER, Role.CARE}
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
 _HASHER = PasswordHasher()
 _CHECKING = asyncio.Semaphore(2)  # a check takes 64 MB and a core
-_SEEN_EVERY = timedelta(seconds=30)
-
-
-class SignInStep(StrEnum):
-    """What a session still lacks."""
-
-    CODE = "code"  # of the second factor
-    PASSWORD = "password"  # noqa: S105 - one of their own
-    ENROL = "enrol"  # a second factor
-    IN = "in"  # nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Who asks. `token_hash` names the session, and opens nothing."""
-
-    staff_id: UUID
-    login: str
-    name: str
-    roles: frozenset[Role]
-    team: str
-    registration: Registration | None
-    demo: bool
-    enrolled: bool
-    step: SignInStep
-    token_hash: bytes
-
-
-def _step(account: StaffAccount, *, factor: bool) -> SignInStep:
-    if account.enrolled and not factor:
-        return SignInStep.CODE
-    if account.one_time:
-        return SignInStep.PASSWORD
-    if not account.enrolled and not account.demo and FACTOR_ROLES & set(account.roles):
-        return SignInStep.ENROL
-    return SignInStep.IN
-
-
-def _session(account: StaffAccount, token_hash: bytes, *, factor: bool) -> Session:
-    registration = Registration(account.registration, account.company, account.registered_until)
-    return Session(
-        staff_id=account.id,
-        login=account.login,
-        name=account.name,
-        roles=frozenset(Role(role) for role in account.roles),
-        team=account.team,
-        registration=registration if account.registration else None,
-        demo=account.demo,
-        enrolled=account.enrolled,
-        step=_step(account, factor=factor),
-        token_hash=token_hash,
-    )
 
 
 async def sign_in(
@@ -116,16 +51,39 @@ async def sign_in(
         if not account.enrolled:  # with a second factor the tries count until its code was right
             await sessions.forgive(tx, "login", of_login)
         await sessions.forgive(tx, "login.address", of_address, last=True)
-        token = await _begin(tx, account, factor=False)
+        token = await begin(tx, account, factor=False)
         await note(
             tx,
             "staff.signed_in",
             now,
             f"staff:{account.id}",
             login=account.login,
-            step=_step(account, factor=False),
+            step=step_of(account, factor=False, company=False),
         )
     return token
+
+
+async def let_in(db: Database, keyring: Keyring, known: Known, now: datetime) -> str:
+    """The token of a new session for whom the company's provider knows. `now` is business time.
+
+    The first time the login that the provider says is bound to its subject, so that a name which changes
+    there later, or is given to somebody else, opens nothing here.
+    Raises MedrepError(FORGED): no account, disabled, the demo's, or bound to somebody else.
+    """
+    subject = keyring.digest("staff.company", known.subject)
+    async with db.begin() as tx:
+        await wait_for_names(tx, [f"company:{subject.hex()}"])
+        account = await sessions.account_of_company(tx, subject)
+        bound = account is not None
+        if account is None:
+            account = await sessions.account(tx, known.login)
+            bound = account is not None and await sessions.bind_company(tx, account.id, subject)
+        if account is None or account.demo or not bound:
+            raise MedrepError(Fault.FORGED, "no account")
+        step = step_of(account, factor=known.factor, company=True)
+        about = f"staff:{account.id}"
+        await note(tx, "staff.signed_in", now, about, login=account.login, step=step, company=True)
+        return await begin(tx, account, factor=known.factor, company=True)
 
 
 @cache
@@ -165,42 +123,6 @@ async def _matches(hashed: str, password: str) -> bool:
         return await asyncio.to_thread(check)
 
 
-async def _begin(tx: Tx, account: StaffAccount, *, factor: bool) -> str:
-    token, now = secrets.token_urlsafe(32), real_now()
-    lasts = LONGEST if _step(account, factor=factor) == SignInStep.IN else HALFWAY
-    await sessions.add(tx, token_hash(token), account.id, now, now + lasts, factor=factor)
-    return token
-
-
-def token_hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-async def session_of(db: Database, token: str, *, use: bool = True) -> Session | None:
-    """Who asks with this token; None: nobody, or no longer. Without `use` it grows idle meanwhile."""
-    digest, now = token_hash(token), real_now()
-    async with db.begin() as tx:
-        found = await sessions.find(tx, digest, now, now - IDLE)
-        if found is None:
-            return None
-        if use and now - found.seen_at > _SEEN_EVERY:
-            await sessions.seen(tx, digest, now)
-    return _session(found.account, digest, factor=found.factor)
-
-
-async def still_in(db: Database, session: Session) -> bool:
-    """Whether the session goes on, with the same rights; this is no use of it."""
-    now = real_now()
-    async with db.begin() as tx:
-        found = await sessions.find(tx, session.token_hash, now, now - IDLE)
-    return found is not None and _session(found.account, session.token_hash, factor=found.factor) == session
-
-
-async def sign_out(db: Database, session: Session, *, everywhere: bool = False) -> None:
-    async with db.begin() as tx:
-        await (sessions.end_all(tx, session.staff_id) if everywhere else sessions.end(tx, session.token_hash))
-
-
 async def offered_factor(db: Database, keyring: Keyring, session: Session) -> str:
     """The secret of the second factor that the colleague is about to enrol. Raises MedrepError(CONFLICT)."""
     if session.enrolled or session.step in (SignInStep.CODE, SignInStep.PASSWORD):
@@ -224,7 +146,7 @@ async def give_code(db: Database, keyring: Keyring, session: Session, code: str,
     subject = keyring.digest("attempt.code", str(session.staff_id))
     await _try(db, "code", subject, TRIES, session.login, now)
     async with db.begin() as tx:
-        found = await _locked(tx, session)
+        found = await locked(tx, session)
         if found.account.totp_enc is None:
             raise MedrepError(Fault.CONFLICT, "no second factor is offered")
         secret = keyring.open_for_us(found.account.totp_enc, _place(session.staff_id))
@@ -236,7 +158,7 @@ async def give_code(db: Database, keyring: Keyring, session: Session, code: str,
         if not found.account.enrolled:
             await sessions.end_all(tx, session.staff_id, but=session.token_hash)
             await note(tx, "staff.enrolled", now, f"staff:{session.staff_id}", login=session.login)
-        return await _again(tx, session, factor=True)
+        return await again(tx, session, factor=True, company=found.company)
 
 
 async def choose_password(
@@ -251,7 +173,7 @@ async def choose_password(
     if session.login.casefold() in password.casefold() or len(set(password)) < 6:
         raise MedrepError(Fault.BAD_INPUT, "simple")
     async with db.begin() as tx:
-        found = await _locked(tx, session)
+        found = await locked(tx, session)
     hashed = found.account.password_hash or _nobodys()
     if session.step == SignInStep.CODE or (session.step != SignInStep.PASSWORD and old is None):
         raise MedrepError(Fault.CONFLICT, "not now")
@@ -265,26 +187,7 @@ async def choose_password(
         await sessions.own_password(tx, session.staff_id, new)
         await sessions.end_all(tx, session.staff_id, but=session.token_hash)
         await note(tx, "staff.password", now, f"staff:{session.staff_id}", login=session.login)
-        return await _again(tx, session, factor=found.factor)
-
-
-async def _locked(tx: Tx, session: Session) -> SessionRow:
-    """The session as it is. Raises MedrepError(CONFLICT): it ended meanwhile."""
-    now = real_now()
-    await wait_for_names(tx, [f"session:{session.staff_id}"])
-    found = await sessions.find(tx, session.token_hash, now, now - IDLE)
-    if found is None:
-        raise MedrepError(Fault.CONFLICT, "the session is over")
-    return found
-
-
-async def _again(tx: Tx, session: Session, *, factor: bool) -> str:
-    """A new token for whoever has come one step further; the old one is void."""
-    account = await sessions.account(tx, session.login)
-    if account is None:
-        raise MedrepError(Fault.CONFLICT, "the account is disabled")
-    await sessions.end(tx, session.token_hash)
-    return await _begin(tx, account, factor=factor)
+        return await again(tx, session, factor=found.factor, company=found.company)
 
 
 def _step_of(secret: str, code: str) -> int | None:

@@ -38,6 +38,7 @@ class StaffAccount:
 class SessionRow:
     account: StaffAccount
     factor: bool
+    company: bool  # signed in with the company's account
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
@@ -73,12 +74,33 @@ async def account(tx: Tx, login: str) -> StaffAccount | None:
     return None if row is None else _account(row)
 
 
+async def account_of_company(tx: Tx, subject: bytes) -> StaffAccount | None:
+    """The account that is bound to this digest of somebody's subject at the company's provider."""
+    row = (await tx.execute(_ACCOUNT.where(staff.c.company_subject == subject))).first()
+    return None if row is None else _account(row)
+
+
+async def bind_company(tx: Tx, staff_id: UUID, subject: bytes) -> bool:
+    """From now on the account is this subject's; False: it is another's already."""
+    free = update(staff).where(staff.c.id == staff_id, staff.c.company_subject.is_(None))
+    done = await tx.execute(free.values(company_subject=subject).returning(staff.c.id))
+    return done.first() is not None
+
+
 async def add(
-    tx: Tx, token_hash: bytes, staff_id: UUID, now: datetime, expires_at: datetime, *, factor: bool
+    tx: Tx,
+    token_hash: bytes,
+    staff_id: UUID,
+    now: datetime,
+    expires_at: datetime,
+    *,
+    factor: bool,
+    company: bool,
 ) -> None:
     """A new session. Those that are over go, whoever had them."""
     await tx.execute(delete(staff_session).where(staff_session.c.expires_at < now))
-    values = {"factor": factor, "created_at": now, "seen_at": now, "expires_at": expires_at}
+    values = {"factor": factor, "company": company, "seen_at": now}
+    values |= {"created_at": now, "expires_at": expires_at}
     await tx.execute(insert(staff_session).values(token_hash=token_hash, staff_id=staff_id, **values))
 
 
@@ -86,6 +108,7 @@ async def find(tx: Tx, token_hash: bytes, now: datetime, idle_since: datetime) -
     """The session of this token; None: unknown, over, idle for too long, or the account is disabled."""
     query = _ACCOUNT.add_columns(
         staff_session.c.factor,
+        staff_session.c.company.label("by_company"),
         staff_session.c.created_at,
         staff_session.c.seen_at,
         staff_session.c.expires_at,
@@ -101,7 +124,7 @@ async def find(tx: Tx, token_hash: bytes, now: datetime, idle_since: datetime) -
     ).first()
     if row is None:
         return None
-    return SessionRow(_account(row), row.factor, row.created_at, row.seen_at, row.expires_at)
+    return SessionRow(_account(row), row.factor, row.by_company, row.created_at, row.seen_at, row.expires_at)
 
 
 async def seen(tx: Tx, token_hash: bytes, now: datetime) -> None:

@@ -73,9 +73,10 @@ async def add_roles(tx: Tx, staff_id: UUID, roles: Collection[str]) -> None:
 
 
 async def enable(tx: Tx, staff_id: UUID, password_hash: str, roles: Collection[str]) -> None:
-    """Somebody disabled is back, with these roles only."""
+    """Somebody disabled is back, with these roles only, and bound to no company account."""
     await set_password(tx, staff_id, password_hash)
-    await tx.execute(update(staff).where(staff.c.id == staff_id).values(disabled_at=None))
+    back = update(staff).where(staff.c.id == staff_id)
+    await tx.execute(back.values(disabled_at=None, company_subject=None))
     await tx.execute(delete(staff_role).where(staff_role.c.staff_id == staff_id))
     await add_roles(tx, staff_id, roles)
 

@@ -59,6 +59,8 @@ def test_no_route_is_open_but_signing_in_and_what_browsers_fetch() -> None:
     assert {(route.method, route.path) for route in ROUTES if not route.roles} == {
         ("GET", "/sign-in"),
         ("POST", "/sign-in"),
+        ("GET", "/sign-in/company"),
+        ("GET", "/sign-in/company/back"),
         ("GET", "/static/{name}"),
     }
     assert max(Counter((route.method, route.path) for route in ROUTES).values()) == 1

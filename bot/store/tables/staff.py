@@ -36,6 +36,8 @@ staff = Table(
     Column("totp_enc", LargeBinary),  # the second factor's secret, under a key of the key folder
     Column("totp_at", Moment),  # when a code of it was first given; null: not enrolled yet
     Column("totp_step", BigInteger),  # of the last code that was given: none is good twice
+    # keyed digest of whom the company's provider knows by this account; null: nobody came from there yet
+    Column("company_subject", LargeBinary, unique=True),
 )
 
 staff_session = Table(  # who is signed in at the console; all times are real time
@@ -44,6 +46,7 @@ staff_session = Table(  # who is signed in at the console; all times are real ti
     Column("token_hash", LargeBinary, primary_key=True),
     Column("staff_id", UUID, ForeignKey("staff.id"), nullable=False, index=True),
     Column("factor", Boolean, nullable=False),  # the second factor was given
+    Column("company", Boolean, nullable=False),  # signed in with the company's account
     Column("created_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
