@@ -201,7 +201,7 @@ async def _ask(method: str, url: str, **sent: Any) -> dict[str, Any]:
     """The JSON object at an address of the provider. Raises MedrepError: TRANSIENT, FORGED (it refuses)."""
     try:
         async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as http,
+            aiohttp.ClientSession(timeout=_TIMEOUT) as http,
             http.request(method, url, allow_redirects=False, **sent) as answer,
         ):
             status, body = answer.status, bytearray()
