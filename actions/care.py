@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from actions.cases import ASKS, follows, record, supplement
 from actions.colleagues import find_colleague, hand_over, look_into
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
+from bot.patients import is_plan_alone
 from bot.people import quiet
 from bot.safety import tells
 
@@ -80,8 +82,11 @@ class AdverseEvent(Action):  # type: ignore[misc]
         if doctor and not screened and decide(call, tracker)[1].off_label:
             return await consult(dispatcher, call, tracker)  # a complaint they want it for, not one it caused
         spoken_of = bool(tracker.get_slot("product"))
-        if not screened and not tells(words, call.contact.audience, about_product=spoken_of):
-            return await _no_case(dispatcher, call, tracker)
+        told = screened or tells(words, call.contact.audience, about_product=spoken_of)
+        # Aside: its patterns take half a second the first time.
+        plan = not doctor and not screened and await asyncio.to_thread(is_plan_alone, words)
+        if plan or not told:
+            return await _no_case(dispatcher, call, tracker, plan=plan)
         if not screened:
             await record(dispatcher, call, tracker)
             tracker.slots["adverse_event"] = True  # what the screening does for the others of its kind
@@ -93,12 +98,18 @@ class AdverseEvent(Action):  # type: ignore[misc]
         return await consult(dispatcher, call, tracker)
 
 
-async def _no_case(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> list[EventType]:
-    """The NLU heard a case where none is told of: a question, or somebody unwell without a medicine."""
+async def _no_case(
+    dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any, *, plan: bool
+) -> list[EventType]:
+    """The NLU heard a case where none is told of: a question, a `plan` and nothing else, or somebody unwell
+    without a medicine."""
     if call.contact.audience == Audience.DOCTOR:
         return await fall_back(dispatcher, call, tracker)
     if addition := await supplement(dispatcher, call, tracker):
         return addition
+    if plan:
+        say(dispatcher, "utter_dose_noted")
+        return [SlotSet("pending", None)]
     asks = next(tracker.get_latest_entity_values("drug"), None)
     say(dispatcher, "utter_patient_no_product" if asks else "utter_patient_unwell")
     return [SlotSet("pending", None)]

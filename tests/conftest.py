@@ -167,8 +167,9 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture
-async def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
-    """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)."""
-    published = Published(database, encoder)
+async def services(database: Database, vault: Vault, clock: Clock, home: Path) -> Services:
+    """What rooms and loops stand on, with the seed dialogue published (no content: publish what you need)
+    and no index, which takes half a minute of a core to build."""
+    published = Published(database, None)
     await published.load()
     return Services(database, vault, clock, published, home)

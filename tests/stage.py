@@ -47,6 +47,7 @@ from sandbox.accounts import write_demo_accounts
 from sandbox.server import build
 from tests.phone import Phone
 from tests.pushing import Pushed
+from tests.running import index as seed_index
 
 DOCTORS = Account(Channel.WECHAT, "sandbox")
 IN_VAIN = timedelta()  # what a connection waits while no loop runs that could answer
@@ -84,6 +85,14 @@ class Stage:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def index(self) -> None:
+        """Answer questions about the content in force, which must be the seed's."""
+        published = self.services.published
+        published._encoder, published._folder = ENCODER, seed_index()
+        published._newest = None
+        await published.load()
+        await published.indexed()
 
     async def control(self, path: str, body: Any = None, method: str = "POST") -> Any:
         async with self.http.request(method, f"{self.double}/sandbox/control/{path}", json=body) as answer:
@@ -173,10 +182,11 @@ class Stage:
 
 
 async def opened(stack: AsyncExitStack, home: Path, url: str) -> Services:
-    """What one process stands on; of `seeded`, which knows the keys of each `home`."""
+    """What one process stands on; of `seeded`, which knows the keys of each `home`. It has no index, which
+    would be built for each test that publishes content: `Stage.index` for who is asked something."""
     db = Database(url, evidence_key=evidence_key(home / "keys"))
     stack.push_async_callback(db.close)
-    services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, ENCODER), home)
+    services = Services(db, Vault(Keyring(home / "keys")), Clock(), Published(db, None), home)
     await services.published.load()
     return services
 

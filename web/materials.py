@@ -88,6 +88,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 class MaterialPage:
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._making: set[asyncio.Task[bytes]] = set()
 
     async def _reading(self, request: web.Request) -> Reading:
         async with self._services.db.begin() as tx:
@@ -129,6 +130,11 @@ class MaterialPage:
         mark = materials.mark_of(request.cookies.get(COOKIE))
         async with self._services.db.begin() as tx:
             opened = await materials.opened(tx, self._services, reading.sent, mark)
+        if opened and reading.material.kind is not MaterialKind.PICTURE:
+            # While it is read: nobody who then takes it waits for seconds.
+            making = asyncio.create_task(asyncio.to_thread(materials.pdf, reading))
+            self._making.add(making)
+            making.add_done_callback(self._made)
         response = web.json_response({"open": opened})
         response.set_cookie(
             COOKIE,
@@ -140,6 +146,11 @@ class MaterialPage:
             secure=self._services.public_url.startswith("https:"),
         )
         return response
+
+    def _made(self, making: asyncio.Task[bytes]) -> None:
+        self._making.discard(making)
+        if not making.cancelled() and (error := making.exception()):
+            log.warning("material.not_made", reason=type(error).__name__)  # whoever takes it is told
 
     async def read(self, request: web.Request) -> web.Response:
         """How many seconds the page was in sight since it was opened."""

@@ -151,6 +151,16 @@ class Content(Frozen):
         return {item.id: item for item in self.materials}
 
     @cached_property
+    def questions(self) -> Content:
+        """The part that questions are answered from, which an index is built of."""
+        return Content(
+            products=self.products,
+            documents=self.documents,
+            entries=self.entries,
+            off_label=self.off_label,
+        )
+
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) of the canonical JSON."""
         text = json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -2,7 +2,8 @@
 
 The encoder's tokenizer lies in it, too: to make it anew takes longer than all the rest.
 
-The file is keyed by the content and by the code that builds the index; it lies in MEDREP_HOME, which is
+The file is keyed by the part of the content that the index is built of, so that whoever publishes or
+withdraws a key message waits for none, and by the code that builds it; it lies in MEDREP_HOME, which is
 ours alone (0700), as a pickle must.
 """
 
@@ -47,6 +48,7 @@ class _Unpickler(pickle.Unpickler):
 
 def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index:
     """The index of this content, from `folder` if it lies there, else built and left there."""
+    content = content.questions
     if folder is None:
         return Index(content, encoder)
     path = _path(content, folder)
@@ -60,6 +62,7 @@ def kept_index(content: Content, encoder: Encoder, folder: Path | None) -> Index
 
 def keep_index(content: Content, encoder: Encoder, folder: Path) -> None:
     """See to it that the index of this content lies in `folder` and can be read. Raises OSError."""
+    content = content.questions
     path = _path(content, folder)
     if not _read(path, encoder):
         _keep(Index(content, encoder), path, encoder)

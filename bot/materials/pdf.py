@@ -6,6 +6,7 @@ import io
 from datetime import UTC, datetime
 from functools import lru_cache
 from tempfile import NamedTemporaryFile
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from bot.content import broken, font_file, picture
@@ -20,10 +21,14 @@ MADE = datetime(2026, 1, 1, tzinfo=UTC)  # what every file says, so that its byt
 SIZES = {"title": 20, "heading": 13, "text": 11, "small": 9, "bold": 11}  # points
 PALE, INK = (82, 96, 109), (31, 41, 51)
 _KEPT = 16
+_one_at_a_time = Lock()  # who asks while it is made waits for it, instead of making it again
+# Besides what is left out of every subset: for vertical text, and copies of what the outlines say of widths.
+_UNUSED = ("GSUB", "GPOS", "GDEF", "BASE", "STAT", "HVAR", "VVAR", "MVAR", "VORG", "vhea", "vmtx")
 
 
 def pdf(reading: Reading) -> bytes:
-    """The same bytes each time. It takes seconds the first time: not for the event loop."""
+    """The same bytes each time. It takes two seconds of computing the first time in a process, half a second
+    for another text: not for the event loop, and begun while the page is read."""
     blocks = [
         ("title", reading.material.title),
         ("small", f"产品：{reading.product}"),
@@ -37,7 +42,8 @@ def pdf(reading: Reading) -> bytes:
         if leaf.chart is not None:
             blocks.append(("chart", leaf.chart.id))
             charts[leaf.chart.id] = picture(leaf.chart, reading.content).png
-    return _made((*blocks, ("bold", reading.notice)), tuple(charts.items()))
+    with _one_at_a_time:
+        return _made((*blocks, ("bold", reading.notice)), tuple(charts.items()))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -82,7 +88,7 @@ def _font(text: str) -> bytes:
     from fontTools.varLib import instancer  # noqa: PLC0415 - see above
 
     options = subset.Options(layout_features=[], hinting=False, recalc_timestamp=False)
-    options.drop_tables += ["GSUB", "GPOS", "STAT"]
+    options.drop_tables += _UNUSED
     out = io.BytesIO()
     with TTFont(font_file(), lazy=True, recalcTimestamp=False) as font:
         subsetter = subset.Subsetter(options)

@@ -22,6 +22,7 @@ __all__ = [
     "OXYGEN",
     "SYSTOLIC",
     "Measurement",
+    "is_plan_alone",
     "parse_dosage",
     "parse_measurements",
     "readings",
@@ -33,3 +34,10 @@ def parse_dosage(text: str) -> dict[str, Any] | None:
     from bot.patients import dosage  # noqa: PLC0415
 
     return dosage.parse_dosage(text)
+
+
+def is_plan_alone(text: str) -> bool:
+    """`bot.patients.alone.is_plan_alone`, whose patterns are the same."""
+    from bot.patients import alone  # noqa: PLC0415
+
+    return alone.is_plan_alone(text)

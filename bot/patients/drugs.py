@@ -20,6 +20,11 @@ def without_names(folded: str) -> str:
     return _lexicon()[0].sub("", folded)
 
 
+def without_classes(folded: str) -> str:
+    """The text without the classes (降压药, 他汀) that it names."""
+    return _lexicon("drug_class.txt")[0].sub("", folded)
+
+
 def classes(folded: str) -> set[str]:
     """The preferred names of the classes (降压药, 他汀) that folded text names."""
     pattern, names = _lexicon("drug_class.txt")

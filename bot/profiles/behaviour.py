@@ -112,7 +112,7 @@ async def derive_of(tx: Tx, people: Sequence[UUID], content: Content, now: datet
     rows, tags = [], []
     for person_id in people:
         score = score_of(texts[person_id], deeds[person_id], since)
-        contact_id = texts[person_id][-1].contact_id if texts[person_id] else None
+        contact_id = _contact_of(texts[person_id], deeds[person_id])
         rows.append(
             {
                 "person_id": person_id,
@@ -129,6 +129,12 @@ async def derive_of(tx: Tx, people: Sequence[UUID], content: Content, now: datet
         ]
     await profiles.shown(tx, people, tags, _SHOWN, now)
     await behaviour.write_scores(tx, rows)
+
+
+def _contact_of(texts: Sequence[Written], deeds: Sequence[Event]) -> int | None:
+    """Where they were last heard of: what is derived goes with that contact when it is erased."""
+    known = [(one.at, one.contact_id) for one in (*texts, *deeds) if one.contact_id is not None]
+    return max(known)[1] if known else None
 
 
 def score_of(texts: Sequence[Written], deeds: Sequence[Event], since: datetime) -> Score:

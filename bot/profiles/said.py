@@ -20,6 +20,8 @@ _LONGEST = 1000  # characters that are read
 _TOGETHER = 3  # clauses that may make one statement
 _QUOTE = re.compile(r"[「」『』“”\"]")
 _FIRST_PERSON = re.compile(r"[我俺]|本人")
+_HIMSELF = re.compile(r"(?:[我俺]|本人)(?:是|叫|姓)|[我俺]这?(?:边|儿|里)")
+_ASKED = re.compile(r"[吗么呢]\W?$|\?")
 _KINDS = {"interest": "areas", "department": "departments", "title": "titles"}
 _DAY = re.compile(r"(?:周|星期|礼拜)([一二三四五六日天末]|[1-7])")
 _CLOCK = re.compile(r"([0-9]{1,2}|[一二三四五六七八九十两]{1,3})(?:点|:)")
@@ -106,7 +108,11 @@ def _statements(
 ) -> Iterator[tuple[list[Statement], int]]:
     """What the clauses from `place` on state, and the clause after them; the longest statement first."""
     text = folded.text
-    before = text[slice(*spans[place - 1])] if place else ""
+    before: list[str] = []
+    for start, end in spans[:place]:
+        before.append(text[start:end])
+        if _ASKED.search(text, start, end + 1):
+            before.clear()  # what was asked is asked of us, and what follows is about us
     for end in range(min(len(spans), place + _TOGETHER), place, -1):
         joined = "".join(text[slice(*span)] for span in spans[place:end])
         if len(joined) > 60 or _reported(before, joined):
@@ -115,12 +121,16 @@ def _statements(
             yield statements, end
 
 
-def _reported(before: str, clause: str) -> bool:
-    """Whether somebody else's words or practice are told."""
+def _reported(before: Sequence[str], clause: str) -> bool:
+    """Whether somebody else's words or practice are told. A clause without a subject goes on with whoever was
+    spoken of: 65岁男性，胸痛，现在在心内科."""
     rules = read_rules("profiles", "said")
-    if before.endswith(tuple(rules["telling"])):
+    if before and before[-1].endswith(tuple(rules["telling"])):
         return True
-    return not _FIRST_PERSON.search(clause) and any(word in before for word in rules["others"])
+    if _FIRST_PERSON.search(clause):
+        return False
+    others = (one for one in before if not _HIMSELF.match(one))
+    return any(word in one for one in others for word in rules["others"])
 
 
 def _of_clause(clause: str) -> list[Statement]:

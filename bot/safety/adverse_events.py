@@ -40,6 +40,7 @@ class _Patterns:
     eaten: re.Pattern[str]
     denied: re.Pattern[str]
     medical: re.Pattern[str]
+    dosed: re.Pattern[str]
     particular: re.Pattern[str]
     well: re.Pattern[str]
     somebody: re.Pattern[str]
@@ -103,6 +104,8 @@ def tells(folded: Folded, mentions: list[Mention], audience: Audience, *, about_
     ask, deny, or say that all is well. `about_product`: a medicine was spoken of before."""
     rules, text = _patterns(), folded.text
     named = rules.drug.search(text) or rules.medical.search(text)
+    if audience is Audience.PATIENT and not named:
+        named = rules.dosed.search(text)
     if not named and rules.eaten.search(text):
         return False
     if not named and not (rules.somebody.search(text) and (about_product or rules.taken.search(text))):

@@ -16,7 +16,6 @@ from bot.text.folding import Folded
 from bot.text.numerals import read
 from bot.text.patterns import compile_patterns, expand, read_rules
 
-_VAGUE = re.compile(r"不舒服|难受|不适|不良反应|副作用|不对劲|不太对|反应(?:大|强烈|厉害)?$")
 _PRODUCT = "quality"
 
 
@@ -107,7 +106,11 @@ def _reactions(mentions: list[Mention]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for mention in mentions:
         words = mention.at.text[mention.at.start : mention.at.end]
-        if mention.kind not in ("event", "feeling") or _VAGUE.search(words):
+        if mention.kind not in ("event", "feeling"):
+            continue
+        if _patterns()["vague"].search(words):
+            if where := _patterns()["unwell"].search(mention.at.text[: mention.at.end]):
+                found[f"{where[1]}不适"] = None
             continue
         names = (name for name, parts in groups.items() if any(part in words for part in parts))
         if name := next(names, words if len(words) > 1 else ""):
@@ -179,11 +182,21 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     words = rules["words"]
     lists = {
         name: rules[name]
-        for name in ("death", "past", "goes_on", "another", "introduced", "same", "one_more", "among")
+        for name in (
+            "death",
+            "past",
+            "goes_on",
+            "another",
+            "introduced",
+            "same",
+            "one_more",
+            "among",
+            "vague",
+        )
     }
     compiled = {name: compile_patterns(some, words) for name, some in {**rules["elements"], **lists}.items()}
     compiled["relative"] = compile_patterns(["{relative}"], words)
     compiled["first"] = compile_patterns(["一(?:个|位|例|名)|有(?:个|位|例)|{somebody}"], words)
-    for name in ("batch", "several", "takes", "of_them"):
+    for name in ("batch", "several", "takes", "of_them", "unwell"):
         compiled[name] = re.compile(expand(rules[name], words))
     return compiled

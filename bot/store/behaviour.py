@@ -92,13 +92,13 @@ _CONCERNED = """
         SELECT contact.person_id FROM inbox JOIN contact ON contact.id = inbox.contact_id
         WHERE inbox.received_at > %(since)s
         UNION SELECT person_id FROM profile_event WHERE at > %(since)s
-        UNION SELECT person_id FROM engagement WHERE made_at < %(stale)s)
+        UNION SELECT person_id FROM engagement WHERE made_at < %(stale)s AND points > 0)
     ORDER BY doctor.person_id
     """
 
 
 async def concerned(tx: Tx, since: datetime, stale: datetime) -> list[UUID]:
-    """Verified doctors who did something since then, or whose score is from before `stale`."""
+    """Verified doctors who did something since then, or whose score is from before `stale` and may fade."""
     return [row.person_id for row in await hot(tx, _CONCERNED, {"since": since, "stale": stale})]
 
 

@@ -115,10 +115,10 @@ async def put(
     )
     if not found:
         return 0
-    lately = select(key).where(
-        suggestion.c.rule == rule, suggestion.c.state.in_(_ENDED), suggestion.c.decided_at > not_since
-    )
-    ended = set((await tx.execute(lately)).scalars())
+    # Not put again, either, what is open: who has not been heard of for long is found every hour.
+    lately = suggestion.c.state.in_(_ENDED) & (suggestion.c.decided_at > not_since)
+    there = select(key).where(suggestion.c.rule == rule, (suggestion.c.state == "open") | lately)
+    known = set((await tx.execute(there)).scalars())
     rows = [
         {
             "person_id": one.person_id,
@@ -131,7 +131,7 @@ async def put(
             "state": "open",
         }
         for one, name in zip(found, keys, strict=True)
-        if name not in ended
+        if name not in known
     ]
     made = 0
     for start in range(0, len(rows), 1000):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,54 @@ def test_each_demo_product_has_two_in_three_formats() -> None:
                 assert text.endswith(FOR_PROFESSIONALS)
                 assert SEED.document[message.document].version in text
     assert {one.chart.kind for one in SEED.key_messages} >= {ChartKind.TABLE, ChartKind.BAR}
+
+
+@pytest.mark.parametrize("message", SEED.key_messages, ids=lambda one: str(one.id))
+def test_every_figure_stands_in_an_entry_of_what_it_cites(message: KeyMessage) -> None:
+    """A citation that an import insists on says nothing of the figure before it: each is compared with the
+    approved entries of the document and section that it names."""
+    for words, cites in statements(message):
+        named = [message.references[number - 1] for number in cites]
+        stand = [
+            entry.answer
+            for entry in SEED.entries
+            if entry.product == message.product
+            and any(entry.document == one.document and one.section in entry.section for one in named)
+        ]
+        missing = figures(words) - set().union(*map(figures, stand))
+        assert not missing, f"{words} {[one.section for one in named]}"
+
+
+def test_a_figure_that_is_changed_is_seen() -> None:
+    assert figures("5mg组3.0%，4～6小时，＜45 mL/min/1.73m²，1型") == {
+        *((5, "mg"), (3, "%"), (4, "小时"), (6, "小时"), (45, "")),
+    }
+    assert not figures("10mg组18.0%") <= figures("10mg组10.8%")
+
+
+def statements(message: KeyMessage) -> Iterator[tuple[str, list[int]]]:
+    """Every sentence and chart row, with the references that it cites."""
+    for text in (
+        *(message.point, message.brief, message.detail, message.contraindications),
+        message.adverse_reactions,
+    ):
+        for sentence in re.findall(r"[^。！？\n]+", text):
+            cites = [int(number) for number in re.findall(r"\[(\d+)\]", sentence)]
+            yield re.sub(r"\[\d+\]", "", sentence), cites
+    for row in message.chart.rows:
+        values = (f"{one:g}{message.chart.unit}" if isinstance(one, float) else one for one in row.values)
+        yield "；".join((row.label, *values)), list(row.cite)
+
+
+def figures(words: str) -> set[tuple[float, str]]:
+    """The numbers of a text, each with its unit; both ends of a range have that of the second."""
+    plain = re.sub(r"[12]型|\s?mL/min(?:/1\.73m²)?|[A-Za-z][A-Za-z-]{0,9}\d[A-Za-z0-9]{0,5}", "", words)
+    found = set()
+    for low, high, unit in re.findall(
+        r"(\d+(?:\.\d+)?)(?:\s?～\s?(\d+(?:\.\d+)?))?\s?(mg|g|[%％倍周天日次年岁]|小时|个月)?", plain
+    ):
+        found |= {(float(number), unit.replace("％", "%")) for number in (low, high) if number}
+    return found
 
 
 CHART = MESSAGE.chart.model_dump(mode="json")

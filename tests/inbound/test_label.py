@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from bot.content import seed_content
-from tests.running import index
 from tests.stage import Stage
 
 OVERDOSE = "一口气吃了半瓶二甲双胍 人迷糊了"
@@ -18,10 +17,8 @@ async def answering(open_window: Stage) -> Stage:
     """Content is in force and indexed; the picture that opened the window is answered. The engine is away."""
     stage = open_window
     await seed_content(stage.services.db, stage.services.clock.now())
-    stage.services.published._folder = index()
-    await stage.services.published.load()
+    await stage.index()
     await turned(stage)
-    await stage.services.published.indexed()
     stage.engine.available = False
     return stage
 

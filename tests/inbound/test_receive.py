@@ -115,7 +115,6 @@ async def test_a_bare_product_name_waits_for_its_question(stage: Stage) -> None:
         assert await waits(stage, openid, "肾功能不全能用吗") < 0.1, "a whole question hurries it"
     for number, whole in enumerate(["二甲双胍怎么吃", "阿莫西林", "那二甲双胍呢", "二甲双胍" * 20]):
         assert await waits(stage, f"oWhole{number}", whole) < 0.1, whole
-    await services.published.indexed()
 
 
 async def test_a_newcomers_first_messages_at_once_are_one_persons(stage: Stage) -> None:

@@ -125,6 +125,16 @@ def test_a_kept_index_decides_as_the_one_it_was_built_as(
 
 
 @pytest.mark.usefixtures("index")
+def test_a_key_message_needs_no_other_index(content: Content, encoder: Encoder, kept: Path) -> None:
+    without = Content.from_json(content.to_json() | {"key_messages": [], "materials": []})
+    assert without.fingerprint != content.fingerprint
+    started = process_time()
+    kept_index(without, encoder, kept)
+    assert process_time() - started < 1.5
+    assert len(list(kept.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("index")
 def test_a_kept_index_is_read_in_a_second_of_computing(
     content: Content, encoder: Encoder, kept: Path
 ) -> None:

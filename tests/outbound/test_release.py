@@ -224,7 +224,6 @@ async def test_a_response_of_a_replaced_dialogue_leaves_and_one_of_none_does_not
     async with stage.services.db.begin() as tx:
         await publish_dialogue(tx, Dialogue(files), "test", stage.services.clock.now())
     stage.services.published._dialogues.clear()
-    stage.services.published._encoder = None  # nothing is asked here: an index would take 15 s of a core
     await stage.services.published.load()
     assert stage.draft().parts[0].text == "改过的说法。"
     rows = [

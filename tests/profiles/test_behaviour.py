@@ -14,6 +14,7 @@ from bot.knowledge import Content, Encoder
 from bot.profiles import Deed
 from bot.profiles.behaviour import score_of
 from bot.store.behaviour import Written
+from bot.store.profiles import forget_contact
 from tests.approved import in_force
 from tests.profiles.conftest import NOW, Clinic, content
 
@@ -159,6 +160,24 @@ async def test_the_job_looks_at_who_did_something(clinic: Clinic, encoder: Encod
     clinic.later(days=90)
     await profiles.derive(services)
     assert (await clinic.profile(doctor))["score"]["points"] == 0
+    clinic.later(days=2)
+    assert await profiles.derive(services) == 0, "nothing is left that could fade"
+
+
+async def test_what_is_derived_of_deeds_alone_goes_with_their_contact(clinic: Clinic) -> None:
+    await clinic.listed(1)
+    contact = await clinic.contact(1)
+    async with clinic.services.db.begin() as tx:
+        for number in (1, 2):
+            key = f"material:1:open:{number}"
+            await profiles.note_deed(tx, contact, Deed.OPENED, key, clinic.now, product="metformin")
+    await clinic.derived()
+    derived = "SELECT count(*) FROM profile_tag WHERE source = 'behaviour'"
+    assert await clinic.rows(derived) == [(1,)]
+    async with clinic.services.db.begin() as tx:
+        await forget_contact(tx, contact.id, clinic.now)
+    assert await clinic.rows(derived) == [(0,)]
+    assert await clinic.rows("SELECT count(*) FROM engagement") == [(0,)]
 
 
 async def test_who_refuses_is_not_looked_at(clinic: Clinic) -> None:

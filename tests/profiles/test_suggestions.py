@@ -49,8 +49,12 @@ async def test_an_overdue_request_is_the_next_action(clinic: Clinic) -> None:
     )
     assert one.reason == "11月27日提出找同事，应在11月30日10:00前联系，尚未处理"
     assert [found.id for found in await made(clinic)] == [one.id], "made once"
+    await clinic.listed(2)
+    await opened(clinic, 2, Kind.HAND_OVER)
     clinic.later(days=8)
-    assert (await made(clinic, every=True))[-1].state == "expired"
+    newest, *_, oldest = await made(clinic, every=True)
+    assert oldest.state == "expired"
+    assert newest.id == one.id + 1, "what is open is not put again, hour by hour"
 
 
 @pytest.mark.parametrize(

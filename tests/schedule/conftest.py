@@ -8,7 +8,6 @@ import pytest
 
 from bot.clock import Clock
 from bot.dialogue.published import Published
-from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel
 from bot.runtime.services import Services
 from bot.store import arriving_contacts
@@ -19,9 +18,9 @@ from tests.schedule.setting import EIGHT
 
 
 @pytest.fixture
-def services(database: Database, vault: Vault, clock: Clock, home: Path, encoder: Encoder) -> Services:
+def services(database: Database, vault: Vault, clock: Clock, home: Path) -> Services:
     clock.move_to(EIGHT)
-    return Services(database, vault, clock, Published(database, encoder), home)
+    return Services(database, vault, clock, Published(database, None), home)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from bot import materials
 from bot.content import FOR_PROFESSIONALS, withdraw
 from bot.materials import Opened
+from bot.materials.pdf import _made
 from bot.model import Fault, MedrepError
 from bot.runtime.services import Services
 from bot.service.postgres import free_port
@@ -25,6 +26,7 @@ from bot.settings import ROOT
 from bot.staff import Role
 from tests.approved import colleagues
 from tests.outbound.test_release import verified  # noqa: F401 - a fixture
+from tests.running import index
 from tests.sandbox.test_page import ARTIFACTS, CHROMIUM, FLAGS
 from tests.stage import ENCODER, Stage
 from web.materials import build
@@ -236,13 +238,26 @@ async def test_what_is_not_to_be_read_is_said_calmly(shown: Shown) -> None:
         await colleagues(tx, {"pv-1": [Role.PV]})
     found = "SELECT id FROM content_revision WHERE item_id = 'metformin-km-renal'"
     (revision,) = await shown.stage.rows(found)
-    folder = ROOT / "var" / "index"
-    await withdraw(shown.services.db, revision[0], "pv-1", "test", now, ENCODER, folder)
+    await withdraw(shown.services.db, revision[0], "pv-1", "test", now, ENCODER, index())
     for path in ("", "/file"):
         assert await shown.status(url + path) == 410
     with pytest.raises(MedrepError) as refused:
         await shown.offer("amlodipine")
     assert refused.value.fault == Fault.NO_BASIS
+
+
+async def test_the_file_is_made_while_the_page_is_read(shown: Shown) -> None:
+    url = await shown.offer()
+    _made.cache_clear()
+    assert await shown.status(f"{url}/open", "POST") == 200
+
+    async def made() -> bool:
+        return _made.cache_info().currsize == 1
+
+    await until(made)
+    async with shown.stage.http.get(f"{url}/file") as answer:
+        assert (await answer.read()).startswith(b"%PDF-")
+    assert _made.cache_info().misses == 1
 
 
 async def test_a_picture_to_keep(shown: Shown) -> None:
