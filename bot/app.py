@@ -20,7 +20,7 @@ from aiohttp import web
 
 import actions
 import console
-from bot import schedule, tasks, visits
+from bot import crm, schedule, tasks, visits
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
@@ -117,7 +117,10 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         for audience in Audience:
             check_text("", audience)
         await asyncio.to_thread(warm)
-        services = Services(db, vault, clock, published, settings.home, settings.limits, settings.base_url)
+        services = Services(
+            *(db, vault, clock, published, settings.home, settings.limits, settings.base_url),
+            crm=settings.accounts.crm is not None,
+        )
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
@@ -162,6 +165,7 @@ async def _run(
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         repeat("tasks", partial(tasks.tell, services.db, services.clock, http, webhook), tasks.EVERY),
         *tidying(services, keys_changed),
+        *calling(settings, services, http),
     ]
     async with contextlib.AsyncExitStack() as stack:
         running = [asyncio.create_task(loop) for loop in loops]
@@ -194,6 +198,16 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]
+
+
+def calling(
+    settings: Settings, services: Services, http: aiohttp.ClientSession
+) -> list[Coroutine[Any, Any, None]]:
+    """What is told to, or asked of, others that the settings name."""
+    loops = []
+    if (told := settings.accounts.crm) is not None:
+        loops.append(repeat("crm", partial(crm.deliver, services, http, told), crm.EVERY))
+    return loops
 
 
 def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[str, Listener]:

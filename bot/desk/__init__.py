@@ -6,6 +6,7 @@ they may see; all is written through the rooms, after that right was asked (`act
 
 from bot.desk.acting import acknowledge, claim, close, hand_back, reply
 from bot.desk.chats import Chat, ChatRow, chat, chats
+from bot.desk.crm import CrmPage, crm_page, replay_delivery
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
@@ -27,6 +28,7 @@ __all__ = [
     "CHANGED",
     "Chat",
     "ChatRow",
+    "CrmPage",
     "Day",
     "Desk",
     "DoctorPage",
@@ -45,12 +47,14 @@ __all__ = [
     "chats",
     "claim",
     "close",
+    "crm_page",
     "day",
     "decide_suggestion",
     "doctor",
     "doctor_list",
     "edit_summary",
     "hand_back",
+    "replay_delivery",
     "reply",
     "standing",
     "summaries",

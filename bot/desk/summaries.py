@@ -173,6 +173,8 @@ async def amend_summary(
     async def written(tx: Tx) -> None:
         now = services.clock.now()
         await visits.amend(tx, services.vault, visit_id, seen, change, reason, who.login, now)
+        if services.crm:
+            await visits.hand_on_summary(tx, services.vault, visit_id, now)
 
     await _reviewed(reading, who, visit_id, written, change.text, reason)
 
@@ -182,7 +184,10 @@ async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int)
     services = reading.services
 
     async def written(tx: Tx) -> None:
-        await visits.approve(tx, visit_id, seen, who.login, services.clock.now())
+        now = services.clock.now()
+        await visits.approve(tx, visit_id, seen, who.login, now)
+        if services.crm:
+            await visits.hand_on_summary(tx, services.vault, visit_id, now)
 
     await _reviewed(reading, who, visit_id, written)
     async with reading.reading(who) as tx:
@@ -230,9 +235,5 @@ async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) ->
         owner = Owner(line.person_id, line.contact_id)
         facts: dict[str, Any] = {"login": who.login, "version": line.version, "file": kind}
         await note(tx, "summary.downloaded", now, f"visit:{visit_id}", owner, **facts)
-    document = visits.SummaryDocument(
-        *(visit_id, line.doctor, line.hospital, line.department, line.state, line.version),
-        *(line.approved_name, line.approved_at, kept[-1].body),
-    )
     make = {"docx": visits.as_docx, "json": visits.as_json}[kind]
-    return await asyncio.to_thread(make, document)
+    return await asyncio.to_thread(make, visits.document_of(line, kept[-1]))

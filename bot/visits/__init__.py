@@ -29,6 +29,7 @@ from bot.visits.course import (
 from bot.visits.differences import SentenceDifference, changed_sentences
 from bot.visits.doctor_now import read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
+from bot.visits.handing_on import document_of, hand_on_summary
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.review import (
@@ -76,10 +77,12 @@ __all__ = [
     "asks",
     "begin_now",
     "changed_sentences",
+    "document_of",
     "edit",
     "end",
     "ended_in",
     "form_for",
+    "hand_on_summary",
     "import_plans",
     "look_after",
     "meant",
