@@ -9,6 +9,18 @@ from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.crm import CrmPage, crm_page, replay_delivery
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
+from bot.desk.own_visits import (
+    OwnVisitForm,
+    OwnVisitPage,
+    approve_own_visit,
+    change_own_visit,
+    log_own_visit,
+    new_own_visit,
+    own_visit,
+    own_visit_file,
+    own_visits,
+    watch_own_visit,
+)
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
 from bot.desk.summaries import (
     SummaryPage,
@@ -35,14 +47,18 @@ __all__ = [
     "Flag",
     "Knowledge",
     "Mark",
+    "OwnVisitForm",
+    "OwnVisitPage",
     "SummaryPage",
     "TaskLine",
     "VisitLine",
     "VisitOffer",
     "acknowledge",
     "amend_summary",
+    "approve_own_visit",
     "approve_summary",
     "begin_visit",
+    "change_own_visit",
     "chat",
     "chats",
     "claim",
@@ -54,6 +70,11 @@ __all__ = [
     "doctor_list",
     "edit_summary",
     "hand_back",
+    "log_own_visit",
+    "new_own_visit",
+    "own_visit",
+    "own_visit_file",
+    "own_visits",
     "replay_delivery",
     "reply",
     "standing",
@@ -61,6 +82,7 @@ __all__ = [
     "summary",
     "summary_file",
     "watch",
+    "watch_own_visit",
     "watch_summary",
     "work_standing",
 ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot import visits
 from bot.compliance import check_text
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, flags
+from bot.desk.watching import Flag, soft_rules, watched
 from bot.evidence import Owner, note
 from bot.model import Audience, Fault, MedrepError
 from bot.staff import Session
@@ -30,7 +30,6 @@ from bot.visits import (
 )
 
 LISTED, SHOWN = 100, 300
-CASE = "像是不良反应：保存后自动转药物安全。"
 AROUND = timedelta(minutes=10)  # before and after a visit, for what led to it and what came of it
 
 
@@ -202,6 +201,11 @@ async def _reviewed(
     try:
         async with services.db.begin() as tx:
             await written(tx)
+            if warned := soft_rules(*words):
+                owner = Owner(line.person_id, line.contact_id)
+                await note(
+                    tx, "summary.warned", now, f"visit:{visit_id}", owner, login=who.login, rules=warned
+                )
     except MedrepError as error:
         if error.fault == Fault.REFUSED_TEXT:
             rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
@@ -221,9 +225,7 @@ async def _line(reading: Desk, who: Session, visit_id: int) -> SummaryLine:
 async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -> tuple[Flag, ...]:
     """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
     await _line(reading, who, visit_id)
-    found = flags(text[:LONGEST_SENTENCE], Audience.DOCTOR)
-    told = (replace(flag, why=CASE) if flag.rule == "adverse_event" else flag for flag in found)
-    return tuple(sorted(told, key=lambda flag: flag.span))
+    return watched(text[:LONGEST_SENTENCE])
 
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -101,9 +100,3 @@ async def _keep(tx: Tx, written: OwnVisitStanding, kind: str, login: str, now: d
             at=now,
         )
     )
-
-
-async def told_of(tx: Tx, takeover_ids: Collection[int]) -> set[int]:
-    """Those of these takeovers that somebody has logged as a visit."""
-    query = select(own_visit.c.takeover_id).where(own_visit.c.takeover_id.in_(takeover_ids))
-    return {number for number in (await tx.execute(query)).scalars() if number is not None}

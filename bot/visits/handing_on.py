@@ -8,8 +8,9 @@ from typing import Any
 
 from bot import crm
 from bot.clock import CHINA
-from bot.store import contacts, desk_summaries
+from bot.store import contacts, desk_own_visits, desk_summaries, own_visits
 from bot.store.database import Tx
+from bot.store.desk_own_visits import OwnVisitLine
 from bot.store.desk_summaries import SummaryLine, SummaryVersion
 from bot.store.vault import Vault
 from bot.visits.document import SummaryDocument, told_of
@@ -31,6 +32,34 @@ async def hand_on_summary(tx: Tx, vault: Vault, visit_id: int, now: datetime) ->
     contact = await contacts.by_id(tx, line.contact_id)
     subject = f"visit:{visit_id}"
     await crm.tell(tx, vault, event, subject, line.version, envelope(event, now, body), now, of=contact)
+
+
+async def hand_on_own_visit(tx: Tx, vault: Vault, own_visit_id: int, now: datetime) -> None:
+    """The visit that a colleague made, as it stands: approved, or amended since."""
+    line = await desk_own_visits.line_of(tx, vault, own_visit_id)
+    found = await own_visits.standing(tx, own_visit_id)
+    assert line is not None and found is not None  # noqa: S101 - it was approved in this transaction
+    contact = None if found.contact_id is None else await contacts.by_id(tx, found.contact_id)
+    event, of = f"own_visit.{line.state}", contact or line.person_id
+    body, subject = envelope(event, now, own_visit_told(line)), f"own_visit:{own_visit_id}"
+    await crm.tell(tx, vault, event, subject, line.version, body, now, of=of)
+
+
+def own_visit_told(line: OwnVisitLine) -> dict[str, Any]:
+    """What a program is told of a visit that a colleague made: never under the label of an AI's."""
+    return {
+        "id": line.id,
+        "doctor_id": line.external_id,
+        "doctor": line.doctor,
+        "hospital": line.hospital,
+        "department": line.department,
+        "visitor": line.visitor,
+        "state": line.state,
+        "version": line.version,
+        "approved_by": line.approved_name,
+        "approved_at": line.approved_at.astimezone(CHINA).isoformat() if line.approved_at else None,
+        **line.body,
+    }
 
 
 def envelope(event: str, now: datetime, data: dict[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from bot import crm
 from bot.store import desk
 from bot.store.database import CONSOLE, Database
 from tests.console.conftest import HOSTILE, Office
+from tests.console.test_own_visits import form
 from tests.crm.double import CrmDouble, crm_double
 from tests.stage import Stage
 from tests.summaries import SAID, summarised
@@ -72,6 +73,22 @@ async def test_an_amendment_at_the_console_is_told(office: Office, double: CrmDo
     for _ in range(2):
         await crm.deliver(office.stage.services, office.stage.http, double.settings)
     assert [payload["type"] for _, payload in double.told] == ["summary.approved", "summary.amended"]
+
+
+async def test_a_visit_of_the_reps_own_is_told_under_its_own_label(office: Office, double: CrmDouble) -> None:
+    rep, doctor = await office.as_("zhou"), office.doctors["zhou"].hex
+    where = f"/console/doctors/{doctor}/own-visits"
+    _, _, headers = await rep.ask("POST", where, data=form(office))
+    path = headers["Location"]
+    await rep.post(f"{path}/approve", version=1)
+    await rep.post(f"{path}/amend", version=1, reason="地点写错", **form(office, place="药房"))
+    for _ in range(2):
+        await crm.deliver(office.stage.services, office.stage.http, double.settings)
+    assert [(told["type"], told["data"]["label"]) for _, told in double.told] == [
+        ("own_visit.approved", "代表拜访"),
+        ("own_visit.amended", "代表拜访"),
+    ]
+    assert [told["data"]["place"] for _, told in double.told] == ["县医院门诊", "药房"]
 
 
 async def test_the_consoles_role_reads_no_word_of_it(office: Office) -> None:
