@@ -36,12 +36,14 @@ AROUND = timedelta(minutes=10)  # before and after a visit, for what led to it a
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """`part` is what a `SentenceChange` names it by. `shown_by`: the messages that show it, as `Shown.key`;
-    `edited`: a colleague wrote it; `supported`: messages were named for it, be they deleted since."""
+    `edited`: a colleague wrote it; `phrased`: the assistant worded it; `supported`: messages were named for
+    it, be they deleted since."""
 
     part: str
     text: str
     shown_by: tuple[str, ...]
     edited: bool
+    phrased: bool
     supported: bool
 
 
@@ -140,7 +142,8 @@ def _sentence(part: str, one: dict[str, Any], answers: dict[int, list[int]], key
         for key in (f"in-{number}", *(f"out-{answer}" for answer in answers.get(number, ())))
     ]
     shown_by = tuple(key for key in dict.fromkeys(named) if key in keys)
-    return Sentence(part, str(one["text"]), shown_by, bool(one.get("edited_by")), bool(one["turns"]))
+    edited, phrased = bool(one.get("edited_by")), bool(one.get("phrased"))
+    return Sentence(part, str(one["text"]), shown_by, edited, phrased, bool(one["turns"]))
 
 
 def _steps(kept: list[SummaryVersion]) -> list[SummaryStep]:

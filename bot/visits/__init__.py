@@ -39,6 +39,7 @@ from bot.visits.own_visits import (
     log_own_visit,
 )
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
+from bot.visits.phrasing import PHRASING, phrase_drafts
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.review import (
     LINES,
@@ -63,6 +64,7 @@ __all__ = [
     "LONGEST_REASON",
     "LONGEST_SENTENCE",
     "OPEN_STATES",
+    "PHRASING",
     "REVIEWERS",
     "Begin",
     "DoctorNow",
@@ -108,6 +110,7 @@ __all__ = [
     "open_visit",
     "own_visit_told",
     "pace",
+    "phrase_drafts",
     "plan_for",
     "plan_visit",
     "product_id_of",

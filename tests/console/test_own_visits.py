@@ -1,4 +1,4 @@
-"""代表拜访 at the console: logged on the doctor's page, filled from the chat, watched, reviewed, never AI拜访."""
+"""代表拜访 at the console: logged on the doctor's page, filled from the chat, watched, reviewed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def logged_visit(office: Office, whose: str) -> int:
 
 def answer_to(route: Route) -> tuple[int, ...]:
     """To who may, and sees the row: a mark of nothing fits a contact that nothing was said to; no content is
-    in force here, so no visit begins; there is no suggestion, and of a visit of one's own no field is filled."""
+    in force here, so no visit begins; there is no suggestion, and no field of a visit is filled."""
     if "{person}" not in route.path:
         return 200, 303, 409, 422
     posts = {"visit": 409, "own-visits": 422, "watch": 200}
