@@ -96,7 +96,7 @@ class Secrets:
             actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
             sandbox_url=settings.sandbox_url,
             task_webhook=settings.task_webhook,
-            assistant=assistant and Endpoint(assistant, assistant.api_key()),
+            assistant=Endpoint(assistant, assistant.api_key()) if assistant else None,
         )
 
 
@@ -210,7 +210,8 @@ def calling(
     """What is told to, or asked of, others that the settings name."""
     loops = []
     if (told := settings.accounts.crm) is not None:
-        loops.append(repeat("crm", partial(crm.deliver, services, http, told), crm.EVERY))
+        teller = crm.Teller(services.db, services.vault, services.clock, http, told)
+        loops.append(repeat("crm", partial(crm.deliver, teller), crm.EVERY))
     if (asked := secrets.assistant) is not None:
         work = partial(visits.phrase_drafts, services, http, asked)
         loops.append(repeat("phrasing", work, visits.PHRASING))

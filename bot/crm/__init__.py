@@ -1,5 +1,5 @@
 """What a CRM is told: approved visits, signed, at least once."""
 
-from bot.crm.deliveries import EVERY, deliver, replay, tell
+from bot.crm.deliveries import EVERY, Teller, deliver, replay, tell
 
-__all__ = ["EVERY", "deliver", "replay", "tell"]
+__all__ = ["EVERY", "Teller", "deliver", "replay", "tell"]

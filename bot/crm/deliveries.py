@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import structlog
 
-from bot.clock import CHINA, real_now
+from bot.clock import CHINA, Clock, real_now
 from bot.crm.posting import PATIENCE, Answer, post
 from bot.endpoints import Crm
 from bot.evidence import Owner, note
@@ -23,14 +24,12 @@ from bot.staff import Role, colleague
 from bot.store import contact_keys, crm_deliveries
 from bot.store.contacts import Contact
 from bot.store.crm_deliveries import DELIVERED, FAILED, PLACE, WAITING, ClaimedDelivery, NewDelivery
-from bot.store.database import Tx
+from bot.store.database import Database, Tx
 from bot.store.vault import Vault
 from bot.tasks import Kind, open_task
 
 if TYPE_CHECKING:
     import aiohttp
-
-    from bot.runtime.services import Services
 
 log = structlog.get_logger()
 EVERY = 3.0  # seconds
@@ -69,36 +68,47 @@ async def tell(
     await crm_deliveries.add(tx, new, now, real_now())
 
 
-async def deliver(services: Services, http: aiohttp.ClientSession, crm: Crm) -> None:
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """What telling stands on."""
+
+    db: Database
+    vault: Vault
+    clock: Clock
+    http: aiohttp.ClientSession
+    crm: Crm
+
+
+async def deliver(teller: Teller) -> None:
     """One round. Many processes may do it."""
     while True:
-        async with services.db.begin() as tx:
+        async with teller.db.begin() as tx:
             due = await crm_deliveries.claim(tx, real_now(), LEASE, BATCH)
-        await asyncio.gather(*(_deliver(services, http, crm, one) for one in due))
+        await asyncio.gather(*(_deliver(teller, one) for one in due))
         if len(due) < BATCH:
             return
 
 
-async def _deliver(services: Services, http: aiohttp.ClientSession, crm: Crm, one: ClaimedDelivery) -> None:
+async def _deliver(teller: Teller, one: ClaimedDelivery) -> None:
     try:
-        async with services.db.begin() as tx:
-            body = await services.vault.open_text(tx, one.person_id, bytes(one.body_enc), PLACE)
+        async with teller.db.begin() as tx:
+            body = await teller.vault.open_text(tx, one.person_id, bytes(one.body_enc), PLACE)
     except MedrepError as error:
         if error.fault != Fault.ERASED:
             raise
         answer = Answer(None, "erased")
     else:
-        answer = await post(http, crm, one.event_id, body.encode())
+        answer = await post(teller.http, teller.crm, one.event_id, body.encode())
     reached("crm.answered")
-    await _settle(services, one, answer)
+    await _settle(teller, one, answer)
 
 
-async def _settle(services: Services, one: ClaimedDelivery, answer: Answer) -> None:
-    now, real = services.clock.now(), real_now()
+async def _settle(teller: Teller, one: ClaimedDelivery, answer: Answer) -> None:
+    now, real = teller.clock.now(), real_now()
     state, again = _outcome(one, answer, real)
     owner, subject = Owner(one.person_id, one.contact_id), f"crm:{one.id}"
     log.info("crm.told", delivery=one.id, state=state, status=answer.status, fault=answer.fault)
-    async with services.db.begin() as tx:
+    async with teller.db.begin() as tx:
         settled = await crm_deliveries.settle(
             tx, one, state, retry_at=again, status=answer.status, fault=answer.fault
         )
@@ -109,7 +119,7 @@ async def _settle(services: Services, one: ClaimedDelivery, answer: Answer) -> N
         if state == FAILED and answer.fault != "erased":
             day = now.astimezone(CHINA).date()
             key, detail = f"{Kind.PLATFORM}:crm:{day}", f"CRM: {answer.fault} {answer.status or ''}".strip()
-            await open_task(tx, services.vault, Kind.PLATFORM, now=now, key=key, detail=detail)
+            await open_task(tx, teller.vault, Kind.PLATFORM, now=now, key=key, detail=detail)
 
 
 def _outcome(one: ClaimedDelivery, answer: Answer, now: datetime) -> tuple[str, datetime]:

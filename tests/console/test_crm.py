@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from bot import crm
 from bot.store import desk
 from bot.store.database import CONSOLE, Database
 from tests.console.conftest import HOSTILE, Office
@@ -39,7 +38,7 @@ async def test_an_approval_at_the_console_is_told_and_its_failure_shown(
     for login, visit in visits.items():
         await (await office.as_(login)).post(f"/console/summaries/{visit}/approve", version=1)
     double.answers = [410, 410]
-    await crm.deliver(services, office.stage.http, double.settings)
+    await double.deliver(services, office.stage.http)
     assert [payload["data"]["doctor"] for _, payload in double.told] == [HOSTILE, "李乙"]
     assert [payload["data"]["doctor_id"] for _, payload in double.told] == ["T-1", "T-2"]
     for login, seen in (("zheng", 2), ("yang", 2), ("alien", 0)):
@@ -53,7 +52,7 @@ async def test_an_approval_at_the_console_is_told_and_its_failure_shown(
     await (await office.as_("zhou")).post(f"/console/crm/{first}/replay", 403)
     await (await office.as_("zheng")).post(f"/console/crm/{first}/replay")
     await (await office.as_("yang")).post(f"/console/crm/{second}/replay")
-    await crm.deliver(services, office.stage.http, double.settings)
+    await double.deliver(services, office.stage.http)
     body = await (await office.as_("yang")).get("/console/crm")
     assert "没有等待或失败的推送" in body
     assert (await (await office.as_("yang")).get("/console/crm?filter=delivered")).count("再推送一次") == 2
@@ -71,7 +70,7 @@ async def test_an_amendment_at_the_console_is_told(office: Office, double: CrmDo
         f"/console/summaries/{visit}/amend", version=1, part="0", text="改过的话。", reason="错字"
     )
     for _ in range(2):
-        await crm.deliver(office.stage.services, office.stage.http, double.settings)
+        await double.deliver(office.stage.services, office.stage.http)
     assert [payload["type"] for _, payload in double.told] == ["summary.approved", "summary.amended"]
 
 
@@ -83,7 +82,7 @@ async def test_a_visit_of_the_reps_own_is_told_under_its_own_label(office: Offic
     await rep.post(f"{path}/approve", version=1)
     await rep.post(f"{path}/amend", version=1, reason="地点写错", **form(office, place="药房"))
     for _ in range(2):
-        await crm.deliver(office.stage.services, office.stage.http, double.settings)
+        await double.deliver(office.stage.services, office.stage.http)
     assert [(told["type"], told["data"]["label"]) for _, told in double.told] == [
         ("own_visit.approved", "代表拜访"),
         ("own_visit.amended", "代表拜访"),

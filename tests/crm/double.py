@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
+from bot import crm
 from bot.endpoints import Crm
+from bot.runtime.services import Services
 from bot.service.postgres import free_port
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -26,6 +29,10 @@ class CrmDouble:
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     elsewhere: int = 0  # posts that came where a redirect points to
+
+    async def deliver(self, services: Services, http: aiohttp.ClientSession) -> None:
+        """A round of the loop."""
+        await crm.deliver(crm.Teller(services.db, services.vault, services.clock, http, self.settings))
 
     @property
     def settings(self) -> Crm:

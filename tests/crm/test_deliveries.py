@@ -67,7 +67,7 @@ async def told(stage: Stage, double: CrmDouble, *, at_once: bool = True) -> None
     """A round of the loop; real time cannot be moved, but the moment of the next try can."""
     if at_once:
         await stage.write("UPDATE crm_delivery SET retry_at = now()")
-    await crm.deliver(stage.services, stage.http, double.settings)
+    await double.deliver(stage.services, stage.http)
 
 
 async def standing(stage: Stage) -> list[tuple[Any, ...]]:
@@ -213,7 +213,7 @@ async def test_an_amendment_does_not_overtake_the_approval(
 
 async def test_many_processes_tell_it_once(stage: Stage, visit_id: int, double: CrmDouble) -> None:
     await approved(stage, visit_id)
-    await asyncio.gather(*(crm.deliver(stage.services, stage.http, double.settings) for _ in range(5)))
+    await asyncio.gather(*(double.deliver(stage.services, stage.http) for _ in range(5)))
     assert len(double.told) == 1
 
 
@@ -224,7 +224,6 @@ import aiohttp
 from bot import crm
 from bot.clock import Clock
 from bot.endpoints import Crm
-from bot.runtime.services import Services
 from bot.store.database import Database
 from bot.store.keyring import Keyring, evidence_key
 from bot.store.vault import Vault
@@ -232,9 +231,9 @@ from bot.store.vault import Vault
 async def main():
     home, url, there, secret = Path(sys.argv[1]), *sys.argv[2:]
     db = Database(url, evidence_key=evidence_key(home / "keys"))
-    services = Services(db, Vault(Keyring(home / "keys")), Clock(), None, home)
+    vault = Vault(Keyring(home / "keys"))
     async with aiohttp.ClientSession() as http:
-        await crm.deliver(services, http, Crm(url=there, secret=secret))
+        await crm.deliver(crm.Teller(db, vault, Clock(), http, Crm(url=there, secret=secret)))
 asyncio.run(main())
 """
 
@@ -272,7 +271,7 @@ async def test_what_was_erased_meanwhile_is_told_to_nobody(
     async with stage.services.db.begin() as tx:
         await tx.execute(text("UPDATE data_key SET wrapped = NULL WHERE id = :id"), {"id": contact.key_id})
     fresh = replace(stage.services, vault=type(stage.services.vault)(stage.services.vault.keyring))
-    await crm.deliver(fresh, stage.http, double.settings)
+    await double.deliver(fresh, stage.http)
     assert double.told == []
     assert (await standing(stage))[0][1:] == ("failed", 1, None, "erased")
 
