@@ -20,7 +20,8 @@ from aiohttp import web
 
 import actions
 import console
-from bot import schedule, tasks, visits
+from bot import crm, schedule, tasks, visits
+from bot.assistant import Endpoint
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
@@ -80,12 +81,14 @@ class Secrets:
     actions_url: str
     sandbox_url: str | None
     task_webhook: str | None
+    assistant: Endpoint | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Secrets:
         if settings.engine_token is None or settings.actions_token is None:
             missing = "MEDREP_ACTIONS_TOKEN" if settings.engine_token else "MEDREP_ENGINE_TOKEN"
             raise MedrepError(Fault.CONFIGURATION, f"{missing} is not set")
+        assistant = settings.accounts.assistant
         return cls(
             engine_url=settings.engine_url or f"http://127.0.0.1:{settings.engine_port}",
             engine_token=settings.engine_token,
@@ -93,6 +96,7 @@ class Secrets:
             actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
             sandbox_url=settings.sandbox_url,
             task_webhook=settings.task_webhook,
+            assistant=Endpoint(assistant, assistant.api_key()) if assistant else None,
         )
 
 
@@ -117,7 +121,10 @@ async def serve(settings: Settings, secrets: Secrets) -> None:
         for audience in Audience:
             check_text("", audience)
         await asyncio.to_thread(warm)
-        services = Services(db, vault, clock, published, settings.home, settings.limits, settings.base_url)
+        services = Services(
+            *(db, vault, clock, published, settings.home, settings.limits, settings.base_url),
+            crm=settings.accounts.crm is not None,
+        )
         engine = EngineClient(http, secrets.engine_url, secrets.engine_token, secrets.actions_url)
         await _run(settings, secrets, services, engine, http, stopping)
     await db.close()
@@ -162,6 +169,7 @@ async def _run(
         Sealer(services.db, services.home, settings.evidence_copy).run(),
         repeat("tasks", partial(tasks.tell, services.db, services.clock, http, webhook), tasks.EVERY),
         *tidying(services, keys_changed),
+        *calling(settings, secrets, services, http),
     ]
     async with contextlib.AsyncExitStack() as stack:
         running = [asyncio.create_task(loop) for loop in loops]
@@ -194,6 +202,20 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]
+
+
+def calling(
+    settings: Settings, secrets: Secrets, services: Services, http: aiohttp.ClientSession
+) -> list[Coroutine[Any, Any, None]]:
+    """What is told to, or asked of, others that the settings name."""
+    loops = []
+    if (told := settings.accounts.crm) is not None:
+        teller = crm.Teller(services.db, services.vault, services.clock, http, told)
+        loops.append(repeat("crm", partial(crm.deliver, teller), crm.EVERY))
+    if (asked := secrets.assistant) is not None:
+        work = partial(visits.phrase_drafts, services, http, asked)
+        loops.append(repeat("phrasing", work, visits.PHRASING))
+    return loops
 
 
 def listeners(workers: TurnWorkers, sender: Sender, gateway: Gateway) -> dict[str, Listener]:

@@ -47,6 +47,7 @@ COMMANDS = {
     "visit": "visits:begin",
     "visits": "visits:app",
     "summaries": "visits:print_summaries",
+    "crm": "crm:app",
     "messages": "messages:list_messages",
     "timers": "messages:list_timers",
     "sending": "sending:app",

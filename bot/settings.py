@@ -1,6 +1,7 @@
-"""Settings: the environment (where things are) and `medrep.toml` (which accounts we serve).
+"""Settings: the environment (where things are) and `medrep.toml` (which accounts we serve, what we call).
 
-No other module of `bot` reads the environment (tests/test_settings.py); the engine has `engine/settings.py`.
+No other module of `bot` reads the environment (tests/test_settings.py) but for the key of an endpoint
+(`bot/endpoints.py`); the engine has `engine/settings.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.endpoints import Assistant, Crm
 from bot.model import Audience, Channel, Fault, MedrepError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,13 +124,15 @@ LIMITS = Limits()
 
 
 class Accounts(Frozen):
-    """`medrep.toml`: one table per channel account, and `[oidc]`. Unknown keys are errors."""
+    """`medrep.toml`: one table per channel account, and what else we call. Unknown keys are errors."""
 
     wechat: dict[str, WeChatAccount] = Field(default_factory=dict)
     wecom: dict[str, WeComAccount] = Field(default_factory=dict)
     telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
     webchat: dict[str, WebChatAccount] = Field(default_factory=dict)
     oidc: SingleSignOn | None = None  # how colleagues may sign in at the console, beside their passwords
+    crm: Crm | None = None
+    assistant: Assistant | None = None
 
     def audience(self, channel: Channel, name: str) -> Audience:
         """Whom the account serves. Raises MedrepError(NOT_FOUND)."""
@@ -335,11 +339,6 @@ def with_demo_accounts(settings: Settings) -> Settings:
     """
     accounts, demo = settings.accounts, read_accounts(settings.home / "sandbox.toml")
     both = accounts.model_copy(
-        update={
-            "wechat": {**accounts.wechat, **demo.wechat},
-            "wecom": {**accounts.wecom, **demo.wecom},
-            "telegram": {**accounts.telegram, **demo.telegram},
-            "webchat": {**accounts.webchat, **demo.webchat},
-        }
+        update={channel: getattr(accounts, channel) | getattr(demo, channel) for channel in Channel}
     )
     return settings.model_copy(update={"accounts": both, "sandbox": True})

@@ -16,7 +16,19 @@ from bot.model import Fault, MedrepError
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import CompanyAccounts, Session, SignInStep, session_of
-from console import account, company, conversations, day, doctors, files, sign_in, summaries, words
+from console import (
+    account,
+    company,
+    conversations,
+    crm,
+    day,
+    doctors,
+    files,
+    own_visits,
+    sign_in,
+    summaries,
+    words,
+)
 from console.asking import ASKS, COMPANY, DESK, LIVE, SETTINGS, Asks, take_token
 from console.guard import check_source, dress, origin_of
 from console.live import Live
@@ -42,6 +54,8 @@ def routes() -> list[Route]:
         *doctors.ROUTES,
         *conversations.ROUTES,
         *summaries.ROUTES,
+        *own_visits.ROUTES,
+        *crm.ROUTES,
         *files.ROUTES,
     ]
 

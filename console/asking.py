@@ -16,7 +16,7 @@ from bot.settings import Settings
 from bot.staff import COMPANY_LASTS, CompanyAccounts, Session, today
 from console.guard import Origin
 from console.live import Live
-from console.routes import DOCTOR_READERS, WORKERS
+from console.routes import CRM_KEEPERS, DOCTOR_READERS, WORKERS
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -94,14 +94,19 @@ def number(request: web.Request, name: str) -> int:
 def page(request: web.Request, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
     """A page for whoever asks."""
     asks = request[ASKS]
-    now = request.app[DESK].services.clock.now()
+    services = request.app[DESK].services
+    now = services.clock.now()
     roles = asks.session.roles if asks.session else frozenset()
     given = {
         "asks": asks,
         "me": asks.session,
         "now": now.astimezone(CHINA),
         "today": today(now),
-        "pages": {"chats": roles & WORKERS, "doctors": roles & DOCTOR_READERS},
+        "pages": {
+            "chats": roles & WORKERS,
+            "doctors": roles & DOCTOR_READERS,
+            "crm": services.crm and roles & CRM_KEEPERS,
+        },
     }
     return aiohttp_jinja2.render_template(template, request, {**given, **context}, status=status)
 

@@ -18,6 +18,7 @@ DOCTOR_READERS = WORKERS - {Role.CARE}  # the care team looks after patients
 SPEAKERS = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})
 VISITORS = frozenset({Role.REP, Role.MANAGER})
 REVIEWERS = frozenset({Role.REP, Role.MANAGER})  # of the summaries of visits
+CRM_KEEPERS = frozenset({Role.MANAGER, Role.ADMIN})  # of what a CRM is told
 HANDLERS = EVERYBODY - {Role.AUDITOR}
 
 

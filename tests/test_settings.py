@@ -84,6 +84,83 @@ def test_what_cannot_be_used_is_named_and_not_quoted(tmp_path: Path, broken: str
     assert KEY not in error.value.detail and "short" not in error.value.detail.replace("too short", "")
 
 
+CRM = '[crm]\nurl = "{url}"\nsecret = "{secret}"\n'
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ASSISTANT = '[assistant]\nbase_url = "https://llm.example.org/v1"\nmodel = "m"\n'
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://crm.example.org/hook?tenant=1",
+        "http://127.0.0.1:8099/hook",
+        "http://[::1]/",
+        "http://localhost/x",
+    ],
+)
+def test_a_crm_is_told_by_https_or_on_this_machine(tmp_path: Path, url: str) -> None:
+    found = read_accounts(accounts(tmp_path, CRM.format(url=url, secret=SIGNING)))
+    assert found.crm is not None and found.crm.url == url
+    assert SIGNING not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("broken", "where"),
+    [
+        (CRM.format(url="http://crm.example.org/", secret=SIGNING), "crm.url"),
+        (CRM.format(url="http://127.0.0.1.example.org/", secret=SIGNING), "crm.url"),
+        (CRM.format(url="https://user:pass@crm.example.org/", secret=SIGNING), "crm.url"),
+        (CRM.format(url="ftp://127.0.0.1/", secret=SIGNING), "crm.url"),
+        (CRM.format(url="https://", secret=SIGNING), "crm.url"),
+        (CRM.format(url="https://crm.example.org:x/", secret=SIGNING), "crm.url"),
+        (CRM.format(url="https://crm.example.org/", secret="c2hvcnQ="), "crm.secret"),
+        (CRM.format(url="https://crm.example.org/", secret="no base64!"), "crm.secret"),
+        (CRM.format(url="https://crm.example.org/", secret=SIGNING) + "retries = 3", "crm.retries"),
+        (ASSISTANT.replace("https", "http"), "assistant.base_url"),
+        (ASSISTANT + "timeout = 0", "assistant.timeout"),
+        (ASSISTANT + 'api_key = "k"', "assistant.api_key"),
+        (ASSISTANT + 'api_key_env = "K"\napi_key_file = "k"', "assistant"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_named_and_not_quoted(
+    tmp_path: Path, broken: str, where: str
+) -> None:
+    with pytest.raises(MedrepError) as error:
+        read_accounts(accounts(tmp_path, broken))
+    assert error.value.fault == Fault.CONFIGURATION and where in error.value.detail
+    assert not {SIGNING, "c2hvcnQ=", "pass@"} & set(re.split(r"[ :;]", error.value.detail))
+
+
+def test_the_key_of_the_assistant_stands_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("sk-1\n", encoding="utf-8")
+    by_file = read_accounts(accounts(tmp_path, ASSISTANT + f'api_key_file = "{file}"')).assistant
+    by_name = read_accounts(accounts(tmp_path, ASSISTANT + 'api_key_env = "LLM_KEY"')).assistant
+    none = read_accounts(accounts(tmp_path, ASSISTANT)).assistant
+    assert by_file and by_name and none
+    assert (by_file.api_key(), by_name.api_key({"LLM_KEY": "sk-2"}), none.api_key({})) == (
+        "sk-1",
+        "sk-2",
+        None,
+    )
+    file.unlink()
+    for broken in (
+        by_file.api_key,
+        lambda: by_name.api_key({}),
+        lambda: by_name.api_key({"LLM_KEY": "一"}),
+    ):
+        with pytest.raises(MedrepError) as error:
+            broken()
+        assert error.value.fault == Fault.CONFIGURATION
+
+
+def test_the_accounts_of_the_demo_leave_what_else_is_set(tmp_path: Path) -> None:
+    file = accounts(tmp_path, CRM.format(url="https://crm.example.org/", secret=SIGNING) + WHOLE)
+    (tmp_path / "sandbox.toml").write_text(WHOLE.replace("wechat.demo", "wechat.sandbox"), encoding="utf-8")
+    found = read_settings({"MEDREP_HOME": str(tmp_path), "MEDREP_CONFIG": str(file), "MEDREP_SANDBOX": "1"})
+    assert found.accounts.crm is not None and set(found.accounts.wechat) == {"demo", "sandbox"}
+
+
 def test_the_example_is_one(tmp_path: Path) -> None:
     example = (ROOT / "medrep.example.toml").read_text(encoding="utf-8")
     found = read_accounts(accounts(tmp_path, re.sub(r'= "…[^"]*"', '= "x"', example)))
@@ -165,7 +242,7 @@ def reads(path: Path) -> list[str]:
 
 
 def test_one_module_reads_the_environment() -> None:
-    """And the supervisor, which hands its own on to its children."""
+    """And the supervisor, which hands its own on to its children; and what reads a key that is named."""
     found = {
         place
         for folder in ("bot", "engine")
@@ -174,6 +251,7 @@ def test_one_module_reads_the_environment() -> None:
     }
     assert found == {
         "engine/settings.py read_settings",
+        "bot/endpoints.py Assistant",
         "bot/service/process.py plain_environment",
         "bot/service/programs.py app",
     }

@@ -7,22 +7,26 @@ from datetime import datetime
 from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
+from bot.desk.own_visits import CHATS, RECENT
 from bot.desk.reading import Desk, masked
 from bot.desk.visiting import Knowledge, knowledge_of
 from bot.evidence import Owner, note
 from bot.people.takeover import silence
 from bot.staff import Session
-from bot.store import desk, desk_chats, desk_summaries
+from bot.store import desk, desk_chats, desk_own_visits, desk_summaries
 from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
 from bot.store.desk_chats import ChatMessage, Speaker
+from bot.store.desk_own_visits import HeldChat, OwnVisitLine
 from bot.store.desk_summaries import SummaryLine
+from bot.visits import REVIEWERS
 
 SHOWN, LISTED, SCANNED, VISITS = 60, 100, 5000, 20
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorPage:
-    """`speakers`: who has taken a conversation over, by contact; `summaries`: by visit."""
+    """`speakers`: who has taken a conversation over, by contact; `summaries`: by visit. `own_visits`: of
+    colleagues; `unlogged`: conversations of this one that are logged as none; None: they log none."""
 
     now: datetime
     card: DoctorCard
@@ -33,6 +37,8 @@ class DoctorPage:
     speakers: dict[int, Speaker]
     known: Knowledge
     summaries: dict[int, SummaryLine]
+    own_visits: tuple[OwnVisitLine, ...]
+    unlogged: tuple[HeldChat, ...] | None
 
 
 async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
@@ -49,6 +55,10 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         notices = await desk.notices(tx, ids)
         known = await knowledge_of(reading, tx, who, card.external_id, person_id, now)
         visited = await desk_summaries.of_person(tx, services.vault, person_id, VISITS)
+        own = await desk_own_visits.of_person(tx, services.vault, person_id, VISITS)
+        held = None
+        if who.roles & REVIEWERS:
+            held = await desk_own_visits.unlogged_chats(tx, person_id, who.staff_id, now - RECENT, CHATS)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -61,6 +71,8 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         speakers={one: speaker for one, speaker in speakers.items() if speaker},
         known=known,
         summaries={one.visit_id: one for one in visited},
+        own_visits=tuple(own),
+        unlogged=None if held is None else tuple(held),
     )
 
 

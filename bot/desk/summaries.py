@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot import visits
 from bot.compliance import check_text
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, flags
+from bot.desk.watching import Flag, soft_rules, watched
 from bot.evidence import Owner, note
 from bot.model import Audience, Fault, MedrepError
 from bot.staff import Session
@@ -30,19 +30,20 @@ from bot.visits import (
 )
 
 LISTED, SHOWN = 100, 300
-CASE = "像是不良反应：保存后自动转药物安全。"
 AROUND = timedelta(minutes=10)  # before and after a visit, for what led to it and what came of it
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """`part` is what a `SentenceChange` names it by. `shown_by`: the messages that show it, as `Shown.key`;
-    `edited`: a colleague wrote it; `supported`: messages were named for it, be they deleted since."""
+    `edited`: a colleague wrote it; `phrased`: the assistant worded it; `supported`: messages were named for
+    it, be they deleted since."""
 
     part: str
     text: str
     shown_by: tuple[str, ...]
     edited: bool
+    phrased: bool
     supported: bool
 
 
@@ -141,7 +142,8 @@ def _sentence(part: str, one: dict[str, Any], answers: dict[int, list[int]], key
         for key in (f"in-{number}", *(f"out-{answer}" for answer in answers.get(number, ())))
     ]
     shown_by = tuple(key for key in dict.fromkeys(named) if key in keys)
-    return Sentence(part, str(one["text"]), shown_by, bool(one.get("edited_by")), bool(one["turns"]))
+    edited, phrased = bool(one.get("edited_by")), bool(one.get("phrased"))
+    return Sentence(part, str(one["text"]), shown_by, edited, phrased, bool(one["turns"]))
 
 
 def _steps(kept: list[SummaryVersion]) -> list[SummaryStep]:
@@ -173,6 +175,8 @@ async def amend_summary(
     async def written(tx: Tx) -> None:
         now = services.clock.now()
         await visits.amend(tx, services.vault, visit_id, seen, change, reason, who.login, now)
+        if services.crm:
+            await visits.hand_on_summary(tx, services.vault, visit_id, now)
 
     await _reviewed(reading, who, visit_id, written, change.text, reason)
 
@@ -182,7 +186,10 @@ async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int)
     services = reading.services
 
     async def written(tx: Tx) -> None:
-        await visits.approve(tx, visit_id, seen, who.login, services.clock.now())
+        now = services.clock.now()
+        await visits.approve(tx, visit_id, seen, who.login, now)
+        if services.crm:
+            await visits.hand_on_summary(tx, services.vault, visit_id, now)
 
     await _reviewed(reading, who, visit_id, written)
     async with reading.reading(who) as tx:
@@ -197,6 +204,11 @@ async def _reviewed(
     try:
         async with services.db.begin() as tx:
             await written(tx)
+            if warned := soft_rules(*words):
+                owner = Owner(line.person_id, line.contact_id)
+                await note(
+                    tx, "summary.warned", now, f"visit:{visit_id}", owner, login=who.login, rules=warned
+                )
     except MedrepError as error:
         if error.fault == Fault.REFUSED_TEXT:
             rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
@@ -216,9 +228,7 @@ async def _line(reading: Desk, who: Session, visit_id: int) -> SummaryLine:
 async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -> tuple[Flag, ...]:
     """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
     await _line(reading, who, visit_id)
-    found = flags(text[:LONGEST_SENTENCE], Audience.DOCTOR)
-    told = (replace(flag, why=CASE) if flag.rule == "adverse_event" else flag for flag in found)
-    return tuple(sorted(told, key=lambda flag: flag.span))
+    return watched(text[:LONGEST_SENTENCE])
 
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:
@@ -230,9 +240,5 @@ async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) ->
         owner = Owner(line.person_id, line.contact_id)
         facts: dict[str, Any] = {"login": who.login, "version": line.version, "file": kind}
         await note(tx, "summary.downloaded", now, f"visit:{visit_id}", owner, **facts)
-    document = visits.SummaryDocument(
-        *(visit_id, line.doctor, line.hospital, line.department, line.state, line.version),
-        *(line.approved_name, line.approved_at, kept[-1].body),
-    )
     make = {"docx": visits.as_docx, "json": visits.as_json}[kind]
-    return await asyncio.to_thread(make, document)
+    return await asyncio.to_thread(make, visits.document_of(line, kept[-1]))

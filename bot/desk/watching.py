@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from bot.compliance import check_text
@@ -45,6 +45,21 @@ async def watch(reading: Desk, who: Session, contact_id: int, text: str) -> tupl
         except MedrepError:
             named = (Flag("unverified", (0, 0), "医生还没有通过认证，不能谈产品。", True),)
     return tuple(sorted((*flags(text, contact.audience), *named), key=lambda flag: flag.span))
+
+
+_CASE = "像是不良反应：保存后自动转药物安全。"
+
+
+def watched(text: str) -> tuple[Flag, ...]:
+    """As `flags`, by where they begin, for words that are kept and not sent."""
+    found = flags(text, Audience.DOCTOR)
+    told = (replace(one, why=_CASE) if one.rule == "adverse_event" else one for one in found)
+    return tuple(sorted(told, key=lambda flag: flag.span))
+
+
+def soft_rules(*words: str) -> list[str]:
+    """The rules that a colleague was warned of in these words, for the record."""
+    return sorted({one.rule for text in words for one in flags(text, Audience.DOCTOR) if not one.hard})
 
 
 def flags(text: str, audience: Audience) -> tuple[Flag, ...]:

@@ -19,6 +19,7 @@ from bot.store.tables import (
     change_request,
     consent,
     contact,
+    crm_delivery,
     doctor,
     engagement,
     evidence,
@@ -26,6 +27,8 @@ from bot.store.tables import (
     material_open,
     material_sent,
     outbox,
+    own_visit,
+    own_visit_version,
     profile_event,
     profile_tag,
     suggestion,
@@ -48,7 +51,8 @@ async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
     """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
-    engagement, suggestions, change_requests, messages, tasks, visits, timers, materials, record.
+    engagement, suggestions, change_requests, messages, tasks, visits, own_visits, told, timers, materials,
+    record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -93,6 +97,17 @@ class _Export:
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
             "visits": await self._visits(),
+            "own_visits": await self._own_visits(),
+            "told": [
+                {
+                    "at": _at(row.made_at),
+                    "to": "crm",
+                    "event": row.event,
+                    "of": row.subject,
+                    "state": row.state,
+                }
+                for row in await self._rows(crm_delivery)
+            ],
             "timers": [
                 {
                     "action": row.action,
@@ -276,8 +291,30 @@ class _Export:
             for row in await self._rows(visit)
         ]
 
-    async def _summary(self, row: Any) -> Any:
-        opened = None if row is None else await self._open(row, row.body_enc, "visit_summary.body")
+    async def _own_visits(self) -> list[dict[str, Any]]:
+        """Visits that colleagues made themselves, every version."""
+        versions = await self._rows(own_visit_version)
+        return [
+            {
+                "visited_at": _at(row.visited_at),
+                "by": row.visited_by,
+                "state": row.state,
+                "versions": [
+                    {
+                        "at": _at(one.at),
+                        "kind": one.kind,
+                        "by": one.login,
+                        "says": await self._summary(one, "own_visit.body"),
+                    }
+                    for one in versions
+                    if one.own_visit_id == row.id
+                ],
+            }
+            for row in await self._rows(own_visit)
+        ]
+
+    async def _summary(self, row: Any, place: str = "visit_summary.body") -> Any:
+        opened = None if row is None else await self._open(row, row.body_enc, place)
         return opened if opened in (None, ERASED_TEXT) else json.loads(opened)
 
     async def _task(self, row: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Services:
     home: Path
     limits: Limits = field(default_factory=Limits)
     public_url: str = "http://127.0.0.1:8080"  # base of every link that people get
+    crm: bool = False  # whether a CRM is told of what is approved
 
     async def move_clock(self, moment: datetime) -> None:
         """Move business time, in all processes; it runs on from `moment`."""

@@ -22,6 +22,7 @@ class SummaryLine:
     visit_id: int
     contact_id: int
     person_id: UUID
+    external_id: str
     doctor: str
     hospital: str
     department: str
@@ -34,8 +35,8 @@ class SummaryLine:
 
 
 _LINES = """
-    SELECT summary.visit_id, summary.contact_id, contact.person_id, doctor.name_enc, doctor.hospital,
-           doctor.department, summary.state, summary.version, visit.begun_at, visit.ended_at,
+    SELECT summary.visit_id, summary.contact_id, contact.person_id, doctor.external_id, doctor.name_enc,
+           doctor.hospital, doctor.department, summary.state, summary.version, visit.begun_at, visit.ended_at,
            coalesce(staff.name, summary.approved_by) AS approved_name, summary.approved_at
     FROM visit_summary AS summary JOIN visit ON visit.id = summary.visit_id
          JOIN contact ON contact.id = summary.contact_id
@@ -82,6 +83,7 @@ async def _lines(tx: Tx, vault: Vault, rows: list[Any]) -> list[SummaryLine]:
             visit_id=row.visit_id,
             contact_id=row.contact_id,
             person_id=row.person_id,
+            external_id=row.external_id or "",
             doctor=await opened(tx, vault, row.person_id, row.name_enc, "doctor.name"),
             hospital=row.hospital or "",
             department=row.department or "",

@@ -54,6 +54,13 @@ async def rep_name(tx: Tx, rep_id: UUID | None) -> str | None:
     return found
 
 
+async def rep_of(tx: Tx, person_id: UUID) -> str | None:
+    """The name of a doctor's rep."""
+    query = select(staff.c.name).join(doctor, doctor.c.rep_id == staff.c.id)
+    found: str | None = (await tx.execute(query.where(doctor.c.person_id == person_id))).scalar()
+    return found
+
+
 # ---------------------------------------------------------------- import
 
 

@@ -38,6 +38,7 @@ from bot.store.tables import (
     consent,
     contact,
     conversation,
+    crm_delivery,
     data_key,
     doctor,
     effect,
@@ -49,6 +50,8 @@ from bot.store.tables import (
     occurrence,
     offer,
     outbox,
+    own_visit,
+    own_visit_version,
     person,
     profile_event,
     profile_tag,
@@ -200,10 +203,12 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers, what actions returned, what materials were sent and read, visits: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read, visits and who was
+    told of them: removed."""
     talked = (
         *(conversation, offer, effect, material_open, material_sent),
         *(visit_fact, visit_summary_version, visit_summary, visit),
+        *(own_visit_version, own_visit, crm_delivery),
     )
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked

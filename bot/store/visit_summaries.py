@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,17 @@ from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
-from bot.store.tables import contact, doctor, inbox, task, turn, visit, visit_summary, visit_summary_version
+from bot.store.tables import (
+    contact,
+    doctor,
+    inbox,
+    outbox,
+    task,
+    turn,
+    visit,
+    visit_summary,
+    visit_summary_version,
+)
 from bot.store.visits import VisitRow
 
 
@@ -85,6 +95,41 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
         )
         for row in rows
     ]
+
+
+async def answers_in(tx: Tx, turn_ids: Collection[UUID]) -> dict[UUID | None, list[tuple[UUID, bytes]]]:
+    """What was said in these turns, (person, body as the outbox keeps it), by turn."""
+    query = select(outbox.c.turn_id, outbox.c.person_id, outbox.c.body_enc).where(
+        outbox.c.turn_id.in_(turn_ids), outbox.c.body_enc.is_not(None)
+    )
+    found: dict[UUID | None, list[tuple[UUID, bytes]]] = {}
+    for row in await tx.execute(query.order_by(outbox.c.id)):
+        if row.body_enc:
+            found.setdefault(row.turn_id, []).append((row.person_id, bytes(row.body_enc)))
+    return found
+
+
+async def to_phrase(tx: Tx, since: datetime, now: datetime, limit: int) -> list[int]:
+    """Drafts that the assistant was not asked about yet and nobody has touched; from now on it was."""
+    drafts = (
+        select(visit_summary.c.visit_id)
+        .where(
+            visit_summary.c.state == "draft",
+            visit_summary.c.version == 1,
+            visit_summary.c.phrased_at.is_(None),
+            visit_summary.c.made_at > since,
+        )
+        .order_by(visit_summary.c.visit_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    done = await tx.execute(
+        update(visit_summary)
+        .where(visit_summary.c.visit_id.in_(drafts))
+        .values(phrased_at=now)
+        .returning(visit_summary.c.visit_id)
+    )
+    return sorted(done.scalars())
 
 
 async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str]]:

@@ -130,7 +130,7 @@ async def open_task(
     if task_id is None:
         return await _again(tx, vault, kind, key or "", now, contact, detail)
     await tasks.rewrite(tx, vault, task_id, await _key(tx, vault, kind, contact), detail)
-    shown = "" if contact else detail
+    shown = "" if contact or kind in CASES else detail  # a case's words are somebody's in any case
     subject = f"task:{task_id}"
     await note(tx, "task.opened", now, subject, contact, kind=kind.value, due=due.isoformat(), detail=shown)
     return task_id, due

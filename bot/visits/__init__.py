@@ -26,10 +26,20 @@ from bot.visits.course import (
     told,
     unclear,
 )
-from bot.visits.differences import SentenceDifference, changed_sentences
+from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
 from bot.visits.doctor_now import read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
+from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
+from bot.visits.own_visits import (
+    LONGEST_FIELD,
+    OwnVisitEntry,
+    amend_own_visit,
+    approve_own_visit,
+    edit_own_visit,
+    log_own_visit,
+)
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
+from bot.visits.phrasing import PHRASING, phrase_drafts
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.review import (
     LINES,
@@ -50,15 +60,18 @@ from bot.visits.when import meant, time_for
 __all__ = [
     "EVERY",
     "LINES",
+    "LONGEST_FIELD",
     "LONGEST_REASON",
     "LONGEST_SENTENCE",
     "OPEN_STATES",
+    "PHRASING",
     "REVIEWERS",
     "Begin",
     "DoctorNow",
     "Ending",
     "Never",
     "OpenWindow",
+    "OwnVisitEntry",
     "ReviewState",
     "SentenceChange",
     "SentenceDifference",
@@ -69,25 +82,35 @@ __all__ = [
     "VisitTerms",
     "Wait",
     "amend",
+    "amend_own_visit",
     "approve",
+    "approve_own_visit",
     "as_docx",
     "as_json",
     "ask_step",
     "asks",
     "begin_now",
+    "changed_fields",
     "changed_sentences",
+    "document_of",
     "edit",
+    "edit_own_visit",
     "end",
     "ended_in",
     "form_for",
+    "hand_on_own_visit",
+    "hand_on_summary",
     "import_plans",
+    "log_own_visit",
     "look_after",
     "meant",
     "message_for",
     "move",
     "notice",
     "open_visit",
+    "own_visit_told",
     "pace",
+    "phrase_drafts",
     "plan_for",
     "plan_visit",
     "product_id_of",

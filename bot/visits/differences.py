@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -35,6 +35,14 @@ def changed_sentences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tu
         if old != new:
             found.append(SentenceDifference(part, _pieces(old, new)))
     return tuple(found)
+
+
+def changed_fields(
+    before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]
+) -> tuple[SentenceDifference, ...]:
+    """Of two bodies that are fields; those that say the same are left out."""
+    pairs = [(name, str(before.get(name, "")), str(after.get(name, ""))) for name in names]
+    return tuple(SentenceDifference(name, _pieces(old, new)) for name, old, new in pairs if old != new)
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:

@@ -28,6 +28,7 @@ class SummaryDocument:
     """What a file tells. `body`: the parts of a `Summary`; empty where it was deleted."""
 
     visit_id: int
+    doctor_id: str  # external id; "" for who is on no list
     doctor: str
     hospital: str
     department: str
@@ -40,8 +41,14 @@ class SummaryDocument:
 
 def as_json(of: SummaryDocument) -> bytes:
     """UTF-8; what is no character stands as its escape."""
-    told = {
+    return json.dumps(told_of(of), ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
+
+
+def told_of(of: SummaryDocument) -> dict[str, Any]:
+    """What a program is told of it."""
+    return {
         "id": of.visit_id,
+        "doctor_id": of.doctor_id,
         "doctor": of.doctor,
         "hospital": of.hospital,
         "department": of.department,
@@ -51,7 +58,6 @@ def as_json(of: SummaryDocument) -> bytes:
         "approved_at": of.approved_at.astimezone(CHINA).isoformat() if of.approved_at else None,
         **of.body,
     }
-    return json.dumps(told, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
 
 
 def as_docx(of: SummaryDocument) -> bytes:

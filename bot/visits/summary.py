@@ -107,7 +107,7 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
     """What the stored turns tell of a visit that has ended."""
     contact = await contacts.by_id(tx, visit.contact_id)
     said, facts = await visit_summaries.said_in(tx, visit), await visits.facts(tx, visit.id)
-    words = {one.id: await _words(tx, vault, one) for one in said}
+    words = {one.id: await words_of(tx, vault, one) for one in said}
     requests = await visit_summaries.requests_in(tx, visit)
     assert visit.begun_at is not None  # noqa: S101 - it was begun
     teller = _Teller(
@@ -133,7 +133,7 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
     )
 
 
-async def _words(tx: Tx, vault: Vault, one: Said) -> str:
+async def words_of(tx: Tx, vault: Vault, one: Said) -> str:
     """What they wrote; nothing of what a case, a request to medical information or a hint at money holds: a
     summary names the number of its task alone."""
     found = one.screening or {}

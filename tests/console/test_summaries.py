@@ -163,7 +163,7 @@ def test_no_character_breaks_a_file(said: str, shown: str) -> None:
     ends = {"attitude": said, "next_step": said, "requests": ["adverse_event:7"]}
     statements = [{"text": said, "turns": [1]}]
     of = SummaryDocument(
-        1, said, said, said, "draft", 1, "", None, {**parts, **more, **ends, "statements": statements}
+        1, "", said, said, said, "draft", 1, "", None, {**parts, **more, **ends, "statements": statements}
     )
     opened = docx.Document(io.BytesIO(as_docx(of)))
     texts = [one.text for one in opened.paragraphs]

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Table, func, insert, select, update
 
-from bot import profiles
+from bot import crm, profiles
 from bot.clock import real_now
 from bot.inbound.receive import Receiver
 from bot.model import Account, Audience, Channel, Choice, Inbound, InboundKind, MedrepError, Purpose
@@ -22,11 +22,22 @@ from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import conversations, materials, tables, timers, turns, visit_plans, visit_summaries, visits
+from bot.store import (
+    conversations,
+    materials,
+    own_visits,
+    tables,
+    timers,
+    turns,
+    visit_plans,
+    visit_summaries,
+    visits,
+)
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft
+from bot.store.own_visits import NewOwnVisit
 from bot.store.tables import evidence, metadata
 from bot.store.timers import Action
 from bot.store.vault import Vault
@@ -49,6 +60,8 @@ NEEDLES = (
     "只属于选项的话",
     "只属于动作的话",
     "只属于纪要的话",
+    "只属于代表拜访的话",
+    "只属于推送的话",
     "只属于建议的话",
     "只属于更正的话",
 )
@@ -123,6 +136,13 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
     await visits.add_fact(tx, visit, "need", "dose", None, now)
     sealed = await vault.seal(tx, contact.person_id, '{"next_step": "只属于纪要的话"}', "visit_summary.body")
     assert await visit_summaries.add(tx, visit, contact.person_id, sealed, now)
+    told = '{"discussed": "只属于代表拜访的话"}'
+    sealed = await vault.seal(tx, contact.person_id, told, own_visits.PLACE)
+    assert await own_visits.add(
+        tx, NewOwnVisit(contact.person_id, contact.id, None, "wang", now, sealed), now
+    )
+    body = "只属于推送的话".encode()
+    await crm.tell(tx, vault, "summary.approved", f"visit:{visit_id}", 1, body, now, of=contact)
 
 
 async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

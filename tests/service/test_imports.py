@@ -18,7 +18,7 @@ HEAVY = (
     "scipy",
     "sklearn",
 )
-COMMANDS = ("messages", "records", "sending", "staff", "tasks")
+COMMANDS = ("crm", "messages", "records", "sending", "staff", "tasks")
 
 
 def imported(*modules: str) -> set[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bot.store.tables.base import clock_offset, metadata
 from bot.store.tables.cases import case_sign
 from bot.store.tables.content import content_approval, content_revision, content_version
+from bot.store.tables.crm import crm_delivery
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.materials import material_open, material_sent, platform_media
@@ -38,7 +39,15 @@ from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
-from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary, visit_summary_version
+from bot.store.tables.visits import (
+    own_visit,
+    own_visit_version,
+    visit,
+    visit_fact,
+    visit_plan,
+    visit_summary,
+    visit_summary_version,
+)
 
 __all__ = [
     "affiliation",
@@ -54,6 +63,7 @@ __all__ = [
     "content_revision",
     "content_version",
     "conversation",
+    "crm_delivery",
     "data_key",
     "dialogue_version",
     "doctor",
@@ -73,6 +83,8 @@ __all__ = [
     "occurrence",
     "offer",
     "outbox",
+    "own_visit",
+    "own_visit_version",
     "person",
     "platform_media",
     "platform_token",

@@ -85,6 +85,7 @@ visit_summary = Table(
     Column("made_at", Moment, nullable=False),
     Column("approved_by", Text),  # login
     Column("approved_at", Moment),
+    Column("phrased_at", Moment),  # when the assistant was asked for its wording, whatever came of it
     CheckConstraint("state IN ('draft', 'in_review', 'approved', 'amended')", name="state"),
     CheckConstraint(
         "(state IN ('approved', 'amended')) = (approved_by IS NOT NULL AND approved_at IS NOT NULL)",
@@ -103,11 +104,49 @@ visit_summary_version = Table(  # all that a summary ever said; never changed
     Column("number", SmallInteger, primary_key=True),  # from 1
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
-    Column("kind", Text, nullable=False),  # draft | edit | amendment
-    Column("login", Text, nullable=False),  # whose; '': made by rules
+    Column("kind", Text, nullable=False),  # draft | phrasing | edit | amendment
+    Column("login", Text, nullable=False),  # whose; '': made by rules, or phrased by the assistant
     Column("body_enc", LargeBinary, nullable=False),  # the summary's own ciphertext of then
     Column("at", Moment, nullable=False),
-    CheckConstraint("kind IN ('draft', 'edit', 'amendment')", name="kind"),
+    CheckConstraint("kind IN ('draft', 'phrasing', 'edit', 'amendment')", name="kind"),
+)
+
+own_visit = Table(  # a visit (拜访) that a colleague made themselves: a kind of its own
+    "own_visit",
+    metadata,
+    identity(),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    # of the chat that it is told from; null: they met otherwise
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), index=True),
+    Column("takeover_id", BigInteger, ForeignKey("takeover.id"), unique=True),  # one for a conversation
+    Column("visited_by", Text, nullable=False),  # login
+    Column("visited_at", Moment, nullable=False),
+    Column("state", Text, nullable=False),  # draft | in_review | approved | amended
+    Column("version", SmallInteger, nullable=False, server_default=text("1")),
+    Column("body_enc", LargeBinary, nullable=False),  # the five fields
+    Column("made_at", Moment, nullable=False),
+    Column("approved_by", Text),  # login
+    Column("approved_at", Moment),
+    CheckConstraint("state IN ('draft', 'in_review', 'approved', 'amended')", name="state"),
+    CheckConstraint(
+        "(state IN ('approved', 'amended')) = (approved_by IS NOT NULL AND approved_at IS NOT NULL)",
+        name="approved",
+    ),
+    Index("ix_own_visit_open", "id", postgresql_where=text("state IN ('draft', 'in_review')")),
+)
+
+own_visit_version = Table(  # all that it ever said; never changed
+    "own_visit_version",
+    metadata,
+    Column("own_visit_id", BigInteger, ForeignKey("own_visit.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),  # from 1
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), index=True),
+    Column("kind", Text, nullable=False),  # entry | edit | amendment
+    Column("login", Text, nullable=False),  # whose
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    CheckConstraint("kind IN ('entry', 'edit', 'amendment')", name="kind"),
 )
 
 visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never words
