@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 import aiohttp_jinja2
@@ -11,12 +11,12 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from bot.desk import AWAY, Desk
-from bot.model import Fault, MedrepError
+from bot.desk import AWAY, Desk, ScanUrl
+from bot.model import Account, Fault, MedrepError
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import Session, SignInStep, session_of
-from console import account, conversations, day, doctors, files, sign_in, summaries, words
+from console import account, conversations, day, doctors, files, sign_in, summaries, verifying, words
 from console.asking import ASKS, DESK, LIVE, SETTINGS, Asks, take_token
 from console.guard import check_source, dress, origin_of
 from console.live import Live
@@ -39,16 +39,19 @@ def routes() -> list[Route]:
         *account.ROUTES,
         *day.ROUTES,
         *doctors.ROUTES,
+        *verifying.ROUTES,
         *conversations.ROUTES,
         *summaries.ROUTES,
         *files.ROUTES,
     ]
 
 
-def build(settings: Settings, services: Services, live: Live) -> web.Application:
-    """The console, to be mounted at `/console/`. `live` is told what changes."""
+def build(
+    settings: Settings, services: Services, live: Live, codes: Mapping[Account, ScanUrl] | None = None
+) -> web.Application:
+    """The console, to be mounted at `/console/`. `live` is told what changes; `codes`: see `Desk`."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
-    app[DESK], app[LIVE], app[SETTINGS] = Desk(services), live, settings
+    app[DESK], app[LIVE], app[SETTINGS] = Desk(services, codes), live, settings
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("console"),

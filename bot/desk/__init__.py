@@ -5,10 +5,15 @@ they may see; all is written through the rooms, after that right was asked (`act
 """
 
 from bot.desk.acting import acknowledge, claim, close, hand_back, reply
+from bot.desk.brief import Brief, brief
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
-from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
+from bot.desk.inviting import Card, invite
+from bot.desk.previewing import Preview, preview
+from bot.desk.proposing import propose_time
+from bot.desk.reading import AWAY, CHANGED, Desk, Mark, ScanUrl, standing, work_standing
+from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
     SummaryPage,
     amend_summary,
@@ -19,12 +24,15 @@ from bot.desk.summaries import (
     summary_file,
     watch_summary,
 )
+from bot.desk.verifying import Verification, confirm_identity, decline_identity, verification
 from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
 
 __all__ = [
     "AWAY",
     "CHANGED",
+    "Brief",
+    "Card",
     "Chat",
     "ChatRow",
     "Day",
@@ -33,29 +41,41 @@ __all__ = [
     "Flag",
     "Knowledge",
     "Mark",
+    "Preview",
+    "ScanUrl",
     "SummaryPage",
     "TaskLine",
+    "Verification",
     "VisitLine",
     "VisitOffer",
     "acknowledge",
     "amend_summary",
     "approve_summary",
     "begin_visit",
+    "brief",
     "chat",
     "chats",
     "claim",
     "close",
+    "confirm_identity",
     "day",
     "decide_suggestion",
+    "decline_identity",
     "doctor",
     "doctor_list",
     "edit_summary",
     "hand_back",
+    "invite",
+    "preview",
+    "propose_time",
+    "recall",
     "reply",
+    "send_item",
     "standing",
     "summaries",
     "summary",
     "summary_file",
+    "verification",
     "watch",
     "watch_summary",
     "work_standing",

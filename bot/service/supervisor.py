@@ -251,6 +251,8 @@ class Supervisor:
         if self._options.demo:
             lines += await self._while_refused(lambda: demo.people(self._db, self._settings))
             lines += await self._while_refused(lambda: demo.logins(self._db, self._settings))
+            if self._settings.sandbox:
+                lines += await demo.menus(self._settings)
         self._tell("ready")
         for line in lines:
             self._say(line)

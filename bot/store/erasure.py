@@ -33,6 +33,7 @@ from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
     affiliation,
+    appointment,
     attempt,
     change_request,
     consent,
@@ -200,10 +201,11 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers, what actions returned, what materials were sent and read, visits: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read, visits, appointments:
+    removed."""
     talked = (
         *(conversation, offer, effect, material_open, material_sent),
-        *(visit_fact, visit_summary_version, visit_summary, visit),
+        *(visit_fact, visit_summary_version, visit_summary, visit, appointment),
     )
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked

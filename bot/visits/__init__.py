@@ -1,8 +1,17 @@
 """Automated visits of doctors: plans, their course, and what is told of them."""
 
+from bot.store.appointments import AppointmentRow
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import asks, value_of
+from bot.visits.appointments import (
+    Answered,
+    AppointmentKind,
+    answer_appointment,
+    ask_appointment,
+    open_appointment,
+    propose,
+)
 from bot.visits.choosing import (
     form_for,
     message_for,
@@ -29,7 +38,18 @@ from bot.visits.course import (
 from bot.visits.differences import SentenceDifference, changed_sentences
 from bot.visits.doctor_now import read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
-from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
+from bot.visits.knowing import known_of
+from bot.visits.pacing import (
+    NO_WINDOW,
+    USED_UP,
+    Begin,
+    DoctorNow,
+    Never,
+    VisitTerms,
+    Wait,
+    pace,
+    reason_of,
+)
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.review import (
     LINES,
@@ -52,8 +72,13 @@ __all__ = [
     "LINES",
     "LONGEST_REASON",
     "LONGEST_SENTENCE",
+    "NO_WINDOW",
     "OPEN_STATES",
     "REVIEWERS",
+    "USED_UP",
+    "Answered",
+    "AppointmentKind",
+    "AppointmentRow",
     "Begin",
     "DoctorNow",
     "Ending",
@@ -69,9 +94,11 @@ __all__ = [
     "VisitTerms",
     "Wait",
     "amend",
+    "answer_appointment",
     "approve",
     "as_docx",
     "as_json",
+    "ask_appointment",
     "ask_step",
     "asks",
     "begin_now",
@@ -81,19 +108,23 @@ __all__ = [
     "ended_in",
     "form_for",
     "import_plans",
+    "known_of",
     "look_after",
     "meant",
     "message_for",
     "move",
     "notice",
+    "open_appointment",
     "open_visit",
     "pace",
     "plan_for",
     "plan_visit",
     "product_id_of",
     "product_of",
+    "propose",
     "read_doctor",
     "read_plans",
+    "reason_of",
     "request_numbers",
     "request_visit",
     "seed_plans",

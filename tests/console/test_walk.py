@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bot.clock import CHINA, real_now
 from bot.staff import SignInStep
 from bot.tasks import Kind, open_task
 from console.app import routes
@@ -43,6 +45,8 @@ def path_of(route: Route, **values: Any) -> str:
         "kind": "docx",
         "person": "0" * 32,
         "name": "console.css",
+        "item": "nothing-of-ours",
+        "message": 1,
         **values,
     }
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
@@ -51,7 +55,9 @@ def path_of(route: Route, **values: Any) -> str:
 async def status(visitor: Visitor, route: Route, **values: Any) -> int:
     """Of asking with a form that every route can read."""
     form = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x", "version": "1", "part": "0"}
-    data = {**form, "reason": "笔误"} if route.method == "POST" else None
+    at = (real_now() + timedelta(days=3)).astimezone(CHINA)
+    dealt = {"item": "x", "kind": "call", "at": at.isoformat(), "seen": "x", "doctor": "T-1"}
+    data = {**form, **dealt, "reason": "笔误"} if route.method == "POST" else None
     return (await visitor.ask(route.method, path_of(route, **values), data=data))[0]
 
 
@@ -100,8 +106,10 @@ async def test_every_role_gets_to_its_routes_and_its_people_alone(office: Office
                 seen = (200, 303, 409, 422) if whose in SEEN[login] else (404,)
                 assert found in (seen if allowed else (403,)), (route.path, whose, found)
         elif "{person}" in route.path:
-            # No content is in force here, so no visit begins; and there is no suggestion.
-            seen = 200 if route.method == "GET" else 409 if route.path.endswith("/visit") else 404
+            # No content is in force here, so no visit begins and nothing is sent; who is verified is not
+            # invited; and there is no suggestion, and no message of a colleague's.
+            done = {"visit": 409, "send": 409, "invitation": 409, "appointment": 303}
+            seen = 200 if route.method == "GET" else done.get(route.path.rpartition("/")[2], 404)
             for whose, person in office.doctors.items():
                 found = await status(visitor, route, person=person)
                 wanted = 403 if not allowed else seen if whose in SEEN[login] else 404

@@ -22,7 +22,17 @@ from bot.runtime.services import Services
 from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
-from bot.store import conversations, materials, tables, timers, turns, visit_plans, visit_summaries, visits
+from bot.store import (
+    appointments,
+    conversations,
+    materials,
+    tables,
+    timers,
+    turns,
+    visit_plans,
+    visit_summaries,
+    visits,
+)
 from bot.store import outbox as outgoing
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -123,6 +133,10 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
     await visits.add_fact(tx, visit, "need", "dose", None, now)
     sealed = await vault.seal(tx, contact.person_id, '{"next_step": "只属于纪要的话"}', "visit_summary.body")
     assert await visit_summaries.add(tx, visit, contact.person_id, sealed, now)
+    rep = (
+        await tx.execute(select(tables.doctor.c.rep_id).where(tables.doctor.c.external_id == "D1"))
+    ).scalar_one()
+    await appointments.add(tx, contact, rep, "call", now, now)
 
 
 async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

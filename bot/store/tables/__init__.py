@@ -38,10 +38,18 @@ from bot.store.tables.published import dialogue_version
 from bot.store.tables.staff import staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
-from bot.store.tables.visits import visit, visit_fact, visit_plan, visit_summary, visit_summary_version
+from bot.store.tables.visits import (
+    appointment,
+    visit,
+    visit_fact,
+    visit_plan,
+    visit_summary,
+    visit_summary_version,
+)
 
 __all__ = [
     "affiliation",
+    "appointment",
     "attempt",
     "case_sign",
     "change_request",
