@@ -66,7 +66,7 @@ def _leave(decision: Decision, now: datetime, *, spent: bool, closed: bool) -> L
         return Leave(False, False, reason_of(decision))
     until = named((now + KEPT).astimezone(CHINA), now.astimezone(CHINA).date())
     if closed:
-        return Leave(True, False, f"{NO_WINDOW}；点了以后先等着，医生一来消息就发，{until}前没有机会就作废")
+        return Leave(True, False, f"{NO_WINDOW}；点了以后先等着，医生来消息后就发，{until}前没有机会就作废")
     if isinstance(decision, Send) and not spent:
         return Leave(True, True, "现在可以发出")
     if isinstance(decision, Send):
