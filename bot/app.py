@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -37,6 +37,7 @@ from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
+from bot.platforms import owned
 from bot.privacy import prune
 from bot.profiles import derive
 from bot.runtime import key_report, logs, metrics
@@ -51,10 +52,10 @@ from bot.store import business_clock, channels
 from bot.store.database import Database
 from bot.store.key_checks import admit
 from bot.store.key_holders import open_keyring
-from bot.store.keyring import Keyring, evidence_key
+from bot.store.keyring import evidence_key
 from bot.store.reaching import until_answering
 from bot.store.vault import Vault
-from connectors.wechat import OfficialAccount, WeChat
+from connectors.wechat import WeChat
 from web.materials import build as material_pages
 from web.pages import Pages
 
@@ -68,9 +69,6 @@ JOBS: Mapping[str, tuple[Job, str]] = {  # what runs, and when
 # hold connections by sending a header line a minute. The engine's client ends idle connections after 15 s, so
 # that none is cut just as it is used again; a proxy must do the same.
 IDLE = 20.0
-
-
-OwnersAccount = OfficialAccount  # for commands, which know no channel
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ async def _run(
     web_app.add_routes(pages.routes())
     web_app.add_subapp("/m/", material_pages(services))
     live = console.Live()
-    official = _official(settings, tokens, http)
+    official = owned(settings, tokens, http)
     served = audiences(settings)
     codes = {one: official[one].scan_url for one in official if served[one] == Audience.DOCTOR}
     web_app.add_subapp("/console/", console.build(settings, services, live, codes))
@@ -190,24 +188,6 @@ async def _run(
         for task in done - {stop}:
             task.result()  # a loop that ends has failed: die loudly, the supervisor starts us again
         log.info("app.stopping")
-
-
-def _official(
-    settings: Settings, tokens: PlatformTokens, http: aiohttp.ClientSession
-) -> dict[Account, OfficialAccount]:
-    return {
-        Account(Channel.WECHAT, name): OfficialAccount(Account(Channel.WECHAT, name), wechat, tokens, http)
-        for name, wechat in settings.accounts.wechat.items()
-    }
-
-
-@contextlib.asynccontextmanager
-async def official_accounts(
-    settings: Settings, db: Database, keyring: Keyring
-) -> AsyncIterator[dict[Account, OfficialAccount]]:
-    """The configured accounts as their owner sees them, for a command."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        yield _official(settings, PlatformTokens(db, keyring), http)
 
 
 def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[Any, Any, None]]:

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.app import OwnersAccount, official_accounts
 from bot.commands.context import Context, context, run, say
 from bot.content import edition_in_force
 from bot.dialogue.menu import read_menu
 from bot.dialogue.publishing import in_force
 from bot.evidence import note
 from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.platforms import OwnersAccount, official_accounts
 
 app = typer.Typer(
     help="An account's own menu at its platform.",
