@@ -26,6 +26,7 @@ from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, O
 from actions.data import Benefit, Resume, Stop
 from actions.mention import spoken_of
 from actions.profile import AllowProfiling, Privacy, RefuseProfiling
+from actions.proposals import AskAppointment, CloseAppointment, ValidateAppointment
 from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
 from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
@@ -69,6 +70,9 @@ ACTIONS: tuple[Callable[[], Action], ...] = (
     VisitOff,
     ResumeVisit,
     Busy,
+    ValidateAppointment,
+    AskAppointment,
+    CloseAppointment,
     *(partial(made, step) for made in (ValidateStep, AskStep) for step in Step),
 )
 LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it

@@ -38,6 +38,7 @@ from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
 from bot.people import takeover
+from bot.platforms import owned
 from bot.privacy import prune
 from bot.profiles import derive
 from bot.runtime import key_report, logs, metrics
@@ -158,7 +159,10 @@ async def _run(
     web_app.add_routes(pages.routes())
     web_app.add_subapp("/m/", material_pages(services))
     live = console.Live()
-    web_app.add_subapp("/console/", console.build(settings, services, live))
+    official = owned(settings, tokens, http)
+    served = audiences(settings)
+    codes = {one: official[one].scan_url for one in official if served[one] == Audience.DOCTOR}
+    web_app.add_subapp("/console/", console.build(settings, services, live, codes))
     webhook, keys_changed = secrets.task_webhook, asyncio.Event()
     heard = live.beside(listeners(workers, sender, gateway))
     notifications = Notifications(services, keys_changed, heard)

@@ -29,6 +29,7 @@ COMMANDS = {
     "import-doctors": "people:import_file",
     "confirm-doctor": "people:confirm_doctor",
     "decline-doctor": "people:decline_doctor",
+    "menu": "menu:app",
     "staff": "staff:app",
     "profile": "profiles:show",
     "suggestions": "profiles:suggestions_app",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 import aiohttp_jinja2
@@ -11,8 +11,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from bot.desk import AWAY, Desk
-from bot.model import Fault, MedrepError
+from bot.desk import AWAY, Desk, ScanUrl
+from bot.model import Account, Fault, MedrepError
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import CompanyAccounts, Session, SignInStep, session_of
@@ -27,6 +27,7 @@ from console import (
     own_visits,
     sign_in,
     summaries,
+    verifying,
     words,
 )
 from console.asking import ASKS, COMPANY, DESK, LIVE, SETTINGS, Asks, take_token
@@ -52,6 +53,7 @@ def routes() -> list[Route]:
         *account.ROUTES,
         *day.ROUTES,
         *doctors.ROUTES,
+        *verifying.ROUTES,
         *conversations.ROUTES,
         *summaries.ROUTES,
         *own_visits.ROUTES,
@@ -60,10 +62,12 @@ def routes() -> list[Route]:
     ]
 
 
-def build(settings: Settings, services: Services, live: Live) -> web.Application:
-    """The console, to be mounted at `/console/`. `live` is told what changes."""
+def build(
+    settings: Settings, services: Services, live: Live, codes: Mapping[Account, ScanUrl] | None = None
+) -> web.Application:
+    """The console, to be mounted at `/console/`. `live` is told what changes; `codes`: see `Desk`."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
-    app[DESK], app[LIVE], app[SETTINGS] = Desk(services), live, settings
+    app[DESK], app[LIVE], app[SETTINGS] = Desk(services, codes), live, settings
     oidc = settings.accounts.oidc
     app[COMPANY] = CompanyAccounts(oidc, settings.base_url + company.BACK) if oidc else None
     aiohttp_jinja2.setup(

@@ -84,6 +84,21 @@ def marked(text: str, flags: Sequence[Flag]) -> Markup:
     return out + escape(text[at:])
 
 
+def source(value: str) -> str:
+    """What a line of a brief rests on: a message, a task, …; of content its id and revision."""
+    what, _, rest = value.partition(":")
+    if what == "content":
+        item, _, number = rest.rpartition("@")
+        return f"资料 {item}（修订 {number}）"
+    return word(value, "source_of")
+
+
+def brief_kind(value: str) -> str:
+    """What a line of a brief is; an open task goes by its kind."""
+    kind = value.removeprefix("task_")
+    return word(kind, "task") if kind != value else word(value, "brief")
+
+
 def phone(value: str) -> str:
     """Enough to recognise it by."""
     return f"{value[:3]}****{value[-4:]}" if len(value) >= 11 else "—"
@@ -97,4 +112,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "span": span,
     "marked": marked,
     "phone": phone,
+    "source": source,
+    "brief_kind": brief_kind,
 }

@@ -10,8 +10,8 @@ from tomllib import TOMLDecodeError
 from pydantic import ValidationError
 
 from sandbox.accounts import read_accounts, write_demo_accounts
-from sandbox.demo import MENUS, write_doctors
-from sandbox.server import DOUBLE, build, serve
+from sandbox.demo import write_doctors
+from sandbox.server import build, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,9 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         parser.error(f"{given.config}: {faults}")
     followers = given.state / "followers.json" if given.state else None
-    app = build(accounts, given.gateway, followers)
-    app[DOUBLE].world.menus.update({name: {"button": MENUS[name]} for name in MENUS if name in accounts})
-    serve(app, given.port)
+    serve(build(accounts, given.gateway, followers), given.port)
     return 0
 
 

@@ -11,14 +11,17 @@ from aiohttp import BodyPartReader, web
 from sandbox.accounts import Account
 from sandbox.calls import Answer, Call, Calls, Double, RefusedError, answered, read_json
 from sandbox.tokens import QuotaError
-from sandbox.world import Upload
+from sandbox.world import Code, Upload
 
 OK = {"errcode": 0, "errmsg": "ok"}
 MEDIA_BYTES = 10 * 1024 * 1024
 MEDIA_SECONDS = 3 * 86_400
+CODE_SECONDS, CODE_DEFAULT = 30 * 86_400, 60  # the longest life of a QR code, and its default
+SCENE = 64  # characters
 # How files of the kinds that an image message takes begin.
 PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-NAME_BYTES = {"top": 16, "sub": 60}
+NAME_BYTES, URL_BYTES = {"top": 16, "sub": 60}, 1024
+BELOW = 7  # a sub-button's errcode is so much higher than that of a button at the top
 PUSHES = {"click", "scancode_push", "scancode_waitmsg", "location_select", "pic_sysphoto"}
 
 
@@ -28,7 +31,7 @@ class AccountApi:
 
     def routes(self, calls: Calls, base: str) -> list[web.RouteDef]:
         plain = {"token": self.token, "stable_token": self.stable_token, "clear_quota": self.clear_quota}
-        posts = {"menu/create": self.menu_create}
+        posts = {"menu/create": self.menu_create, "qrcode/create": self.qrcode_create}
         gets = {"menu/get": self.menu_get, "menu/delete": self.menu_delete, "user/info": self.user_info}
         opened = {
             **plain,
@@ -95,8 +98,7 @@ class AccountApi:
             raise RefusedError(40016)
         for button in buttons:
             _check_button(button, top=True)
-        self._double.world.menus[call.account.name] = {"button": buttons}
-        self._double.world.publish({"event": "state"})
+        self._double.world.set_menu(call.account.name, {"button": buttons})
         return OK
 
     async def menu_get(self, call: Call) -> Answer:
@@ -106,9 +108,26 @@ class AccountApi:
         return {"menu": menu}
 
     async def menu_delete(self, call: Call) -> Answer:
-        self._double.world.menus.pop(call.account.name, None)
-        self._double.world.publish({"event": "state"})
+        self._double.world.set_menu(call.account.name, None)
         return OK
+
+    async def qrcode_create(self, call: Call) -> Answer:
+        """A QR code that ends, with a string as its scene: the kind that we use."""
+        if call.body.get("action_name") != "QR_STR_SCENE":
+            raise RefusedError(40054 if call.body.get("action_name") else 40053)
+        info = call.body.get("action_info")
+        scene = info.get("scene") if isinstance(info, dict) else None
+        words = scene.get("scene_str") if isinstance(scene, dict) else None
+        if not isinstance(words, str) or not 0 < len(words) <= SCENE:
+            raise RefusedError(40053)
+        seconds = call.body.get("expire_seconds", CODE_DEFAULT)
+        if type(seconds) is not int or not 0 < seconds <= CODE_SECONDS:
+            raise RefusedError(40052)
+        world, ticket = self._double.world, "gQ" + secrets.token_urlsafe(70)
+        url = "http://weixin.qq.com/q/" + secrets.token_urlsafe(20)
+        world.codes[url] = Code(url, words, ticket, call.account.name, world.now() + seconds)
+        world.publish({"event": "state"})
+        return {"ticket": ticket, "expire_seconds": seconds, "url": url}
 
     async def upload(self, call: Call) -> Answer:
         """A picture for an image message; kept in memory, and known for three days."""
@@ -149,24 +168,31 @@ def client(double: Double, given: dict[str, Any]) -> Account:
 
 
 def _check_button(button: object, *, top: bool) -> None:
-    """One button of a menu, with its sub-buttons. Raises RefusedError."""
+    """One button of a menu, with its sub-buttons. Raises RefusedError with the code of its level."""
+
+    def wrong(code: int) -> RefusedError:
+        return RefusedError(code if top else code + BELOW)
+
     if not isinstance(button, dict):
         raise RefusedError(47001)
     name = button.get("name")
     if not isinstance(name, str) or not 0 < len(name.encode()) <= NAME_BYTES["top" if top else "sub"]:
-        raise RefusedError(40018)
+        raise wrong(40018)
     below = button.get("sub_button") or []
-    if top and below:
+    if below and not top:
+        raise RefusedError(40022)
+    if below:
         if not isinstance(below, list) or len(below) > 5:
-            raise RefusedError(40016)
+            raise RefusedError(40023)
         for each in below:
             _check_button(each, top=False)
         return
     kind = button.get("type")
     if kind == "view":
-        if not str(button.get("url") or "").startswith(("http://", "https://")):
-            raise RefusedError(40027)
+        url = str(button.get("url") or "")
+        if not url.startswith(("http://", "https://")) or len(url.encode()) > URL_BYTES:
+            raise wrong(40020)
     elif kind not in PUSHES:
-        raise RefusedError(40017)
+        raise wrong(40017)
     elif not button.get("key") or len(str(button["key"]).encode()) > 128:
-        raise RefusedError(40019)
+        raise wrong(40019)

@@ -203,25 +203,6 @@ class DemoTemplate:
     uses: dict[str, str] = field(default_factory=dict)  # the gateway's field name -> the platform's
 
 
-# The demo accounts' own menus; what a key means is the gateway's.
-MENUS: dict[str, list[dict[str, object]]] = {
-    "sandbox": [
-        {
-            "name": "查资料",
-            "sub_button": [
-                {"type": "click", "name": "可查的产品", "key": "intent:ask_products"},
-                {"type": "click", "name": "提问示例", "key": "text:二甲双胍肾功能不全能用吗"},
-            ],
-        },
-        {"type": "click", "name": "使用帮助", "key": "intent:ask_help"},
-        {"type": "click", "name": "找同事", "key": "human"},
-    ],
-    "sandbox-patient": [
-        {"type": "click", "name": "使用帮助", "key": "intent:ask_help"},
-        {"type": "click", "name": "工作人员", "key": "human"},
-    ],
-}
-
 TEMPLATES = (
     DemoTemplate(
         id="sbxMeetingNotice_3vQ8kZr1TfLw0aYdHnPu5xCgE",

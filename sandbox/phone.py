@@ -68,6 +68,7 @@ class Phone:
     # -------------------------------------------------------------- looking
 
     async def accounts(self, request: web.Request) -> Any:
+        codes = list(self._double.world.codes.values())
         return [
             {
                 "name": account.name,
@@ -77,6 +78,7 @@ class Phone:
                 "original_id": account.original_id,
                 "mode": account.mode,
                 "menu": self._double.world.menus.get(account.name),
+                "codes": [one.url for one in codes if one.account == account.name],
                 "templates": [use.id for use in account.templates.values()],
             }
             for account in self._double.accounts.values()

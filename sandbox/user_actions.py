@@ -19,7 +19,8 @@ class Sent(Strict):
     """What a user does. `type` decides which of the others count; `wait` answers after the delivery.
 
     text; voice (`content`: the words recognised, or none); image; location (`content`: the place); menu (`id`
-    of a line of a msgmenu, `content` only when no such line is in the chat); event (`event`, `event_key`).
+    of a line of a msgmenu, `content` only when no such line is in the chat); event (`event`, `event_key`; of
+    a scan what the QR code says, `url`, in place of its key).
     """
 
     account: str
@@ -29,6 +30,7 @@ class Sent(Strict):
     id: str = ""
     event: Literal["", "subscribe", "unsubscribe", "CLICK", "VIEW", "SCAN"] = ""
     event_key: str = ""
+    url: str = ""
     latitude: float = 30.0
     longitude: float = 110.0
     wait: bool = False
@@ -116,15 +118,23 @@ class UserActions:
 
     # -------------------------------------------------------------- events
 
+    def _scanned(self, account: Account, sent: Sent) -> dict[str, Any]:
+        if not sent.url:
+            return {"Ticket": secrets.token_urlsafe(48)}
+        code = self._double.world.code(account.name, sent.url)
+        if code is None:
+            raise UnfitError("the QR code has expired, or is another account's")
+        return {"EventKey": code.scene, "Ticket": code.ticket}
+
     def _event(self, account: Account, follower: Follower, sent: Sent) -> Letter:
         world, openid, event = self._double.world, follower.openid, sent.event
         if not event:
             raise UnfitError("event is missing")
         fields: dict[str, Any] = {"Event": event, "EventKey": sent.event_key}
         if event == "SCAN":
-            fields["Ticket"] = secrets.token_urlsafe(48)
+            fields |= self._scanned(account, sent)
             if not follower.subscribed:  # scanning somebody new in is a subscription
-                fields |= {"Event": "subscribe", "EventKey": f"qrscene_{sent.event_key}"}
+                fields |= {"Event": "subscribe", "EventKey": f"qrscene_{fields['EventKey']}"}
         if fields["Event"] == "unsubscribe":
             world.follow(follower, subscribed=False)
             self._double.ledger.close(account.name, openid)

@@ -71,6 +71,17 @@ class Upload:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A QR code that an account has asked for; `until` on the business clock."""
+
+    url: str
+    scene: str
+    ticket: str
+    account: str
+    until: float
+
+
 class World:
     def __init__(self, followers_file: Path | None = None) -> None:
         self._file = followers_file
@@ -86,6 +97,7 @@ class World:
         self.followers: dict[Key, Follower] = {}
         self.menus: dict[str, dict[str, Any]] = {}
         self.media: dict[str, Upload] = {}  # by media id
+        self.codes: dict[str, Code] = {}  # by what they say, the newest last
         self.consents: dict[tuple[str, str, str], int] = {}  # account, openid, template: sends agreed to
         self.typing: dict[Key, float] = {}
         self.last_act: dict[Key, float] = {}
@@ -100,9 +112,10 @@ class World:
             )
 
     def reset(self) -> None:
-        """Back to the demo people, nobody having said anything; MsgIds go on."""
-        self.offset = 0.0
+        """Back to the demo people, nobody having said anything; MsgIds go on, and menus stay."""
+        self.offset, menus = 0.0, self.menus
         self._begin()
+        self.menus = menus
         self._save()
         self.publish({"event": "epoch", "epoch": self.epoch})
 
@@ -116,6 +129,19 @@ class World:
         """What this account uploaded under the id, while that is good."""
         found = self.media.get(media_id) if isinstance(media_id, str) else None
         return found if found and found.account == account and self.now() < found.until else None
+
+    def code(self, account: str, url: str) -> Code | None:
+        """What a QR code of this account says, while that is good."""
+        found = self.codes.get(url)
+        return found if found and found.account == account and self.now() < found.until else None
+
+    def set_menu(self, account: str, menu: dict[str, Any] | None) -> None:
+        """An account's menu, kept over restarts as the platform keeps it; None: it has none."""
+        self.menus.pop(account, None)
+        if menu is not None:
+            self.menus[account] = menu
+        self._keep_menus()
+        self.publish({"event": "state"})
 
     def next_msg_id(self) -> str:
         return str(next(self._msg_ids))
@@ -187,18 +213,32 @@ class World:
         for queue in self._watchers:
             queue.put_nowait(None)
 
-    # -------------------------------------------------------------- the followers' file
+    # -------------------------------------------------------------- files: followers made here, menus
 
     def _load(self) -> None:
         if self._file and self._file.exists():
             for row in json.loads(self._file.read_text(encoding="utf-8")):
                 self.put(Follower(**row))
+        if self._menus_file and self._menus_file.exists():
+            self.menus = json.loads(self._menus_file.read_text(encoding="utf-8"))
+
+    @property
+    def _menus_file(self) -> Path | None:
+        return self._file and self._file.with_name("menus.json")
+
+    def _keep_menus(self) -> None:
+        if self._menus_file:
+            _write(self._menus_file, self.menus)
 
     def _save(self) -> None:
         if not self._file:
             return
         created = [asdict(each) for each in self.followers.values() if each.card.get("kind") == "created"]
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps(created, ensure_ascii=False, indent=1), encoding="utf-8")
-        part.replace(self._file)
+        _write(self._file, created)
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    part.replace(path)

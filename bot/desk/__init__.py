@@ -5,10 +5,12 @@ they may see; all is written through the rooms, after that right was asked (`act
 """
 
 from bot.desk.acting import acknowledge, claim, close, hand_back, reply
+from bot.desk.brief import Brief, brief
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.crm import CrmPage, crm_page, replay_delivery
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
+from bot.desk.inviting import Card, invite
 from bot.desk.own_visits import (
     OwnVisitForm,
     OwnVisitPage,
@@ -21,7 +23,10 @@ from bot.desk.own_visits import (
     own_visits,
     watch_own_visit,
 )
-from bot.desk.reading import AWAY, CHANGED, Desk, Mark, standing, work_standing
+from bot.desk.previewing import Preview, preview
+from bot.desk.proposing import propose_time
+from bot.desk.reading import AWAY, CHANGED, Desk, Mark, ScanUrl, standing, work_standing
+from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
     SummaryPage,
     amend_summary,
@@ -32,12 +37,15 @@ from bot.desk.summaries import (
     summary_file,
     watch_summary,
 )
+from bot.desk.verifying import Verification, confirm_identity, decline_identity, verification
 from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
 
 __all__ = [
     "AWAY",
     "CHANGED",
+    "Brief",
+    "Card",
     "Chat",
     "ChatRow",
     "CrmPage",
@@ -49,8 +57,11 @@ __all__ = [
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
+    "Preview",
+    "ScanUrl",
     "SummaryPage",
     "TaskLine",
+    "Verification",
     "VisitLine",
     "VisitOffer",
     "acknowledge",
@@ -58,29 +69,38 @@ __all__ = [
     "approve_own_visit",
     "approve_summary",
     "begin_visit",
+    "brief",
     "change_own_visit",
     "chat",
     "chats",
     "claim",
     "close",
+    "confirm_identity",
     "crm_page",
     "day",
     "decide_suggestion",
+    "decline_identity",
     "doctor",
     "doctor_list",
     "edit_summary",
     "hand_back",
+    "invite",
     "log_own_visit",
     "new_own_visit",
     "own_visit",
     "own_visit_file",
     "own_visits",
+    "preview",
+    "propose_time",
+    "recall",
     "replay_delivery",
     "reply",
+    "send_item",
     "standing",
     "summaries",
     "summary",
     "summary_file",
+    "verification",
     "watch",
     "watch_own_visit",
     "watch_summary",

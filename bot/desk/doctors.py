@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
+from bot.desk.inviting import InvitationOffer, invitation_offer
+from bot.desk.leaving import Leave, would_leave
 from bot.desk.own_visits import CHATS, RECENT
+from bot.desk.proposing import suggested
 from bot.desk.reading import Desk, masked
-from bot.desk.visiting import Knowledge, knowledge_of
+from bot.desk.sending import Item, sendable
+from bot.desk.timeline import Entry, timeline, title_of
+from bot.desk.visiting import VISITORS, Knowledge, knowledge_of, where_to_write
 from bot.evidence import Owner, note
 from bot.people.takeover import silence
 from bot.staff import Session
-from bot.store import desk, desk_chats, desk_own_visits, desk_summaries
+from bot.store import appointments, desk, desk_chats, desk_doctor, desk_own_visits, desk_summaries
+from bot.store.appointments import AppointmentRow
+from bot.store.database import Tx
 from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
-from bot.store.desk_chats import ChatMessage, Speaker
+from bot.store.desk_chats import Speaker
+from bot.store.desk_doctor import Queued, SentItem
 from bot.store.desk_own_visits import HeldChat, OwnVisitLine
 from bot.store.desk_summaries import SummaryLine
 from bot.visits import REVIEWERS
 
-SHOWN, LISTED, SCANNED, VISITS = 60, 100, 5000, 20
+SHOWN, LISTED, SCANNED, VISITS, DATES = 60, 100, 5000, 20, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Dealings:
+    """What a rep may do for this doctor. `leave`: whether material would leave now; `ask`: whether they would
+    be asked now for a time, `first`: which one the form offers."""
+
+    leave: Leave
+    ask: Leave
+    first: str
+    items: tuple[Item, ...]
+    invitation: InvitationOffer
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorPage:
     """`speakers`: who has taken a conversation over, by contact; `summaries`: by visit. `own_visits`: of
-    colleagues; `unlogged`: conversations of this one that are logged as none; None: they log none."""
+    colleagues; `unlogged`: conversations of this one that are logged as none; None: they log none. `queued`:
+    what waits to leave. `dealings` None: this colleague begins nothing with doctors."""
 
     now: datetime
     card: DoctorCard
     contacts: tuple[ContactCard, ...]
-    timeline: tuple[ChatMessage, ...]
+    timeline: tuple[Entry, ...]
     tasks: tuple[TaskLine, ...]
     notices: tuple[Notice, ...]
     speakers: dict[int, Speaker]
@@ -39,6 +60,9 @@ class DoctorPage:
     summaries: dict[int, SummaryLine]
     own_visits: tuple[OwnVisitLine, ...]
     unlogged: tuple[HeldChat, ...] | None
+    appointments: tuple[AppointmentRow, ...]
+    queued: tuple[Queued, ...]
+    dealings: Dealings | None
 
 
 async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
@@ -48,7 +72,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         card = await desk.doctor_card(tx, services.vault, person_id)
         contacts = await desk.contacts_of(tx, person_id, now)
         ids = [contact.id for contact in contacts]
-        timeline = await desk_chats.transcript(tx, services.vault, ids, SHOWN)
+        messages = await desk_chats.transcript(tx, services.vault, ids, SHOWN)
         open_tasks = await task_lines(reading, tx, who, SHOWN, ids)
         since = silence(now, services.limits)
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
@@ -59,21 +83,72 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         held = None
         if who.roles & REVIEWERS:
             held = await desk_own_visits.unlogged_chats(tx, person_id, who.staff_id, now - RECENT, CHATS)
+        summaries = {one.visit_id: one for one in visited}
+        dates = await appointments.of_person(tx, person_id, DATES)
+        sent = await desk_doctor.sent_items(tx, ids)
+        invitation = await invitation_offer(tx, card, contacts, now)
+        happened = timeline(
+            [masked(message, who) for message in messages],
+            card,
+            known.visits,
+            summaries,
+            dates,
+            await desk_doctor.material_uses(tx, ids),
+            await desk_doctor.takeovers(tx, ids),
+            notices,
+            invitation.held,
+            reading.edition,
+            now,
+        )
+        queued = await desk_doctor.queued(tx, services.vault, ids)
+        dealings = None
+        if who.roles & VISITORS:
+            dealings = await _dealings(reading, tx, who, card, sent, invitation, now)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
         now=now,
         card=card,
         contacts=tuple(contacts),
-        timeline=tuple(masked(message, who) for message in timeline),
+        timeline=happened,
         tasks=tuple(open_tasks),
         notices=tuple(notices),
         speakers={one: speaker for one, speaker in speakers.items() if speaker},
         known=known,
-        summaries={one.visit_id: one for one in visited},
         own_visits=tuple(own),
         unlogged=None if held is None else tuple(held),
+        summaries=summaries,
+        appointments=tuple(dates),
+        queued=tuple(_shown(reading, one) for one in queued),
+        dealings=dealings,
     )
+
+
+async def _dealings(
+    reading: Desk,
+    tx: Tx,
+    who: Session,
+    card: DoctorCard,
+    sent: list[SentItem],
+    invitation: InvitationOffer,
+    now: datetime,
+) -> Dealings:
+    contact = await where_to_write(tx, card.person_id, now)
+    return Dealings(
+        await would_leave(reading, tx, who, contact, now, product=True),
+        await would_leave(reading, tx, who, contact, now, product=False),
+        suggested(now),
+        await sendable(reading, tx, card.person_id, sent, now),
+        invitation,
+    )
+
+
+def _shown(reading: Desk, one: Queued) -> Queued:
+    """What a colleague has sent, by its title in place of its words."""
+    if not one.about.startswith(desk_doctor.SENT):
+        return one
+    item = one.about.removeprefix(desk_doctor.SENT).rpartition("@")[0]
+    return replace(one, text=title_of(reading.edition, item))
 
 
 async def doctor_list(reading: Desk, who: Session, words: str) -> list[DoctorLine]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from bot.content import Edition
+from bot.model import Account
 from bot.runtime.services import Services
 from bot.staff import Role, Session
 from bot.store import channels, desk, desk_chats
 from bot.store.database import CONSOLE, UNAVAILABLE, Database, Tx
 from bot.store.desk_chats import ChatMessage
 
+# Raises MedrepError where the platform makes none.
+ScanUrl = Callable[[str, int], Awaitable[str]]
 AWAY = UNAVAILABLE  # errors that pass by themselves: the database is away
 CHANGED = channels.DESK  # the channel on which a task, a takeover or a session tells that it changed
 READERS = 8  # connections of a process for all that the console shows
@@ -26,11 +30,20 @@ _READERS = {
 
 
 class Desk:
-    """The console's own connections beside those of the service. `close` it in the end."""
+    """The console's own connections beside those of the service. `close` it in the end.
 
-    def __init__(self, services: Services) -> None:
+    `codes`: accounts for doctors, and what a QR code of theirs says for a scene and so many seconds.
+    """
+
+    def __init__(self, services: Services, codes: Mapping[Account, ScanUrl] | None = None) -> None:
         self.services = services
+        self.codes: Mapping[Account, ScanUrl] = codes or {}
         self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
+
+    @property
+    def edition(self) -> Edition | None:
+        """The content in force here; None: none is."""
+        return self.services.published.edition if self.services.published.loaded else None
 
     @asynccontextmanager
     async def reading(self, who: Session) -> AsyncIterator[Tx]:

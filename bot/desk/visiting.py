@@ -70,7 +70,7 @@ async def knowledge_of(
 
 
 async def _offer(reading: Desk, tx: Tx, person_id: UUID, now: datetime) -> VisitOffer:
-    contact = await _contact(tx, person_id, now)
+    contact = await where_to_write(tx, person_id, now)
     if contact is None:
         return VisitOffer(False, "医生还没有关注任何账号")
     if await visits.has_open(tx, person_id):
@@ -102,7 +102,7 @@ async def begin_visit(reading: Desk, who: Session, person_id: UUID) -> int:
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await _contact(tx, person_id, now)
+        contact = await where_to_write(tx, person_id, now)
         if contact is None:
             raise MedrepError(Fault.CONFLICT, "the doctor has no contact")
         await contacting.lock_contacts(tx, [contact.id])
@@ -117,7 +117,7 @@ async def begin_visit(reading: Desk, who: Session, person_id: UUID) -> int:
         return number
 
 
-async def _contact(tx: Tx, person_id: UUID, now: datetime) -> Contact | None:
+async def where_to_write(tx: Tx, person_id: UUID, now: datetime) -> Contact | None:
     """Where the platform lets us write to them, else where they came last."""
     theirs = [one for one in await contacts.of_person(tx, person_id) if one.audience == Audience.DOCTOR]
     windows = await contacting.open_windows(tx, [one.id for one in theirs], now)

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from bot.clock import Clock
 from bot.doctors.identity import ALPHABET, GROUP, GROUPS, code_digest
+from bot.doctors.identity import code as bare
 from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.store import doctors
@@ -25,6 +26,19 @@ from bot.store.keyring import Keyring
 
 VALID = timedelta(days=30)
 BATCH = 2000
+
+
+def scene_of(code: str) -> str:
+    """What a QR code of the platform carries for an invitation: the code's own characters."""
+    return bare(code)
+
+
+def scanned(scene: str) -> str:
+    """The code in the scene of a scan, or of a subscription by scan, as people read it; "": none."""
+    found = scene.removeprefix("qrscene_")
+    if len(found) != GROUPS * GROUP or not set(found) <= set(ALPHABET):
+        return ""
+    return "-".join(found[at : at + GROUP] for at in range(0, len(found), GROUP))
 
 
 def new_code() -> str:
@@ -62,7 +76,7 @@ async def issue_codes(
                 await asyncio.to_thread(keep, codes)
             digests = [code_digest(keyring, code) for _, code in codes]
             people = [person_id for _, person_id in whom]
-            await doctors.add_codes(tx, list(zip(digests, people, strict=True)), now + VALID)
+            await doctors.add_codes(tx, list(zip(digests, people, strict=True)), now + VALID, now, by)
             until = (now + VALID).isoformat()
             await note(
                 tx, "doctors.codes_issued", now, "codes", by=by, codes=len(codes), until=until, renew=renew

@@ -159,6 +159,7 @@ async def _record(tx: Tx, contact: Contact, outcome: Attempt, now: datetime) -> 
 
 _LABELS = {"name": "姓名", "hospital": "医院", "phone": "手机"}
 _NOT_TOLD = "未提供"
+_MATCHES, _NOBODY_MATCHES = "名单匹配", "无"
 
 
 async def _ask_colleague(
@@ -174,8 +175,8 @@ async def _ask_colleague(
     keyring, vault = services.vault.keyring, services.vault
     candidates = await _candidates(tx, keyring, answers["name"], answers["hospital"], answers["phone"])
     lines = [f"{label}：{' '.join(answers[part].split()) or _NOT_TOLD}" for part, label in _LABELS.items()]
-    matches = "、".join(c.external_id for c in candidates) or "无"
-    lines.append(f"名单匹配：{matches}")
+    matches = "、".join(c.external_id for c in candidates) or _NOBODY_MATCHES
+    lines.append(f"{_MATCHES}：{matches}")
     if invited is not None:
         lines.append(f"邀请码：发给 {invited.external_id} 的，但姓名、医院或手机与名单不一致")
     elif answers["code"]:
@@ -212,13 +213,30 @@ async def _waiting(tx: Tx, services: Services, task_id: int) -> TaskRow:
     return found[0]
 
 
-async def _only_match(tx: Tx, keyring: Keyring, task: TaskRow) -> Listed:
+def said_of(task: TaskRow) -> dict[str, str]:
+    """What the person of an identity task said of themselves: name, hospital, phone; "" where nothing."""
     answers: dict[str, str] = {}
     for line in (task.detail or "").splitlines():
         label, _, value = line.partition("：")
         if value != _NOT_TOLD:
             answers.setdefault(label, value)  # the newest stands first
-    name, hospital, phone = (answers.get(label, "") for label in _LABELS.values())
+    return {part: answers.get(label, "") for part, label in _LABELS.items()}
+
+
+def suspects(task: TaskRow) -> tuple[str, ...]:
+    """The external ids that an identity task names: who matches, and whose code it was."""
+    found: list[str] = []
+    for line in (task.detail or "").splitlines():
+        label, _, value = line.partition("：")
+        if label == _MATCHES and value != _NOBODY_MATCHES:
+            found += value.split("、")
+        elif label == "邀请码" and value.startswith("发给 "):
+            found.append(value.removeprefix("发给 ").partition(" 的，")[0])
+    return tuple(dict.fromkeys(found))
+
+
+async def _only_match(tx: Tx, keyring: Keyring, task: TaskRow) -> Listed:
+    name, hospital, phone = said_of(task).values()
     candidates = await _candidates(tx, keyring, name, hospital, phone)
     if len(candidates) != 1:
         found = "several doctors match" if candidates else "no doctor of the list matches"

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from bot.doctors import scanned
 from bot.inbound.open_requests import asked_for, left_over
 from bot.knowledge import Product
 from bot.model import Choice, InboundKind, TurnInput
@@ -69,7 +70,9 @@ def read_turn(
     if kind == InboundKind.EVENT:
         if body["event"] not in ("subscribe", "scan"):
             return None
-        return TurnReading(TurnInput(text="", intent="greet" if verified else "verify"))
+        # An invitation that is scanned is as good as its code typed.
+        code = "" if verified else scanned(str((body.get("detail") or {}).get("key", "")))
+        return TurnReading(TurnInput(text=code, intent="greet" if verified else "verify"))
     if kind == InboundKind.MEDIA:
         place = (body.get("detail") or {}).get("type") == "location"
         return TurnReading(TurnInput(), fixed="utter_location" if place else "utter_media")

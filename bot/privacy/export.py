@@ -16,6 +16,7 @@ from bot.store import doctors, erasure, people
 from bot.store.database import Database, Tx
 from bot.store.tables import (
     affiliation,
+    appointment,
     change_request,
     consent,
     contact,
@@ -42,6 +43,7 @@ from bot.store.tables import (
 from bot.store.vault import Vault
 
 _TAG = ("name", "value", "source", "times")
+_TIMES = ("at", "proposed_at", "other_at")
 _MOMENTS = frozenset(
     {*("first_at", "seen_at", "ended_at", "at", "since", "made_at", "expires_at", "decided_at", "opened_at")}
 )
@@ -51,8 +53,8 @@ async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
     """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
-    engagement, suggestions, change_requests, messages, tasks, visits, own_visits, told, timers, materials,
-    record.
+    engagement, suggestions, change_requests, messages, tasks, visits, appointments, own_visits, told, timers,
+    materials, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -107,6 +109,10 @@ class _Export:
                     "state": row.state,
                 }
                 for row in await self._rows(crm_delivery)
+            ],
+            "appointments": [
+                {"kind": row.kind, "state": row.state, **{name: _at(row._mapping[name]) for name in _TIMES}}
+                for row in await self._rows(appointment)
             ],
             "timers": [
                 {

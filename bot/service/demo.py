@@ -72,6 +72,7 @@ LOGINS = (
     Login("admin", Role.ADMIN, "杨管理（演示）"),
     Login("auditor", Role.AUDITOR, "朱审计（演示）"),
 )
+ACCOUNTS = ("sandbox", "sandbox-patient")
 TEAM, COMPANY = "演示一队", "示例制药有限公司（演示）"
 
 
@@ -100,6 +101,27 @@ async def logins(db: Database, settings: Settings) -> list[str]:
                 known[one.login] = password
         lines.append(f"login       {one.role.value:<10}  {one.login:<10}  {known[one.login]}")
     return lines
+
+
+async def menus(settings: Settings) -> list[str]:
+    """The menus of the demo's accounts, set at the sandbox as at any platform; a line for what went wrong."""
+    if not settings.sandbox:
+        return []
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.cli", "menu", "publish", *ACCOUNTS),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "MEDREP_HOME": str(settings.home), "MEDREP_CONFIG": str(settings.config)},
+    )
+    try:
+        _, errors = await process.communicate()
+    finally:  # the service is stopped meanwhile
+        if process.returncode is None:
+            process.kill()
+    tail = errors.decode(errors="replace").strip()[-300:]
+    return [] if process.returncode == 0 else [f"menu        not published: {tail}"]
 
 
 class Printed:

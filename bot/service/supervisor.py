@@ -249,12 +249,17 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            lines += await self._while_refused(lambda: demo.people(self._db, self._settings))
-            lines += await self._while_refused(lambda: demo.logins(self._db, self._settings))
+            for loaded in await asyncio.gather(self._people(), demo.menus(self._settings)):
+                lines += loaded
         self._tell("ready")
         for line in lines:
             self._say(line)
         self._say("stop with Ctrl-C (or SIGTERM)")
+
+    async def _people(self) -> list[str]:
+        """The demo's doctors, then colleagues: the list names the reps among these."""
+        lines = await self._while_refused(lambda: demo.people(self._db, self._settings))
+        return lines + await self._while_refused(lambda: demo.logins(self._db, self._settings))
 
     async def _end_hung(self, engine: Child) -> None:
         """An engine that was ready and says nothing any more is ended; it is then started again."""

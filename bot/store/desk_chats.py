@@ -58,6 +58,7 @@ class ChatMessage:
     via: str = ""
     withheld: str = ""
     findings: tuple[str, ...] = ()
+    sender: str = ""  # the login of the colleague who had approved content sent
 
 
 _RECEIVED = f"""
@@ -70,7 +71,8 @@ _RECEIVED = f"""
     """  # noqa: S608 - parts of ours
 _SENT = f"""
     SELECT outbox.id, outbox.purpose, outbox.created_at, outbox.person_id, outbox.body_enc, outbox.basis,
-           outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via, {_SENT_BY}
+           outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via,
+           outbox.subject, {_SENT_BY}
     FROM outbox
     WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[]))
       AND (CAST(%(before)s AS timestamptz) IS NULL OR outbox.created_at < %(before)s)
@@ -126,6 +128,7 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         sent_at=row.sent_at,
         via=row.via or "",
         withheld=row.withheld or "",
+        sender=row.subject.rpartition("@")[2] if (row.subject or "").startswith("send:") else "",
     )
 
 

@@ -206,7 +206,9 @@ async def without_code(
     return [(row.external_id, row.person_id) for row in rows]
 
 
-async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetime) -> None:
+async def add_codes(
+    tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetime, now: datetime, by: str
+) -> None:
     """Issue these codes; earlier ones of the same doctors that were not used are void."""
     if not codes:
         return
@@ -218,8 +220,34 @@ async def add_codes(tx: Tx, codes: list[tuple[bytes, UUID]], expires_at: datetim
     )
     await tx.execute(
         insert(invitation_code),
-        [{"code_hmac": code, "person_id": contact, "expires_at": expires_at} for code, contact in codes],
+        [
+            {
+                "code_hmac": code,
+                "person_id": whom,
+                "expires_at": expires_at,
+                "issued_at": now,
+                "issued_by": by,
+            }
+            for code, whom in codes
+        ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The newest code of a doctor, without the code. `used_at`: it has proved who they are."""
+
+    expires_at: datetime
+    used_at: datetime | None
+    issued_at: datetime | None
+    issued_by: str
+
+
+async def invitation_of(tx: Tx, person_id: UUID) -> Invitation | None:
+    names = (invitation_code.c[name] for name in ("expires_at", "used_at", "issued_at", "issued_by"))
+    query = select(*names).where(invitation_code.c.person_id == person_id)
+    row = (await tx.execute(query.order_by(invitation_code.c.expires_at.desc()).limit(1))).first()
+    return None if row is None else Invitation(row[0], row[1], row[2], row[3] or "")
 
 
 async def is_rep(tx: Tx, name: str) -> bool:

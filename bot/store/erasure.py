@@ -33,6 +33,7 @@ from bot.store.database import Tx
 from bot.store.occurrences import CANCELLED, PENDING
 from bot.store.tables import (
     affiliation,
+    appointment,
     attempt,
     change_request,
     consent,
@@ -203,10 +204,10 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers, what actions returned, what materials were sent and read, visits and who was
-    told of them: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read, visits, appointments
+    and who was told of them: removed."""
     talked = (
-        *(conversation, offer, effect, material_open, material_sent),
+        *(conversation, offer, effect, material_open, material_sent, appointment),
         *(visit_fact, visit_summary_version, visit_summary, visit),
         *(own_visit_version, own_visit, crm_delivery),
     )

@@ -12,6 +12,7 @@ from bot.store.advisory import Lock, taken
 from bot.store.database import Tx
 from bot.store.occurrences import PENDING
 from bot.store.tables import (
+    appointment,
     attempt,
     case_sign,
     change_request,
@@ -47,6 +48,7 @@ _AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     offer: (offer.c.offered_at, true()),
     material_open: (material_open.c.opened_at, true()),
     material_sent: (material_sent.c.sent_at, ~exists().where(material_open.c.sent_id == material_sent.c.id)),
+    appointment: (appointment.c.at, true()),
     visit_fact: (visit_fact.c.at, true()),
     visit_summary_version: (visit_summary_version.c.at, true()),
     visit_summary: (visit_summary.c.made_at, true()),

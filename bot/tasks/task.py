@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CASE_ALARM = "case_alarm"  # a death was reported, or reports have become a cluster
     EMERGENCY = "emergency"  # a red flag was seen
     HAND_OVER = "hand_over"  # they want a person
+    APPOINTMENT = "appointment"  # they answered to a time that their rep proposed
     IDENTITY = "identity"  # a person must confirm who this is
     DATA_REQUEST = "data_request"  # copy, correct or delete
     COMPLIANCE = "compliance"  # money, gifts or counting: looked into by compliance alone

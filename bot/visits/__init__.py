@@ -1,8 +1,17 @@
 """Automated visits of doctors: plans, their course, and what is told of them."""
 
+from bot.store.appointments import AppointmentRow
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import asks, value_of
+from bot.visits.appointments import (
+    Answered,
+    AppointmentKind,
+    answer_appointment,
+    ask_appointment,
+    open_appointment,
+    propose,
+)
 from bot.visits.choosing import (
     form_for,
     message_for,
@@ -30,6 +39,7 @@ from bot.visits.differences import SentenceDifference, changed_fields, changed_s
 from bot.visits.doctor_now import read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
+from bot.visits.knowing import known_of
 from bot.visits.own_visits import (
     LONGEST_FIELD,
     OwnVisitEntry,
@@ -38,7 +48,17 @@ from bot.visits.own_visits import (
     edit_own_visit,
     log_own_visit,
 )
-from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
+from bot.visits.pacing import (
+    NO_WINDOW,
+    USED_UP,
+    Begin,
+    DoctorNow,
+    Never,
+    VisitTerms,
+    Wait,
+    pace,
+    reason_of,
+)
 from bot.visits.phrasing import PHRASING, phrase_drafts
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 from bot.visits.review import (
@@ -63,9 +83,14 @@ __all__ = [
     "LONGEST_FIELD",
     "LONGEST_REASON",
     "LONGEST_SENTENCE",
+    "NO_WINDOW",
     "OPEN_STATES",
     "PHRASING",
     "REVIEWERS",
+    "USED_UP",
+    "Answered",
+    "AppointmentKind",
+    "AppointmentRow",
     "Begin",
     "DoctorNow",
     "Ending",
@@ -83,10 +108,12 @@ __all__ = [
     "Wait",
     "amend",
     "amend_own_visit",
+    "answer_appointment",
     "approve",
     "approve_own_visit",
     "as_docx",
     "as_json",
+    "ask_appointment",
     "ask_step",
     "asks",
     "begin_now",
@@ -101,12 +128,14 @@ __all__ = [
     "hand_on_own_visit",
     "hand_on_summary",
     "import_plans",
+    "known_of",
     "log_own_visit",
     "look_after",
     "meant",
     "message_for",
     "move",
     "notice",
+    "open_appointment",
     "open_visit",
     "own_visit_told",
     "pace",
@@ -115,8 +144,10 @@ __all__ = [
     "plan_visit",
     "product_id_of",
     "product_of",
+    "propose",
     "read_doctor",
     "read_plans",
+    "reason_of",
     "request_numbers",
     "request_visit",
     "seed_plans",

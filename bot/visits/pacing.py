@@ -31,8 +31,8 @@ _LATER = {
     "weekly cap": "近7天主动联系已达上限",
     "conversation": "医生正在对话中",
 }
-_NO_WINDOW = "平台暂不允许主动发消息，等医生点菜单「今日一分钟」或来消息，或由代表自己联系"
-_USED_UP = "平台本轮可发的条数已用完，等医生点菜单「今日一分钟」或来消息"
+NO_WINDOW = "平台暂不允许主动发消息，等医生点菜单「今日一分钟」或来消息，或由代表自己联系"
+USED_UP = "平台本轮可发的条数已用完，等医生点菜单「今日一分钟」或来消息"
 _OPENED_BY = {"message": "医生发来消息", "click": "医生点了菜单、扫码或关注"}
 _QUARTER = 3  # months
 
@@ -126,8 +126,15 @@ def pace(
         return Wait(until, _joined(why, "" if open_then else "届时须医生先来消息或点菜单", note))
     if not window:
         open_still = any(one.closes_at > now for one in doctor.windows or ())
-        return Wait(None, _USED_UP if open_still else _NO_WINDOW)
+        return Wait(None, USED_UP if open_still else NO_WINDOW)
     return Begin(now, _joined(_opened(doctor, now), why, note))
+
+
+def reason_of(decision: Defer | Refuse) -> str:
+    """What stands in the way, as a rep reads it."""
+    if isinstance(decision, Refuse):
+        return _NEVER[decision.fault]
+    return NO_WINDOW if decision.why == "window" else _LATER[decision.why]
 
 
 def _of_plan(

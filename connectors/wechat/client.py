@@ -91,10 +91,18 @@ class Api:
         try:
             return await self._with_token(post, self.ends())
         except MedrepError as error:
-            failed = _harmless(error)
+            failed = harmless(error)
         if failed.fault is Fault.TRANSIENT:
             # Without the errcode, which would count as an answer to the message.
             raise MedrepError(failed.fault, f"no upload: {failed.detail}")
+        raise failed
+
+    async def read(self, path: str) -> dict[str, Any]:
+        """GET with the access token, for calls that change nothing. Raises MedrepError, never AMBIGUOUS."""
+        try:
+            return await self._with_token(partial(self._request, "GET", path), self.ends())
+        except MedrepError as error:
+            failed = harmless(error)
         raise failed
 
     async def _with_token(self, post: Callable[..., Awaitable[Answered]], ends: float) -> dict[str, Any]:
@@ -125,7 +133,7 @@ class Api:
         try:
             return _judged(*await self._request("GET", path, query=query))
         except MedrepError as error:
-            raise _harmless(error) from None
+            raise harmless(error) from None
 
     async def _fetch(self, refused: str = "") -> tuple[str, int]:
         """A token and its lifetime in seconds; another than `refused`.
@@ -140,7 +148,7 @@ class Api:
                 log.warning("%s: the stable token was refused, asking for a new one", self._account)
                 token, lifetime = await self._stable_token(force=True)
         except MedrepError as error:
-            fault = _harmless(error).fault
+            fault = harmless(error).fault
             if fault is Fault.TRANSIENT:
                 # Without the errcode, which would count as an answer to the message.
                 raise MedrepError(fault, f"no token: {error.detail}") from None
@@ -227,7 +235,7 @@ def _json(data: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(answer, dict):
         return None
-    if "errcode" not in answer and answer.keys() & {"access_token", "openid", "media_id"}:
+    if "errcode" not in answer and answer.keys() & {"access_token", "openid", "media_id", "menu", "ticket"}:
         answer["errcode"] = 0
     return answer if type(answer.get("errcode")) is int else None
 
@@ -251,7 +259,7 @@ def _fault(status: int) -> Fault:
     return Fault.REJECTED if 400 <= status < 500 else Fault.AMBIGUOUS
 
 
-def _harmless(error: MedrepError) -> MedrepError:
+def harmless(error: MedrepError) -> MedrepError:
     """The error of a call that may be repeated at will."""
     fault = Fault.TRANSIENT if error.fault is Fault.AMBIGUOUS else error.fault
     return MedrepError(fault, error.detail, code=error.code)

@@ -27,7 +27,10 @@
     const session = document.querySelector(".chatting .session");
     if (session) (document.getElementById("reply") || session).scrollIntoView({ block: "end" });
   }
-  if (!location.search.includes("before=")) toEnd();
+  if (!location.search.includes("before=") && !location.hash) toEnd();
+
+  // The policy allows no inline script.
+  for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
 
   body.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target, writing = document.activeElement;

@@ -18,7 +18,7 @@ const MORE = [
   { label: "图片", icon: "image", act: { type: "image" } },
   { label: "位置", icon: "place", act: { type: "location", content: "示例市示例县人民医院" } },
   { label: "没听清的语音", icon: "mute", act: { type: "voice" } },
-  { label: "扫码进入", icon: "scan", act: { type: "event", event: "SCAN", event_key: "demo" } },
+  { label: "扫一扫", icon: "scan", scan: true },
 ];
 
 export class Composer {
@@ -26,6 +26,7 @@ export class Composer {
   constructor(send) {
     this.send = send;
     this.voice = false;
+    this.codes = [];
     this.input = byId("words");
     this.input.addEventListener("input", () => this.fit());
     this.input.addEventListener("keydown", (event) => this.key(event));
@@ -39,6 +40,7 @@ export class Composer {
   }
 
   show(account) {
+    this.codes = account.codes ?? [];
     const key = JSON.stringify([account.name, account.menu]);
     if (key === this.shown) return; // what has the focus stays
     this.shown = key;
@@ -93,10 +95,17 @@ export class Composer {
     byId("more-toggle").setAttribute("aria-expanded", String(open));
   }
 
-  tile({ label, icon: name, act }) {
+  // No camera here: what the QR code says is pasted, the account's newest one offered.
+  scan() {
+    const url = window.prompt("二维码的内容（网址）", this.codes.at(-1) ?? "")?.trim();
+    if (url) this.send({ type: "event", event: "SCAN", url });
+  }
+
+  tile({ label, icon: name, act, scan }) {
     const tap = () => {
       this.unfold(false);
-      this.send(act);
+      if (scan) this.scan();
+      else this.send(act);
     };
     return el("button", { type: "button", onclick: tap }, el("span", { class: "tile" }, icon(name)), label);
   }

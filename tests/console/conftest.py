@@ -18,12 +18,14 @@ import console
 from bot import staff
 from bot.app import listen
 from bot.model import Account, Audience, Channel
-from bot.settings import read_environment
+from bot.outbound.platform_tokens import PlatformTokens
+from bot.settings import read_accounts, read_environment
 from bot.staff import Role
 from bot.store import contacts
 from bot.store import staff as staff_rows
 from bot.store.contacts import Contact
 from bot.store.staff import StaffRow
+from connectors.wechat import OfficialAccount
 from console.asking import COOKIE
 from tests.running import free_ports
 from tests.stage import Stage
@@ -169,7 +171,11 @@ async def office(stage: Stage, http: aiohttp.ClientSession) -> AsyncIterator[Off
     (port,) = free_ports(1)
     settings = read_environment({"MEDREP_HOME": str(services.home), "MEDREP_SANDBOX": "1"})
     app = web.Application()
-    app.add_subapp("/console/", console.build(settings, services, stage.live))
+    account, tokens = stage.wechat.account, PlatformTokens(services.db, services.vault.keyring)
+    platform = OfficialAccount(
+        account, read_accounts(services.home / "sandbox.toml").wechat["sandbox"], tokens, http
+    )
+    app.add_subapp("/console/", console.build(settings, services, stage.live, {account: platform.scan_url}))
     async with AsyncExitStack() as stack:
         await listen(stack, app, "127.0.0.1", port)
         yield Office(stage, http, f"http://127.0.0.1:{port}", doctors, found)

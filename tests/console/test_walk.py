@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bot.clock import CHINA, real_now
 from bot.staff import SignInStep
 from bot.tasks import Kind, open_task
 from bot.visits import OwnVisitEntry, log_own_visit
@@ -46,6 +48,8 @@ def path_of(route: Route, **values: Any) -> str:
         "own": 1,
         "person": "0" * 32,
         "name": "console.css",
+        "item": "nothing-of-ours",
+        "message": 1,
         **values,
     }
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
@@ -61,17 +65,27 @@ async def logged_visit(office: Office, whose: str) -> int:
 
 def answer_to(route: Route) -> tuple[int, ...]:
     """To who may, and sees the row: a mark of nothing fits a contact that nothing was said to; no content is
-    in force here, so no visit begins; there is no suggestion, and no field of a visit is filled."""
+    in force here, so no visit begins and nothing is sent; who is verified is not invited; there is no
+    suggestion and no message of a colleague's, and no field of a visit is filled."""
     if "{person}" not in route.path:
         return 200, 303, 409, 422
-    posts = {"visit": 409, "own-visits": 422, "watch": 200}
+    posts = {
+        "visit": 409,
+        "send": 409,
+        "invitation": 409,
+        "appointment": 303,
+        "own-visits": 422,
+        "watch": 200,
+    }
     return (200 if route.method == "GET" else posts.get(route.path.rpartition("/")[2], 404),)
 
 
 async def status(visitor: Visitor, route: Route, **values: Any) -> int:
     """Of asking with a form that every route can read."""
     form = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x", "version": "1", "part": "0"}
-    data = {**form, "reason": "笔误"} if route.method == "POST" else None
+    at = (real_now() + timedelta(days=3)).astimezone(CHINA)
+    dealt = {"item": "x", "kind": "call", "at": at.isoformat(), "seen": "x", "doctor": "T-1"}
+    data = {**form, **dealt, "reason": "笔误"} if route.method == "POST" else None
     return (await visitor.ask(route.method, path_of(route, **values), data=data))[0]
 
 

@@ -53,6 +53,27 @@ def test_an_unknown_id_is_matched_by_its_words_or_is_text(unknown: str) -> None:
     assert picked(found) is None and found.input.text == "二甲双胍减量"
 
 
+@pytest.mark.parametrize(
+    ("event", "key", "text"),
+    [
+        ("scan", "TY5BEA9QMECV", "TY5B-EA9Q-MECV"),
+        ("subscribe", "qrscene_TY5BEA9QMECV", "TY5B-EA9Q-MECV"),
+        ("subscribe", "", ""),
+        ("scan", "demo", ""),
+        ("scan", "TY5BEA9QMEC0", ""),  # no 0 in a code
+        ("scan", "ty5bea9qmecv", ""),
+        ("scan", "TY5BEA9QMECV退订", ""),
+    ],
+)
+def test_a_scanned_invitation_is_its_code_typed(event: str, key: str, text: str) -> None:
+    body = {"text": "", "choice": "", "event": event, "detail": {"key": key}}
+    message = StoredMessage(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
+    newcomer = read_turn([message], (), verified=False)
+    known = read_turn([message], (), verified=True)
+    assert newcomer is not None and newcomer.input == TurnInput(text=text, intent="verify")
+    assert known is not None and known.input == TurnInput(text="", intent="greet")
+
+
 def test_an_unknown_id_that_is_a_place_is_that_place() -> None:
     assert picked(reading(InboundKind.CHOICE, "…", "2")) == "human"
     assert picked(reading(InboundKind.CHOICE, "…", "3")) is None

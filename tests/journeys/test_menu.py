@@ -40,6 +40,22 @@ async def test_a_stranger_who_clicks_is_asked_who_they_are(
     assert "邀请码" in await click(phone, "V1001_TODAY_MUSIC")
 
 
+async def test_the_menu_is_set_at_the_platform_and_read_back(service: Service, tmp_path: Path) -> None:
+    """`serve --demo` has published it; here another one, and the seed's again."""
+    shown_by = service.prints("menu", "publish", "sandbox", "--show")
+    assert "今日一分钟  intent:visit_ask" in shown_by and "  使用帮助  intent:ask_help" in shown_by
+    other = tmp_path / "menu.yaml"
+    other.write_text("- {name: 帮助, key: 'intent:ask_help'}", encoding="utf-8")
+    assert "帮助" in service.prints("menu", "publish", "wechat:sandbox", "--file", other)
+    assert "今日一分钟" not in service.prints("menu", "publish", "sandbox", "--show")
+    other.write_text("- {name: 帮助, key: nothing}", encoding="utf-8")
+    refused = service.medrep("menu", "publish", "sandbox", "--file", str(other))
+    assert refused.returncode == 2 and "nothing is known by the key" in refused.stderr
+    unknown = service.medrep("menu", "publish", "nobody")
+    assert unknown.returncode == 2 and "no account wechat:nobody" in unknown.stderr
+    assert "今日一分钟" in service.prints("menu", "publish", "sandbox")
+
+
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install)")
 async def test_the_demo_accounts_menu_on_the_phone_page(service: Service) -> None:
     async with async_playwright() as playwright:
@@ -50,6 +66,7 @@ async def test_the_demo_accounts_menu_on_the_phone_page(service: Service) -> Non
         page = await browser.new_page(viewport={"width": 1280, "height": 860})
         await page.goto(f"{service.url}/sandbox/#sandbox/oSbx1Dctr_ZhaoDing000000004c")
         await page.get_by_label("切换到公众号菜单").click()
+        await page.get_by_role("button", name="我的").click()
         await page.get_by_role("button", name="使用帮助").click()
         await expect(page.get_by_text("我能帮您").last).to_be_visible(timeout=20_000)
         await browser.close()

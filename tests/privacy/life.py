@@ -23,6 +23,7 @@ from bot.schedule.changes import set_timer
 from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
 from bot.store import (
+    appointments,
     conversations,
     materials,
     own_visits,
@@ -143,6 +144,10 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
     )
     body = "只属于推送的话".encode()
     await crm.tell(tx, vault, "summary.approved", f"visit:{visit_id}", 1, body, now, of=contact)
+    rep = (
+        await tx.execute(select(tables.doctor.c.rep_id).where(tables.doctor.c.external_id == "D1"))
+    ).scalar_one()
+    await appointments.add(tx, contact, rep, "call", now, now)
 
 
 async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

@@ -139,12 +139,15 @@ MENUS = [
     ([{"name": "更多", "sub_button": [CLICK, {"type": "view", "name": "说明", "url": "https://a.cn"}]}], 0),
     ([], 40016),
     ([CLICK] * 4, 40016),
-    ([{"name": "更多", "sub_button": [CLICK] * 6}], 40016),
+    ([{"name": "更多", "sub_button": [CLICK] * 6}], 40023),
+    ([{"name": "更多", "sub_button": [{"name": "再多", "sub_button": [CLICK]}]}], 40022),
+    ([{"name": "更多", "sub_button": [{**CLICK, "name": "长" * 21}]}], 40025),
+    ([{"name": "更多", "sub_button": [{**CLICK, "key": "k" * 129}]}], 40026),
     ([{**CLICK, "name": ""}], 40018),
     ([{**CLICK, "name": "一个太长的菜单名"}], 40018),
     ([{**CLICK, "type": "jump"}], 40017),
     ([{**CLICK, "key": ""}], 40019),
-    ([{"type": "view", "name": "说明", "url": "javascript:1"}], 40027),
+    ([{"type": "view", "name": "说明", "url": "javascript:1"}], 40020),
 ]
 
 
@@ -160,6 +163,36 @@ async def test_menu_delete(bench: Bench) -> None:
     token = await bench.token()
     assert (await bench.get("wechat/cgi-bin/menu/delete", access_token=token))["errcode"] == 0
     assert (await bench.get("wechat/cgi-bin/menu/get", access_token=token))["errcode"] == 46003
+
+
+SCENE = {"action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "TY5BEA9QMECV"}}}
+CODES = [
+    (SCENE, 0),
+    ({**SCENE, "expire_seconds": 2_592_000}, 0),
+    ({**SCENE, "expire_seconds": 2_592_001}, 40052),
+    ({**SCENE, "action_name": "QR_SQUARE"}, 40054),
+    ({**SCENE, "action_info": {"scene": {"scene_str": "x" * 65}}}, 40053),
+    ({"action_name": "QR_STR_SCENE"}, 40053),
+]
+
+
+@pytest.mark.parametrize(("body", "errcode"), CODES)
+async def test_qrcode_create(bench: Bench, body: dict[str, Any], errcode: int) -> None:
+    answer = await bench.call("qrcode/create", body)
+    assert answer.get("errcode", 0) == errcode
+    if not errcode:
+        assert answer["url"].startswith("http://weixin.qq.com/q/") and answer["ticket"]
+        assert answer["expire_seconds"] == body.get("expire_seconds", 60)
+
+
+async def test_who_scans_a_code_comes_with_its_scene_until_it_ends(bench: Bench) -> None:
+    made = await bench.call("qrcode/create", {**SCENE, "expire_seconds": 600})
+    await bench.say(type="event", event="SCAN", url=made["url"])
+    event = bench.gateway.posts[-1].fields
+    assert (event["Event"], event["EventKey"], event["Ticket"]) == ("SCAN", "TY5BEA9QMECV", made["ticket"])
+    bench.double.world.offset += 601
+    assert "expired" in (await bench.say(type="event", event="SCAN", url=made["url"]))["error"]
+    assert len(bench.gateway.posts) == 1, "a code that has ended leads nowhere"
 
 
 async def test_clear_quota_is_recorded(bench: Bench) -> None:

@@ -40,6 +40,7 @@ from bot.store.tables.staff import staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
 from bot.store.tables.visits import (
+    appointment,
     own_visit,
     own_visit_version,
     visit,
@@ -51,6 +52,7 @@ from bot.store.tables.visits import (
 
 __all__ = [
     "affiliation",
+    "appointment",
     "attempt",
     "case_sign",
     "change_request",

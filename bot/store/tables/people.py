@@ -94,6 +94,8 @@ invitation_code = Table(
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
+    Column("issued_at", Moment),
+    Column("issued_by", Text),  # login, cli, demo
 )
 
 tombstone = Table(  # doctors erased on request: an import must not bring them back unasked

@@ -161,3 +161,27 @@ visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never
     Column("turn_id", UUID),
     Column("at", Moment, nullable=False),
 )
+
+appointment = Table(  # a time that a colleague proposed, for a call or a visit of their own
+    "appointment",
+    metadata,
+    identity(),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("staff_id", UUID, ForeignKey("staff.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # call | visit
+    Column("at", Moment, nullable=False, index=True),
+    Column("state", Text, nullable=False),  # waiting | asked | agreed | declined | other | withdrawn
+    Column("asked", SmallInteger, nullable=False, server_default=text("0")),  # how often the question was put
+    Column("other_at", Moment),  # the time that the doctor named instead
+    Column("timer_id", BigInteger),  # of the turn that asks
+    Column("turn_id", UUID),  # in which they answered
+    Column("proposed_at", Moment, nullable=False),
+    Column("asked_at", Moment),
+    Column("ended_at", Moment),
+    CheckConstraint("kind IN ('call', 'visit')", name="kind"),
+    CheckConstraint(
+        "state IN ('waiting', 'asked', 'agreed', 'declined', 'other', 'withdrawn')", name="state"
+    ),
+    CheckConstraint("(state IN ('waiting', 'asked')) = (ended_at IS NULL)", name="ended"),
+)

@@ -1,0 +1,88 @@
+"""`menu publish ACCOUNT`: an account's own menu at its platform."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.commands.context import Context, context, run, say
+from bot.content import edition_in_force
+from bot.dialogue.menu import read_menu
+from bot.dialogue.publishing import in_force
+from bot.evidence import note
+from bot.model import Account, Audience, Channel, Fault, MedrepError
+from bot.platforms import OwnersAccount, official_accounts
+
+app = typer.Typer(
+    help="An account's own menu at its platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def menu() -> None:
+    """An account's own menu at its platform."""
+
+
+@app.command()
+def publish(
+    account: Annotated[
+        list[str], typer.Argument(metavar="ACCOUNT", help="A WeChat account of medrep.toml; or several.")
+    ],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Instead of data/menu/AUDIENCE.yaml.", dir_okay=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Only print what the platform has.")] = False,
+) -> None:
+    """Set the menu of an account, and print it as the platform then has it."""
+    run(_publish([one.removeprefix("wechat:") for one in account], file, show=show))
+
+
+async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
+    async with context() as home, official_accounts(home.settings, home.db, home.vault.keyring) as platforms:
+        for name in names:
+            audience = home.settings.accounts.audience(Channel.WECHAT, name)
+            account = Account(Channel.WECHAT, name)
+            if not show:
+                await _set(home, account, audience, platforms[account], file)
+            found = await platforms[account].menu()
+            if found is None:
+                say(f"{account}: the platform has no menu")
+                continue
+            say(f"{account}:")
+            for line in _lines(found):
+                say(f"  {line}")
+
+
+async def _set(
+    home: Context, account: Account, audience: Audience, platform: OwnersAccount, file: Path | None
+) -> None:
+    async with home.db.begin() as tx:
+        dialogue, edition = await in_force(tx), await edition_in_force(tx)
+    if dialogue is None:
+        raise MedrepError(Fault.NOT_FOUND, "no dialogue is in force")
+    wanted = read_menu(audience, dialogue, edition.content if edition else None, file)
+    await platform.publish_menu(wanted)
+    async with home.db.begin() as tx:
+        subject, by = f"account:{account}", getpass.getuser()
+        await note(tx, "menu.published", home.clock.now(), subject, None, menu=wanted, by=by)
+
+
+def _lines(buttons: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for one in buttons:
+        # What the platform gives back may wrap the entries below in a list of its own.
+        below = one.get("sub_button") or []
+        below = below.get("list", []) if isinstance(below, dict) else below
+        lines.append(_line(one) if not below else str(one.get("name")))
+        lines += [f"  {_line(each)}" for each in below]
+    return lines
+
+
+def _line(one: dict[str, Any]) -> str:
+    return f"{one.get('name')}  {one.get('key') or one.get('url') or one.get('type')}"

@@ -1,0 +1,77 @@
+"""Whether what a colleague has sent to a doctor would leave now, in the words of the exit, and what happens
+instead. Asked before the click, for what is shown, and again with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from bot.clock import CHINA
+from bot.desk.reading import Desk
+from bot.model import Purpose
+from bot.outbound.circumstances import Intent, read_circumstances
+from bot.outbound.departures import KEPT_FOR_SAFETY
+from bot.outbound.policy import Decision, Refuse, Send
+from bot.outbound.release import may_leave
+from bot.schedule import named
+from bot.staff import Role, Session, today
+from bot.store import contacting, doctors
+from bot.store.contacts import Contact
+from bot.store.database import Tx
+from bot.visits import NO_WINDOW, USED_UP, reason_of
+
+KEPT = timedelta(days=7)  # so long what waits may still leave
+NOBODY = "医生还没有关注任何账号"
+UNVERIFIED = "医生还没有通过认证，不能发产品资料"
+UNREGISTERED = "您的备案已到期，不能联系医生。请联系管理员更新备案"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`may`: it can be asked for. `now`: it would leave at once. `why`: the reason, and what happens else."""
+
+    may: bool
+    now: bool
+    why: str
+
+
+async def would_leave(
+    reading: Desk,
+    tx: Tx,
+    who: Session,
+    contact: Contact | None,
+    now: datetime,
+    *,
+    product: bool,
+    lock: bool = False,
+) -> Leave:
+    """Of promotion that this colleague sends; `product`: it speaks of one."""
+    if who.registration and Role.REP in who.roles and who.registration.expired(today(now)):
+        return Leave(False, False, UNREGISTERED)
+    if contact is None:
+        return Leave(False, False, NOBODY)
+    if product and not await doctors.verified(tx, [contact.person_id]):
+        return Leave(False, False, UNVERIFIED)
+    intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
+    facts = await read_circumstances(tx, reading.services, {contact.id: contact}, [intent], lock=lock)
+    decision = may_leave(reading.services, intent, facts[contact.id])
+    windows = (await contacting.windows(tx, [contact.id], now)).get(contact.id)
+    spent = windows is not None and all(one.left <= KEPT_FOR_SAFETY for one in windows)
+    return _leave(decision, now, spent=spent, closed=not facts[contact.id].window)
+
+
+def _leave(decision: Decision, now: datetime, *, spent: bool, closed: bool) -> Leave:
+    if isinstance(decision, Refuse):
+        return Leave(False, False, reason_of(decision))
+    until = named((now + KEPT).astimezone(CHINA), now.astimezone(CHINA).date())
+    if closed:
+        return Leave(True, False, f"{NO_WINDOW}；点了以后先等着，医生来消息后就发，{until}前没有机会就作废")
+    if isinstance(decision, Send) and not spent:
+        return Leave(True, True, "现在可以发出")
+    if isinstance(decision, Send):
+        return Leave(True, False, f"{USED_UP}；点了以后先等着，{until}前没有机会就作废")
+    again = named(decision.until.astimezone(CHINA), now.astimezone(CHINA).date())
+    return Leave(
+        True, False, f"{reason_of(decision)}；点了以后先等着，{again}再看能不能发，{until}前没有机会就作废"
+    )
