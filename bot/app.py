@@ -36,7 +36,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
-from bot.people import takeover
+from bot.people import hand_over, takeover
 from bot.privacy import prune
 from bot.profiles import derive
 from bot.runtime import key_report, logs, metrics
@@ -79,7 +79,6 @@ class Secrets:
     actions_token: str
     actions_url: str
     sandbox_url: str | None
-    task_webhook: str | None
 
     @classmethod
     def of(cls, settings: Settings) -> Secrets:
@@ -92,7 +91,6 @@ class Secrets:
             actions_token=settings.actions_token,
             actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
             sandbox_url=settings.sandbox_url,
-            task_webhook=settings.task_webhook,
         )
 
 
@@ -152,7 +150,7 @@ async def _run(
     web_app.add_subapp("/m/", material_pages(services))
     live = console.Live()
     web_app.add_subapp("/console/", console.build(settings, services, live))
-    webhook, keys_changed = secrets.task_webhook, asyncio.Event()
+    webhook, keys_changed = settings.accounts.task_webhook, asyncio.Event()
     heard = live.beside(listeners(workers, sender, gateway))
     notifications = Notifications(services, keys_changed, heard)
     loops = [
@@ -191,6 +189,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
     return [
         repeat("keys", partial(key_report.report, services), key_report.EVERY, keys_changed),
         repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
+        repeat("hand_overs", partial(hand_over.look_after, services), hand_over.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]

@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
     ValidationError,
     field_validator,
 )
@@ -81,7 +82,8 @@ class WebChatAccount(Frozen):
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
     earlier hour), and at most `weekly` to a person within seven days. Visits begin in working hours. A
-    takeover ends by itself when its colleague has written nothing for `takeover_minutes`."""
+    takeover ends by itself when its colleague has written nothing for `takeover_minutes`; whoever asks for a
+    person has one within `claim_minutes` of working time."""
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
@@ -89,18 +91,28 @@ class Limits(Frozen):
     work_until: time = time(18)
     weekly: Count = 2
     takeover_minutes: Count = 60
+    claim_minutes: Count = 60
 
 
 LIMITS = Limits()
 
 
+class TaskWebhook(Frozen):
+    """Who is told of tasks: kinds, times and the owner's login, signed with `secret` (docs/contracts.md)."""
+
+    url: HttpUrl
+    secret: str = Field(min_length=16, repr=False)
+
+
 class Accounts(Frozen):
-    """`medrep.toml`: one table per channel account. Unknown keys are errors."""
+    """`medrep.toml`: one table per channel account, and one for what tasks are told to. Unknown keys are
+    errors."""
 
     wechat: dict[str, WeChatAccount] = Field(default_factory=dict)
     wecom: dict[str, WeComAccount] = Field(default_factory=dict)
     telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
     webchat: dict[str, WebChatAccount] = Field(default_factory=dict)
+    task_webhook: TaskWebhook | None = None
 
     def audience(self, channel: Channel, name: str) -> Audience:
         """Whom the account serves. Raises MedrepError(NOT_FOUND)."""
@@ -157,11 +169,11 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = Secret
     evidence_copy: Place | None = None  # a file elsewhere in which the heads of the evidence are kept as well
     metrics_token: str | None = Secret  # who shows it reads /metrics; without one only this machine does
-    task_webhook: str | None = Secret  # is told of tasks
     quiet_hours: str = f"{LIMITS.quiet_from:%H:%M}-{LIMITS.quiet_until:%H:%M}"
     working_hours: str = f"{LIMITS.work_from:%H:%M}-{LIMITS.work_until:%H:%M}"
     weekly_cap: Count = LIMITS.weekly
     takeover_minutes: Count = LIMITS.takeover_minutes
+    claim_minutes: Count = LIMITS.claim_minutes
 
     # An engine elsewhere has an address and tokens of its own.
     engine_host: str = "127.0.0.1"
@@ -214,6 +226,7 @@ class Settings(BaseSettings):
             work_until=work_until,
             weekly=self.weekly_cap,
             takeover_minutes=self.takeover_minutes,
+            claim_minutes=self.claim_minutes,
         )
 
     @property
@@ -311,5 +324,6 @@ def with_demo_accounts(settings: Settings) -> Settings:
         wecom={**accounts.wecom, **demo.wecom},
         telegram={**accounts.telegram, **demo.telegram},
         webchat={**accounts.webchat, **demo.webchat},
+        task_webhook=accounts.task_webhook,
     )
     return settings.model_copy(update={"accounts": both, "sandbox": True})
