@@ -4,7 +4,8 @@ All is read as the console's role with the colleague's id (`Desk.reading`), so t
 they may see; all is written through the rooms, after that right was asked (`acting`).
 """
 
-from bot.desk.acting import acknowledge, claim, close, hand_back, reply
+from bot.desk.acting import acknowledge, claim, close, hand_back, reply, transfer, write_note
+from bot.desk.approved import BLANKS, Item, Phrase, approved, phrases, send_approved, send_phrase
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
 from bot.desk.doctors import DoctorPage, doctor, doctor_list
@@ -24,6 +25,7 @@ from bot.desk.watching import Flag, watch
 
 __all__ = [
     "AWAY",
+    "BLANKS",
     "CHANGED",
     "Chat",
     "ChatRow",
@@ -31,8 +33,10 @@ __all__ = [
     "Desk",
     "DoctorPage",
     "Flag",
+    "Item",
     "Knowledge",
     "Mark",
+    "Phrase",
     "SummaryPage",
     "TaskLine",
     "VisitLine",
@@ -40,6 +44,7 @@ __all__ = [
     "acknowledge",
     "amend_summary",
     "approve_summary",
+    "approved",
     "begin_visit",
     "chat",
     "chats",
@@ -51,12 +56,17 @@ __all__ = [
     "doctor_list",
     "edit_summary",
     "hand_back",
+    "phrases",
     "reply",
+    "send_approved",
+    "send_phrase",
     "standing",
     "summaries",
     "summary",
     "summary_file",
+    "transfer",
     "watch",
     "watch_summary",
     "work_standing",
+    "write_note",
 ]

@@ -157,7 +157,9 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
 
 def message_of(row: Outgoing, draft: Draft) -> Message:
     """A released draft as the connectors take it."""
-    typed = any(part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts)
+    typed = bool(draft.author) or any(
+        part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts
+    )
     text = "\n\n".join(part.text for part in draft.parts)
     return Message(text, draft.choices, row.id, typed, draft.attachment)
 

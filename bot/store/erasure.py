@@ -35,6 +35,7 @@ from bot.store.tables import (
     affiliation,
     attempt,
     change_request,
+    chat_note,
     consent,
     contact,
     conversation,
@@ -202,7 +203,7 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
     """Conversations, offers, what actions returned, what materials were sent and read, visits: removed."""
     talked = (
-        *(conversation, offer, effect, material_open, material_sent),
+        *(conversation, offer, effect, material_open, material_sent, chat_note),
         *(visit_fact, visit_summary_version, visit_summary, visit),
     )
     return {

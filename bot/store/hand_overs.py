@@ -85,6 +85,18 @@ _GIVE = """
     """
 
 
+async def transfer(tx: Tx, task_id: int, owner_id: UUID, role: str) -> None:
+    """It waits for this colleague, who has yet to say that they do it, and is told."""
+    await hot(tx, _TRANSFER, {"task": task_id, "owner": owner_id, "role": role})
+
+
+_TRANSFER = """
+    UPDATE task SET owner_id = %(owner)s, owner_role = %(role)s, state = 'open', acknowledged_at = NULL,
+                    acknowledged_by = NULL, notified_at = NULL
+    WHERE id = %(task)s RETURNING id
+    """
+
+
 async def open_of(tx: Tx, contact_id: int) -> list[int]:
     """The contact's requests that are not done, the oldest first; locked."""
     return [row.id for row in await hot(tx, _OPEN, {"contact": contact_id})]

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.tables import doctor, staff, task
+from bot.store.tables import doctor, staff, takeover, task
 from bot.store.vault import Vault
 
 
@@ -223,6 +224,10 @@ _NOT_PASSED_ON_NEXT = or_(
     task.c.contact_id.is_(None),
     task.c.state != "open",
     task.c.passed_on_at.is_not(None),
+    sqlalchemy.exists().where(
+        takeover.c.contact_id == task.c.contact_id,
+        or_(takeover.c.started_at >= task.c.opened_at, takeover.c.ended_at.is_(None)),
+    ),
 )
 
 

@@ -49,7 +49,7 @@ from tests.privacy.life import (
 TOLD = (
     *("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),
     *("material_sent", "material_open", "visit", "visit_fact", "visit_summary"),
-    "visit_summary_version",
+    *("visit_summary_version", "chat_note"),
 )
 
 

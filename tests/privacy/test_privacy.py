@@ -20,6 +20,7 @@ async def test_nothing_rests_in_clear(life: Life) -> None:
     assert set(opened) == {
         *("contact", "conversation", "doctor", "effect", "evidence", "inbox", "offer", "outbox", "task"),
         *("suggestion", "change_request", "visit_summary", "visit_summary_version"),
+        "chat_note",
     }
 
 
