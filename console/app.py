@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from bot.desk import AWAY, Desk
-from bot.model import Fault, MedrepError
+from bot.model import Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import Session, SignInStep, session_of
@@ -48,7 +48,7 @@ def routes() -> list[Route]:
 def build(settings: Settings, services: Services, live: Live) -> web.Application:
     """The console, to be mounted at `/console/`. `live` is told what changes."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
-    app[DESK], app[LIVE], app[SETTINGS] = Desk(services), live, settings
+    app[DESK], app[LIVE], app[SETTINGS] = Desk(services, _templates(settings)), live, settings
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("console"),
@@ -71,6 +71,15 @@ def build(settings: Settings, services: Services, live: Live) -> web.Application
     app.on_shutdown.append(ending)
     app.on_response_prepare.append(_dressed)
     return app
+
+
+def _templates(settings: Settings) -> dict[str, frozenset[str]]:
+    """What each account's template for service messages takes."""
+    return {
+        f"{Channel.WECHAT}:{name}": frozenset(account.templates[Purpose.SERVICE.value].fields)
+        for name, account in settings.accounts.wechat.items()
+        if Purpose.SERVICE.value in account.templates
+    }
 
 
 @web.middleware

@@ -4,7 +4,7 @@ All is read as the console's role with the colleague's id (`Desk.reading`), so t
 they may see; all is written through the rooms, after that right was asked (`acting`).
 """
 
-from bot.desk.acting import acknowledge, claim, close, hand_back, reply, transfer, write_note
+from bot.desk.acting import acknowledge, call, claim, close, hand_back, reply, transfer, write_note
 from bot.desk.approved import BLANKS, Item, Phrase, approved, phrases, send_approved, send_phrase
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.day import Day, TaskLine, day
@@ -46,6 +46,7 @@ __all__ = [
     "approve_summary",
     "approved",
     "begin_visit",
+    "call",
     "chat",
     "chats",
     "claim",

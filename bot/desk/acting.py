@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 
 from bot import tasks
 from bot.compliance import check_text
 from bot.desk.reading import Desk, Mark
 from bot.evidence import note
 from bot.model import Fault, MedrepError
+from bot.outbound import inviting
+from bot.outbound.policy import Defer, Refuse
 from bot.people import notes, takeover
 from bot.people import transfer as transferring
 from bot.staff import Session
@@ -84,6 +88,50 @@ async def transfer(reading: Desk, who: Session, contact_id: int, to: str, words:
     except MedrepError as error:
         await _refused(reading, who, contact, "note.refused", words, error)
         raise
+
+
+async def call(reading: Desk, who: Session, contact_id: int, mark: Mark) -> None:
+    """Ask them to write, by the platform's template, as its window is closed.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT | what the policy says now).
+    """
+    services, now = reading.services, reading.services.clock.now()
+    await seen(reading, who, contact_id)
+    async with services.db.begin() as tx:
+        contact = await _locked(tx, contact_id)
+        await _as_shown(tx, contact_id, mark)
+        held = await takeover.held_by(tx, contact, who.login, now, services.limits)
+        offer = await calling_offer(tx, reading, contact, held.id)
+        if offer is None or offer.why:
+            raise MedrepError(Fault.CONFLICT, "nothing of the kind may leave now")
+        await inviting.call(tx, services, contact, who.login, now)
+
+
+@dataclass(frozen=True, slots=True)
+class CallingOffer:
+    """The platform's template that asks the person to write. `why`: why it may not leave now, "" when it may;
+    `until`: when it may, where that is known."""
+
+    why: str
+    until: datetime | None = None
+
+
+async def calling_offer(tx: Tx, reading: Desk, contact: Contact, takeover_id: int) -> CallingOffer | None:
+    """None: the window is open, or the person cannot be reached at all."""
+    services, now = reading.services, reading.services.clock.now()
+    if contact.unreachable_at is not None or await contacting.open_windows(tx, [contact.id], now):
+        return None
+    fields = reading.templates.get(str(contact.account))
+    if fields is None or not fields <= inviting.FIELDS:
+        return CallingOffer("no_template")
+    decision = await inviting.may_call(tx, services, contact, takeover_id)
+    if isinstance(decision, Refuse):
+        return CallingOffer(decision.fault.value)
+    if isinstance(decision, Defer):
+        return CallingOffer(decision.why.replace(" ", "_"), decision.until)
+    if await inviting.under_way(tx, contact, takeover_id):
+        return CallingOffer("called")
+    return CallingOffer("")
 
 
 async def write_note(reading: Desk, who: Session, contact_id: int, words: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.content import edition_in_force
+from bot.desk.acting import CallingOffer, calling_offer
 from bot.desk.approved import Phrase, phrases
 from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, Mark, masked, withheld_from
@@ -55,6 +56,7 @@ class Chat:
     receivers: tuple[Receiver, ...]  # whom it may be given to; nobody, where that is not for this colleague
     phrases: tuple[Phrase, ...]  # approved replies, where this colleague may send one
     products: tuple[tuple[str, str], ...]  # what stands in a blank for a product: (id, name)
+    calling: CallingOffer | None  # the platform's template, where its window is closed
     mark: Mark
 
 
@@ -132,6 +134,7 @@ async def chat(
         if speaker is not None and may_hand_back:
             receivers = await transferring.receivers(tx, found, but=speaker.login)
         edition = await edition_in_force(tx) if mine else None
+        offer = await calling_offer(tx, reading, found, speaker.takeover) if speaker and mine else None
     return Chat(
         now=now,
         contact=card,
@@ -150,5 +153,6 @@ async def chat(
         receivers=tuple(receivers),
         phrases=phrases(services.published.dialogue, found.audience) if mine else (),
         products=tuple((one.id, one.generic) for one in edition.content.products) if edition else (),
+        calling=offer,
         mark=Mark(received, sent, held),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -28,8 +28,10 @@ _READERS = {
 class Desk:
     """The console's own connections beside those of the service. `close` it in the end."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, templates: Mapping[str, frozenset[str]] | None = None) -> None:
+        """`templates`: the fields of each account's template for service messages, where it has one."""
         self.services = services
+        self.templates = templates or {}
         self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
 
     @asynccontextmanager

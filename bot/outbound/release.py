@@ -182,7 +182,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         facts.consents,
         services.limits,
         () if row.subject in facts.agreed else facts.occasions(row.turn_id),  # they asked for it
-        facts.taken_over,
+        facts.taken_over and not (row.subject or "").startswith(takeover.OWN),
         bool(facts.turns - {row.turn_id}),
         facts.window,
         services.clock.now(),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bot.runtime.services import Services
 
 ROLES = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})  # who may speak with people
+OWN = "takeover:"  # subjects of what a colleague begins
 LONGEST = 600  # characters of one message
 EVERY = 5.0  # seconds
 BATCH = 100
@@ -140,6 +141,11 @@ async def obstacles(tx: Tx, contact: Contact, login: str, now: datetime) -> tupl
     if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
         found.append(Fault.STOPPED)
     return tuple(found)
+
+
+def subject(takeover_id: int) -> str:
+    """What a message is about that the colleague who has the conversation begins."""
+    return f"{OWN}{takeover_id}"
 
 
 def may_end(roles: Collection[Role]) -> bool:

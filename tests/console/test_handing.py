@@ -13,6 +13,7 @@ from bot.content import seed_content
 from bot.desk import phrases
 from bot.model import Audience
 from bot.people import takeover, transfer
+from bot.schedule.timers import Timers
 from bot.store import desk, takeovers
 from bot.store.database import CONSOLE, Database
 from bot.tasks import Kind, open_task
@@ -257,3 +258,29 @@ async def test_the_command_shows_whose_words_they_are(office: Office) -> None:
         since = services.clock.now() - timedelta(hours=1)
         messages = await takeovers.conversation(tx, services.vault, contact.id, since)
     assert messages[-1].author == "zhou"
+
+
+async def test_with_the_window_closed_a_template_asks_them_to_write_and_says_why_not(
+    office: Office,
+) -> None:
+    stage, path = office.stage, chat_of(office)
+    visitor = await claimed(office)
+    await stage.move(stage.services.clock.now() + timedelta(hours=49))  # the same hour of the day
+    await visitor.post(f"{path}/claim", mark=await mark_of(visitor, path))
+    assert "没有可用的服务类模板" in await visitor.get(path), "this console knows of no account"
+    office.desk.templates = {"wechat:sandbox": frozenset({"title", "time", "status"})}
+    body = await visitor.get(path)
+    assert "没有同意接收服务消息" in body and "请对方来信</button>" not in body
+    await visitor.post(f"{path}/call", 409, mark=await mark_of(visitor, path))
+    await stage.agree()
+    assert "请对方来信</button>" in await visitor.get(path)
+    await visitor.post(f"{path}/call", mark=await mark_of(visitor, path))
+    assert await Timers(stage.services).tick() == 1
+    await leave(office)
+    (card,) = [item for item in await stage.phone.replies() if item["via"] == "template"]
+    assert "同事联系" in str(card) and "方便时请在这里回复一声" in str(card)
+    assert "等对方回复" in await visitor.get(path), "once is enough"
+    await visitor.post(f"{path}/call", 409, mark=await mark_of(visitor, path))
+    await stage.phone.send(type="text", content="您说", wait=True)
+    body = await visitor.get(path)
+    assert "模板" not in body.split('class="session"')[1].split("</div>")[0], "the window is open again"
