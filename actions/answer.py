@@ -12,9 +12,9 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.appointments import moved_again
-from actions.call import CHOICES, PERSON, current, entry_of, intent, miss, offered, quote, say, words_of
+from actions.call import CHOICES, PERSON, current, entry_of, intent, offered, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
-from actions.colleagues import find_colleague, hand_over, look_into
+from actions.colleagues import find_colleague, hand_over, look_into, miss
 from actions.proposals import picked as picked_time
 from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
@@ -89,7 +89,7 @@ class Choose(Action):  # type: ignore[misc]
             offer(dispatcher, call, [found for key in options if (found := entry_of(call, key))])
             return [*events, SlotSet("pending", CHOICES), SlotSet("options", options)]
         elif chosen:
-            return [*events, *miss(dispatcher, tracker)]
+            return [*events, *await miss(dispatcher, call, tracker)]
         elif intent(tracker) == "feedback_negative" and not options:
             await look_into(dispatcher, call, tracker)
         else:
@@ -150,7 +150,8 @@ async def fall_back(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
         say(dispatcher, "utter_patient_unwell")
         return [SlotSet("pending", None)]
     scope = intent(tracker) == "out_of_scope"
-    return [*slots, *miss(dispatcher, tracker, "utter_out_of_scope" if scope else "utter_fallback")]
+    response = "utter_out_of_scope" if scope else "utter_fallback"
+    return [*slots, *await miss(dispatcher, call, tracker, response)]
 
 
 def considered(call: ActionCall, tracker: Any) -> tuple[Considered, ...]:

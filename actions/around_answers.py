@@ -10,7 +10,8 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import HAND_OVER
-from actions.call import current, entry_of, miss, say, words_of
+from actions.call import current, entry_of, say, words_of
+from actions.colleagues import miss
 from bot.knowledge import source_text
 from bot.model import Audience
 from bot.profiles import wish_format
@@ -54,7 +55,7 @@ class More(Action):  # type: ignore[misc]
         if tracker.get_slot("last_entry") and call.contact.audience == Audience.DOCTOR:
             say(dispatcher, "utter_more")
             return [SlotSet("pending", HAND_OVER)]
-        return miss(dispatcher, tracker)
+        return await miss(dispatcher, call, tracker)
 
 
 class Products(Action):  # type: ignore[misc]

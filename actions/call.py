@@ -9,20 +9,19 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from bot import schedule
 from bot.content import key_message_text, picture
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Entry, Format, KeyMessage, answer_text
 from bot.tasks import LONGEST, Kind, open_task
 
+spoken_time = schedule.spoken_time  # how actions say a time
 _call: ContextVar[ActionCall] = ContextVar("call")
-_ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
-_MISSES = frozenset({"utter_fallback", "utter_offer_person"})
+_ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information"}
 PERSON = "human"  # choice id, and `pending` after a colleague was offered
 CHOICES = "choices"  # `pending` after asking back
-_WEEKDAYS = "一二三四五六日"
 
 
 @contextmanager
@@ -52,16 +51,6 @@ def intent(tracker: Any) -> str:
 def say(dispatcher: CollectingDispatcher, response: str, **values: Any) -> None:
     """An approved response; the engine fills it and names it, which is its basis."""
     dispatcher.utter_message(response=response, **values)
-
-
-def miss(dispatcher: CollectingDispatcher, tracker: Any, response: str = "utter_fallback") -> list[EventType]:
-    """Words that were not understood. Twice in a row a colleague is offered instead."""
-    missed = _MISSES & set(tracker.get_slot("just_said") or ())
-    if missed and response == "utter_fallback":
-        say(dispatcher, "utter_offer_person")
-        return [SlotSet("pending", PERSON)]
-    say(dispatcher, response)
-    return [SlotSet("pending", None)]
 
 
 def offered(call: ActionCall, tracker: Any) -> str:
@@ -119,8 +108,3 @@ async def ask(call: ActionCall, kind: Kind, words: str, *, mark: str = "") -> da
         detail=f"{mark}{words[:LONGEST]}",
     )
     return due
-
-
-def spoken_time(moment: datetime) -> str:
-    """A due time as people say it: 11月24日（周二）18:00."""
-    return f"{moment.month}月{moment.day}日（周{_WEEKDAYS[moment.weekday()]}）{moment:%H:%M}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import ask, say, spoken_time, words_of
+from actions.call import PERSON, ask, say, spoken_time, words_of
 from bot.dialogue.action_calls import ActionCall
-from bot.dialogue.version import ON_DUTY
-from bot.tasks import LONGEST, Kind, add_to_open
+from bot.people import hand_over as hand_over_room
+from bot.schedule import Closed
+from bot.tasks import Kind
 
 
 async def hand_over(
@@ -24,19 +26,29 @@ async def hand_over(
 
 
 async def find_colleague(
-    dispatcher: CollectingDispatcher, call: ActionCall, detail: str, response: str = "utter_human"
+    dispatcher: CollectingDispatcher,
+    call: ActionCall,
+    detail: str,
+    response: str = "utter_human",
+    *,
+    soon: bool = True,
 ) -> None:
-    """A task for the person's rep, or whoever is on duty. Asked again, it is the same colleague's."""
-    existing = await add_to_open(
-        call.tx,
-        call.services.vault,
-        Kind.HAND_OVER,
-        now=call.now,
-        contact=call.contact,
-        detail=detail[:LONGEST],
+    """A request for the person's rep, or whoever is on duty: who has it, by when they are in touch, and out
+    of hours when somebody will be there. Asked again, it is the same colleague's."""
+    promise = await hand_over_room.request(
+        call.tx, call.services, call.contact, detail, call.now, key=call.turn_id, soon=soon
     )
-    due = existing[1] if existing else await ask(call, Kind.HAND_OVER, detail)
-    say(dispatcher, response, rep=call.standing.rep or ON_DUTY, due=spoken_time(due))
+    call.route = "human"
+    say(dispatcher, response, rep=promise.owner, due=spoken_time(promise.due))
+    say_closed(dispatcher, promise.closed)
+
+
+def say_closed(dispatcher: CollectingDispatcher, closed: Closed | None) -> None:
+    """Nothing, in working hours."""
+    if closed is None:
+        return
+    unknown = f"（{closed.unknown}年的放假和调休安排尚未公布，暂按法定节假日推算）" if closed.unknown else ""
+    say(dispatcher, "utter_closed", closed=closed.why, opens=f"{spoken_time(closed.opens)}{unknown}")
 
 
 async def look_into(dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any) -> None:
@@ -44,3 +56,18 @@ async def look_into(dispatcher: CollectingDispatcher, call: ActionCall, tracker:
     about = tracker.get_slot("last_entry") or ""
     await ask(call, Kind.FEEDBACK, words_of(tracker), mark=f"[{about}] ")
     say(dispatcher, "utter_feedback_sorry")
+
+
+async def miss(
+    dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any, response: str = "utter_fallback"
+) -> list[EventType]:
+    """Words that were not understood. The second time in a row a colleague is offered, the third told."""
+    just_said = set(tracker.get_slot("just_said") or ())
+    if response != "utter_fallback" or not just_said & {"utter_fallback", "utter_offer_person"}:
+        say(dispatcher, response)
+        return [SlotSet("pending", None)]
+    if "utter_offer_person" not in just_said:
+        say(dispatcher, "utter_offer_person")
+        return [SlotSet("pending", PERSON)]
+    await find_colleague(dispatcher, call, words_of(tracker), "utter_missed")
+    return [SlotSet("pending", None)]

@@ -12,15 +12,14 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
 from actions.call import PERSON, ask, current, entry_of, present, say, spoken_time, words_of
-from actions.colleagues import find_colleague
+from actions.colleagues import find_colleague, say_closed
 from bot import materials
 from bot.content import in_date, key_message_text
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
-from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
 from bot.model import Audience, BasisKind
-from bot.people import quiet
+from bot.people import hand_over, quiet
 from bot.profiles import wish_format
 from bot.tasks import LONGEST, Kind, add_to_open, waiting_of
 
@@ -73,7 +72,7 @@ async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words:
         await _urge(dispatcher, call, kind, f"{_URGED}{words}")
     if not late:
         for kind, due in told[:3]:
-            _tell(dispatcher, call, kind, due)
+            await _tell(dispatcher, call, kind, due)
     return [SlotSet("pending", None)]
 
 
@@ -89,9 +88,11 @@ async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, 
     say(dispatcher, "utter_status_late_answer", due=spoken_time(due))
 
 
-def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
+async def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
     if kind == Kind.HAND_OVER:
-        say(dispatcher, _STATUS[kind], rep=call.standing.rep or ON_DUTY, due=spoken_time(due))
+        owner = await hand_over.waiting(call.tx, call.contact)
+        say(dispatcher, _STATUS[kind], rep=owner, due=spoken_time(due))
+        say_closed(dispatcher, hand_over.out_of_hours(call.now, call.services.limits))
     elif kind == Kind.ADVERSE_EVENT:
         say(dispatcher, _STATUS[kind])
     else:
@@ -99,7 +100,7 @@ def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: d
 
 
 class Irritated(Action):  # type: ignore[misc]
-    """Who scolds the bot is not argued with: a colleague is offered, or the one who is asked is named."""
+    """Who scolds the bot is not argued with: a colleague is told, or the one who is asked is named."""
 
     def name(self) -> str:
         return "action_irritated"
@@ -108,11 +109,12 @@ class Irritated(Action):  # type: ignore[misc]
         call = current()
         for _kind, due in await waiting_of(call.tx, call.contact, [Kind.HAND_OVER]):
             if due > call.now:
-                rep = call.standing.rep or ON_DUTY
-                say(dispatcher, "utter_irritated_waiting", rep=rep, due=spoken_time(due))
+                owner = await hand_over.waiting(call.tx, call.contact)
+                say(dispatcher, "utter_irritated_waiting", rep=owner, due=spoken_time(due))
+                say_closed(dispatcher, hand_over.out_of_hours(call.now, call.services.limits))
                 return [SlotSet("pending", None)]
-        say(dispatcher, "utter_irritated")
-        return [SlotSet("pending", PERSON)]
+        await find_colleague(dispatcher, call, words_of(tracker), "utter_irritated")
+        return [SlotSet("pending", None)]
 
 
 class Quiet(Action):  # type: ignore[misc]

@@ -217,7 +217,7 @@ class CloseVisit(Action):  # type: ignore[misc]
                 await self._material(dispatcher, call, visit, product)
             elif wanted in ("rep", "meeting"):
                 detail = "希望代表联系" if wanted == "rep" else "希望了解学术会议"
-                await find_colleague(dispatcher, call, f"[拜访] {product}：{detail}")
+                await find_colleague(dispatcher, call, f"[拜访] {product}：{detail}", soon=False)
             await visits.end(call.tx, visit, call.contact, Ending.COMPLETED, call.now, call.turn_id)
         say(dispatcher, "utter_visit_close")
         return _forgotten()

@@ -37,7 +37,7 @@ from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.media import PlatformMedia
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.outbound.sender import Sender
-from bot.people import takeover
+from bot.people import hand_over, takeover
 from bot.platforms import owned
 from bot.privacy import prune
 from bot.profiles import derive
@@ -81,7 +81,6 @@ class Secrets:
     actions_token: str
     actions_url: str
     sandbox_url: str | None
-    task_webhook: str | None
     assistant: Endpoint | None = None
 
     @classmethod
@@ -96,7 +95,6 @@ class Secrets:
             actions_token=settings.actions_token,
             actions_url=settings.actions_url or f"http://127.0.0.1:{settings.actions_port}/actions",
             sandbox_url=settings.sandbox_url,
-            task_webhook=settings.task_webhook,
             assistant=Endpoint(assistant, assistant.api_key()) if assistant else None,
         )
 
@@ -163,7 +161,7 @@ async def _run(
     served = audiences(settings)
     codes = {one: official[one].scan_url for one in official if served[one] == Audience.DOCTOR}
     web_app.add_subapp("/console/", console.build(settings, services, live, codes))
-    webhook, keys_changed = secrets.task_webhook, asyncio.Event()
+    webhook, keys_changed = settings.accounts.task_webhook, asyncio.Event()
     heard = live.beside(listeners(workers, sender, gateway))
     notifications = Notifications(services, keys_changed, heard)
     loops = [
@@ -203,6 +201,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
     return [
         repeat("keys", partial(key_report.report, services), key_report.EVERY, keys_changed),
         repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
+        repeat("hand_overs", partial(hand_over.look_after, services), hand_over.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
     ]

@@ -1,6 +1,7 @@
-"""What we call that is no channel account: the CRM that is told of visits, the assistant that may phrase.
+"""What we call that is no channel account: the CRM that is told of visits, the assistant that may phrase, who
+is told of tasks, the company's accounts.
 
-Tables `[crm]` and `[assistant]` of `medrep.toml`. Without its table neither is ever called.
+Tables `[crm]`, `[assistant]`, `[task_webhook]`, `[oidc]` of `medrep.toml`; without its table none is called.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from bot.model import Fault, MedrepError
 _SHORTEST_SECRET = 24  # bytes, as Standard Webhooks asks
 
 
-def _address(value: str) -> str:
-    """https, or plain http to this machine: what is sent is about people."""
+def address(value: str) -> str:
+    """https, or plain http to this machine: what is sent is about people. Raises PydanticCustomError."""
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
@@ -53,7 +54,7 @@ def _secret(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(address)]
 
 
 class Crm(BaseModel):
@@ -98,3 +99,26 @@ class Assistant(BaseModel):
         if not key or not key.isascii() or not key.isprintable():
             raise MedrepError(Fault.CONFIGURATION, f"assistant: no key can be read from {where}")
         return key
+
+
+class TaskWebhook(BaseModel):
+    """Who is told of tasks: kinds, times and the owner's login, signed with `secret` (docs/contracts.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Address
+    secret: str = Field(min_length=16, repr=False)
+
+
+class SingleSignOn(BaseModel):
+    """The company's OpenID Connect provider. `claim` of its ID tokens names our login: choose one that
+    employees cannot change themselves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: Address
+    client_id: str = Field(min_length=1)
+    client_secret: str = Field(min_length=1, repr=False)
+    claim: str = "preferred_username"
+    scope: str = "openid profile"
+    label: str = Field(default="公司账号", min_length=1, max_length=20)  # what the button says

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.endpoints import Assistant, Crm
+from bot.endpoints import Assistant, Crm, SingleSignOn, TaskWebhook
 from bot.model import Audience, Channel, Fault, MedrepError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,36 +80,11 @@ class WebChatAccount(Frozen):
     audience: Audience
 
 
-def secure_address(url: str) -> bool:
-    """https, or a server of this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (
-        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    )
-
-
-def _secure(value: str) -> str:
-    if not secure_address(value):
-        raise PydanticCustomError("address", "is no https address")
-    return value
-
-
-class SingleSignOn(Frozen):
-    """The company's OpenID Connect provider. `claim` of its ID tokens names our login: choose one that
-    employees cannot change themselves."""
-
-    issuer: Annotated[str, AfterValidator(_secure)]
-    client_id: str = Field(min_length=1)
-    client_secret: str = Field(min_length=1, repr=False)
-    claim: str = "preferred_username"
-    scope: str = "openid profile"
-    label: str = Field(default="公司账号", min_length=1, max_length=20)  # what the button says
-
-
 class Limits(Frozen):
     """What binds service and promotion: none in quiet hours (China's time; over midnight when they end at an
     earlier hour), and at most `weekly` to a person within seven days. Visits begin in working hours. A
-    takeover ends by itself when its colleague has written nothing for `takeover_minutes`."""
+    takeover ends by itself when its colleague has written nothing for `takeover_minutes`; whoever asks for a
+    person has one within `claim_minutes` of working time."""
 
     quiet_from: time = time(21)
     quiet_until: time = time(8)
@@ -118,6 +92,7 @@ class Limits(Frozen):
     work_until: time = time(18)
     weekly: Count = 2
     takeover_minutes: Count = 60
+    claim_minutes: Count = 60
 
 
 LIMITS = Limits()
@@ -133,6 +108,7 @@ class Accounts(Frozen):
     oidc: SingleSignOn | None = None  # how colleagues may sign in at the console, beside their passwords
     crm: Crm | None = None
     assistant: Assistant | None = None
+    task_webhook: TaskWebhook | None = None
 
     def audience(self, channel: Channel, name: str) -> Audience:
         """Whom the account serves. Raises MedrepError(NOT_FOUND)."""
@@ -189,11 +165,11 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = Secret
     evidence_copy: Place | None = None  # a file elsewhere in which the heads of the evidence are kept as well
     metrics_token: str | None = Secret  # who shows it reads /metrics; without one only this machine does
-    task_webhook: str | None = Secret  # is told of tasks
     quiet_hours: str = f"{LIMITS.quiet_from:%H:%M}-{LIMITS.quiet_until:%H:%M}"
     working_hours: str = f"{LIMITS.work_from:%H:%M}-{LIMITS.work_until:%H:%M}"
     weekly_cap: Count = LIMITS.weekly
     takeover_minutes: Count = LIMITS.takeover_minutes
+    claim_minutes: Count = LIMITS.claim_minutes
 
     # An engine elsewhere has an address and tokens of its own.
     engine_host: str = "127.0.0.1"
@@ -246,6 +222,7 @@ class Settings(BaseSettings):
             work_until=work_until,
             weekly=self.weekly_cap,
             takeover_minutes=self.takeover_minutes,
+            claim_minutes=self.claim_minutes,
         )
 
     @property

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from bot.desk import AWAY, Desk, ScanUrl
-from bot.model import Account, Fault, MedrepError
+from bot.model import Account, Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import CompanyAccounts, Session, SignInStep, session_of
@@ -67,7 +67,7 @@ def build(
 ) -> web.Application:
     """The console, to be mounted at `/console/`. `live` is told what changes; `codes`: see `Desk`."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
-    app[DESK], app[LIVE], app[SETTINGS] = Desk(services, codes), live, settings
+    app[DESK], app[LIVE], app[SETTINGS] = Desk(services, codes, _templates(settings)), live, settings
     oidc = settings.accounts.oidc
     app[COMPANY] = CompanyAccounts(oidc, settings.base_url + company.BACK) if oidc else None
     aiohttp_jinja2.setup(
@@ -92,6 +92,15 @@ def build(
     app.on_shutdown.append(ending)
     app.on_response_prepare.append(_dressed)
     return app
+
+
+def _templates(settings: Settings) -> dict[str, frozenset[str]]:
+    """What each account's template for service messages takes."""
+    return {
+        f"{Channel.WECHAT}:{name}": frozenset(account.templates[Purpose.SERVICE.value].fields)
+        for name, account in settings.accounts.wechat.items()
+        if Purpose.SERVICE.value in account.templates
+    }
 
 
 @web.middleware

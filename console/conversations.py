@@ -8,13 +8,25 @@ from datetime import datetime
 from aiohttp import web
 
 from bot import desk
-from bot.desk import Chat, Flag, Mark
+from bot.desk import BLANKS, Chat, Flag, Mark
 from bot.model import Fault, MedrepError
 from console.asking import DESK, LIVE, field, number, page, to, who
 from console.routes import SPEAKERS, WORKERS, Route
 
 _MARK = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})", re.ASCII)
 FILTERS = ("all", "waiting", "mine", "unanswered")
+CHANGED = "您打开之后，会话有了新消息，或换了处理人。请先看过最新内容再操作。"
+_NOT_SENT = {
+    Fault.BAD_INPUT: "备注请写 1 到 1000 个字。",
+    Fault.REFUSED_TEXT: "备注没有保存：标出的词句不符合规则。",
+    Fault.NO_BASIS: "这条内容现在不能发：已撤下、已过期，或医生还没有通过认证。",
+}
+_BLANK = {
+    "when": "时间要晚于现在，且在 60 天之内。",
+    "due": "时间要晚于现在，且在 60 天之内。",
+    "place": "地点只能填 1 到 20 个汉字、字母或数字，且不能有不合规的词句。",
+    "product": "请选择一个产品。",
+}
 STALE = "您打开之后，会话有了新消息，或换了处理人。请先看过最新内容，再决定是否发送；您写的话还在下面。"
 _REFUSED = {
     Fault.BAD_INPUT: "请写 1 到 600 个字。",
@@ -59,7 +71,10 @@ def _context(
     flags: tuple[Flag, ...] = (),
     before: datetime | None = None,
 ) -> dict[str, object]:
-    return {"chat": found, "text": text, "fault": fault, "flags": flags, "before": before}
+    return {
+        **{"chat": found, "text": text, "fault": fault, "flags": flags, "before": before},
+        **{"blanks": BLANKS, "phrase": "", "given": {}, "why": "", "note_flags": (), "note_text": ""},
+    }
 
 
 async def show_part(request: web.Request) -> web.StreamResponse:
@@ -104,9 +119,88 @@ async def reply(request: web.Request) -> web.StreamResponse:
     return to(f"/console/conversations/{contact}")
 
 
+async def transfer(request: web.Request) -> web.StreamResponse:
+    """To another colleague, with what they should know."""
+    contact, words = number(request, "contact"), await field(request, "note")
+    reading, me, receiver = request.app[DESK], who(request), await field(request, "to", 60)
+    try:
+        await desk.transfer(reading, me, contact, receiver, words, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error, transferring=words)
+    return to(f"/console/conversations/{contact}")
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """The platform's template, which asks them to write."""
+    contact = number(request, "contact")
+    try:
+        await desk.call(request.app[DESK], who(request), contact, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error)
+    return to(f"/console/conversations/{contact}")
+
+
+async def write_note(request: web.Request) -> web.StreamResponse:
+    contact, words = number(request, "contact"), await field(request, "note")
+    try:
+        await desk.write_note(request.app[DESK], who(request), contact, words)
+    except MedrepError as error:
+        return await _refusal(request, error, noting=words)
+    return to(f"/console/conversations/{contact}")
+
+
+async def send_phrase(request: web.Request) -> web.StreamResponse:
+    """An approved reply; a blank that cannot be taken is named, and what was filled in stays."""
+    contact, name = number(request, "contact"), await field(request, "phrase", 80)
+    given = {blank: await field(request, blank, 80) for blank in BLANKS}
+    reading, me = request.app[DESK], who(request)
+    try:
+        await desk.send_phrase(reading, me, contact, name, given, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error, phrase=name, given=given)
+    return to(f"/console/conversations/{contact}")
+
+
+async def show_approved(request: web.Request) -> web.StreamResponse:
+    """What may be sent and speaks of these words."""
+    contact, words = number(request, "contact"), request.query.get("q", "")[:40]
+    found = await desk.approved(request.app[DESK], who(request), contact, words)
+    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    shown = await desk.chat(request.app[DESK], who(request), contact, opened=False)
+    context = {**_context(shown), "items": found, "q": words}
+    return page(request, "approved_part.html" if part else "approved.html", context)
+
+
+async def send_approved(request: web.Request) -> web.StreamResponse:
+    contact, kind = number(request, "contact"), await field(request, "kind", 20)
+    item, form = await field(request, "item", 80), await field(request, "format", 20)
+    reading, me = request.app[DESK], who(request)
+    try:
+        await desk.send_approved(reading, me, contact, kind, item, form, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error)
+    return to(f"/console/conversations/{contact}")
+
+
+async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> web.StreamResponse:
+    """The page as it is now, with the reason and what was filled in."""
+    if error.fault == Fault.NOT_FOUND:
+        raise error
+    reading, me, contact = request.app[DESK], who(request), number(request, "contact")
+    words = str(kept.get("noting") or kept.get("transferring") or "")
+    found = await desk.watch(reading, me, contact, words) if error.fault == Fault.REFUSED_TEXT else ()
+    why = _NOT_SENT.get(error.fault, _REFUSED.get(error.fault, CHANGED))
+    if error.fault == Fault.BAD_INPUT and "phrase" in kept:
+        why = _BLANK.get(error.detail, why)
+    shown = await desk.chat(reading, me, contact, opened=False)
+    context = {**_context(shown), **kept, "why": why, "note_flags": tuple(found), "note_text": words}
+    return page(request, "chat.html", context, 409 if error.fault == Fault.CONFLICT else 422)
+
+
 async def watch(request: web.Request) -> web.StreamResponse:
-    """What is found in the words while they are typed."""
-    contact, text = number(request, "contact"), await field(request, "text")
+    """What is found in the words while they are typed, be it a reply or a note."""
+    contact = number(request, "contact")
+    text = await field(request, "text") or await field(request, "note")
     flags = await desk.watch(request.app[DESK], who(request), contact, text)
     return page(request, "flags.html", {"flags": flags, "text": text})
 
@@ -126,5 +220,11 @@ ROUTES = [
     Route("POST", "/conversations/{contact}/claim", claim, SPEAKERS),
     Route("POST", "/conversations/{contact}/hand-back", hand_back, SPEAKERS),
     Route("POST", "/conversations/{contact}/reply", reply, SPEAKERS),
+    Route("POST", "/conversations/{contact}/transfer", transfer, SPEAKERS),
+    Route("POST", "/conversations/{contact}/call", call, SPEAKERS),
+    Route("POST", "/conversations/{contact}/note", write_note, SPEAKERS),
+    Route("POST", "/conversations/{contact}/phrase", send_phrase, SPEAKERS),
+    Route("GET", "/conversations/{contact}/approved", show_approved, SPEAKERS),
+    Route("POST", "/conversations/{contact}/approved", send_approved, SPEAKERS),
     Route("POST", "/conversations/{contact}/watch", watch, SPEAKERS),
 ]

@@ -10,7 +10,7 @@ import typer
 from bot.clock import CHINA
 from bot.commands.context import As, contact_of, context, progress, run, say, say_json
 from bot.evidence import note
-from bot.people import takeover
+from bot.people import takeover, transfer
 from bot.store import takeovers
 
 BEFORE = timedelta(days=1)  # how much of the conversation before the takeover is shown
@@ -22,12 +22,19 @@ def take_over(
     contact: ContactArgument,
     login: As,
     end: Annotated[bool, typer.Option("--end", help="The bot speaks again.")] = False,
+    to: Annotated[
+        str, typer.Option("--to", metavar="LOGIN", help="It is this colleague's from now on.")
+    ] = "",
 ) -> None:
     """Take a conversation over, or look into it again; print what was written, one JSON object a line.
 
     The bot is silent for the contact until `--end`, or until the colleague has written nothing for
     MEDREP_TAKEOVER_MINUTES. Red flags, adverse events and a stop are answered as always.
     """
+    if to:
+        run(_transfer(contact, login, to))
+        progress(f"{to} has this conversation")
+        return
     if end:
         was = run(_end(contact, login))
         progress("the bot speaks again" if was else "nobody had taken this conversation over")
@@ -49,6 +56,13 @@ async def _take_over(text: str, login: str) -> list[dict[str, Any]]:
         {"at": one.at.astimezone(CHINA).isoformat(), "from": one.author, "text": one.text} for one in messages
     ]
     return [first, *lines]
+
+
+async def _transfer(text: str, login: str, to: str) -> None:
+    async with context() as home:
+        found, now, limits = await contact_of(home, text), home.clock.now(), home.settings.limits
+        async with home.db.begin() as tx:
+            await transfer.transfer(tx, home.vault, found, login, to, now, limits)
 
 
 async def _end(text: str, login: str) -> bool:

@@ -4,7 +4,8 @@ All is read as the console's role with the colleague's id (`Desk.reading`), so t
 they may see; all is written through the rooms, after that right was asked (`acting`).
 """
 
-from bot.desk.acting import acknowledge, claim, close, hand_back, reply
+from bot.desk.acting import acknowledge, call, claim, close, hand_back, reply, transfer, write_note
+from bot.desk.approved import BLANKS, Item, Phrase, approved, phrases, send_approved, send_phrase
 from bot.desk.brief import Brief, brief
 from bot.desk.chats import Chat, ChatRow, chat, chats
 from bot.desk.crm import CrmPage, crm_page, replay_delivery
@@ -43,6 +44,7 @@ from bot.desk.watching import Flag, watch
 
 __all__ = [
     "AWAY",
+    "BLANKS",
     "CHANGED",
     "Brief",
     "Card",
@@ -53,10 +55,12 @@ __all__ = [
     "Desk",
     "DoctorPage",
     "Flag",
+    "Item",
     "Knowledge",
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
+    "Phrase",
     "Preview",
     "ScanUrl",
     "SummaryPage",
@@ -68,8 +72,10 @@ __all__ = [
     "amend_summary",
     "approve_own_visit",
     "approve_summary",
+    "approved",
     "begin_visit",
     "brief",
+    "call",
     "change_own_visit",
     "chat",
     "chats",
@@ -90,19 +96,24 @@ __all__ = [
     "own_visit",
     "own_visit_file",
     "own_visits",
+    "phrases",
     "preview",
     "propose_time",
     "recall",
     "replay_delivery",
     "reply",
+    "send_approved",
     "send_item",
+    "send_phrase",
     "standing",
     "summaries",
     "summary",
     "summary_file",
+    "transfer",
     "verification",
     "watch",
     "watch_own_visit",
     "watch_summary",
     "work_standing",
+    "write_note",
 ]

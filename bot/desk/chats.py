@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.content import edition_in_force
+from bot.desk.acting import CallingOffer, calling_offer
+from bot.desk.approved import Phrase, phrases
 from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, Mark, masked, withheld_from
 from bot.evidence import Owner, note
 from bot.model import Fault
 from bot.people import takeover
+from bot.people import transfer as transferring
 from bot.staff import Session
-from bot.store import contacts, desk, desk_chats
+from bot.store import chat_notes, contacts, desk, desk_chats
+from bot.store.chat_notes import ChatNote
 from bot.store.desk import ContactCard, Counterpart, Notice
 from bot.store.desk_chats import ChatLine, ChatMessage, LastWords, Speaker
+from bot.store.takeovers import Receiver
 
-LISTED, SCANNED, SHOWN, SEARCHED = 100, 2000, 80, 5000
+LISTED, SCANNED, SHOWN, SEARCHED, NOTES = 100, 2000, 80, 5000, 30
 FILTERS = ("all", "waiting", "mine", "unanswered")
 
 
@@ -45,6 +51,12 @@ class Chat:
     blocks: tuple[Fault, ...]
     tasks: tuple[TaskLine, ...]
     notices: tuple[Notice, ...]
+    notes: tuple[ChatNote, ...]
+    may_note: bool
+    receivers: tuple[Receiver, ...]  # whom it may be given to; nobody, where that is not for this colleague
+    phrases: tuple[Phrase, ...]  # approved replies, where this colleague may send one
+    products: tuple[tuple[str, str], ...]  # what stands in a blank for a product: (id, name)
+    calling: CallingOffer | None  # the platform's template, where its window is closed
     mark: Mark
 
 
@@ -84,6 +96,13 @@ def _fits(line: ChatLine, which: str, who: Session) -> bool:
             return True
 
 
+def _readable(one: ChatNote, who: Session) -> ChatNote:
+    """The note as this colleague may read it; one's own always."""
+    if one.login != who.login and one.withheld in withheld_from(who):
+        return replace(one, text="")
+    return replace(one, withheld="")
+
+
 async def chat(
     reading: Desk, who: Session, contact_id: int, *, before: datetime | None = None, opened: bool = True
 ) -> Chat:
@@ -101,13 +120,21 @@ async def chat(
         speaker = await desk_chats.speaker_of(tx, contact_id, takeover.silence(now, services.limits))
         open_tasks = await task_lines(reading, tx, who, SHOWN, [contact_id])
         notices = await desk.notices(tx, [contact_id])
+        notes = await chat_notes.of_contact(tx, services.vault, contact_id, NOTES)
+    speaks = bool(who.roles & takeover.ROLES)
+    mine = speaker is not None and speaker.login == who.login
+    may_hand_back = mine or (speaker is not None and takeover.may_end(who.roles))
+    receivers: list[Receiver] = []
     async with services.db.begin() as tx:
         if opened:
             owner = Owner(about.person_id, contact_id)
             await note(tx, "conversation.read", now, f"contact:{contact_id}", owner, login=who.login)
-        blocks = await takeover.obstacles(tx, await contacts.by_id(tx, contact_id), who.login, now)
-    speaks = bool(who.roles & takeover.ROLES)
-    mine = speaker is not None and speaker.login == who.login
+        found = await contacts.by_id(tx, contact_id)
+        blocks = await takeover.obstacles(tx, found, who.login, now)
+        if speaker is not None and may_hand_back:
+            receivers = await transferring.receivers(tx, found, but=speaker.login)
+        edition = await edition_in_force(tx) if mine else None
+        offer = await calling_offer(tx, reading, found, speaker.takeover) if speaker and mine else None
     return Chat(
         now=now,
         contact=card,
@@ -117,9 +144,15 @@ async def chat(
         speaker=speaker,
         mine=mine,
         may_claim=speaks and speaker is None,
-        may_hand_back=mine or (speaker is not None and takeover.may_end(who.roles)),
+        may_hand_back=may_hand_back,
         blocks=blocks if speaks else (),
         tasks=tuple(open_tasks),
         notices=tuple(notices),
+        notes=tuple(_readable(one, who) for one in notes),
+        may_note=speaks,
+        receivers=tuple(receivers),
+        phrases=phrases(services.published.dialogue, found.audience) if mine else (),
+        products=tuple((one.id, one.generic) for one in edition.content.products) if edition else (),
+        calling=offer,
         mark=Mark(received, sent, held),
     )

@@ -33,11 +33,18 @@ class Desk:
     """The console's own connections beside those of the service. `close` it in the end.
 
     `codes`: accounts for doctors, and what a QR code of theirs says for a scene and so many seconds.
+    `templates`: the fields of each account's template for service messages, where it has one.
     """
 
-    def __init__(self, services: Services, codes: Mapping[Account, ScanUrl] | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        codes: Mapping[Account, ScanUrl] | None = None,
+        templates: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
         self.services = services
         self.codes: Mapping[Account, ScanUrl] = codes or {}
+        self.templates = templates or {}
         self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
 
     @property

@@ -8,6 +8,7 @@ from functools import cache
 from bot.compliance import check_text
 from bot.desk.reading import Desk
 from bot.model import Audience, MedrepError
+from bot.people.notes import LONGEST as LONGEST_NOTE
 from bot.people.takeover import LONGEST, named_product
 from bot.safety import screen
 from bot.staff import Session
@@ -34,7 +35,7 @@ def _soft() -> tuple[Scanner, dict[str, str]]:
 
 async def watch(reading: Desk, who: Session, contact_id: int, text: str) -> tuple[Flag, ...]:
     """What is found, by where it begins. Nothing is kept of it. Raises MedrepError(NOT_FOUND)."""
-    text = text[:LONGEST]
+    text = text[: max(LONGEST, LONGEST_NOTE)]
     async with reading.reading(who) as tx:
         await desk.contact_card(tx, contact_id, reading.services.clock.now())
     async with reading.services.db.begin() as tx:

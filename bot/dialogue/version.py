@@ -48,6 +48,8 @@ FIXED = (
     "utter_verify_done",
     "utter_verify_again",
     "utter_speaking",
+    "utter_heard",
+    "utter_unclaimed",
 )
 # What may stand in a placeholder of a response; `bot.outbound.release` also checks what it names.
 PLACEHOLDERS = {
@@ -65,6 +67,12 @@ PLACEHOLDERS = {
     "noted": NOTED,
     "field": FIELDS,
     "source": r"《[\s\S]{1,400}",
+    "closed": r"现在是下班时间|今天是休息日|今天是(?:元旦|春节|清明|劳动节|端午|中秋|国庆)假期",
+    "opens": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}"
+    r"(?:（\d{4}年的放假和调休安排尚未公布，暂按法定节假日推算）)?",
+    "when": r"\d{1,2}月\d{1,2}日（周[一二三四五六日]）\d{2}:\d{2}",
+    "place": r"[\u4e00-\u9fffA-Za-z0-9]{1,20}",
+    "heard": r"[\s\S]{1,600}",
     "missing": "(?:{0})(?:、(?:{0}))*".format("|".join(every_element())),
 }
 ON_DUTY = "值班同事"  # stands for {rep} where the person has none

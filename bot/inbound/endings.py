@@ -106,7 +106,7 @@ class Endings:
         handing: Handing,
     ) -> bool:
         vault, now = self._services.vault, self._services.clock.now()
-        replies = (*scene.label, *scene.noted, *(turn.replies if turn else self._fixed(scene)))
+        replies = (*scene.heard, *scene.label, *scene.noted, *(turn.replies if turn else self._fixed(scene)))
         replies = await self._introduced(tx, claim, contact, replies)
         if claim.purpose is not None:  # a trigger's: all that it says is bound by what it is for
             replies = tuple(replace(reply, purpose=claim.purpose) for reply in replies)

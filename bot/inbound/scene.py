@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.dialogue.said import SESSION
+from bot.inbound.heard import read_back
 from bot.inbound.label import of_label
 from bot.inbound.turn_input import TurnReading, read_turn
 from bot.model import (
@@ -48,6 +49,7 @@ class Scene:
     hushed: bool  # they want silence until a colleague answers, and have written on
     label: tuple[Reply, ...] = ()  # what is quoted to emergencies among the messages, before all else
     noted: tuple[Reply, ...] = ()  # that what they say of themselves was noted
+    heard: tuple[Reply, ...] = ()  # what was understood of a voice
 
     @property
     def silent(self) -> bool:
@@ -118,6 +120,7 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         hushed=hushed,
         label=label,
         noted=noted,
+        heard=read_back(messages, published.dialogue, known.contact.audience),
     )
 
 

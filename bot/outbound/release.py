@@ -22,10 +22,13 @@ from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
 from bot.outbound.wording import worded
 from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import doctors, outbox, takeovers
+from bot.store import doctors, inbox, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
+from bot.store.inbox import voice_words
 from bot.store.outbox import Draft, Outgoing, Part
+
+LONGEST_HEARD = 300  # characters of a voice that are read back
 
 
 class Exit:
@@ -66,7 +69,7 @@ class Exit:
         if basis.kind == BasisKind.RESPONSE:
             spoken = await self._services.published.spoken(tx, basis.version)
             values = spoken.filled(basis.ref, part.text, contact.audience) if spoken else None
-            if values is None or not await self._true(contact, values):
+            if values is None or not await self._true(contact, values, row):
                 raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this")
         elif basis.kind == BasisKind.PERSON:
             if not await takeovers.typed(tx, row.id, basis, takeover.ROLES):
@@ -79,8 +82,9 @@ class Exit:
                 raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
             await self._quotes(contact.audience, basis, part.text)
 
-    async def _true(self, contact: Contact, values: Mapping[str, str]) -> bool:
-        """Whether what stands in the placeholders names something of ours (product, source, link, rep)."""
+    async def _true(self, contact: Contact, values: Mapping[str, str], row: Outgoing) -> bool:
+        """Whether what stands in the placeholders names something of ours (product, source, link, rep), or
+        was said by the person in this turn."""
         now = self._services.clock.now()
         if values.keys() & {"products", "product", "source"}:
             standing = await self._editions()
@@ -94,8 +98,19 @@ class Exit:
                 return False
         if "link" in values and not await self._links(contact, values.get("material", ""), values["link"]):
             return False
+        if "heard" in values and not await self._heard(row, values["heard"]):
+            return False
         rep = values.get("rep", ON_DUTY)
         return rep == ON_DUTY or await doctors.is_rep(self._tx, rep)
+
+    async def _heard(self, row: Outgoing, words: str) -> bool:
+        """Whether just this was understood of the voice that the turn answers."""
+        if row.turn_id is None:
+            return False
+        messages = await inbox.of_turn(self._tx, self._services.vault, row.turn_id)
+        spoken = "\n".join(text for message in messages if (text := voice_words(message.body)))
+        cut = spoken[:LONGEST_HEARD] + "…"
+        return words.strip() == (spoken if len(spoken) <= LONGEST_HEARD else cut).strip()
 
     async def _links(self, contact: Contact, title: str, url: str) -> bool:
         """Whether this is a link for just this contact, who is verified where it is a doctor."""
@@ -142,7 +157,9 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
 
 def message_of(row: Outgoing, draft: Draft) -> Message:
     """A released draft as the connectors take it."""
-    typed = any(part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts)
+    typed = bool(draft.author) or any(
+        part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts
+    )
     text = "\n\n".join(part.text for part in draft.parts)
     return Message(text, draft.choices, row.id, typed, draft.attachment)
 
@@ -165,7 +182,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         facts.consents,
         services.limits,
         () if row.subject in facts.agreed else facts.occasions(row.turn_id),  # they asked for it
-        facts.taken_over,
+        facts.taken_over and not (row.subject or "").startswith(takeover.OWN),
         bool(facts.turns - {row.turn_id}),
         facts.window,
         services.clock.now(),

@@ -58,8 +58,8 @@ async def hush(tx: Tx, contact: Contact, now: datetime) -> None:
 
 async def speak(tx: Tx, contact: Contact, now: datetime) -> None:
     """They want to hear from us again."""
-    await contacts.hush(tx, contact.id, None)
-    await note(tx, "contact.unhushed", now, f"contact:{contact.id}", contact)
+    if await contacts.hush(tx, contact.id, None):
+        await note(tx, "contact.unhushed", now, f"contact:{contact.id}", contact)
 
 
 def _says(what: str, text: str) -> bool:

@@ -8,16 +8,17 @@ colleague has written nothing for the time of `Limits.takeover_minutes`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.clock import real_now
-from bot.compliance import check_text
+from bot.compliance import Finding, check_text
 from bot.content import edition_in_force
 from bot.evidence import note
 from bot.knowledge import Product, names_product
-from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose
+from bot.model import Audience, Basis, BasisKind, Fault, MedrepError, Purpose, Reply
 from bot.runtime.loops import together_or_alone
 from bot.settings import Limits
 from bot.staff import Registration, Role, colleague, today
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bot.runtime.services import Services
 
 ROLES = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})  # who may speak with people
+OWN = "takeover:"  # subjects of what a colleague begins
 LONGEST = 600  # characters of one message
 EVERY = 5.0  # seconds
 BATCH = 100
@@ -87,10 +89,7 @@ async def say(
     Raises MedrepError: CONFLICT (no takeover of theirs), BAD_INPUT, REFUSED_TEXT (one line a finding),
     NO_BASIS (a product, to a doctor who is not verified), UNREGISTERED, WINDOW_CLOSED, STOPPED, UNREACHABLE.
     """
-    await colleague(tx, login, ROLES)
-    takeover = (await current(tx, [contact.id], now, limits)).get(contact.id)
-    if takeover is None or takeover.login != login:
-        raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
+    takeover = await held_by(tx, contact, login, now, limits)
     await _allowed(tx, contact, login, text, now)
     basis = Basis(BasisKind.PERSON, login, str(takeover.id))
     draft = Draft((Part(text, basis),), Purpose.REPLY)
@@ -100,6 +99,32 @@ async def say(
     await note(tx, takeovers.TYPED, now, f"outbox:{row.id}", contact, body_enc=row.body_enc, **facts)
     await takeovers.renew(tx, takeover.id, now)
     return row.id
+
+
+async def send(
+    tx: Tx, vault: Vault, contact: Contact, login: str, reply: Reply, now: datetime, limits: Limits
+) -> int:
+    """Queue approved words that the colleague picked; the outbox row. Its basis is what was approved.
+
+    Raises MedrepError: as `say`, but for the text, which the exit compares with its basis.
+    """
+    takeover = await held_by(tx, contact, login, now, limits)
+    await _may_leave(tx, contact, login, now)
+    draft = replace(Draft.of(reply), author=login)
+    row = (await outbox.add(tx, vault, contact, draft, now=now, retry_at=real_now())).row
+    facts = {"login": login, "takeover": takeover.id, "basis": str(reply.basis)}
+    await note(tx, "message.picked", now, f"outbox:{row.id}", contact, body_enc=row.body_enc, **facts)
+    await takeovers.renew(tx, takeover.id, now)
+    return row.id
+
+
+async def held_by(tx: Tx, contact: Contact, login: str, now: datetime, limits: Limits) -> Takeover:
+    """The conversation that this colleague has. Raises MedrepError(NOT_FOUND | CONFLICT)."""
+    await colleague(tx, login, ROLES)
+    found = (await current(tx, [contact.id], now, limits)).get(contact.id)
+    if found is None or found.login != login:
+        raise MedrepError(Fault.CONFLICT, f"{login} has not taken this conversation over")
+    return found
 
 
 async def obstacles(tx: Tx, contact: Contact, login: str, now: datetime) -> tuple[Fault, ...]:
@@ -116,6 +141,11 @@ async def obstacles(tx: Tx, contact: Contact, login: str, now: datetime) -> tupl
     if contact.stopped_at and not await contacting.wrote_since(tx, contact.id, contact.stopped_at):
         found.append(Fault.STOPPED)
     return tuple(found)
+
+
+def subject(takeover_id: int) -> str:
+    """What a message is about that the colleague who has the conversation begins."""
+    return f"{OWN}{takeover_id}"
 
 
 def may_end(roles: Collection[Role]) -> bool:
@@ -141,9 +171,18 @@ async def _allowed(tx: Tx, contact: Contact, login: str, text: str, now: datetim
     if not text.strip() or len(text) > LONGEST:
         raise MedrepError(Fault.BAD_INPUT, f"a message is 1 to {LONGEST} characters")
     if findings := check_text(text, contact.audience):
-        lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
-        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
+        raise refusal(text, findings)
     await named_product(tx, contact, text)
+    await _may_leave(tx, contact, login, now)
+
+
+def refusal(text: str, findings: Sequence[Finding]) -> MedrepError:
+    """What the rules found in a colleague's words, a line each."""
+    lines = [f"{found.rule}: {text[slice(*found.span)]}: {found.why}" for found in findings]
+    return MedrepError(Fault.REFUSED_TEXT, "\n".join(lines))
+
+
+async def _may_leave(tx: Tx, contact: Contact, login: str, now: datetime) -> None:
     for fault in await obstacles(tx, contact, login, now):
         raise MedrepError(fault, _WHY[fault])
 

@@ -18,6 +18,7 @@ from bot.store.tables import (
     affiliation,
     appointment,
     change_request,
+    chat_note,
     consent,
     contact,
     crm_delivery,
@@ -54,7 +55,7 @@ async def export_person(
 ) -> dict[str, Any]:
     """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
     engagement, suggestions, change_requests, messages, tasks, visits, appointments, own_visits, told, timers,
-    materials, record.
+    materials, notes, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -128,6 +129,7 @@ class _Export:
                 for row in await self._rows(timer)
             ],
             "materials": await self._materials(),
+            "notes": await self._notes(),
             "record": [
                 {"at": _at(row.at), "kind": row.kind, "subject": row.subject, "facts": row.facts}
                 for row in await self._rows(evidence)
@@ -221,6 +223,13 @@ class _Export:
         ]
         sent = [(row.created_at, 1, row.id, await self._sent(row)) for row in await self._rows(outbox)]
         return [message for *_, message in sorted([*received, *sent], key=lambda item: item[:3])]
+
+    async def _notes(self) -> list[dict[str, Any]]:
+        """What colleagues told each other about a conversation."""
+        return [
+            {"at": _at(row.at), "text": await self._open(row, row.body_enc, "chat_note.body")}
+            for row in await self._rows(chat_note)
+        ]
 
     async def _materials(self) -> list[dict[str, Any]]:
         """What was sent to read, and each time that it was opened."""

@@ -7,14 +7,18 @@ from bot.schedule.postponement import Postponement, VisitAnswer, read_postponeme
 from bot.schedule.said_times import HORIZON, Ambiguous, SaidTime, read_time, warm
 from bot.schedule.working_time import (
     Best,
+    Closed,
     Hours,
     NextMoment,
     WorkingDay,
     after_working_days,
+    after_working_time,
     caution,
+    closed,
     named,
     next_moment,
     next_working_day,
+    spoken_time,
     working_day,
 )
 
@@ -22,6 +26,7 @@ __all__ = [
     "HORIZON",
     "Ambiguous",
     "Best",
+    "Closed",
     "Hours",
     "NextMoment",
     "Postponement",
@@ -29,12 +34,15 @@ __all__ = [
     "VisitAnswer",
     "WorkingDay",
     "after_working_days",
+    "after_working_time",
     "caution",
+    "closed",
     "named",
     "next_moment",
     "next_working_day",
     "read_postponement",
     "read_time",
+    "spoken_time",
     "warm",
     "working_day",
 ]

@@ -127,6 +127,49 @@ def after_working_days(now: datetime, days: int, hours: Hours = OFFICE, zone: Zo
     return datetime.combine(day, max(local.time(), hours.start), zone)
 
 
+def after_working_time(
+    now: datetime, span: timedelta, hours: Hours = OFFICE, zone: ZoneInfo = CHINA
+) -> datetime:
+    """When so much working time has passed; nothing counts outside the hours."""
+    local = now.astimezone(zone)
+    day = local.date()
+    while True:
+        if working_day(day).working:
+            opens, closes = hours.of(day, zone)
+            start = max(opens, local)
+            if start + span <= closes:
+                return start + span
+            span -= max(closes - start, timedelta())
+        day += _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nobody works now: why, in Chinese, and when somebody will. `unknown`: the first year up to then whose
+    holidays are not announced; 0: none."""
+
+    why: str
+    opens: datetime
+    unknown: int
+
+
+def closed(now: datetime, hours: Hours = OFFICE, zone: ZoneInfo = CHINA) -> Closed | None:
+    """None: it is working time."""
+    local = now.astimezone(zone)
+    today = working_day(local.date())
+    if today.working and hours.until(local, zone) is not None:
+        return None
+    opens = datetime.combine(local.date(), hours.start, zone)
+    if not today.working or opens < local:
+        opens = datetime.combine(next_working_day(local.date()), hours.start, zone)
+    why = "现在是下班时间"
+    if not today.working:
+        why = f"今天是{today.holiday}假期" if today.holiday else "今天是休息日"
+    days = (local.date() + timedelta(days=ahead) for ahead in range((opens.date() - local.date()).days + 1))
+    unknown = next((day.year for day in days if working_day(day).provisional), 0)
+    return Closed(why, opens, unknown)
+
+
 def next_moment(
     now: datetime, *, hours: Hours, quiet: Hours, best: Best | None = None, zone: ZoneInfo = CHINA
 ) -> NextMoment:
@@ -180,6 +223,12 @@ def caution(first: date, last: date) -> str:
     days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
     years = sorted({day.year for day in days if working_day(day).provisional})
     return "；".join(PROVISIONAL.format(year=year) for year in years)
+
+
+def spoken_time(moment: datetime, zone: ZoneInfo = CHINA) -> str:
+    """A time as it is promised to people: 11月24日（周二）18:00."""
+    local = moment.astimezone(zone)
+    return f"{local.month}月{local.day}日（周{_WEEKDAYS[local.weekday()]}）{local:%H:%M}"
 
 
 def named(moment: datetime, today: date) -> str:

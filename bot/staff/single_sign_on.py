@@ -22,8 +22,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from bot.clock import real_now
+from bot.endpoints import SingleSignOn, address
 from bot.model import Fault, MedrepError
-from bot.settings import SingleSignOn, secure_address
 from bot.store.keyring import Keyring
 
 LASTS = 600  # seconds that somebody may take at the provider
@@ -176,9 +176,10 @@ class CompanyAccounts:
         addresses = [found.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         if found.get("issuer") != issuer:
             raise MedrepError(Fault.CONFIGURATION, "the provider calls itself by another name")
-        if not all(isinstance(one, str) and secure_address(one) for one in addresses):
-            raise MedrepError(Fault.CONFIGURATION, "the provider has no https address")
-        authorization, token, keys = map(str, addresses)
+        try:
+            authorization, token, keys = (address(str(one)) for one in addresses)
+        except ValueError:
+            raise MedrepError(Fault.CONFIGURATION, "the provider has no https address") from None
         try:
             known = KeySet.import_key_set(await _ask("GET", keys))  # type: ignore[arg-type]
         except (JoseError, ValueError, KeyError, TypeError):

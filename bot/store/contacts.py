@@ -157,6 +157,12 @@ async def mark(
     await tx.execute(update(contact).where(contact.c.id == contact_id).values(**changes))
 
 
-async def hush(tx: Tx, contact_id: int, since: datetime | None) -> None:
-    """Since when they want silence; None: they do not."""
-    await tx.execute(update(contact).where(contact.c.id == contact_id).values(hushed_at=since))
+async def hush(tx: Tx, contact_id: int, since: datetime | None) -> bool:
+    """Since when they want silence; None: they do not. Whether that is news."""
+    changed = await tx.execute(
+        update(contact)
+        .where(contact.c.id == contact_id, contact.c.hushed_at.is_distinct_from(since))
+        .values(hushed_at=since)
+        .returning(contact.c.id)
+    )
+    return changed.first() is not None

@@ -16,7 +16,7 @@ from bot.store.vault import Vault
 
 # Whose words they are, where they are not for every colleague who may see the contact: what went to medical
 # information, what medical or pv said with somebody while the conversation was theirs, what hints at money.
-_HELD = """
+HELD = """
     (SELECT min(held.role) FROM takeover JOIN staff_role AS held ON held.staff_id = takeover.staff_id
      WHERE held.role IN ('medical', 'pv') AND takeover.contact_id = {table}.contact_id
        AND takeover.started_at <= {table}.{at} AND coalesce({table}.{at} < takeover.ended_at, true))
@@ -28,11 +28,11 @@ _RECEIVED_BY = f"""
              SELECT FROM outbox AS answer
              WHERE answer.turn_id = inbox.turn_id AND {_NO_BENEFIT.format(table="answer")}) THEN 'compliance'
          WHEN turn.route = 'medical_information' THEN 'medical'
-         ELSE {_HELD.format(table="inbox", at="received_at")} END AS withheld
+         ELSE {HELD.format(table="inbox", at="received_at")} END AS withheld
     """
 _SENT_BY = f"""
     CASE WHEN {_NO_BENEFIT.format(table="outbox")} THEN 'compliance'
-         ELSE {_HELD.format(table="outbox", at="created_at")} END AS withheld
+         ELSE {HELD.format(table="outbox", at="created_at")} END AS withheld
     """
 
 
@@ -116,7 +116,7 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         id=row.id,
         incoming=False,
         at=row.created_at,
-        author=next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot"),
+        author=body.get("author") or next((one.ref for one in bases if one.kind == BasisKind.PERSON), "bot"),
         text="\n\n".join(part for part, _ in body["parts"]),
         kind="text",
         choices=tuple(label for _, label in body.get("choices", ())),
@@ -275,14 +275,15 @@ _STATE = """
            (SELECT string_agg(state, ',' ORDER BY id) FROM (
                 SELECT id, state FROM outbox WHERE contact_id = %(contact)s ORDER BY id DESC LIMIT 30
             ) AS latest) AS states,
-           (SELECT id FROM takeover WHERE contact_id = %(contact)s AND ended_at IS NULL) AS takeover
+           (SELECT id FROM takeover WHERE contact_id = %(contact)s AND ended_at IS NULL) AS takeover,
+           (SELECT count(*) FROM chat_note WHERE contact_id = %(contact)s) AS notes
     """
 
 
 async def state_of(tx: Tx, contact_id: int) -> tuple[int, int, str, int]:
-    """(newest message received, newest one sent, how the last ones stand, takeover)."""
+    """(newest message received, newest one sent, how the last ones stand and how many notes, takeover)."""
     (row,) = await hot(tx, _STATE, {"contact": contact_id})
-    return row.received, row.sent, row.states or "", row.takeover or 0
+    return row.received, row.sent, f"{row.states or ''};{row.notes}", row.takeover or 0
 
 
 _HOLDER = """

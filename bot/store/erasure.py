@@ -36,6 +36,7 @@ from bot.store.tables import (
     appointment,
     attempt,
     change_request,
+    chat_note,
     consent,
     contact,
     conversation,
@@ -207,7 +208,7 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     """Conversations, offers, what actions returned, what materials were sent and read, visits, appointments
     and who was told of them: removed."""
     talked = (
-        *(conversation, offer, effect, material_open, material_sent, appointment),
+        *(conversation, offer, effect, material_open, material_sent, appointment, chat_note),
         *(visit_fact, visit_summary_version, visit_summary, visit),
         *(own_visit_version, own_visit, crm_delivery),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -235,6 +235,11 @@ _OF_TURN = """
     SELECT id, kind, received_at, passive_until, screening, person_id, body_enc
     FROM inbox WHERE turn_id = %(turn)s ORDER BY id
     """
+
+
+def voice_words(body: Mapping[str, Any]) -> str:
+    """What the platform understood of a voice; "" for any other message."""
+    return str(body.get("text") or "") if (body.get("detail") or {}).get("type") == "voice" else ""
 
 
 async def is_over(tx: Tx, inbox_id: int) -> bool:

@@ -48,6 +48,7 @@ class Draft:
     unordered: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
     attachment: Attachment | None = None
+    author: str = ""  # the login of the colleague who picked it; what one typed has that as its basis
 
     @classmethod
     def of(cls, reply: Reply) -> Draft:
@@ -122,6 +123,8 @@ async def sealed(tx: Tx, vault: Vault, key_id: UUID, draft: Draft) -> bytes:
     if draft.attachment is not None:
         one = draft.attachment
         body["attachment"] = [one.ref, one.version, one.digest]
+    if draft.author:
+        body["author"] = draft.author
     return await vault.seal(tx, key_id, json.dumps(body), "outbox.body")
 
 
@@ -137,6 +140,7 @@ async def opened(tx: Tx, vault: Vault, row: Outgoing) -> Draft:
         unordered=row.unordered,
         fields=body.get("fields", {}),
         attachment=Attachment(*body["attachment"]) if body.get("attachment") else None,
+        author=body.get("author", ""),
     )
 
 

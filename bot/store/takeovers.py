@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Text, bindparam, cast, exists, func, literal,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from bot.model import Basis, BasisKind, InboundKind
-from bot.store.database import Tx
+from bot.store.database import Tx, hot
 from bot.store.tables import contact, evidence, inbox, outbox, staff, staff_role, takeover
 from bot.store.vault import Vault
 
@@ -112,6 +112,41 @@ async def typed(tx: Tx, outbox_id: int, basis: Basis, roles: Collection[str]) ->
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """A colleague who may be given a conversation. `role`: as which one."""
+
+    id: UUID
+    login: str
+    name: str
+    role: str
+
+
+async def receivers(tx: Tx, contact_id: int) -> list[Receiver]:
+    """Who may be given this conversation: whoever speaks with people and sees this one (0025), by role."""
+    return [Receiver(*row) for row in await hot(tx, _RECEIVERS, {"contact": contact_id})]
+
+
+_RECEIVERS = """
+    SELECT id, login, name, role FROM (
+        SELECT DISTINCT ON (staff.id) staff.id, staff.login, staff.name, staff_role.role
+        FROM contact
+        LEFT JOIN doctor ON doctor.person_id = contact.person_id
+        LEFT JOIN staff AS rep ON rep.id = doctor.rep_id
+        JOIN staff ON staff.disabled_at IS NULL AND staff.login IS NOT NULL
+        JOIN staff_role ON staff_role.staff_id = staff.id
+        WHERE contact.id = %(contact)s AND (
+            staff_role.role = 'pv'
+            OR contact.audience = 'doctor' AND (
+                staff_role.role = 'medical'
+                OR staff_role.role = 'rep' AND staff.id = rep.id
+                OR staff_role.role = 'manager'
+                   AND (rep.id IS NULL OR rep.id = staff.id OR rep.team <> '' AND rep.team = staff.team)))
+        ORDER BY staff.id, staff_role.role = 'rep' DESC, staff_role.role
+    ) AS found ORDER BY role, name, login
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationMessage:
     """One message of a conversation, as a colleague reads it. `author`: person, bot, or a login."""
 
@@ -149,5 +184,6 @@ def _message(at: datetime, direction: str, body: dict[str, object]) -> Conversat
         return ConversationMessage(at, "person", str(body["text"]) or f"[{media or 'media'}]")
     parts: list[list[str]] = body["parts"]  # type: ignore[assignment]
     bases = [Basis.parse(basis) for _, basis in parts if basis]
-    author = next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
+    typed = next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
+    author = str(body.get("author") or typed)
     return ConversationMessage(at, author, "\n\n".join(text for text, _ in parts))

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+import sqlalchemy
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.tables import doctor, staff, task
+from bot.store.tables import doctor, staff, takeover, task
 from bot.store.vault import Vault
 
 
@@ -217,10 +218,46 @@ async def acknowledge(tx: Tx, task_id: int, now: datetime, by: str) -> bool:
     return done.first() is not None
 
 
+# A hand-over that nobody took on goes to a manager first (`bot/store/hand_overs.py`), who has a time as well.
+_NOT_PASSED_ON_NEXT = or_(
+    task.c.kind != "hand_over",
+    task.c.contact_id.is_(None),
+    task.c.state != "open",
+    task.c.passed_on_at.is_not(None),
+    sqlalchemy.exists().where(
+        takeover.c.contact_id == task.c.contact_id,
+        or_(takeover.c.started_at >= task.c.opened_at, takeover.c.ended_at.is_(None)),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A task that somebody is to be told of. `owner`: the login of whom it is for, else the name, or ""."""
+
+    id: int
+    kind: str
+    due: datetime
+    owner: str
+    owner_role: str
+    passed_on: bool
+
+
+_OWNER = select(func.coalesce(staff.c.login, staff.c.name)).where(staff.c.id == task.c.owner_id)
+_ANNOUNCED = (
+    task.c.id,
+    task.c.kind,
+    task.c.due_at,
+    func.coalesce(_OWNER.scalar_subquery(), "").label("owner"),
+    task.c.owner_role,
+    task.c.passed_on_at.is_not(None).label("passed_on"),
+)
+
+
 async def overdue(
     tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
-) -> list[tuple[int, str]]:
-    """Claim tasks past their due time that nobody was told of yet, for a while of real time: (id, kind)."""
+) -> list[Announcement]:
+    """Claim tasks past their due time that nobody was told of yet, for a while of real time."""
     rows = (
         await tx.execute(
             select(task.c.id)
@@ -229,6 +266,7 @@ async def overdue(
                 task.c.due_at < business_now,
                 task.c.escalated_at.is_(None),
                 task.c.notify_after < now,
+                _NOT_PASSED_ON_NEXT,
             )
             .order_by(task.c.due_at)
             .limit(limit)
@@ -236,12 +274,9 @@ async def overdue(
         )
     ).scalars()
     done = await tx.execute(
-        update(task)
-        .where(task.c.id.in_(list(rows)))
-        .values(notify_after=now + lease)
-        .returning(task.c.id, task.c.kind)
+        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
     )
-    return [(row.id, row.kind) for row in done]
+    return [Announcement(*row) for row in done]
 
 
 async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
@@ -255,8 +290,8 @@ async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
     return done.first() is not None
 
 
-async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[tuple[int, str, datetime]]:
-    """Claim tasks nobody was told of yet, for a while of real time: (id, kind, due)."""
+async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[Announcement]:
+    """Claim tasks nobody was told of yet, for a while of real time."""
     rows = (
         await tx.execute(
             select(task.c.id)
@@ -267,12 +302,9 @@ async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> lis
         )
     ).scalars()
     done = await tx.execute(
-        update(task)
-        .where(task.c.id.in_(list(rows)))
-        .values(notify_after=now + lease)
-        .returning(task.c.id, task.c.kind, task.c.due_at)
+        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
     )
-    return [(row.id, row.kind, row.due_at) for row in done]
+    return [Announcement(*row) for row in done]
 
 
 async def notified(tx: Tx, task_id: int, now: datetime) -> None:

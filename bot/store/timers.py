@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, exists, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from bot.model import Fault, MedrepError
@@ -242,3 +242,9 @@ def _row(step: Step, due_at: datetime, state: str, reason: str | None) -> dict[s
 def _iso(moment: datetime) -> str:
     """Remembered: a batch knows few times, most of them eight in the morning."""
     return moment.isoformat()
+
+
+async def any_of(tx: Tx, contact_id: int, name: str, subject: str) -> bool:
+    """Whether there was such a timer, over or not."""
+    query = exists().where(timer.c.contact_id == contact_id, timer.c.name == name, timer.c.subject == subject)
+    return bool((await tx.execute(select(query))).scalar_one())

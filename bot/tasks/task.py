@@ -111,12 +111,14 @@ async def open_task(
     contact: Contact | None = None,
     key: str | None = None,
     detail: str = "",
+    due: datetime | None = None,
 ) -> tuple[int, datetime]:
-    """Open a task, once per `key`; its id and due time. `detail` is what the colleague reads, encrypted.
+    """Open a task, once per `key`; its id and due time, where none is given as its kind has it. `detail` is
+    what the colleague reads, encrypted.
 
     Opened again under its key it is the same task, and says what it did not say yet.
     """
-    due = due_after(kind, now)
+    due = due or due_after(kind, now)
     person_id = contact.person_id if contact else None
     task_id = await tasks.add(
         tx,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,8 +12,10 @@ import structlog
 
 from bot.clock import Clock, real_now
 from bot.evidence import note
+from bot.settings import TaskWebhook
 from bot.store import tasks
 from bot.store.database import Database
+from bot.store.tasks import Announcement
 
 if TYPE_CHECKING:
     import aiohttp
@@ -20,44 +25,69 @@ EVERY = 5.0  # seconds
 LEASE = timedelta(minutes=1)  # longer than telling of a batch may take
 BATCH = 10
 PATIENCE = 5.0  # seconds for one call of the webhook
+OPENED, PASSED_ON, OVERDUE = "opened", "passed_on", "overdue"
 
 
-async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
+async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: TaskWebhook | None) -> None:
     """One round: tell of new tasks, then of overdue ones; what was told is marked.
 
-    `webhook` is told kinds and times, nothing personal.
+    `webhook` is told kinds, times and whose it is, nothing personal.
     Tasks are claimed for LEASE: those of a process that dies, or is not heard, are told by a later round.
     """
     async with db.begin() as tx:
         new = await tasks.unnotified(tx, real_now(), LEASE, BATCH)
-    for task_id, kind, due in new:
-        log.info("task.opened", task=task_id, kind=kind, due=due.isoformat())
-        message = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}
-        if not await _tell(http, webhook, message):
+    for one in new:
+        event = PASSED_ON if one.passed_on else OPENED
+        log.info(f"task.{event}", task=one.id, kind=one.kind, due=one.due.isoformat(), owner=one.owner)
+        if not await _tell(http, webhook, event, one):
             break  # it is the webhook that fails, not this task
         async with db.begin() as tx:
-            await tasks.notified(tx, task_id, clock.now())
+            await tasks.notified(tx, one.id, clock.now())
     async with db.begin() as tx:
         late = await tasks.overdue(tx, clock.now(), real_now(), LEASE, BATCH)
-    for task_id, kind in late:
-        log.warning("task.overdue", task=task_id, kind=kind)
-        if not await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind}):
+    for one in late:
+        log.warning("task.overdue", task=one.id, kind=one.kind, owner=one.owner)
+        if not await _tell(http, webhook, OVERDUE, one):
             break
         async with db.begin() as tx:
-            if await tasks.escalated(tx, task_id, clock.now()):
-                await note(tx, "task.escalated", clock.now(), f"task:{task_id}", kind=kind)
+            if await tasks.escalated(tx, one.id, clock.now()):
+                await note(tx, "task.escalated", clock.now(), f"task:{one.id}", kind=one.kind)
 
 
-async def _tell(http: aiohttp.ClientSession, webhook: str | None, message: dict[str, object]) -> bool:
+def signed(secret: str, moment: str, body: bytes) -> str:
+    """What the receiver compares, in hex: it covers the time as well, so that a copy ages."""
+    return hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+async def _tell(
+    http: aiohttp.ClientSession, webhook: TaskWebhook | None, event: str, one: Announcement
+) -> bool:
     """Whether they were told; without a webhook the log and the list of tasks are all there is."""
     if webhook is None:
         return True
     import aiohttp  # noqa: PLC0415 - commands that open a task call nobody
 
+    message = {
+        "event": event,
+        "task": one.id,
+        "kind": one.kind,
+        "due": one.due.isoformat(),
+        "owner": one.owner,
+        "role": one.owner_role,
+    }
+    body = json.dumps(message, ensure_ascii=False).encode()
+    moment = str(int(real_now().timestamp()))
+    headers = {
+        "Content-Type": "application/json",
+        "X-Medrep-Timestamp": moment,
+        "X-Medrep-Signature": f"sha256={signed(webhook.secret, moment, body)}",
+        "X-Medrep-Id": f"{one.id}-{event}-{int(one.due.timestamp())}",  # a repeated one is the same news
+    }
+    patience = aiohttp.ClientTimeout(total=PATIENCE)
     try:
-        async with http.post(webhook, json=message, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as answer:
+        async with http.post(str(webhook.url), data=body, headers=headers, timeout=patience) as answer:
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError):
-        log.warning("task.notification_failed", task=message["task"])
+        log.warning("task.notification_failed", task=one.id)
         return False
     return True

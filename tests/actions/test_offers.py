@@ -33,7 +33,6 @@ def tracker(words: str, intent: str, **slots: Any) -> Tracker:
     [
         ("human", ["utter_offer_person"], "human"),
         ("human", ["utter_status_none"], "human"),
-        ("human", ["utter_irritated"], "human"),
         ("medical_information", ["utter_medical_information_offer"], "medical_information"),
         ("medical_information", ["utter_other_drug"], "medical_information"),
         ("medical_information", ["utter_no_comparison"], "medical_information"),

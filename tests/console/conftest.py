@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 import console
 from bot import staff
 from bot.app import listen
+from bot.desk import Desk
 from bot.model import Account, Audience, Channel
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.settings import read_accounts, read_environment
@@ -26,7 +27,7 @@ from bot.store import staff as staff_rows
 from bot.store.contacts import Contact
 from bot.store.staff import StaffRow
 from connectors.wechat import OfficialAccount
-from console.asking import COOKIE
+from console.asking import COOKIE, DESK
 from tests.running import free_ports
 from tests.stage import Stage
 
@@ -97,6 +98,7 @@ class Office:
     url: str
     doctors: dict[str, UUID]  # login of the rep -> their doctor
     contacts: dict[str, Contact]  # the same, and of `patient`, and of who is on no list
+    desk: Desk  # of the running console
 
     def visitor(self) -> Visitor:
         return Visitor(self.http, self.url)
@@ -175,7 +177,8 @@ async def office(stage: Stage, http: aiohttp.ClientSession) -> AsyncIterator[Off
     platform = OfficialAccount(
         account, read_accounts(services.home / "sandbox.toml").wechat["sandbox"], tokens, http
     )
-    app.add_subapp("/console/", console.build(settings, services, stage.live, {account: platform.scan_url}))
+    built = console.build(settings, services, stage.live, {account: platform.scan_url})
+    app.add_subapp("/console/", built)
     async with AsyncExitStack() as stack:
         await listen(stack, app, "127.0.0.1", port)
-        yield Office(stage, http, f"http://127.0.0.1:{port}", doctors, found)
+        yield Office(stage, http, f"http://127.0.0.1:{port}", doctors, found, built[DESK])

@@ -16,7 +16,8 @@ from joserfc.jwk import RSAKey
 import console
 from bot import staff
 from bot.app import listen
-from bot.settings import Accounts, SingleSignOn, read_accounts, read_environment
+from bot.endpoints import SingleSignOn
+from bot.settings import Accounts, read_accounts, read_environment
 from bot.staff import Role
 from console.company import AWAY, BACK, FAILED, NO_ACCOUNT
 from tests.console.conftest import Office, Visitor
@@ -231,7 +232,7 @@ def test_a_provider_without_https_is_refused(tmp_path: Any) -> None:
     file = tmp_path / "medrep.toml"
     table = '[oidc]\nissuer = "{}"\nclient_id = "a"\nclient_secret = "b"\n'
     file.write_text(table.format("http://login.example.com"))
-    with pytest.raises(Exception, match=r"oidc\.issuer: is no https address"):
+    with pytest.raises(Exception, match=r"oidc\.issuer: must begin with https"):
         read_accounts(file)
     file.write_text(table.format("https://login.example.com"))
     accounts = read_accounts(file)

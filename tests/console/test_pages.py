@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from bot import staff
+from bot.content import seed_content
 from bot.model import Basis, BasisKind, Purpose
 from bot.settings import ROOT
 from bot.staff import Role, today
@@ -234,3 +235,51 @@ async def test_by_keyboard_alone(browser: Browser, office: Office) -> None:
 def test_what_is_served_is_there() -> None:
     missing = [name for name, path in FILES.items() if not Path(path).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_conversation_is_noted_answered_with_what_is_approved_and_given_on(
+    browser: Browser, office: Office, width: str
+) -> None:
+    await busy(office)
+    services = office.stage.services
+    await seed_content(services.db, services.clock.now())
+    await services.published.load()
+    contact = office.contacts["zhou"].id
+    async with opened(browser, office, width) as page:
+        await sign_in(page, office, "zhou")
+        await page.goto(f"{office.url}/console/conversations/{contact}")
+        await page.get_by_role("button", name="由我处理").click()
+        await page.get_by_text("写备注").click()
+        noted = page.get_by_label("备注（同事可见")
+        await noted.press_sequentially("就说疗效显著")
+        await expect(page.locator("#note-flags mark.hard")).to_have_text("疗效显著")
+        await noted.fill("医生周五下午门诊，先别打电话")
+        await page.get_by_role("button", name="保存备注").click()
+        await expect(page.locator(".notes")).to_contain_text("先别打电话")
+        await page.get_by_text("审批过的回复").click()
+        call = page.locator(".phrases li", has_text="打电话，您看方便吗")
+        await call.get_by_label("时间").fill("2020-01-01T09:00")
+        await call.get_by_role("button", name="发送这条").click()
+        await expect(page.get_by_role("alert")).to_contain_text("时间要晚于现在")
+        await page.get_by_text("转给同事").click()
+        await looked_at(page, f"handing-{width}")
+        call = page.locator(".phrases li", has_text="打电话，您看方便吗")
+        tomorrow = services.clock.now() + timedelta(days=1)
+        await call.get_by_label("时间").fill(f"{tomorrow:%Y-%m-%dT}15:30")
+        await call.get_by_role("button", name="发送这条").click()
+        await expect(page.locator(".msg.out", has_text="给您打电话")).to_contain_text("我")
+        await page.get_by_role("link", name="选发资料和关键信息").click()
+        await page.get_by_label("按产品、问题或资料名查找").fill("二甲双胍 肾功能")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".approved li").first).to_contain_text("二甲双胍")
+        await looked_at(page, f"approved-{width}")
+        await page.get_by_role("button", name="发原文").first.click()
+        await expect(page.locator(".msg.out").last).to_contain_text("等待发送")
+        await page.get_by_text("转给同事").click()
+        await page.get_by_label("转给谁").select_option("zheng")
+        await page.get_by_label("交接说明").fill("医生想谈会议")
+        await page.get_by_role("button", name="转交").click()
+        await expect(page.get_by_text("郑经理 处理中")).to_be_visible()
+        await expect(page.locator(".notes")).to_contain_text("医生想谈会议")
+        await looked_at(page, f"given-{width}")

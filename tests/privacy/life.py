@@ -24,6 +24,7 @@ from bot.schedule.timers import step
 from bot.settings import Accounts, WebChatAccount
 from bot.store import (
     appointments,
+    chat_notes,
     conversations,
     materials,
     own_visits,
@@ -35,6 +36,7 @@ from bot.store import (
     visits,
 )
 from bot.store import outbox as outgoing
+from bot.store import staff as staff_rows
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft
@@ -65,6 +67,7 @@ NEEDLES = (
     "只属于推送的话",
     "只属于建议的话",
     "只属于更正的话",
+    "只属于备注的话",
 )
 
 
@@ -100,6 +103,9 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
             tx, vault, contact, Draft.of(reply), now=now, retry_at=real_now(), turn_id=claim.turn_id
         )
     await _profile(tx, vault, contact, now)
+    writer = await staff_rows.add(tx, "备注代表", None, None, "")
+    assert writer is not None
+    await chat_notes.add(tx, vault, contact, writer, "只属于备注的话", now)
     await set_timer(
         tx,
         contact,

@@ -49,7 +49,7 @@ from tests.privacy.life import (
 TOLD = (
     *("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),
     *("material_sent", "material_open", "visit", "visit_fact", "visit_summary"),
-    *("visit_summary_version", "appointment", "own_visit", "own_visit_version", "crm_delivery"),
+    *("visit_summary_version", "appointment", "own_visit", "own_visit_version", "crm_delivery", "chat_note"),
 )
 
 

@@ -21,6 +21,7 @@ async def test_nothing_rests_in_clear(life: Life) -> None:
         *("contact", "conversation", "doctor", "effect", "evidence", "inbox", "offer", "outbox", "task"),
         *("suggestion", "change_request", "visit_summary", "visit_summary_version"),
         *("own_visit", "own_visit_version", "crm_delivery"),
+        "chat_note",
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
+import json
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +16,7 @@ from sqlalchemy import select, text
 
 from bot.clock import Clock
 from bot.service.postgres import free_port
+from bot.settings import TaskWebhook
 from bot.store import tasks
 from bot.store.database import Database
 from bot.store.tables import evidence
@@ -25,12 +29,25 @@ class Webhook:
 
     def __init__(self) -> None:
         self.notices: list[tuple[str, int]] = []
+        self.owners: list[str] = []
+        self.ids: list[str] = []
         self.status = 200
-        self.url = f"http://127.0.0.1:{free_port()}/"
+        self.port = free_port()
+        self.settings = TaskWebhook.model_validate(
+            {"url": f"http://127.0.0.1:{self.port}/", "secret": "known to both sides"}
+        )
 
     async def handle(self, request: web.Request) -> web.Response:
-        message: dict[str, Any] = await request.json()
+        body, moment = await request.read(), request.headers["X-Medrep-Timestamp"]
+        covered = moment.encode() + b"." + body
+        wanted = hmac.new(b"known to both sides", covered, "sha256").hexdigest()
+        if request.headers["X-Medrep-Signature"] != f"sha256={wanted}":
+            return web.Response(status=401)
+        assert abs(time.time() - int(moment)) < 60
+        message: dict[str, Any] = json.loads(body)
         self.notices.append((message["event"], message["task"]))
+        self.owners.append(message["owner"])
+        self.ids.append(request.headers["X-Medrep-Id"])
         return web.Response(status=self.status)
 
 
@@ -41,7 +58,7 @@ async def webhook() -> AsyncIterator[Webhook]:
     app.router.add_post("/", made.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", int(made.url.split(":")[2].strip("/"))).start()
+    await web.TCPSite(runner, "127.0.0.1", made.port).start()
     yield made
     await runner.cleanup()
 
@@ -73,23 +90,37 @@ async def test_an_alarm_that_was_not_heard_is_told_again(
 ) -> None:
     """F18: it was marked as escalated before the webhook was asked, so a failing webhook meant silence."""
     webhook.status = 503
-    await tell(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.settings)
     assert (webhook.notices, await escalations(database)) == ([("overdue", late)], 0)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is None
 
     webhook.status = 200
-    await tell(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.settings)
     assert len(webhook.notices) == 1, "it is claimed for a while"
     await lease_over(database)
-    await tell(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.settings)
     assert (webhook.notices, await escalations(database)) == ([("overdue", late)] * 2, 1)
     async with database.begin() as tx:
         assert (await tasks.read(tx, vault))[0].escalated_at is not None
 
     await lease_over(database)
-    await tell(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.settings)
     assert (len(webhook.notices), await escalations(database)) == (2, 1), "told once is enough"
+    assert len(set(webhook.ids)) == 1, "the second is the same news"
+
+
+async def test_what_is_signed_with_another_secret_is_not_heard(
+    database: Database, vault: Vault, clock: Clock, http: aiohttp.ClientSession, webhook: Webhook
+) -> None:
+    async with database.begin() as tx:
+        task_id, _ = await open_task(tx, vault, Kind.PLATFORM, now=clock.now(), detail="x")
+    wrong = webhook.settings.model_copy(update={"secret": "of somebody else"})
+    await tell(database, clock, http, wrong)
+    assert webhook.notices == []
+    await lease_over(database)
+    await tell(database, clock, http, webhook.settings)
+    assert webhook.notices == [("opened", task_id)]
 
 
 async def test_nobody_listening_is_not_telling(
@@ -98,7 +129,8 @@ async def test_nobody_listening_is_not_telling(
     """F18: a webhook that refuses connections; the task is told of when it is back."""
     async with database.begin() as tx:
         task_id, _ = await open_task(tx, vault, Kind.PLATFORM, now=clock.now(), detail="x")
-    await tell(database, clock, http, f"http://127.0.0.1:{free_port()}/")
+    nobody = TaskWebhook.model_validate({"url": f"http://127.0.0.1:{free_port()}/", "secret": "x" * 16})
+    await tell(database, clock, http, nobody)
     await lease_over(database)
-    await tell(database, clock, http, webhook.url)
+    await tell(database, clock, http, webhook.settings)
     assert webhook.notices == [("opened", task_id)]

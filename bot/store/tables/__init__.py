@@ -36,7 +36,7 @@ from bot.store.tables.profiles import (
     suggestion,
 )
 from bot.store.tables.published import dialogue_version
-from bot.store.tables.staff import staff, staff_role, staff_session, takeover
+from bot.store.tables.staff import chat_note, staff, staff_role, staff_session, takeover
 from bot.store.tables.tasks import task
 from bot.store.tables.timers import early_receipt, occurrence, timer
 from bot.store.tables.visits import (
@@ -56,6 +56,7 @@ __all__ = [
     "attempt",
     "case_sign",
     "change_request",
+    "chat_note",
     "checkpoint",
     "circuit",
     "clock_offset",

@@ -72,3 +72,14 @@ takeover = Table(  # a colleague speaks with a contact, and the bot is silent; t
     Index("uq_takeover_open", "contact_id", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("ix_takeover_contact_id", "contact_id"),
 )
+
+chat_note = Table(  # what colleagues tell each other about a conversation; never sent, never changed
+    "chat_note",
+    metadata,
+    identity(),
+    Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
+    Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
+    Column("staff_id", UUID, ForeignKey("staff.id"), nullable=False),  # whose
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+)

@@ -25,6 +25,7 @@ task = Table(
     Column("state", Text, nullable=False),  # open | acknowledged | done
     Column("acknowledged_at", Moment),
     Column("acknowledged_by", Text),
+    Column("passed_on_at", Moment),  # a hand-over that nobody took on in time went to a manager
     Column("escalated_at", Moment),
     Column(
         "notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")
@@ -36,5 +37,10 @@ task = Table(
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
     Index("ix_task_contact_id", "contact_id"),
     Index("ix_task_person_id", "person_id"),
+    Index(
+        "ix_task_unclaimed",
+        "due_at",
+        postgresql_where=text("kind = 'hand_over' AND state = 'open' AND passed_on_at IS NULL"),
+    ),
     Index("ix_task_unnotified", "id", postgresql_where=text("notified_at IS NULL")),
 )
