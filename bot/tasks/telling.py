@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.clock import Clock, real_now
+from bot.endpoints import TaskWebhook
 from bot.evidence import note
-from bot.settings import TaskWebhook
 from bot.store import tasks
 from bot.store.database import Database
 from bot.store.tasks import Announcement

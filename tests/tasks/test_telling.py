@@ -15,8 +15,8 @@ from aiohttp import web
 from sqlalchemy import select, text
 
 from bot.clock import Clock
+from bot.endpoints import TaskWebhook
 from bot.service.postgres import free_port
-from bot.settings import TaskWebhook
 from bot.store import tasks
 from bot.store.database import Database
 from bot.store.tables import evidence
