@@ -18,7 +18,7 @@ from bot.knowledge import Entry, Format, KeyMessage, answer_text
 from bot.tasks import LONGEST, Kind, open_task
 
 _call: ContextVar[ActionCall] = ContextVar("call")
-_ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information", Kind.HAND_OVER: "human"}
+_ROUTES = {Kind.HAND_OVER: "human"}
 _MISSES = frozenset({"utter_fallback", "utter_offer_person"})
 PERSON = "human"  # choice id, and `pending` after a colleague was offered
 CHOICES = "choices"  # `pending` after asking back

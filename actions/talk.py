@@ -13,12 +13,13 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.answer import fall_back, show
 from actions.call import PERSON, ask, current, entry_of, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
-from bot import materials
+from bot import materials, medical_information
 from bot.content import in_date, key_message_text
 from bot.dialogue import said
 from bot.dialogue.action_calls import ActionCall
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
+from bot.medical_information import RequestState
 from bot.model import Audience, BasisKind
 from bot.people import quiet
 from bot.profiles import wish_format
@@ -32,9 +33,18 @@ _STATUS = {
     Kind.DATA_REQUEST: "utter_status_data",
     Kind.ADVERSE_EVENT: "utter_status_case",
 }
+# How far the answer of medical information is.
+_REQUEST = {
+    RequestState.DRAFT: "utter_request_writing",
+    RequestState.IN_REVIEW: "utter_request_review",
+    RequestState.APPROVED: "utter_request_ready",
+    RequestState.UNSENT: "utter_request_ready",
+    RequestState.ANSWERED: "utter_request_ready",
+}
+_ABOUT_A_QUESTION = re.compile(r"问|医学|医信|信息部|结果|答复|回复|回音")
 # Words that mean one of them; without such words all are told.
 _MEANT = {
-    Kind.MEDICAL_INFORMATION: re.compile(r"医学|医信|信息部|msl|文献", re.I),
+    Kind.MEDICAL_INFORMATION: re.compile(r"医学|医信|信息部|msl|文献|问的|[我个次回]的?问题", re.I),
     Kind.MATERIAL: re.compile(r"文件|资料|pdf|ppt|文献|说明书", re.I),
     Kind.DATA_REQUEST: re.compile(r"数据|删除|导出|注销|更正"),
     Kind.ADVERSE_EVENT: re.compile(r"不良反应|专员|药物安全|上报"),
@@ -68,13 +78,25 @@ async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words:
             return [SlotSet("pending", None)]
         say(dispatcher, "utter_status_none")
         return [SlotSet("pending", PERSON)]
-    late = [kind for kind, due in told if kind in _LATE_KINDS and due <= call.now]
+    if not meant and all(kind != Kind.MEDICAL_INFORMATION for kind, _ in waiting):
+        answered = await medical_information.standing_of(call.tx, call.contact, call.now)
+        if answered and _ABOUT_A_QUESTION.search(words):
+            say(dispatcher, "utter_request_answered", due=spoken_time(answered.due))
+            return [SlotSet("pending", None)]
+    late = [kind for kind, due in told if await _is_late(call, kind, due)]
     for kind in late:
         await _urge(dispatcher, call, kind, f"{_URGED}{words}")
     if not late:
         for kind, due in told[:3]:
-            _tell(dispatcher, call, kind, due)
+            await _tell(dispatcher, call, kind, due)
     return [SlotSet("pending", None)]
+
+
+async def _is_late(call: ActionCall, kind: Kind, due: datetime) -> bool:
+    if kind == Kind.MEDICAL_INFORMATION:
+        standing = await medical_information.standing_of(call.tx, call.contact, call.now)
+        return standing.late if standing else due <= call.now
+    return kind in _LATE_KINDS and due <= call.now
 
 
 async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, words: str) -> None:
@@ -82,6 +104,11 @@ async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, 
     if kind == Kind.HAND_OVER:
         await find_colleague(dispatcher, call, words, "utter_status_late")
         return
+    if kind == Kind.MEDICAL_INFORMATION:
+        promised = await medical_information.urge(call.tx, call.services.vault, call.contact, words, call.now)
+        if promised is not None:
+            say(dispatcher, "utter_status_late_answer", due=spoken_time(promised))
+            return
     found = await add_to_open(
         call.tx, call.services.vault, kind, now=call.now, contact=call.contact, detail=words[:LONGEST]
     )
@@ -89,11 +116,17 @@ async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, 
     say(dispatcher, "utter_status_late_answer", due=spoken_time(due))
 
 
-def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
+async def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
     if kind == Kind.HAND_OVER:
         say(dispatcher, _STATUS[kind], rep=call.standing.rep or ON_DUTY, due=spoken_time(due))
     elif kind == Kind.ADVERSE_EVENT:
         say(dispatcher, _STATUS[kind])
+    elif kind == Kind.MEDICAL_INFORMATION:
+        standing = await medical_information.standing_of(call.tx, call.contact, call.now)
+        said = _REQUEST.get(standing.state, _STATUS[kind]) if standing else _STATUS[kind]
+        if standing and standing.taken and said == _STATUS[kind]:
+            said = _REQUEST[RequestState.DRAFT]
+        say(dispatcher, said, due=spoken_time(standing.due if standing else due))
     else:
         say(dispatcher, _STATUS[kind], due=spoken_time(due))
 
@@ -288,6 +321,8 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
             choices = draft.choices if number == len(parts) else ()
             buttons = [{"title": one.label, "payload": one.id} for one in choices]
             dispatcher.utter_message(text=part.text, buttons=buttons, json_message={"basis": str(basis)})
+        elif basis and basis.kind == BasisKind.ANSWER:
+            dispatcher.utter_message(text=part.text, json_message={"basis": str(basis)})
     if not dispatcher.messages:  # the entry was withdrawn since
         say(dispatcher, "utter_repeat_none")
     return events

@@ -20,7 +20,7 @@ from aiohttp import web
 
 import actions
 import console
-from bot import schedule, tasks, visits
+from bot import medical_information, schedule, tasks, visits
 from bot.clock import Clock
 from bot.compliance import check_text
 from bot.dialogue.engine_client import EngineClient
@@ -193,6 +193,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("takeovers", partial(takeover.tidy, services), takeover.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
+        repeat("answers", partial(medical_information.settle, services), medical_information.EVERY),
     ]
 
 

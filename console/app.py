@@ -16,7 +16,7 @@ from bot.model import Fault, MedrepError
 from bot.runtime.services import Services
 from bot.settings import Settings
 from bot.staff import Session, SignInStep, session_of
-from console import account, conversations, day, doctors, files, sign_in, summaries, words
+from console import account, conversations, day, doctors, files, requests, sign_in, summaries, words
 from console.asking import ASKS, DESK, LIVE, SETTINGS, Asks, take_token
 from console.guard import check_source, dress, origin_of
 from console.live import Live
@@ -41,6 +41,7 @@ def routes() -> list[Route]:
         *doctors.ROUTES,
         *conversations.ROUTES,
         *summaries.ROUTES,
+        *requests.ROUTES,
         *files.ROUTES,
     ]
 

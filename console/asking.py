@@ -16,7 +16,7 @@ from bot.settings import Settings
 from bot.staff import Session, today
 from console.guard import Origin
 from console.live import Live
-from console.routes import DOCTOR_READERS, WORKERS
+from console.routes import DOCTOR_READERS, REQUEST_READERS, WORKERS
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -85,7 +85,11 @@ def page(request: web.Request, template: str, context: Mapping[str, Any], status
         "me": asks.session,
         "now": now.astimezone(CHINA),
         "today": today(now),
-        "pages": {"chats": roles & WORKERS, "doctors": roles & DOCTOR_READERS},
+        "pages": {
+            "chats": roles & WORKERS,
+            "doctors": roles & DOCTOR_READERS,
+            "requests": roles & REQUEST_READERS,
+        },
     }
     return aiohttp_jinja2.render_template(template, request, {**given, **context}, status=status)
 

@@ -32,6 +32,7 @@ _RECEIVED_BY = f"""
     """
 _SENT_BY = f"""
     CASE WHEN {_NO_BENEFIT.format(table="outbox")} THEN 'compliance'
+         WHEN outbox.basis LIKE '%%answer:%%' THEN 'medical'
          ELSE {_HELD.format(table="outbox", at="created_at")} END AS withheld
     """
 
@@ -106,6 +107,13 @@ async def _incoming(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
     )
 
 
+def author_of(bases: Collection[Basis]) -> str:
+    """Who wrote it: a login, medical information, or the bot."""
+    if any(basis.kind == BasisKind.ANSWER for basis in bases):
+        return "医学信息部"
+    return next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
+
+
 async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
     plain = await opened(tx, vault, row.person_id, row.body_enc, "outbox.body")
     body: dict[str, Any] = {"parts": [[plain, None]]} if plain in ("", ERASED_TEXT) else json.loads(plain)
@@ -114,7 +122,7 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         id=row.id,
         incoming=False,
         at=row.created_at,
-        author=next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot"),
+        author=author_of(bases),
         text="\n\n".join(part for part, _ in body["parts"]),
         kind="text",
         choices=tuple(label for _, label in body.get("choices", ())),

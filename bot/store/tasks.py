@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ class TaskRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     escalated_at: datetime | None
+    raised_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
     outcome: str | None
@@ -165,6 +166,7 @@ async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         escalated_at=row.escalated_at,
+        raised_at=row.raised_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
         outcome=row.outcome,
@@ -217,10 +219,22 @@ async def acknowledge(tx: Tx, task_id: int, now: datetime, by: str) -> bool:
     return done.first() is not None
 
 
+async def own(tx: Tx, task_id: int, staff_id: UUID) -> None:
+    """Whose of its role it is from now on."""
+    await tx.execute(update(task).where(task.c.id == task_id).values(owner_id=staff_id))
+
+
+async def tell_again(tx: Tx, task_id: int) -> None:
+    """Whoever is told of tasks is told of this one once more."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    await tx.execute(update(task).where(task.c.id == task_id).values(notified_at=None, notify_after=epoch))
+
+
 async def overdue(
     tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
-) -> list[tuple[int, str]]:
-    """Claim tasks past their due time that nobody was told of yet, for a while of real time: (id, kind)."""
+) -> list[tuple[int, str, str]]:
+    """Claim tasks past their due time that nobody was told of yet, for a while of real time: (id, kind, the
+    login of its owner, or "")."""
     rows = (
         await tx.execute(
             select(task.c.id)
@@ -239,9 +253,13 @@ async def overdue(
         update(task)
         .where(task.c.id.in_(list(rows)))
         .values(notify_after=now + lease)
-        .returning(task.c.id, task.c.kind)
+        .returning(
+            task.c.id,
+            task.c.kind,
+            select(staff.c.login).where(staff.c.id == task.c.owner_id).scalar_subquery().label("owner"),
+        )
     )
-    return [(row.id, row.kind) for row in done]
+    return [(row.id, row.kind, row.owner or "") for row in done]
 
 
 async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
@@ -250,6 +268,46 @@ async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
         update(task)
         .where(task.c.id == task_id, task.c.escalated_at.is_(None))
         .values(escalated_at=now)
+        .returning(task.c.id)
+    )
+    return done.first() is not None
+
+
+async def not_raised(
+    tx: Tx, kinds: Collection[str], now: datetime, lease: timedelta, limit: int
+) -> list[tuple[int, str, datetime]]:
+    """Claim overdue tasks of these kinds whose owner was told, and nobody above, for a while of real time:
+    (id, kind, due)."""
+    rows = (
+        await tx.execute(
+            select(task.c.id)
+            .where(
+                task.c.state != "done",
+                task.c.kind.in_(kinds),
+                task.c.escalated_at.is_not(None),
+                task.c.raised_at.is_(None),
+                task.c.notify_after < now,
+            )
+            .order_by(task.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ).scalars()
+    done = await tx.execute(
+        update(task)
+        .where(task.c.id.in_(list(rows)))
+        .values(notify_after=now + lease)
+        .returning(task.c.id, task.c.kind, task.c.due_at)
+    )
+    return [(row.id, row.kind, row.due_at) for row in done]
+
+
+async def raised(tx: Tx, task_id: int, now: datetime) -> bool:
+    """Somebody above its owner was told; whether this is the first time."""
+    done = await tx.execute(
+        update(task)
+        .where(task.c.id == task_id, task.c.raised_at.is_(None))
+        .values(raised_at=now)
         .returning(task.c.id)
     )
     return done.first() is not None

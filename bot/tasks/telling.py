@@ -9,8 +9,11 @@ import structlog
 
 from bot.clock import Clock, real_now
 from bot.evidence import note
+from bot.staff import Role
 from bot.store import tasks
 from bot.store.database import Database
+from bot.store.medical_requests import colleagues
+from bot.tasks.task import Kind, raised_after
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,13 +22,15 @@ log = structlog.get_logger()
 EVERY = 5.0  # seconds
 LEASE = timedelta(minutes=1)  # longer than telling of a batch may take
 BATCH = 10
+# Whose manager hears of what stays overdue: colleagues of the role who are managers as well.
+_RAISED, _RAISED_TO = (Kind.MEDICAL_INFORMATION.value,), Role.MEDICAL
 PATIENCE = 5.0  # seconds for one call of the webhook
 
 
 async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
     """One round: tell of new tasks, then of overdue ones; what was told is marked.
 
-    `webhook` is told kinds and times, nothing personal.
+    `webhook` is told kinds, times and, of what is overdue, the logins of whom it is for; nothing personal.
     Tasks are claimed for LEASE: those of a process that dies, or is not heard, are told by a later round.
     """
     async with db.begin() as tx:
@@ -39,13 +44,31 @@ async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
             await tasks.notified(tx, task_id, clock.now())
     async with db.begin() as tx:
         late = await tasks.overdue(tx, clock.now(), real_now(), LEASE, BATCH)
-    for task_id, kind in late:
+    for task_id, kind, owner in late:
         log.warning("task.overdue", task=task_id, kind=kind)
-        if not await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind}):
+        to = [owner] if owner else []
+        if not await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind, "to": to}):
             break
         async with db.begin() as tx:
             if await tasks.escalated(tx, task_id, clock.now()):
                 await note(tx, "task.escalated", clock.now(), f"task:{task_id}", kind=kind)
+    await _raise(db, clock, http, webhook)
+
+
+async def _raise(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
+    """What is still open when the next working day has begun is told to whoever leads its role."""
+    async with db.begin() as tx:
+        waiting = await tasks.not_raised(tx, _RAISED, real_now(), LEASE, BATCH)
+        above = [login for login, _ in await colleagues(tx, _RAISED_TO, also=Role.MANAGER)] if waiting else []
+    for task_id, kind, due in waiting:
+        if clock.now() < raised_after(due):
+            continue
+        log.warning("task.raised", task=task_id, kind=kind)
+        if not await _tell(http, webhook, {"event": "raised", "task": task_id, "kind": kind, "to": above}):
+            break
+        async with db.begin() as tx:
+            if await tasks.raised(tx, task_id, clock.now()):
+                await note(tx, "task.raised", clock.now(), f"task:{task_id}", kind=kind, to=above)
 
 
 async def _tell(http: aiohttp.ClientSession, webhook: str | None, message: dict[str, object]) -> bool:

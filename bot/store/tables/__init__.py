@@ -13,6 +13,7 @@ from bot.store.tables.content import content_approval, content_revision, content
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.materials import material_open, material_sent, platform_media
+from bot.store.tables.medical_information import medical_request, medical_step
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -69,6 +70,8 @@ __all__ = [
     "leaf_block",
     "material_open",
     "material_sent",
+    "medical_request",
+    "medical_step",
     "metadata",
     "occurrence",
     "offer",

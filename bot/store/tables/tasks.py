@@ -25,7 +25,8 @@ task = Table(
     Column("state", Text, nullable=False),  # open | acknowledged | done
     Column("acknowledged_at", Moment),
     Column("acknowledged_by", Text),
-    Column("escalated_at", Moment),
+    Column("escalated_at", Moment),  # whose it is was told that it is overdue
+    Column("raised_at", Moment),  # and, later, who is above them
     Column(
         "notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")
     ),  # real time
