@@ -72,17 +72,17 @@ async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words:
     waiting = await waiting_of(call.tx, call.contact, list(_STATUS))
     meant = [one for one in waiting if one[0] in _MEANT and _MEANT[one[0]].search(words)]
     told = meant or waiting
+    if not told and _ABOUT_A_QUESTION.search(words):
+        answered = await medical_information.standing_of(call.tx, call.contact, call.now)
+        if answered:
+            say(dispatcher, "utter_request_answered", due=spoken_time(answered.due))
+            return [SlotSet("pending", None)]
     if not told:
         if _IMPATIENT.search(words):
             await find_colleague(dispatcher, call, words, "utter_complain")
             return [SlotSet("pending", None)]
         say(dispatcher, "utter_status_none")
         return [SlotSet("pending", PERSON)]
-    if not meant and all(kind != Kind.MEDICAL_INFORMATION for kind, _ in waiting):
-        answered = await medical_information.standing_of(call.tx, call.contact, call.now)
-        if answered and _ABOUT_A_QUESTION.search(words):
-            say(dispatcher, "utter_request_answered", due=spoken_time(answered.due))
-            return [SlotSet("pending", None)]
     late = [kind for kind, due in told if await _is_late(call, kind, due)]
     for kind in late:
         await _urge(dispatcher, call, kind, f"{_URGED}{words}")

@@ -6,19 +6,19 @@ from aiohttp import web
 
 from bot import desk
 from console.asking import DESK, LIVE, field, number, page, to, who
-from console.routes import ANSWER_REVIEWERS, EVERYBODY, HANDLERS, Route
+from console.routes import EVERYBODY, HANDLERS, Route
 
 
 async def show(request: web.Request) -> web.StreamResponse:
     since = await desk.work_standing(request.app[DESK], who(request))  # before what is shown is read
     shown = await desk.day(request.app[DESK], who(request))
-    return page(request, "day.html", {"day": shown, "since": since, "review_roles": ANSWER_REVIEWERS})
+    return page(request, "day.html", {"day": shown, "since": since})
 
 
 async def show_part(request: web.Request) -> web.StreamResponse:
     """What changes on the page by itself."""
     shown = await desk.day(request.app[DESK], who(request))
-    return page(request, "day_part.html", {"day": shown, "review_roles": ANSWER_REVIEWERS})
+    return page(request, "day_part.html", {"day": shown})
 
 
 async def stream(request: web.Request) -> web.StreamResponse:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from bot import tasks
 from bot.desk.reading import Desk
-from bot.desk.requests import REQUEST_READERS
+from bot.desk.requests import REQUEST_READERS, request_counts
 from bot.staff import Role, Session
-from bot.store import desk, desk_chats, desk_requests, desk_summaries
+from bot.store import desk, desk_chats, desk_summaries
 from bot.store import tasks as task_rows
 from bot.store.database import Tx
 from bot.store.desk import Counterpart, DoctorLine
@@ -57,7 +57,7 @@ async def day(reading: Desk, who: Session) -> Day:
         people = await desk.counterparts(tx, services.vault, [line.contact_id for line in lines])
         summaries = await desk_summaries.waiting(tx) if who.roles & REVIEWERS else None
         readers = bool(who.roles & REQUEST_READERS)
-        requests = await desk_requests.counts(tx, who.login, now) if readers else None
+        requests = await request_counts(reading, tx, who) if readers else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(

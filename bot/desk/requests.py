@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import medical_information as room
@@ -65,7 +65,12 @@ async def requests(reading: Desk, who: Session, which: str) -> tuple[list[Reques
     """Those of a list (open, review, mine, done), and how many there are."""
     async with reading.reading(who) as tx:
         found = await desk_requests.requests(tx, reading.services.vault, which, who.login, LISTED)
-        return found, await desk_requests.counts(tx, who.login, reading.services.clock.now())
+        return found, await request_counts(reading, tx, who)
+
+
+async def request_counts(reading: Desk, tx: Tx, who: Session) -> RequestCounts:
+    found = await desk_requests.counts(tx, who.login, reading.services.clock.now())
+    return found if who.roles & room.REVIEWERS else replace(found, review=0)
 
 
 async def request(reading: Desk, who: Session, task_id: int) -> RequestPage:
@@ -80,7 +85,7 @@ async def request(reading: Desk, who: Session, task_id: int) -> RequestPage:
         await note(tx, "request.read", now, f"task:{task_id}", owner, login=who.login)
         if not line.question:
             (row,) = await task_rows.read(tx, services.vault, task_id=task_id)
-            line = _with_question(line, row.detail or "")
+            line = replace(line, question=row.detail or "")
         edition = await edition_in_force(tx)
         colleagues = await medical_requests.colleagues(tx, Role.MEDICAL)
         blocks = await _blocks(tx, line, who, now)
@@ -115,11 +120,6 @@ async def request(reading: Desk, who: Session, task_id: int) -> RequestPage:
         and not line.off_label
         and not offered,
     )
-
-
-def _with_question(line: RequestLine, words: str) -> RequestLine:
-    values = {name: getattr(line, name) for name in line.__dataclass_fields__}
-    return RequestLine(**{**values, "question": words})
 
 
 async def _blocks(tx: Tx, line: RequestLine, who: Session, now: datetime) -> tuple[str, ...]:

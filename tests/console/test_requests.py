@@ -66,11 +66,12 @@ async def test_a_request_is_answered_reviewed_sent_and_read(office: Office, ques
     assert await stage.rows("SELECT state, outcome FROM task") == [("done", "answered")]
     assert "已答复" in await medical.get(path)
     contact = office.contacts["zhou"].id
-    for page in ("/console/", f"/console/conversations/{contact}", f"/console/doctors/{office.doctors['zhou']}",
-                 "/console/conversations?q=适应症"):  # fmt: skip
+    pages = [f"conversations/{contact}", f"doctors/{office.doctors['zhou']}", "conversations?q=适应症", ""]
+    for page in (f"/console/{one}" for one in pages):
         body = await rep.get(page)
         assert TEXT not in body and QUESTION not in body and "适应症在哪" not in body, page
-    assert "医学信息问询" in await rep.get(f"/console/conversations/{contact}"), "that there is one, they know"
+    known = await rep.get(f"/console/conversations/{contact}")
+    assert "医学信息问询" in known, "that there is one, they know"
     await rep.get(path, 403)
     kinds = {kind for (kind,) in await stage.rows("SELECT kind FROM evidence")}
     assert {"request.read", "request.saved", "request.returned", "request.approved", "answer.queued",
@@ -98,7 +99,7 @@ async def test_the_database_shows_it_to_nobody_else(
         # A lawyer reads the answer with its request, and no conversation.
         assert sent.scalar() == (0 if login == "han" else reads)
         notices = await tx.execute(sql("SELECT count(*) FROM task_notice"))
-        assert notices.scalar() == (1 if reads and login != "han" or login in ("zhou", "zheng") else 0)
+        assert notices.scalar() == (1 if (reads and login != "han") or login in ("zhou", "zheng") else 0)
 
 
 async def test_what_a_colleague_changed_meanwhile_is_not_overwritten(office: Office, question: int) -> None:
@@ -133,9 +134,7 @@ async def test_what_a_colleague_changed_meanwhile_is_not_overwritten(office: Off
 async def test_what_may_not_go_to_a_doctor_is_not_sent_to_review(
     office: Office, question: int, values: dict[str, Any], told: str
 ) -> None:
-    body = await (await office.as_("wei")).post(
-        f"/console/requests/{question}/submit", 422, step=0, **values
-    )
+    body = await (await office.as_("wei")).post(f"/console/requests/{question}/submit", 422, step=0, **values)
     assert told in body and values["text"] in re.sub(r"<[^>]+>", "", body)
     assert await state(office, question) == ("open", 0)
     refused = await office.stage.rows("SELECT facts->>'login' FROM evidence WHERE kind = 'answer.refused'")
@@ -181,7 +180,7 @@ OFFER = {
     "product": "metformin",
     "topic": "administration",
     "question": "二甲双胍缓释片能掰开服用吗",
-    "variants": "缓释片可以掰开不\n缓释的能切两半吗\n缓释片嚼碎行吗\n掰开缓释片有影响吗\n缓释片研碎服用可以吗",
+    "variants": "缓释片可以掰开不\n缓释的能切两半吗\n缓释片嚼碎行吗\n掰开有影响吗\n缓释片研碎可以吗",
     "answer": "缓释片应整片吞服，不得掰开、嚼碎或研碎。",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -11,13 +11,15 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select, text
 
-from bot.clock import Clock
+from bot import staff
+from bot.clock import CHINA, Clock
 from bot.service.postgres import free_port
+from bot.staff import Role
 from bot.store import tasks
 from bot.store.database import Database
 from bot.store.tables import evidence
 from bot.store.vault import Vault
-from bot.tasks import Kind, open_task, tell
+from bot.tasks import Kind, acknowledge, open_task, tell
 
 
 class Webhook:
@@ -25,12 +27,14 @@ class Webhook:
 
     def __init__(self) -> None:
         self.notices: list[tuple[str, int]] = []
+        self.told: list[dict[str, Any]] = []
         self.status = 200
         self.url = f"http://127.0.0.1:{free_port()}/"
 
     async def handle(self, request: web.Request) -> web.Response:
         message: dict[str, Any] = await request.json()
         self.notices.append((message["event"], message["task"]))
+        self.told.append(message)
         return web.Response(status=self.status)
 
 
@@ -90,6 +94,38 @@ async def test_an_alarm_that_was_not_heard_is_told_again(
     await lease_over(database)
     await tell(database, clock, http, webhook.url)
     assert (len(webhook.notices), await escalations(database)) == (2, 1), "told once is enough"
+
+
+async def test_a_late_question_is_told_to_its_owner_and_then_above(
+    database: Database, vault: Vault, clock: Clock, http: aiohttp.ClientSession, webhook: Webhook
+) -> None:
+    clock.move_to(datetime(2026, 11, 24, 17, 0, tzinfo=CHINA))  # a Tuesday
+    async with database.begin() as tx:
+        for login, roles in (("wei", [Role.MEDICAL]), ("chief", [Role.MEDICAL, Role.MANAGER])):
+            await staff.add(tx, login, roles, clock.now(), by="test")
+        task_id, due = await open_task(tx, vault, Kind.MEDICAL_INFORMATION, now=clock.now())
+        await tasks.notified(tx, task_id, clock.now())
+        await acknowledge(tx, vault, task_id, "wei", clock.now())
+    assert due.replace(second=0, microsecond=0) == datetime(2026, 11, 26, 17, 0, tzinfo=CHINA), "two days"
+    clock.move_to(due + timedelta(minutes=1))
+    await tell(database, clock, http, webhook.url)
+    assert webhook.told == [
+        {"event": "overdue", "task": task_id, "kind": "medical_information", "to": ["wei"]}
+    ]
+    await lease_over(database)
+    await tell(database, clock, http, webhook.url)
+    assert len(webhook.told) == 1, "its owner has two hours"
+    clock.move_to(due + timedelta(hours=3, minutes=1))
+    await lease_over(database)
+    await tell(database, clock, http, webhook.url)
+    assert len(webhook.told) == 1, "nobody is called in the evening"
+    clock.move_to(datetime(2026, 11, 27, 9, 1, tzinfo=CHINA))
+    await lease_over(database)
+    await tell(database, clock, http, webhook.url)
+    assert [webhook.told[-1]["event"], webhook.told[-1]["to"]] == ["raised", ["chief"]]
+    await lease_over(database)
+    await tell(database, clock, http, webhook.url)
+    assert len(webhook.told) == 2, "told once is enough"
 
 
 async def test_nobody_listening_is_not_telling(
