@@ -39,7 +39,7 @@ _REQUEST = {
     RequestState.IN_REVIEW: "utter_request_review",
     RequestState.APPROVED: "utter_request_ready",
     RequestState.UNSENT: "utter_request_ready",
-    RequestState.ANSWERED: "utter_request_ready",
+    RequestState.ANSWERED: "utter_request_answered",
 }
 _ABOUT_A_QUESTION = re.compile(r"问|医学|医信|信息部|结果|答复|回复|回音")
 # Words that mean one of them; without such words all are told.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from bot import medical_information
 from bot.content import seed_content
@@ -18,66 +18,79 @@ __all__ = ["browser", "pytestmark"]
 ANSWER = "缓释片应整片吞服，不得掰开、嚼碎或研碎服用。"
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-async def test_a_question_is_answered_and_approved(browser: Browser, office: Office, width: str) -> None:
+async def two_questions(office: Office) -> int:
+    """One that is overdue and was told to the manager; one within the label, to be answered in writing."""
     stage = office.stage
-    services, contact = stage.services, office.contacts["zhou"]
-    await seed_content(services.db, services.clock.now())
+    services, now = stage.services, stage.services.clock.now()
+    await seed_content(services.db, now)
     late = await asked(services, office.contacts["wu"], QUESTION)
-    now = services.clock.now()
     await stage.write(
         "UPDATE task SET due_at = :due, escalated_at = :due, raised_at = :due WHERE id = :id",
         due=now - timedelta(hours=5), id=late,
     )  # fmt: skip
-    task = await asked(services, contact, f"{WITHIN}，书面答复我", off_label=False)
-    async with opened(browser, office, width) as page, opened(browser, office, width) as other:
-        await sign_in(page, office, "wei")
-        await expect(page.get_by_text("1 个已逾期")).to_be_visible()
-        await looked_at(page, f"day-medical-{width}")
-        await page.goto(f"{office.url}/console/requests")
-        await expect(page.locator("li.late .clock")).to_have_text("已逾期 5小时")
-        await expect(page.get_by_text("已上报负责人")).to_be_visible()
-        await looked_at(page, f"requests-{width}")
-        await page.get_by_text(WITHIN).click()
-        await looked_at(page, f"request-open-{width}")
-        await page.get_by_role("button", name="我来答复").click()
-        box = page.locator("#text")
-        await box.fill("这是最好的剂型，电话13900000001")
-        await expect(page.locator("#flags mark.hard").first).to_have_text("是最好")
-        await expect(page.locator("#flags")).to_contain_text("请留意")
-        await page.get_by_role("button", name="保存草稿").click()
-        await expect(page.get_by_role("alert")).to_contain_text("没有保存")
-        await expect(box).to_have_value("这是最好的剂型，电话13900000001")
-        await looked_at(page, f"request-refused-{width}")
-        await box.fill(ANSWER)
-        await page.locator("#document-0").select_option("metformin-label")
-        await page.locator("#section-0").fill("【用法用量】")
-        await page.get_by_role("button", name="保存并送审").click()
-        await expect(page.get_by_text("须由另一位同事审核")).to_be_visible()
-        await expect(page.get_by_role("button", name="批准并发送")).to_have_count(0)
-        await looked_at(page, f"request-in-review-{width}")
+    return await asked(services, office.contacts["zhou"], f"{WITHIN}，书面答复我", off_label=False)
 
-        await sign_in(other, office, "han")
-        await expect(other.get_by_text("1 个答复等您审核")).to_be_visible()
-        await other.goto(f"{office.url}/console/requests/{task}")
-        await expect(other.locator(".answer-shown")).to_contain_text("仅供医学药学专业人士阅读")
-        await looked_at(other, f"request-review-{width}")
-        await other.get_by_text("退回修改").click()
-        await other.get_by_label("退回原因").fill("请写明是缓释片")
-        await other.get_by_role("button", name="退回", exact=True).click()
+
+async def wrote(page: Page, office: Office, width: str) -> None:
+    """What a colleague of medical does, until the answer is with a second one."""
+    await sign_in(page, office, "wei")
+    await expect(page.get_by_text("1 个已逾期")).to_be_visible()
+    await looked_at(page, f"day-medical-{width}")
+    await page.goto(f"{office.url}/console/requests")
+    await expect(page.locator("li.late .clock")).to_have_text("已逾期 5小时")
+    await expect(page.get_by_text("已上报负责人")).to_be_visible()
+    await looked_at(page, f"requests-{width}")
+    await page.get_by_text(WITHIN).click()
+    await looked_at(page, f"request-open-{width}")
+    await page.get_by_role("button", name="我来答复").click()
+    box = page.locator("#text")
+    await box.fill("这是最好的剂型，电话13900000001")
+    await expect(page.locator("#flags mark.hard").first).to_have_text("是最好")
+    await expect(page.locator("#flags")).to_contain_text("请留意")
+    await page.get_by_role("button", name="保存草稿").click()
+    await expect(page.get_by_role("alert")).to_contain_text("没有保存")
+    await expect(box).to_have_value("这是最好的剂型，电话13900000001")
+    await looked_at(page, f"request-refused-{width}")
+    await box.fill(ANSWER)
+    await page.locator("#document-0").select_option("metformin-label")
+    await page.locator("#section-0").fill("【用法用量】")
+    await page.get_by_role("button", name="保存并送审").click()
+    await expect(page.get_by_text("须由另一位同事审核")).to_be_visible()
+    await expect(page.get_by_role("button", name="批准并发送")).to_have_count(0)
+    await looked_at(page, f"request-in-review-{width}")
+
+
+async def returned(page: Page, office: Office, task: int, width: str) -> None:
+    """What a reviewer does first."""
+    await sign_in(page, office, "han")
+    await expect(page.get_by_text("1 个答复等您审核")).to_be_visible()
+    await page.goto(f"{office.url}/console/requests/{task}")
+    await expect(page.locator(".answer-shown")).to_contain_text("仅供医学药学专业人士阅读")
+    await looked_at(page, f"request-review-{width}")
+    await page.get_by_text("退回修改").click()
+    await page.get_by_label("退回原因").fill("请写明是缓释片")
+    await page.get_by_role("button", name="退回", exact=True).click()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_question_is_answered_and_approved(browser: Browser, office: Office, width: str) -> None:
+    stage, task = office.stage, await two_questions(office)
+    async with opened(browser, office, width) as page, opened(browser, office, width) as other:
+        await wrote(page, office, width)
+        await returned(other, office, task, width)
         await page.reload()
         await expect(page.get_by_text("请写明是缓释片")).to_be_visible()
         await page.get_by_role("button", name="保存并送审").click()
+        await expect(page.get_by_text("须由另一位同事审核")).to_be_visible()
         await other.reload()
         await other.get_by_role("button", name="批准并发送").click()
         await expect(other.get_by_text("正在发送").first).to_be_visible()
         await stage.sender.push()
-        await medical_information.settle(services)
+        await medical_information.settle(stage.services)
         assert [ANSWER in text for text in await stage.reply_texts()] == [True]
 
         await page.reload()
         await expect(page.get_by_text("医生收到的")).to_be_visible()
-        await page.get_by_label("怎么答复的").fill("书面答复函已寄出")
         await page.get_by_text("提交知识库（草稿）").click()
         await page.get_by_label("其他问法").fill(OFFER["variants"])
         await page.get_by_label("标准问法").fill(OFFER["question"])
