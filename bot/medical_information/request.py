@@ -15,7 +15,7 @@ from bot.evidence import note
 from bot.medical_information.wish import WISHES, heard
 from bot.model import Fault, MedrepError
 from bot.schedule import after_working_days
-from bot.store import contact_keys, medical_requests, tasks
+from bot.store import contact_keys, medical_requests, task_alarms
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.vault import Vault
@@ -128,7 +128,7 @@ async def urge(tx: Tx, vault: Vault, contact: Contact, words: str, now: datetime
         return None
     promised = after_working_days(now, 1)
     await add_words(tx, vault, found.task_id, contact, words[:LONGEST], now)
-    await tasks.tell_again(tx, found.task_id)
+    await task_alarms.tell_again(tx, found.task_id)
     await medical_requests.change(tx, found.task_id, promised_at=promised)
     return promised
 

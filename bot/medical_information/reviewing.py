@@ -24,7 +24,7 @@ from bot.medical_information.answering import (
 from bot.medical_information.request import RequestState, body_of, refuse
 from bot.medical_information.wording import Answer, answer_message, outdated
 from bot.model import Basis, BasisKind, Fault, MedrepError, OutboxState, Purpose
-from bot.store import contacts, medical_requests, outbox, tasks
+from bot.store import contacts, medical_requests, outbox, task_alarms, tasks
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft, Part
@@ -150,6 +150,6 @@ async def _settle(tx: Tx, one: medical_requests.Departure, now: datetime) -> Non
             await note(tx, "task.closed", now, subject, contact, kind=kind, login=row.owner or "")
         return
     await medical_requests.change(tx, one.task_id, state=RequestState.UNSENT)
-    await tasks.tell_again(tx, one.task_id)
+    await task_alarms.tell_again(tx, one.task_id)
     await note(tx, "request.unsent", now, subject, contact, fault=one.fault, state=one.state)
     log.warning("request.unsent", task=one.task_id, fault=one.fault, state=one.state)

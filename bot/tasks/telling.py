@@ -10,7 +10,7 @@ import structlog
 from bot.clock import Clock, real_now
 from bot.evidence import note
 from bot.staff import Role
-from bot.store import tasks
+from bot.store import task_alarms
 from bot.store.database import Database
 from bot.store.medical_requests import colleagues
 from bot.tasks.task import Kind, raised_after
@@ -34,23 +34,23 @@ async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
     Tasks are claimed for LEASE: those of a process that dies, or is not heard, are told by a later round.
     """
     async with db.begin() as tx:
-        new = await tasks.unnotified(tx, real_now(), LEASE, BATCH)
+        new = await task_alarms.unnotified(tx, real_now(), LEASE, BATCH)
     for task_id, kind, due in new:
         log.info("task.opened", task=task_id, kind=kind, due=due.isoformat())
         message = {"event": "opened", "task": task_id, "kind": kind, "due": due.isoformat()}
         if not await _tell(http, webhook, message):
             break  # it is the webhook that fails, not this task
         async with db.begin() as tx:
-            await tasks.notified(tx, task_id, clock.now())
+            await task_alarms.notified(tx, task_id, clock.now())
     async with db.begin() as tx:
-        late = await tasks.overdue(tx, clock.now(), real_now(), LEASE, BATCH)
+        late = await task_alarms.overdue(tx, clock.now(), real_now(), LEASE, BATCH)
     for task_id, kind, owner in late:
         log.warning("task.overdue", task=task_id, kind=kind)
         to = [owner] if owner else []
         if not await _tell(http, webhook, {"event": "overdue", "task": task_id, "kind": kind, "to": to}):
             break
         async with db.begin() as tx:
-            if await tasks.escalated(tx, task_id, clock.now()):
+            if await task_alarms.escalated(tx, task_id, clock.now()):
                 await note(tx, "task.escalated", clock.now(), f"task:{task_id}", kind=kind)
     await _raise(db, clock, http, webhook)
 
@@ -58,7 +58,7 @@ async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
 async def _raise(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: str | None) -> None:
     """What is still open when the next working day has begun is told to whoever leads its role."""
     async with db.begin() as tx:
-        waiting = await tasks.not_raised(tx, _RAISED, real_now(), LEASE, BATCH)
+        waiting = await task_alarms.not_raised(tx, _RAISED, real_now(), LEASE, BATCH)
         above = [login for login, _ in await colleagues(tx, _RAISED_TO, also=Role.MANAGER)] if waiting else []
     for task_id, kind, due in waiting:
         if clock.now() < raised_after(due):
@@ -67,7 +67,7 @@ async def _raise(db: Database, clock: Clock, http: aiohttp.ClientSession, webhoo
         if not await _tell(http, webhook, {"event": "raised", "task": task_id, "kind": kind, "to": above}):
             break
         async with db.begin() as tx:
-            if await tasks.raised(tx, task_id, clock.now()):
+            if await task_alarms.raised(tx, task_id, clock.now()):
                 await note(tx, "task.raised", clock.now(), f"task:{task_id}", kind=kind, to=above)
 
 

@@ -10,7 +10,7 @@ import pytest
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions import talk
+from actions import status, talk
 from actions.around_answers import More
 from actions.call import calling
 from bot import medical_information
@@ -64,7 +64,7 @@ async def test_what_is_overdue_is_urged_where_it_lies(open_window: Stage, kind: 
             await open_task(
                 tx, stage.services.vault, kind, now=now - timedelta(days=30), contact=contact, detail="缬沙坦"
             )
-    assert await run(stage, talk.Status(), "怎么还没人答复我") == [said]
+    assert await run(stage, status.Status(), "怎么还没人答复我") == [said]
     # A question to medical information stays one request, which says what was promised since.
     assert await kinds(stage) == [kind.value] * (1 if kind == Kind.MEDICAL_INFORMATION else 2)
 
@@ -98,15 +98,15 @@ async def test_the_status_of_a_question_says_how_far_it_is(open_window: Stage) -
     for login in ("wen", "shu"):
         await colleague(services, login, Role.MEDICAL)
     task_id = await asked(services, contact)
-    assert await run(stage, talk.Status(), words) == ["utter_status_medical_information"]
+    assert await run(stage, status.Status(), words) == ["utter_status_medical_information"]
     async with services.db.begin() as tx:
         now = services.clock.now()
         await medical_information.assign(tx, services.vault, task_id, 0, "wen", "wen", now)
-    assert await run(stage, talk.Status(), words) == ["utter_request_writing"]
+    assert await run(stage, status.Status(), words) == ["utter_request_writing"]
     await stage.write("UPDATE medical_request SET steps = 0")
     await stage.write("DELETE FROM medical_step")
     row = await approved(services, task_id, "wen", "shu")
-    assert await run(stage, talk.Status(), words) == ["utter_request_ready"]
+    assert await run(stage, status.Status(), words) == ["utter_request_ready"]
     await stage.write("UPDATE outbox SET state = 'sent', sent_at = :now WHERE id = :id", now=now, id=row)
     await medical_information.settle(services)
-    assert await run(stage, talk.Status(), words) == ["utter_request_answered"]
+    assert await run(stage, status.Status(), words) == ["utter_request_answered"]

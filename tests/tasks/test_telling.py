@@ -15,7 +15,7 @@ from bot import staff
 from bot.clock import CHINA, Clock
 from bot.service.postgres import free_port
 from bot.staff import Role
-from bot.store import tasks
+from bot.store import task_alarms, tasks
 from bot.store.database import Database
 from bot.store.tables import evidence
 from bot.store.vault import Vault
@@ -55,7 +55,7 @@ async def late(database: Database, vault: Vault, clock: Clock) -> int:
     """A task that was told when it was opened, and is overdue now."""
     async with database.begin() as tx:
         task_id, due = await open_task(tx, vault, Kind.EMERGENCY, now=clock.now())
-        await tasks.notified(tx, task_id, clock.now())
+        await task_alarms.notified(tx, task_id, clock.now())
     clock.move_to(due + timedelta(minutes=1))
     return task_id
 
@@ -104,7 +104,7 @@ async def test_a_late_question_is_told_to_its_owner_and_then_above(
         for login, roles in (("wei", [Role.MEDICAL]), ("chief", [Role.MEDICAL, Role.MANAGER])):
             await staff.add(tx, login, roles, clock.now(), by="test")
         task_id, due = await open_task(tx, vault, Kind.MEDICAL_INFORMATION, now=clock.now())
-        await tasks.notified(tx, task_id, clock.now())
+        await task_alarms.notified(tx, task_id, clock.now())
         await acknowledge(tx, vault, task_id, "wei", clock.now())
     assert due.replace(second=0, microsecond=0) == datetime(2026, 11, 26, 17, 0, tzinfo=CHINA), "two days"
     clock.move_to(due + timedelta(minutes=1))
