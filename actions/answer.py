@@ -14,11 +14,12 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.appointments import moved_again
 from actions.call import CHOICES, PERSON, current, entry_of, intent, offered, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
-from actions.colleagues import find_colleague, hand_over, look_into, miss
+from actions.colleagues import answer_how, find_colleague, hand_over, look_into, miss
 from actions.proposals import picked as picked_time
 from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
 from bot.knowledge import Considered, Decision, Entry, Route, consider, weighs
+from bot.medical_information import CHOICE
 from bot.model import Audience
 from bot.text.han import is_han
 
@@ -72,6 +73,9 @@ class Choose(Action):  # type: ignore[misc]
             return events
         if chosen and chosen.startswith("appointment:"):
             await picked_time(dispatcher, call, chosen)
+            return events
+        if chosen and chosen.startswith(CHOICE):
+            await answer_how(dispatcher, call, chosen.removeprefix(CHOICE))
             return events
         picked = chosen or _in_words(tracker, offered(call, tracker), options)
         entry = entry_of(call, picked.removeprefix("entry:")) if picked.startswith("entry:") else None

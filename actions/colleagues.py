@@ -8,6 +8,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import PERSON, ask, say, spoken_time, words_of
+from bot import medical_information
 from bot.dialogue.action_calls import ActionCall
 from bot.people import hand_over as hand_over_room
 from bot.schedule import Closed
@@ -17,12 +18,37 @@ from bot.tasks import Kind
 async def hand_over(
     dispatcher: CollectingDispatcher, call: ActionCall, question: str, response: str, *, product: str = ""
 ) -> None:
-    """A medical-information request. `product` is the id of what it is about, if the words do not name it."""
+    """A medical-information request, and once how it is to be answered, unless the words say so. `product` is
+    the id of what it is about, if the words do not name it."""
     generic = call.services.published.content.product[product].generic if product else ""
-    mark = "[超说明书] " if response == "utter_off_label" else ""
+    off_label = response == "utter_off_label"
+    mark = "[超说明书] " if off_label else ""
     about = f"[{generic}] " if generic and generic not in question else ""
-    due = await ask(call, Kind.MEDICAL_INFORMATION, question, mark=mark + about)
-    say(dispatcher, response, due=spoken_time(due))
+    call.route = "medical_information"
+    opened = await medical_information.open_request(
+        call.tx,
+        call.services.vault,
+        call.contact,
+        call.now,
+        call.turn_id,
+        question,
+        product=product,
+        off_label=off_label,
+        mark=mark + about,
+    )
+    say(dispatcher, response, due=spoken_time(opened.due))
+    if opened.wish:
+        say(dispatcher, f"utter_answer_{opened.wish}")
+    elif opened.ask:
+        say(dispatcher, "utter_answer_how")
+
+
+async def answer_how(dispatcher: CollectingDispatcher, call: ActionCall, wish: str) -> None:
+    """They said how they want the answer that they wait for."""
+    if await medical_information.set_wish(call.tx, call.contact, wish, call.now):
+        say(dispatcher, f"utter_answer_{wish}")
+    else:
+        say(dispatcher, "utter_ok")
 
 
 async def find_colleague(

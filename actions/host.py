@@ -27,7 +27,8 @@ from actions.data import Benefit, Resume, Stop
 from actions.mention import spoken_of
 from actions.profile import AllowProfiling, Privacy, RefuseProfiling
 from actions.proposals import AskAppointment, CloseAppointment, ValidateAppointment
-from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
+from actions.status import Status
+from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
 from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
 from bot.dialogue.action_calls import ActionCall, once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any
 
 from rasa_sdk import Action
@@ -11,8 +10,9 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answer import fall_back, show
-from actions.call import PERSON, ask, current, entry_of, present, say, spoken_time, words_of
+from actions.call import ask, current, entry_of, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague, say_closed
+from actions.status import WAITED_FOR, tell_status
 from bot import materials
 from bot.content import in_date, key_message_text
 from bot.dialogue import said
@@ -21,82 +21,11 @@ from bot.knowledge import Entry, Format, KeyMessage, Product, products_named
 from bot.model import Audience, BasisKind
 from bot.people import hand_over, quiet
 from bot.profiles import wish_format
-from bot.tasks import LONGEST, Kind, add_to_open, waiting_of
+from bot.tasks import Kind, add_to_open, waiting_of
 
-# What somebody may wait for, and how they are told of it. Nothing of compliance's is named here.
-_STATUS = {
-    Kind.HAND_OVER: "utter_status_human",
-    Kind.MEDICAL_INFORMATION: "utter_status_medical_information",
-    Kind.MATERIAL: "utter_status_material",
-    Kind.DATA_REQUEST: "utter_status_data",
-    Kind.ADVERSE_EVENT: "utter_status_case",
-}
-# Words that mean one of them; without such words all are told.
-_MEANT = {
-    Kind.MEDICAL_INFORMATION: re.compile(r"医学|医信|信息部|msl|文献", re.I),
-    Kind.MATERIAL: re.compile(r"文件|资料|pdf|ppt|文献|说明书", re.I),
-    Kind.DATA_REQUEST: re.compile(r"数据|删除|导出|注销|更正"),
-    Kind.ADVERSE_EVENT: re.compile(r"不良反应|专员|药物安全|上报"),
-    Kind.HAND_OVER: re.compile(r"人工|真人|代表|同事|客服|联系我|电话|来人|投诉"),
-}
-_IMPATIENT = re.compile(r"没人|没有人|还没|还不|等了|拖了|这么久|几天|说好|催")
 # Files that are none of our materials: what is whole, printed or scanned, or goes elsewhere.
 _OTHER_FILE = re.compile(r"邮箱|邮件|word|表格|文献|论文|全文|原件|原文|完整|纸质|盖章", re.I)
 _PROMISE = re.compile(r"转[给到交]|联系我|答复|回复我|回我|安排人|让人")
-_URGED = "[催办] "
-_LATE_KINDS = frozenset({Kind.HAND_OVER, Kind.MEDICAL_INFORMATION, Kind.MATERIAL})
-
-
-class Status(Action):  # type: ignore[misc]
-    """How long, who, how far: what the open requests say. Nothing is requested a second time."""
-
-    def name(self) -> str:
-        return "action_status"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        return await tell_status(dispatcher, current(), words_of(tracker))
-
-
-async def tell_status(dispatcher: CollectingDispatcher, call: ActionCall, words: str) -> list[EventType]:
-    waiting = await waiting_of(call.tx, call.contact, list(_STATUS))
-    meant = [one for one in waiting if one[0] in _MEANT and _MEANT[one[0]].search(words)]
-    told = meant or waiting
-    if not told:
-        if _IMPATIENT.search(words):
-            await find_colleague(dispatcher, call, words, "utter_complain")
-            return [SlotSet("pending", None)]
-        say(dispatcher, "utter_status_none")
-        return [SlotSet("pending", PERSON)]
-    late = [kind for kind, due in told if kind in _LATE_KINDS and due <= call.now]
-    for kind in late:
-        await _urge(dispatcher, call, kind, f"{_URGED}{words}")
-    if not late:
-        for kind, due in told[:3]:
-            await _tell(dispatcher, call, kind, due)
-    return [SlotSet("pending", None)]
-
-
-async def _urge(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, words: str) -> None:
-    """Who has not kept the time is asked once more, and nobody else."""
-    if kind == Kind.HAND_OVER:
-        await find_colleague(dispatcher, call, words, "utter_status_late")
-        return
-    found = await add_to_open(
-        call.tx, call.services.vault, kind, now=call.now, contact=call.contact, detail=words[:LONGEST]
-    )
-    due = found[1] if found else await ask(call, kind, words)
-    say(dispatcher, "utter_status_late_answer", due=spoken_time(due))
-
-
-async def _tell(dispatcher: CollectingDispatcher, call: ActionCall, kind: Kind, due: datetime) -> None:
-    if kind == Kind.HAND_OVER:
-        owner = await hand_over.waiting(call.tx, call.contact)
-        say(dispatcher, _STATUS[kind], rep=owner, due=spoken_time(due))
-        say_closed(dispatcher, hand_over.out_of_hours(call.now, call.services.limits))
-    elif kind == Kind.ADVERSE_EVENT:
-        say(dispatcher, _STATUS[kind])
-    else:
-        say(dispatcher, _STATUS[kind], due=spoken_time(due))
 
 
 class Irritated(Action):  # type: ignore[misc]
@@ -228,7 +157,7 @@ class Said(Action):  # type: ignore[misc]
         claim = said.claimed(words)
         if not claim:
             return await repeat(dispatcher, call)
-        waits = await waiting_of(call.tx, call.contact, list(_STATUS))
+        waits = await waiting_of(call.tx, call.contact, list(WAITED_FOR))
         if waits and _PROMISE.search(claim):
             return await tell_status(dispatcher, call, words)
         entry = await _said_of(call, claim)
@@ -290,6 +219,8 @@ async def repeat(dispatcher: CollectingDispatcher, call: ActionCall) -> list[Eve
             choices = draft.choices if number == len(parts) else ()
             buttons = [{"title": one.label, "payload": one.id} for one in choices]
             dispatcher.utter_message(text=part.text, buttons=buttons, json_message={"basis": str(basis)})
+        elif basis and basis.kind == BasisKind.ANSWER:
+            dispatcher.utter_message(text=part.text, json_message={"basis": str(basis)})
     if not dispatcher.messages:  # the entry was withdrawn since
         say(dispatcher, "utter_repeat_none")
     return events

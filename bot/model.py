@@ -100,6 +100,7 @@ class BasisKind(StrEnum):
     RESPONSE = "response"  # an approved response of the published dialogue
     CONTENT = "content"  # an approved knowledge entry
     PERSON = "person"  # a named colleague typed it
+    ANSWER = "answer"  # medical information wrote it for this person, and a second colleague approved it
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from console import (
     doctors,
     files,
     own_visits,
+    requests,
     sign_in,
     summaries,
     verifying,
@@ -58,6 +59,7 @@ def routes() -> list[Route]:
         *summaries.ROUTES,
         *own_visits.ROUTES,
         *crm.ROUTES,
+        *requests.ROUTES,
         *files.ROUTES,
     ]
 

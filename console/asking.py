@@ -16,7 +16,7 @@ from bot.settings import Settings
 from bot.staff import COMPANY_LASTS, CompanyAccounts, Session, today
 from console.guard import Origin
 from console.live import Live
-from console.routes import CRM_KEEPERS, DOCTOR_READERS, WORKERS
+from console.routes import CRM_KEEPERS, DOCTOR_READERS, REQUEST_READERS, WORKERS
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -106,6 +106,7 @@ def page(request: web.Request, template: str, context: Mapping[str, Any], status
             "chats": roles & WORKERS,
             "doctors": roles & DOCTOR_READERS,
             "crm": services.crm and roles & CRM_KEEPERS,
+            "requests": roles & REQUEST_READERS,
         },
     }
     return aiohttp_jinja2.render_template(template, request, {**given, **context}, status=status)

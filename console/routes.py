@@ -19,6 +19,10 @@ SPEAKERS = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})
 VISITORS = frozenset({Role.REP, Role.MANAGER})
 REVIEWERS = frozenset({Role.REP, Role.MANAGER})  # of the summaries of visits
 CRM_KEEPERS = frozenset({Role.MANAGER, Role.ADMIN})  # of what a CRM is told
+# Of questions to medical information: who reads them, answers them, and reviews an answer of somebody else.
+REQUEST_READERS = frozenset({Role.MEDICAL, Role.REVIEWER, Role.PV, Role.COMPLIANCE, Role.AUDITOR})
+ANSWERERS = frozenset({Role.MEDICAL})
+ANSWER_REVIEWERS = frozenset({Role.MEDICAL, Role.REVIEWER})
 HANDLERS = EVERYBODY - {Role.AUDITOR}
 
 

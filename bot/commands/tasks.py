@@ -12,6 +12,7 @@ import typer
 from bot import tasks
 from bot.commands.context import As, Context, context, progress, run, say_json
 from bot.staff import colleague
+from bot.store import medical_requests
 from bot.store import tasks as rows
 from bot.store.database import Tx
 
@@ -40,8 +41,12 @@ async def _list(*, waiting: bool, login: str) -> None:
             if login:
                 reader = await colleague(tx, login)
                 found = [row for row in found if tasks.visible(row, reader)]
+            standing = await medical_requests.states(tx, [row.id for row in found])
         for row in found:
-            say_json({name: _shown(value) for name, value in asdict(row).items() if name not in HIDDEN})
+            line = {name: _shown(value) for name, value in asdict(row).items() if name not in HIDDEN}
+            if row.id in standing:
+                line["request"] = dict(zip(("state", "wish", "off_label"), standing[row.id], strict=True))
+            say_json(line)
 
 
 def _shown(value: object) -> object:

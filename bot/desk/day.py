@@ -7,12 +7,14 @@ from datetime import datetime
 
 from bot import tasks
 from bot.desk.reading import Desk
+from bot.desk.requests import REQUEST_READERS, request_counts
 from bot.staff import Role, Session
 from bot.store import desk, desk_chats, desk_summaries
 from bot.store import tasks as task_rows
 from bot.store.database import Tx
 from bot.store.desk import Counterpart, DoctorLine
 from bot.store.desk_chats import ChatLine
+from bot.store.desk_requests import RequestCounts
 from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.visits import REVIEWERS
@@ -35,7 +37,8 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown. `summaries`: how many this colleague has to review. None: that is not their work."""
+    shown. `summaries`: how many this colleague has to review; `requests`: to medical information. None: that
+    is not their work."""
 
     now: datetime
     waiting: tuple[tuple[ChatLine, Counterpart], ...] | None
@@ -43,6 +46,7 @@ class Day:
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
     summaries: int | None
+    requests: RequestCounts | None
 
 
 async def day(reading: Desk, who: Session) -> Day:
@@ -52,6 +56,8 @@ async def day(reading: Desk, who: Session) -> Day:
         lines = await desk_chats.waiting(tx, CHATS) if who.roles & WAITED_FOR else []
         people = await desk.counterparts(tx, services.vault, [line.contact_id for line in lines])
         summaries = await desk_summaries.waiting(tx) if who.roles & REVIEWERS else None
+        readers = bool(who.roles & REQUEST_READERS)
+        requests = await request_counts(reading, tx, who) if readers else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
@@ -61,6 +67,7 @@ async def day(reading: Desk, who: Session) -> Day:
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),
         summaries=summaries,
+        requests=requests,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.doctors import scanned
 from bot.inbound.open_requests import asked_for, left_over
 from bot.knowledge import Product
+from bot.medical_information import CHOICE, answers
 from bot.model import Choice, InboundKind, TurnInput
 from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words
 from bot.store.inbox import StoredMessage
@@ -83,7 +84,7 @@ def read_turn(
         return TurnReading(TurnInput(), fixed=_INSTEAD[instead])
     if not verified:
         return TurnReading(TurnInput(text=text, intent=asked_for(text) or "verify"))
-    picked = clicked or _picked(kind, body, text, offered)
+    picked = clicked or _picked(kind, body, text, offered) or _wished(text, offered)
     if picked is not None:
         return TurnReading(TurnInput(text=picked.label, intent="choose", entities={"choice": picked.id}))
     asked = offered[0] if offered and offered[0].id in WISHES else None
@@ -148,6 +149,13 @@ def _picked(kind: InboundKind, body: dict[str, str], text: str, offered: Sequenc
     if kind == InboundKind.CHOICE:
         return _named(body["text"], offered) or _named(body["choice"], offered)
     return _named(text, offered)
+
+
+def _wished(text: str, offered: Sequence[Choice]) -> Choice | None:
+    """The answer in words of their own to how they want to hear from medical information, if that was asked
+    last."""
+    asked = {one.id: one for one in offered if one.id.startswith(CHOICE)}
+    return asked.get(f"{CHOICE}{answers(text)}") if asked else None
 
 
 def _number(bare: str) -> int:

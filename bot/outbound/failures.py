@@ -48,6 +48,8 @@ _STATES = {
     Fault.UNREACHABLE: OutboxState.CANCELLED,
     Fault.ERASED: OutboxState.CANCELLED,
 }
+_ANSWER = "answer:"
+_WRITTEN = ("person:", _ANSWER)  # the bases of what a colleague wrote
 _TASKS = {
     OutboxState.UNKNOWN: Kind.UNCERTAIN_SEND,
     OutboxState.BLOCKED: Kind.BLOCKED_MESSAGE,
@@ -106,7 +108,7 @@ async def follow(tx: Tx, services: Services, refusals: Sequence[Refusal]) -> Non
         row, error, basis = one.row, one.error, one.row.basis or ""
         log.warning("outbox.not_sent", row=row.id, fault=str(error.fault), code=error.code, state=state.value)
         await _task(tx, services, one, state, now)
-        waits = row.purpose not in PROACTIVE and not basis.startswith("person:")  # for an answer of the bot
+        waits = row.purpose not in PROACTIVE and not basis.startswith(_WRITTEN)  # for an answer of the bot
         if state == OutboxState.BLOCKED and waits and "utter_failed" not in basis:
             await _say_so(tx, services, row, now)
 
@@ -189,6 +191,8 @@ async def _alarms(tx: Tx, services: Services, refusals: Sequence[Refusal], now: 
 
 
 async def _task(tx: Tx, services: Services, refusal: Refusal, state: OutboxState, now: datetime) -> None:
+    if (refusal.row.basis or "").startswith(_ANSWER):
+        return  # its request says so, to medical alone
     if (kind := _TASKS.get(state)) is not None:
         contact = await contacts.by_id(tx, refusal.row.contact_id)
         key, detail = f"{kind}:outbox:{refusal.row.id}", str(refusal.error)

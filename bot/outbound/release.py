@@ -1,8 +1,8 @@
 """The one exit: nothing leaves that is not approved, passive replies included.
 
 A text needs a basis, and the basis must really say it: a response of the published dialogue, an entry
-of the content in a revision that is in force, its document valid, or a named colleague. Then its words
-are checked.
+of the content in a revision that is in force, its document valid, a named colleague, or an answer of medical
+information that a second colleague approved for this person. Then its words are checked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from bot import materials
+from bot import materials, medical_information
 from bot.compliance import check_text
 from bot.content import Edition, key_message_text, picture
 from bot.dialogue.version import ON_DUTY
@@ -22,13 +22,14 @@ from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
 from bot.outbound.wording import worded
 from bot.people import takeover
 from bot.runtime.services import Services
-from bot.store import doctors, inbox, outbox, takeovers
+from bot.store import contacting, doctors, inbox, outbox, takeovers
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.inbox import voice_words
 from bot.store.outbox import Draft, Outgoing, Part
 
 LONGEST_HEARD = 300  # characters of a voice that are read back
+_WRITTEN = (BasisKind.PERSON, BasisKind.ANSWER)  # by a person: no platform may show it as made by an AI
 
 
 class Exit:
@@ -81,6 +82,22 @@ class Exit:
             if contact.audience == Audience.DOCTOR and not await self._is_verified(contact.person_id):
                 raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
             await self._quotes(contact.audience, basis, part.text)
+        elif basis.kind == BasisKind.ANSWER:
+            await self._answers(contact, basis, part.text)
+
+    async def _answers(self, contact: Contact, basis: Basis, text: str) -> None:
+        """Whether this answer was approved for this contact, who is verified and did not stop us since they
+        wrote last. Raises MedrepError(NO_BASIS | STOPPED)."""
+        if not await self._is_verified(contact.person_id):
+            raise MedrepError(Fault.NO_BASIS, "an answer needs a verified doctor")
+        if contact.stopped_at and not await contacting.wrote_since(self._tx, contact.id, contact.stopped_at):
+            raise MedrepError(Fault.STOPPED, "they said stop and have not written since")
+        services, standing = self._services, await self._editions()
+        now = services.clock.now()
+        if not standing or not await medical_information.says(
+            self._tx, services.vault, contact, basis, text, standing[0], now
+        ):
+            raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to them")
 
     async def _true(self, contact: Contact, values: Mapping[str, str], row: Outgoing) -> bool:
         """Whether what stands in the placeholders names something of ours (product, source, link, rep), or
@@ -158,7 +175,7 @@ async def release(tx: Tx, services: Services, row: Outgoing, facts: Circumstance
 def message_of(row: Outgoing, draft: Draft) -> Message:
     """A released draft as the connectors take it."""
     typed = bool(draft.author) or any(
-        part.basis is not None and part.basis.kind == BasisKind.PERSON for part in draft.parts
+        part.basis is not None and part.basis.kind in _WRITTEN for part in draft.parts
     )
     text = "\n\n".join(part.text for part in draft.parts)
     return Message(text, draft.choices, row.id, typed, draft.attachment)

@@ -84,6 +84,7 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Erasur
     received = await erasure.received(tx, family, contacts)
     sent, cancelled = await erasure.sent(tx, family, contacts)
     known = await erasure.known(tx, family, contacts)
+    requests, steps = await erasure.requests(tx, family, contacts)
     consents = await erasure.consents(tx, family)
     timers = await erasure.timers(tx, family, contacts)
     tasks, cases, compliance = await erasure.tasks(tx, family, contacts, now, by)
@@ -99,6 +100,8 @@ async def erase(tx: Tx, services: Services, whom: UUID, by: str) -> tuple[Erasur
         ErasureReceipt("outbox", sent, f"texts removed, {cancelled} queued cancelled", _APPROVED),
         ErasureReceipt("turn", open_turns, "open ones closed, recognised intents removed", _COUNTS),
         *(ErasureReceipt(store, rows, "deleted") for store, rows in {**talk, **known}.items()),
+        ErasureReceipt("medical_request", requests, "question, product and wish removed", _COUNTS),
+        ErasureReceipt("medical_step", steps, "deleted"),
         ErasureReceipt("consent", consents, "deleted, so that nothing rests on it", _CONSENT),
         ErasureReceipt("timer", timers, "ended, references removed"),
         ErasureReceipt("task", tasks, "details removed, open ones closed"),

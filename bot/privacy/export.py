@@ -28,6 +28,8 @@ from bot.store.tables import (
     inbox,
     material_open,
     material_sent,
+    medical_request,
+    medical_step,
     outbox,
     own_visit,
     own_visit_version,
@@ -54,8 +56,8 @@ async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
     """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
-    engagement, suggestions, change_requests, messages, tasks, visits, appointments, own_visits, told, timers,
-    materials, notes, record.
+    engagement, suggestions, change_requests, messages, tasks, requests, visits, appointments, own_visits,
+    told, timers, materials, notes, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -99,6 +101,7 @@ class _Export:
             **await self._known(),
             "messages": await self._messages(),
             "tasks": [await self._task(row) for row in await self._rows(task)],
+            "requests": await self._requests(),
             "visits": await self._visits(),
             "own_visits": await self._own_visits(),
             "told": [
@@ -327,6 +330,30 @@ class _Export:
             }
             for row in await self._rows(own_visit)
         ]
+
+    async def _requests(self) -> list[dict[str, Any]]:
+        """Questions that went to medical information, and all that was done with them."""
+        taken = await self._rows(medical_step)
+        return [
+            {
+                "question": await self._open(row, row.question_enc, "medical_request.question"),
+                "product": row.product,
+                "wish": row.wish,
+                "off_label": row.off_label,
+                "state": row.state,
+                "answered_at": _at(row.answered_at),
+                "steps": [
+                    {"at": _at(one.at), "kind": one.kind, "by": one.login, "says": await self._step(one)}
+                    for one in taken
+                    if one.task_id == row.task_id
+                ],
+            }
+            for row in await self._rows(medical_request)
+        ]
+
+    async def _step(self, row: Any) -> Any:
+        opened = await self._open(row, row.body_enc, "medical_step.body")
+        return opened if opened in (None, ERASED_TEXT) else json.loads(opened)
 
     async def _summary(self, row: Any, place: str = "visit_summary.body") -> Any:
         opened = None if row is None else await self._open(row, row.body_enc, place)

@@ -36,6 +36,7 @@ async def unfollowed(tx: Tx, services: Services, contact: Contact, now: datetime
         keys = await erasure.contact_keys(tx, services.vault, contact.id)
         talk = await erasure.talk(tx, (), contact_ids)
         talk |= await profiles.forget_contact(tx, contact.id, now)
+        talk["medical_request"], talk["medical_step"] = await erasure.requests(tx, (), contact_ids)
         talk["turn"] = await erasure.turns(tx, contact_ids, real_now())
         talk["inbox"] = await erasure.received(tx, (), contact_ids)
         talk["outbox"], _ = await erasure.sent(tx, (), contact_ids)

@@ -296,12 +296,14 @@ _WORK = """
     SELECT count(*) AS waiting, count(*) FILTER (WHERE due_at < %(now)s) AS overdue,
            coalesce(sum(hashtextextended(id || state || coalesce(acknowledged_by, ''), 0)), 0) AS states,
            (SELECT coalesce(sum(takeover.id), 0) FROM takeover WHERE ended_at IS NULL) AS speaking,
-           (SELECT count(*) FROM visit_summary WHERE state IN ('draft', 'in_review')) AS summaries
+           (SELECT count(*) FROM visit_summary WHERE state IN ('draft', 'in_review')) AS summaries,
+           (SELECT coalesce(sum(hashtextextended(task_id || state || steps, 0)), 0) FROM medical_request)
+           AS requests
     FROM task WHERE state <> 'done'
     """
 
 
 async def work_state(tx: Tx, now: datetime) -> str:
-    """Changes when a task, a takeover or a summary that one sees does, or becomes overdue."""
+    """Changes when a task, a takeover, a summary or a request that one sees does, or becomes overdue."""
     (row,) = await hot(tx, _WORK, {"now": now})
-    return f"{row.waiting}-{row.overdue}-{row.states}-{row.speaking}-{row.summaries}"
+    return f"{row.waiting}-{row.overdue}-{row.states}-{row.speaking}-{row.summaries}-{row.requests}"

@@ -32,6 +32,7 @@ _RECEIVED_BY = f"""
     """
 _SENT_BY = f"""
     CASE WHEN {_NO_BENEFIT.format(table="outbox")} THEN 'compliance'
+         WHEN outbox.basis LIKE '%%answer:%%' THEN 'medical'
          ELSE {HELD.format(table="outbox", at="created_at")} END AS withheld
     """
 
@@ -108,6 +109,13 @@ async def _incoming(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
     )
 
 
+def author_of(bases: Collection[Basis]) -> str:
+    """Who wrote it: a login, medical information, or the bot."""
+    if any(basis.kind == BasisKind.ANSWER for basis in bases):
+        return "医学信息部"
+    return next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
+
+
 async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
     plain = await opened(tx, vault, row.person_id, row.body_enc, "outbox.body")
     body: dict[str, Any] = {"parts": [[plain, None]]} if plain in ("", ERASED_TEXT) else json.loads(plain)
@@ -116,7 +124,7 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
         id=row.id,
         incoming=False,
         at=row.created_at,
-        author=body.get("author") or next((one.ref for one in bases if one.kind == BasisKind.PERSON), "bot"),
+        author=body.get("author") or author_of(bases),
         text="\n\n".join(part for part, _ in body["parts"]),
         kind="text",
         choices=tuple(label for _, label in body.get("choices", ())),

@@ -49,6 +49,8 @@ from bot.store.tables import (
     invitation_code,
     material_open,
     material_sent,
+    medical_request,
+    medical_step,
     occurrence,
     offer,
     outbox,
@@ -215,6 +217,21 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
     }
+
+
+async def requests(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int, int]:
+    """(requests to medical information without their words, steps removed). The bare row stays for who
+    opens it, and says that nobody is there to be answered."""
+    removed = await _count(tx, delete(medical_step).where(_belongs_to(medical_step, people, ids)))
+    emptied = await _count(
+        tx,
+        update(medical_request)
+        .where(_belongs_to(medical_request, people, ids))
+        .values(
+            state="erased", question_enc=b"", product="", wish="", answer=None, answer_digest=None, steps=0
+        ),
+    )
+    return emptied, removed
 
 
 async def known(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, exists, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, select, true, tuple_
 
 from bot.model import InboxState
 from bot.store.advisory import Lock, taken
@@ -23,6 +23,8 @@ from bot.store.tables import (
     inbox,
     material_open,
     material_sent,
+    medical_request,
+    medical_step,
     occurrence,
     offer,
     own_visit,
@@ -30,6 +32,7 @@ from bot.store.tables import (
     profile_event,
     profile_tag,
     suggestion,
+    task,
     visit_fact,
     visit_summary,
     visit_summary_version,
@@ -41,6 +44,20 @@ _OVER = (
     InboxState.EXPIRED.value,
     InboxState.CANCELLED.value,
 )
+
+
+def _of_task(table: Table, *which: ColumnElement[bool]) -> Select[Any]:
+    return select(task.c.closed_at).where(task.c.id == table.c.task_id, *which)
+
+
+def _closed_at(table: Table) -> ColumnElement[Any]:
+    return _of_task(table).scalar_subquery()
+
+
+def _request_is_over(table: Table) -> ColumnElement[bool]:
+    return _of_task(table, task.c.state == "done").exists()
+
+
 # What ages by which column; what is still under way never goes.
 _AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     effect: (effect.c.at, true()),
@@ -57,6 +74,8 @@ _AGES: dict[Table, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
     own_visit_version: (own_visit_version.c.at, true()),
     own_visit: (own_visit.c.made_at, true()),
     crm_delivery: (crm_delivery.c.made_at, crm_delivery.c.state != "waiting"),
+    medical_step: (medical_step.c.at, _request_is_over(medical_step)),
+    medical_request: (_closed_at(medical_request), _request_is_over(medical_request)),
     early_receipt: (early_receipt.c.at, true()),
     occurrence: (occurrence.c.due_at, occurrence.c.state != PENDING),
     profile_tag: (profile_tag.c.ended_at, true()),  # null: it stands

@@ -184,6 +184,8 @@ def _message(at: datetime, direction: str, body: dict[str, object]) -> Conversat
         return ConversationMessage(at, "person", str(body["text"]) or f"[{media or 'media'}]")
     parts: list[list[str]] = body["parts"]  # type: ignore[assignment]
     bases = [Basis.parse(basis) for _, basis in parts if basis]
+    if any(basis.kind == BasisKind.ANSWER for basis in bases):
+        return ConversationMessage(at, "medical", "[医学信息部的答复，内容仅医学部可见]")
     typed = next((basis.ref for basis in bases if basis.kind == BasisKind.PERSON), "bot")
     author = str(body.get("author") or typed)
     return ConversationMessage(at, author, "\n\n".join(text for text, _ in parts))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.model import ERASED_TEXT, Fault, MedrepError
 from bot.store.database import Tx
-from bot.store.tables import doctor, staff, takeover, task
+from bot.store.tables import doctor, staff, task
 from bot.store.vault import Vault
 
 
@@ -32,6 +31,7 @@ class TaskRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     escalated_at: datetime | None
+    raised_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
     outcome: str | None
@@ -166,6 +166,7 @@ async def _row(tx: Tx, vault: Vault, row: Any) -> TaskRow:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         escalated_at=row.escalated_at,
+        raised_at=row.raised_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
         outcome=row.outcome,
@@ -218,98 +219,9 @@ async def acknowledge(tx: Tx, task_id: int, now: datetime, by: str) -> bool:
     return done.first() is not None
 
 
-# A hand-over that nobody took on goes to a manager first (`bot/store/hand_overs.py`), who has a time as well.
-_NOT_PASSED_ON_NEXT = or_(
-    task.c.kind != "hand_over",
-    task.c.contact_id.is_(None),
-    task.c.state != "open",
-    task.c.passed_on_at.is_not(None),
-    sqlalchemy.exists().where(
-        takeover.c.contact_id == task.c.contact_id,
-        or_(takeover.c.started_at >= task.c.opened_at, takeover.c.ended_at.is_(None)),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """A task that somebody is to be told of. `owner`: the login of whom it is for, else the name, or ""."""
-
-    id: int
-    kind: str
-    due: datetime
-    owner: str
-    owner_role: str
-    passed_on: bool
-
-
-_OWNER = select(func.coalesce(staff.c.login, staff.c.name)).where(staff.c.id == task.c.owner_id)
-_ANNOUNCED = (
-    task.c.id,
-    task.c.kind,
-    task.c.due_at,
-    func.coalesce(_OWNER.scalar_subquery(), "").label("owner"),
-    task.c.owner_role,
-    task.c.passed_on_at.is_not(None).label("passed_on"),
-)
-
-
-async def overdue(
-    tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
-) -> list[Announcement]:
-    """Claim tasks past their due time that nobody was told of yet, for a while of real time."""
-    rows = (
-        await tx.execute(
-            select(task.c.id)
-            .where(
-                task.c.state != "done",
-                task.c.due_at < business_now,
-                task.c.escalated_at.is_(None),
-                task.c.notify_after < now,
-                _NOT_PASSED_ON_NEXT,
-            )
-            .order_by(task.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
-    )
-    return [Announcement(*row) for row in done]
-
-
-async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
-    """Somebody was told that it is overdue; whether this is the first time."""
-    done = await tx.execute(
-        update(task)
-        .where(task.c.id == task_id, task.c.escalated_at.is_(None))
-        .values(escalated_at=now)
-        .returning(task.c.id)
-    )
-    return done.first() is not None
-
-
-async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[Announcement]:
-    """Claim tasks nobody was told of yet, for a while of real time."""
-    rows = (
-        await tx.execute(
-            select(task.c.id)
-            .where(task.c.notified_at.is_(None), task.c.notify_after < now)
-            .order_by(task.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
-    )
-    return [Announcement(*row) for row in done]
-
-
-async def notified(tx: Tx, task_id: int, now: datetime) -> None:
-    """Somebody was told."""
-    await tx.execute(update(task).where(task.c.id == task_id).values(notified_at=now))
+async def own(tx: Tx, task_id: int, staff_id: UUID) -> None:
+    """Whose of its role it is from now on."""
+    await tx.execute(update(task).where(task.c.id == task_id).values(owner_id=staff_id))
 
 
 async def open_counts(tx: Tx) -> dict[str, int]:

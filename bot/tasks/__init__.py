@@ -3,7 +3,7 @@
 from bot.tasks.cases import Saying, add_detail, report_case
 from bot.tasks.handling import acknowledge, close, may_handle, visible
 from bot.tasks.suspicion import suspect
-from bot.tasks.task import LONGEST, Kind, add_to_open, open_task, waiting_of
+from bot.tasks.task import LONGEST, Kind, add_to_open, add_words, open_task, waiting_of
 from bot.tasks.telling import EVERY, tell
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "acknowledge",
     "add_detail",
     "add_to_open",
+    "add_words",
     "close",
     "may_handle",
     "open_task",

@@ -28,6 +28,8 @@ async def acknowledge(tx: Tx, vault: Vault, task_id: int, login: str, now: datet
     if found.state != "open":
         raise MedrepError(Fault.CONFLICT, f"{found.acknowledged_by} has acknowledged task {task_id}")
     await tasks.acknowledge(tx, task_id, now, login)
+    if found.kind == Kind.MEDICAL_INFORMATION and found.owner is None:
+        await tasks.own(tx, task_id, (await colleague(tx, login)).id)
     await note(tx, "task.acknowledged", now, f"task:{task_id}", found, kind=found.kind, login=login)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from bot.clock import CHINA
 from bot.evidence import note
 from bot.model import ERASED_TEXT
-from bot.schedule import after_working_days
+from bot.schedule import Hours, after_working_days, next_moment
+from bot.settings import LIMITS
 from bot.staff import Role
 from bot.store import contact_keys, tasks
 from bot.store.contacts import Contact
@@ -70,6 +71,12 @@ def due_after(kind: Kind, now: datetime) -> datetime:
     return after_working_days(now, _WORKING_DAYS.get(kind, 1))
 
 
+def raised_after(due: datetime) -> datetime:
+    """When somebody above its owner hears of a task that was due then: two hours later, in working time."""
+    hours = Hours(LIMITS.work_from, LIMITS.work_until)
+    return next_moment(due + timedelta(hours=2), hours=hours, quiet=Hours(time(), time())).at
+
+
 async def waiting_of(tx: Tx, contact: Contact, kinds: Collection[Kind]) -> list[tuple[Kind, datetime]]:
     """What of these kinds the contact waits for, the newest of each: (kind, due), the newest first."""
     found = await tasks.waiting_of(tx, contact.id, [kind.value for kind in kinds])
@@ -91,6 +98,15 @@ async def add_to_open(
     await _append(tx, vault, found, detail, key_id)
     await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=kind.value)
     return found.id, found.due_at.astimezone(CHINA)
+
+
+async def add_words(tx: Tx, vault: Vault, task_id: int, contact: Contact, words: str, now: datetime) -> None:
+    """Words of theirs that belong to this task, be it overdue."""
+    found = await tasks.locked(tx, vault, task_id)
+    if found is not None and await _append(
+        tx, vault, found, words, await contact_keys.key_of(tx, vault, contact)
+    ):
+        await note(tx, "task.repeated", now, f"task:{found.id}", contact, kind=found.kind)
 
 
 async def _append(tx: Tx, vault: Vault, found: TaskRow, detail: str, key_id: UUID | None) -> bool:

@@ -19,6 +19,12 @@
       const text = `${clock.closest(".chats") ? "等人工" : "已等"} ${waited}`;
       if (clock.textContent !== text) clock.textContent = text;
     }
+    for (const clock of document.querySelectorAll(".clock[data-due]")) {
+      const left = Date.parse(clock.dataset.due) - Date.now() - ahead;
+      const text = left < 0 ? `已逾期 ${span(-left)}` : `还有 ${span(left)}`;
+      if (clock.textContent !== text) clock.textContent = text;
+      clock.classList.toggle("over", left < 0);
+    }
   }
   setInterval(tick, 5000);
 

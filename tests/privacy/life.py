@@ -27,6 +27,7 @@ from bot.store import (
     chat_notes,
     conversations,
     materials,
+    medical_requests,
     own_visits,
     tables,
     timers,
@@ -68,6 +69,8 @@ NEEDLES = (
     "只属于建议的话",
     "只属于更正的话",
     "只属于备注的话",
+    "只属于问询的话",
+    "只属于答复的话",
 )
 
 
@@ -124,6 +127,7 @@ async def talk(tx: Any, services: Services, contact: Contact) -> None:
     assert sent is not None
     await materials.opened(tx, sent, b"browser", now, real_now())
     await _visit(tx, vault, contact, now)
+    await _request(tx, vault, contact, now)
     due = await timers.claim(tx, now, 10)
     assert await timers.advance(tx, [step(one, now) for one in due], now, real_now()) == (1, 0)
     reminder = tables.outbox.c.occurrence_id.is_not(None)
@@ -154,6 +158,18 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
         await tx.execute(select(tables.doctor.c.rep_id).where(tables.doctor.c.external_id == "D1"))
     ).scalar_one()
     await appointments.add(tx, contact, rep, "call", now, now)
+
+
+async def _request(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
+    """A question to medical information, of a task that is there already, and a step towards its answer."""
+    task_id = (await tx.execute(select(func.min(tables.task.c.id)))).scalar_one()
+    question = await vault.seal(tx, contact.person_id, "只属于问询的话", "medical_request.question")
+    values = {"product": "metformin", "wish": "phone", "off_label": True}
+    await medical_requests.add(tx, task_id, contact.id, contact.person_id, question, **values)
+    found = await medical_requests.locked(tx, task_id)
+    assert found is not None
+    body = await vault.seal(tx, contact.person_id, '{"text": "只属于答复的话"}', "medical_step.body")
+    await medical_requests.add_step(tx, found, "saved", "wang", body, now, state="draft", answer=1)
 
 
 async def _profile(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

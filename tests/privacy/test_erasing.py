@@ -69,6 +69,8 @@ async def test_an_erased_person_is_gone_from_every_store(life: Life) -> None:
         "offer": 1,
         "effect": 1,
         **dict.fromkeys(TOLD, 1),
+        "medical_request": 1,
+        "medical_step": 1,
         "consent": 0,
         "timer": 1,
         "task": 1,

@@ -22,6 +22,7 @@ async def test_nothing_rests_in_clear(life: Life) -> None:
         *("suggestion", "change_request", "visit_summary", "visit_summary_version"),
         *("own_visit", "own_visit_version", "crm_delivery"),
         "chat_note",
+        *("medical_request", "medical_step"),
     }
 
 
@@ -44,6 +45,9 @@ async def test_the_export_holds_all_of_it_in_order(life: Life) -> None:
     (visit,) = document["visits"]
     assert visit["summary"] == {"next_step": "只属于纪要的话"} and visit["noticed"][0]["value"] == "dose"
     assert [(one["kind"], one["says"]) for one in visit["versions"]] == [("draft", visit["summary"])]
+    (request,) = document["requests"]
+    assert (request["question"], request["wish"], request["off_label"]) == ("只属于问询的话", "phone", True)
+    assert [(one["kind"], one["says"]) for one in request["steps"]] == [("saved", {"text": "只属于答复的话"})]
     assert [(tag["name"], tag["value"]) for tag in document["tags"]] == [("format", "brief")]
     assert document["suggestions"][0]["note"] == "只属于建议的话"
     assert document["change_requests"][0]["wanted"] == "只属于更正的话"

@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -14,14 +14,16 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select, text
 
-from bot.clock import Clock
+from bot import staff
+from bot.clock import CHINA, Clock
 from bot.endpoints import TaskWebhook
 from bot.service.postgres import free_port
-from bot.store import tasks
+from bot.staff import Role
+from bot.store import task_alarms, tasks
 from bot.store.database import Database
 from bot.store.tables import evidence
 from bot.store.vault import Vault
-from bot.tasks import Kind, open_task, tell
+from bot.tasks import Kind, acknowledge, open_task, tell
 
 
 class Webhook:
@@ -31,6 +33,7 @@ class Webhook:
         self.notices: list[tuple[str, int]] = []
         self.owners: list[str] = []
         self.ids: list[str] = []
+        self.told: list[dict[str, Any]] = []
         self.status = 200
         self.port = free_port()
         self.settings = TaskWebhook.model_validate(
@@ -48,6 +51,7 @@ class Webhook:
         self.notices.append((message["event"], message["task"]))
         self.owners.append(message["owner"])
         self.ids.append(request.headers["X-Medrep-Id"])
+        self.told.append(message)
         return web.Response(status=self.status)
 
 
@@ -68,7 +72,7 @@ async def late(database: Database, vault: Vault, clock: Clock) -> int:
     """A task that was told when it was opened, and is overdue now."""
     async with database.begin() as tx:
         task_id, due = await open_task(tx, vault, Kind.EMERGENCY, now=clock.now())
-        await tasks.notified(tx, task_id, clock.now())
+        await task_alarms.notified(tx, task_id, clock.now())
     clock.move_to(due + timedelta(minutes=1))
     return task_id
 
@@ -121,6 +125,38 @@ async def test_what_is_signed_with_another_secret_is_not_heard(
     await lease_over(database)
     await tell(database, clock, http, webhook.settings)
     assert webhook.notices == [("opened", task_id)]
+
+
+async def test_a_late_question_is_told_to_its_owner_and_then_above(
+    database: Database, vault: Vault, clock: Clock, http: aiohttp.ClientSession, webhook: Webhook
+) -> None:
+    clock.move_to(datetime(2026, 11, 24, 17, 0, tzinfo=CHINA))  # a Tuesday
+    async with database.begin() as tx:
+        for login, roles in (("wei", [Role.MEDICAL]), ("chief", [Role.MEDICAL, Role.MANAGER])):
+            await staff.add(tx, login, roles, clock.now(), by="test")
+        task_id, due = await open_task(tx, vault, Kind.MEDICAL_INFORMATION, now=clock.now())
+        await task_alarms.notified(tx, task_id, clock.now())
+        await acknowledge(tx, vault, task_id, "wei", clock.now())
+    assert due.replace(second=0, microsecond=0) == datetime(2026, 11, 26, 17, 0, tzinfo=CHINA), "two days"
+    clock.move_to(due + timedelta(minutes=1))
+    await tell(database, clock, http, webhook.settings)
+    assert [(one["event"], one["task"], one["owner"]) for one in webhook.told] == [
+        ("overdue", task_id, "wei")
+    ]
+    await lease_over(database)
+    await tell(database, clock, http, webhook.settings)
+    assert len(webhook.told) == 1, "its owner has two hours"
+    clock.move_to(due + timedelta(hours=3, minutes=1))
+    await lease_over(database)
+    await tell(database, clock, http, webhook.settings)
+    assert len(webhook.told) == 1, "nobody is called in the evening"
+    clock.move_to(datetime(2026, 11, 27, 9, 1, tzinfo=CHINA))
+    await lease_over(database)
+    await tell(database, clock, http, webhook.settings)
+    assert [webhook.told[-1]["event"], webhook.told[-1]["above"]] == ["raised", ["chief"]]
+    await lease_over(database)
+    await tell(database, clock, http, webhook.settings)
+    assert len(webhook.told) == 2, "told once is enough"
 
 
 async def test_nobody_listening_is_not_telling(

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import text
 
 from bot.content import seed_content
+from bot.staff import Role
 from bot.store import visit_plans, visits
 from bot.store.visit_plans import PlanRow
 from bot.tasks import Kind, open_task
 from bot.visits import write_summaries
+from tests.medical import TEXT, approved, asked, colleague
 from tests.stage import Stage
 
 OFF_LABEL = "多囊卵巢的姑娘能不能用这个药减重"
@@ -21,7 +23,9 @@ MONEY = "周代表说开一盒给我五块钱好处费"
 MINE = "主要还是担心肾功能不全的病人"
 
 
-async def written(stage: Stage, said: dict[str, tuple[str | None, str]]) -> dict[str, Any]:
+async def written(
+    stage: Stage, said: dict[str, tuple[str | None, str]], *, answered: bool = False
+) -> dict[str, Any]:
     """The summary of a visit in which this was said: words -> route of its turn, what was noticed."""
     services = stage.services
     begun = services.clock.now()
@@ -55,6 +59,11 @@ async def written(stage: Stage, said: dict[str, tuple[str | None, str]]) -> dict
             tx, services.vault, Kind.MEDICAL_INFORMATION, now=now, contact=contact, detail=OFF_LABEL
         )
         await open_task(tx, services.vault, Kind.COMPLIANCE, now=now, contact=contact, detail=MONEY)
+    if answered:
+        for login in ("wen", "shu"):
+            await colleague(services, login, Role.MEDICAL)
+        await approved(services, await asked(services, contact, OFF_LABEL), "wen", "shu")
+    async with services.db.begin() as tx:
         assert await visits.end_one(tx, visit_id, "completed", now + timedelta(seconds=1))
     await write_summaries(services.db, services.vault, services.clock)
     ((person, sealed),) = await stage.rows("SELECT person_id, body_enc FROM visit_summary")
@@ -85,3 +94,13 @@ async def test_words_of_a_case_and_of_a_request_stand_in_no_summary(stage: Stage
     assert "compliance" not in told, "not even by its number"
     rows = await stage.rows("SELECT number, kind, login FROM visit_summary_version")
     assert rows == [(1, "draft", "")]
+
+
+async def test_an_off_label_answer_stands_in_no_summary(stage: Stage) -> None:
+    """Neither the question, nor the answer that was approved meanwhile, nor the product it was about."""
+    body = await written(stage, {OFF_LABEL: ("medical_information", "reaction")}, answered=True)
+    told = json.dumps(body, ensure_ascii=False)
+    for words in (OFF_LABEL, "减重", TEXT, "适应症", "answer:"):
+        assert words not in told
+    assert body["questions"] == []
+    assert sum(one.startswith("medical_information:") for one in body["requests"]) == 2

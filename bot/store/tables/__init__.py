@@ -14,6 +14,7 @@ from bot.store.tables.crm import crm_delivery
 from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.materials import material_open, material_sent, platform_media
+from bot.store.tables.medical_information import medical_request, medical_step
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -82,6 +83,8 @@ __all__ = [
     "leaf_block",
     "material_open",
     "material_sent",
+    "medical_request",
+    "medical_step",
     "metadata",
     "occurrence",
     "offer",

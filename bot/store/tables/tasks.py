@@ -26,7 +26,8 @@ task = Table(
     Column("acknowledged_at", Moment),
     Column("acknowledged_by", Text),
     Column("passed_on_at", Moment),  # a hand-over that nobody took on in time went to a manager
-    Column("escalated_at", Moment),
+    Column("escalated_at", Moment),  # whose it is was told that it is overdue
+    Column("raised_at", Moment),  # and, later, who is above them
     Column(
         "notify_after", Moment, nullable=False, server_default=text("'1970-01-01 00:00:00+00'")
     ),  # real time
