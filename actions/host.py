@@ -28,7 +28,8 @@ from actions.mention import spoken_of
 from actions.profile import AllowProfiling, Privacy, RefuseProfiling
 from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said, Status
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
-from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
+from actions.visit_answers import ValidateStep
+from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, VisitMessage, VisitOff
 from bot.dialogue.action_calls import ActionCall, once
 from bot.doctors import PARTS
 from bot.model import MedrepError

@@ -3,7 +3,7 @@
 Timers are set by `bot.schedule.changes`.
 """
 
-from bot.schedule.postponement import Postponement, VisitAnswer, read_postponement
+from bot.schedule.postponement import Postponement, VisitAnswer, bids_speak, read_postponement
 from bot.schedule.said_times import HORIZON, Ambiguous, SaidTime, read_time, warm
 from bot.schedule.working_time import (
     Best,
@@ -29,6 +29,7 @@ __all__ = [
     "VisitAnswer",
     "WorkingDay",
     "after_working_days",
+    "bids_speak",
     "caution",
     "named",
     "next_moment",

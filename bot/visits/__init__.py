@@ -2,7 +2,7 @@
 
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
-from bot.visits.answers import asks, value_of
+from bot.visits.answers import asks, is_somebody_else, objection_of, objection_question, value_of
 from bot.visits.choosing import (
     form_for,
     message_for,
@@ -81,11 +81,14 @@ __all__ = [
     "ended_in",
     "form_for",
     "import_plans",
+    "is_somebody_else",
     "look_after",
     "meant",
     "message_for",
     "move",
     "notice",
+    "objection_of",
+    "objection_question",
     "open_visit",
     "pace",
     "plan_for",

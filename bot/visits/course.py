@@ -40,6 +40,10 @@ class Ending(StrEnum):
     NOTHING = "nothing"  # no approved message fits (any more)
     BUSY = "busy"  # put off again, with no time named
     STOPPED = "stopped"  # they want nothing of the kind
+    ANNOYED = "annoyed"  # they scold or complain
+    HANDED_OVER = "handed_over"  # they want a person, or a colleague took over
+    LEFT = "left"  # they said goodbye
+    WRONG_PERSON = "wrong_person"
 
 
 def subject(visit_id: int) -> str:
@@ -108,8 +112,19 @@ async def request_visit(tx: Tx, contact: Contact, plan: PlanRow, now: datetime) 
     return await visits.by_id(tx, visit_id)
 
 
-async def ask_step(tx: Tx, visit: VisitRow, contact: Contact, step: Step, now: datetime) -> bool:
-    """The question of a step is put; whether for the first time in this visit."""
+async def ask_step(
+    tx: Tx,
+    visit: VisitRow,
+    contact: Contact,
+    step: Step,
+    turn_id: UUID,
+    now: datetime,
+    *,
+    ours: bool = False,
+) -> bool:
+    """The question of a step is put; whether for the first time in this visit.
+
+    `ours`: by the turn that was to begin or resume it; else that one is void, since they came first."""
     first = visit.step != step or visit.asked == 0
     asked = 1 if visit.step != step else visit.asked + 1
     values = {"state": "under_way", "step": step.value, "asked": asked, "last_at": now, "moved_to": None}
@@ -118,6 +133,10 @@ async def ask_step(tx: Tx, visit: VisitRow, contact: Contact, step: Step, now: d
     if visit.begun_at is None:
         values["begun_at"] = now
         await note(tx, "visit.begun", now, subject(visit.id), contact, plan=visit.plan_id)
+    if visit.state != "under_way":  # the summary tells what was said from here on
+        if visit.timer_id is not None and not ours:
+            await _void(tx, visit.timer_id, now)
+        await visits.add_fact(tx, visit, visits.GOES_ON, step.value, turn_id, now)
     await visits.change(tx, visit.id, **values)
     return first
 
@@ -157,14 +176,16 @@ async def end(
     now: datetime,
     turn_id: UUID | None = None,
 ) -> None:
-    """It is over. What was to resume it does not."""
+    """It is over. What was to resume it does not. Without a turn it is shown by the last one in it."""
     before = await visits.end_one(tx, visit.id, str(ending), now)
     if before is None:
         return
     if before.timer_id is not None and before.state in ("waiting", "moved"):
         await _void(tx, before.timer_id, now)
+    if turn_id is None and before.begun_at is not None:
+        turn_id = await visits.last_turn(tx, before)
     if turn_id is not None:
-        await visits.add_fact(tx, visit, "ended", str(ending), turn_id, now)
+        await visits.add_fact(tx, visit, visits.ENDED, str(ending), turn_id, now)
     await note(tx, "visit.ended", now, subject(visit.id), contact, ending=str(ending))
 
 

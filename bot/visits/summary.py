@@ -25,6 +25,8 @@ from bot.store.visit_summaries import Said
 from bot.store.visits import Fact, VisitRow
 from bot.text.patterns import read_rules
 from bot.visits.choosing import product_of
+from bot.visits.course import Ending
+from bot.visits.under_way import under_way
 
 LABEL = "AI拜访"
 BATCH = 50
@@ -106,9 +108,17 @@ async def summaries_of(tx: Tx, vault: Vault, external_id: str | None = None) -> 
 async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> Summary:
     """What the stored turns tell of a visit that has ended."""
     contact = await contacts.by_id(tx, visit.contact_id)
-    said, facts = await visit_summaries.said_in(tx, visit), await visits.facts(tx, visit.id)
+    facts = await visits.facts(tx, visit.id)
+    course = under_way(visit, facts)
+    said = [
+        one for one in await visit_summaries.said_in(tx, visit) if course.holds(one.received_at, one.turn_id)
+    ]
     words = {one.id: await _words(tx, vault, one) for one in said}
-    requests = await visit_summaries.requests_in(tx, visit)
+    requests = [
+        (number, kind)
+        for number, kind, at in await visit_summaries.requests_in(tx, visit)
+        if course.holds(at, None)
+    ]
     assert visit.begun_at is not None  # noqa: S101 - it was begun
     teller = _Teller(
         visit,
@@ -184,6 +194,8 @@ class _Teller:
 
     def _fact(self, fact: Fact) -> Statement | None:
         shown = tuple(self.messages.get(fact.turn_id, ()))
+        if fact.kind == visits.ENDED and fact.value == Ending.STOPPED:
+            shown = tuple(self.messages.get(None, shown))  # a stop is answered without a turn
         if fact.kind == "told":
             return Statement(self._told(fact.value), shown)
         if fact.kind == "moved":
@@ -191,7 +203,10 @@ class _Teller:
             return Statement(text, shown)
         quoted = "；".join(filter(None, (self.words.get(number, "") for number in shown)))[:_QUOTED]
         quoted = quoted or self._rules()["withheld"]
-        return Statement(self.sentence(fact.kind, fact.value, words=quoted), shown)
+        value = fact.value
+        if fact.kind == visits.ENDED and value == "refused" and self.visit.key_message:
+            value = "refused_after"
+        return Statement(self.sentence(fact.kind, value, words=quoted), shown)
 
     def _told(self, basis: str) -> str:
         message = self.content.key_message.get(Basis.parse(basis).ref)

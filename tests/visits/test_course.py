@@ -110,7 +110,7 @@ async def test_no_answer_ends_it_without_a_word(visited: Stage) -> None:
     visit = await the_visit(stage)
     assert visit is not None
     async with stage.services.db.begin() as tx:
-        assert await ask_step(tx, visit, contact, Step.PERMISSION, NOON)
+        assert await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON, ours=True)
     queued = await stage.rows("SELECT count(*) FROM outbox")
     await stage.move(NOON + SESSION - timedelta(minutes=1))
     await look_after(stage.services)
@@ -139,7 +139,7 @@ async def test_the_newest_appointment_counts_and_a_stop_ends_all(visited: Stage)
     assert visit is not None
     turn = uuid4()
     async with stage.services.db.begin() as tx:
-        await ask_step(tx, visit, contact, Step.PERMISSION, NOON)
+        await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON, ours=True)
     for days in (1, 2):
         async with stage.services.db.begin() as tx:
             again = await open_visit(tx, contact, NOON)
