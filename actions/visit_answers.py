@@ -1,5 +1,5 @@
-"""What the words say to the question of a visit's step: an answer, later, no, an objection, or something else,
-which is left to its own rule."""
+"""What the words say to the question of a visit's step: an answer, later, no, an objection; anything else is
+left to its own rule."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ class ValidateStep(Action):  # type: ignore[misc]
         )
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None:
-            # Over meanwhile. The form is asked first and last in a turn: in between the words have their rule.
+            # Over meanwhile. The form is asked first and last in a turn; between, the words have their rule.
             return [] if asked and call.ordinal == 0 else _off()
-        if not asked:
-            return []  # the form has just been opened: these words answered what was before
+        if not asked or call.ordinal:
+            return []  # the form has just been opened, or the words have been answered by their own rule
         return await self._read(dispatcher, call, tracker, visit)
 
     async def _read(
@@ -94,26 +94,24 @@ class ValidateStep(Action):  # type: ignore[misc]
         question = asks and meant.startswith("ask_") and meant not in _STEP_INTENTS
         if (named := visits.value_of(self._step, words)) and not question:
             return await self._filled(call, visit, named)
+        if self._step in (Step.PERMISSION, Step.NEED) and (form := visits.format_of(words)):
+            await wish_format(call.tx, call.contact, form, f"turn:{call.turn_id}", call.now)
+            return await self._filled(call, visit, "given" if self._step == Step.PERMISSION else "other")
         answer = None if question else read_postponement(words, call.now)
         if answer is not None and answer.answer == VisitAnswer.REFUSE:
             return await self._refused(call, visit)
         if answer is not None and answer.answer == VisitAnswer.PUT_OFF:
             return await self._put_off(dispatcher, call, visit, answer)
         if self._step == Step.PERMISSION and (meant == "affirm" or answer is not None):
-            return await self._permitted(call, visit, meant)
+            return await self._filled(call, visit, "given")
         if meant in _ENDS:
             return await self._broken_off(call, visit, _ENDS[meant])
-        if meant in _OWN or meant.startswith("ask_") or asks:
-            return []
+        if meant in _OWN or meant.startswith("ask_") or asks or tracker.get_slot("case"):
+            return []  # details of a case just told go to its colleague, and are no answer to us
         return await self._unplaced(call, visit, words)
 
-    async def _permitted(self, call: ActionCall, visit: VisitRow, meant: str) -> list[EventType]:
-        if meant == "ask_brief":  # 可以 长话短说
-            await wish_format(call.tx, call.contact, "brief", f"turn:{call.turn_id}", call.now)
-        return await self._filled(call, visit, "given")
-
     async def _unplaced(self, call: ActionCall, visit: VisitRow, words: str) -> list[EventType]:
-        """Words that no list knows: what they say of a message is kept; else they say nothing, twice at most."""
+        """Words that no list knows: of a message they say something; else nothing, which ends it at last."""
         if self._step == Step.NEED or (self._step == Step.REACTION and len(words) > _SHORT):
             return await self._filled(call, visit, "other")
         if await visits.unclear(call.tx, visit, call.turn_id, call.now) >= _UNCLEAR:

@@ -90,14 +90,14 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
     ]
 
 
-async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str, datetime]]:
-    """The tasks that were opened between its beginning and its end: id, kind, when. A rep hears of none that
+async def requests_in(tx: Tx, of: VisitRow, until: datetime) -> list[tuple[int, str, datetime]]:
+    """The tasks that were opened from its beginning on: id, kind, when. A rep hears of none that
     compliance has."""
     query = select(task.c.id, task.c.kind, task.c.opened_at).where(
         and_(
             task.c.contact_id == of.contact_id,
             task.c.opened_at >= of.begun_at,
-            task.c.opened_at <= of.ended_at,
+            task.c.opened_at <= until,
             task.c.kind != "compliance",
         )
     )

@@ -2,7 +2,14 @@
 
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
-from bot.visits.answers import asks, is_somebody_else, objection_of, objection_question, value_of
+from bot.visits.answers import (
+    asks,
+    format_of,
+    is_somebody_else,
+    objection_of,
+    objection_question,
+    value_of,
+)
 from bot.visits.choosing import (
     form_for,
     message_for,
@@ -80,6 +87,7 @@ __all__ = [
     "end",
     "ended_in",
     "form_for",
+    "format_of",
     "import_plans",
     "is_somebody_else",
     "look_after",

@@ -32,14 +32,25 @@ def value_of(step: Step, text: str) -> str:
     """
     if len(text) > _LONGEST:
         return ""
-    if step == Step.REACTION and (shown := _gesture(text)):
-        return shown
-    folded = fold(text)
+    if step in (Step.REACTION, Step.NEXT) and (shown := _gesture(text)):
+        return shown if step == Step.REACTION else "none"
     if step == Step.NEED:
-        return next((name for name, pattern in _values(step) if pattern.search(folded.text)), "")
+        folded = fold(text).text
+        return next((name for name, pattern in _values(step.value) if pattern.search(folded)), "")
+    return _named(step.value, text)
+
+
+def format_of(text: str) -> str:
+    """In which form they want it told ("chart", "brief", "detail"); "": they do not say."""
+    return _named("formats", text) if len(text) <= _LONGEST else ""
+
+
+def _named(what: str, text: str) -> str:
+    """The first that a clause of the text names."""
+    folded = fold(text)
     clauses = [folded.text[start:end].strip() for start, end in clause_spans(folded)]
     return next(
-        (name for name, pattern in _values(step) if any(pattern.fullmatch(clause) for clause in clauses)), ""
+        (name for name, pattern in _values(what) if any(pattern.fullmatch(clause) for clause in clauses)), ""
     )
 
 
@@ -79,10 +90,10 @@ def _rules() -> dict[str, Any]:
 
 
 @cache
-def _values(step: Step) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _values(what: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     rules = _rules()
     return tuple(
-        (name, compile_patterns(found, rules["words"])) for name, found in rules.get(step.value, {}).items()
+        (name, compile_patterns(found, rules["words"])) for name, found in rules.get(what, {}).items()
     )
 
 

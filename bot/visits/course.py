@@ -149,10 +149,7 @@ async def notice(tx: Tx, visit: VisitRow, kind: str, value: str, turn_id: UUID, 
 
 
 async def unclear(tx: Tx, visit: VisitRow, turn_id: UUID, now: datetime) -> int:
-    """An answer that said nothing; the how-manieth to this question. Rasa validates a form again after the
-    words were answered by their own rule: a turn counts once."""
-    if any(one.turn_id == turn_id and one.kind == "unclear" for one in await visits.facts(tx, visit.id)):
-        return visit.unclear
+    """An answer that said nothing; the how-manieth to this question."""
     await visits.add_fact(tx, visit, "unclear", visit.step, turn_id, now)
     await visits.change(tx, visit.id, unclear=visit.unclear + 1, last_at=now)
     return visit.unclear + 1

@@ -116,7 +116,7 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
     words = {one.id: await _words(tx, vault, one) for one in said}
     requests = [
         (number, kind)
-        for number, kind, at in await visit_summaries.requests_in(tx, visit)
+        for number, kind, at in await visit_summaries.requests_in(tx, visit, course.until)
         if course.holds(at, None)
     ]
     assert visit.begun_at is not None  # noqa: S101 - it was begun
@@ -178,7 +178,17 @@ class _Teller:
         self, said: Sequence[Said], facts: Sequence[Fact], questions: Sequence[Question]
     ) -> Iterator[Statement]:
         """In the order of the conversation. What no message shows is left out."""
-        asked = [*map(self._question, questions), *self._handed_over(said)]
+        # An objection is told by its own sentence, also where approved content was quoted to it.
+        objected = {
+            number
+            for fact in facts
+            if fact.value in self._rules()["objection"]
+            for number in self.messages.get(fact.turn_id, ())
+        }
+        asked = [
+            *(self._question(one) for one in questions if not objected & set(one.turns)),
+            *self._handed_over(said),
+        ]
         found = [self._began(said), *(self._fact(fact) for fact in facts), *asked]
         shown = [one for one in found if one is not None and one.text and one.turns]
         yield from sorted(shown, key=lambda one: one.turns[0])
@@ -248,7 +258,8 @@ class _Teller:
         """Who does what next, by what they answered; a task is named where there is one."""
         rules, tasks = self._rules()["follows"], self._tasks(_REQUESTS.get(wanted, ()))
         template = rules.get(f"{wanted}_asked" if tasks else wanted) or rules.get(wanted) or rules["nothing"]
-        return str(template.format(product=self.product, tasks=tasks))
+        text = str(template.format(product=self.product, tasks=tasks))
+        return text if tasks else text.replace("（任务 ）", "")
 
     def _tasks(self, kinds: Sequence[str]) -> str:
         return "、".join(str(number) for number, kind in self.requests if kind in kinds)
