@@ -93,6 +93,8 @@ class ValidateStep(Action):  # type: ignore[misc]
             return await self._objected(dispatcher, call, visit, objection)
         question = asks and meant.startswith("ask_") and meant not in _STEP_INTENTS
         if (named := visits.value_of(self._step, words)) and not question:
+            if self._step == Step.REACTION and visits.says_more(self._step, words):
+                await visits.notice(call.tx, visit, "remark", named, call.turn_id, call.now)
             return await self._filled(call, visit, named)
         if self._step in (Step.PERMISSION, Step.NEED) and (form := visits.format_of(words)):
             await wish_format(call.tx, call.contact, form, f"turn:{call.turn_id}", call.now)

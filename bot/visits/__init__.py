@@ -8,6 +8,7 @@ from bot.visits.answers import (
     is_somebody_else,
     objection_of,
     objection_question,
+    says_more,
     value_of,
 )
 from bot.visits.choosing import (
@@ -107,6 +108,7 @@ __all__ = [
     "read_plans",
     "request_numbers",
     "request_visit",
+    "says_more",
     "seed_plans",
     "set_automatic",
     "spoke_before",

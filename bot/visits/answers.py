@@ -17,6 +17,7 @@ _ASKS = re.compile(
     r"[?？]|吗|怎么|多少|几[次片粒天]|能不能|可不可以|可以.{1,12}[吗么]|什么|哪|为什么|是不是|有没有"
 )
 
+_SHORT = 4  # characters; a longer clause says something
 _JOINS = re.compile("[\ufe0f\u200d\U0001f3fb-\U0001f3ff]")  # of a picture: joiners, colours of skin
 
 
@@ -38,6 +39,16 @@ def value_of(step: Step, text: str) -> str:
         folded = fold(text).text
         return next((name for name, pattern in _values(step.value) if pattern.search(folded)), "")
     return _named(step.value, text)
+
+
+def says_more(step: Step, text: str) -> bool:
+    """Beside what names a value there is something worth quoting: 还可以，但基层的数据少."""
+    folded = fold(text[:_LONGEST])
+    clauses = [folded.text[start:end].strip() for start, end in clause_spans(folded)]
+    return any(
+        len(clause) > _SHORT and not any(pattern.fullmatch(clause) for _, pattern in _values(step.value))
+        for clause in clauses
+    )
 
 
 def format_of(text: str) -> str:

@@ -212,12 +212,21 @@ async def _void(tx: Tx, timer_id: int, now: datetime) -> None:
 
 async def open_visit(tx: Tx, contact: Contact, now: datetime) -> VisitRow | None:
     """The person's visit that has not ended, be it on another contact; locked. Who wants none of the kind any
-    more is in none: it ends here."""
+    more is in none: it ends here. What they asked for after a stop is theirs until they stop again."""
     visit = await visits.open_of(tx, contact.person_id)
     if visit is None:
         return None
-    agreed = {one.purpose for one in await consent.of_person(tx, contact.person_id) if one.holds}
-    if contact.stopped_at is None and Purpose.PROMOTION in agreed:
+    spoken = await consent.of_person(tx, contact.person_id)
+    if not visit.requested:
+        agreed = any(one.purpose == Purpose.PROMOTION and one.holds for one in spoken)
+        wanted = agreed and contact.stopped_at is None
+    else:
+        stops = [
+            contact.stopped_at,
+            *(one.withdrawn_at for one in spoken if one.purpose == Purpose.PROMOTION),
+        ]
+        wanted = not any(one is not None and one >= visit.planned_at for one in stops)
+    if wanted:
         return visit
     await end(tx, visit, contact, Ending.STOPPED, now)
     return None

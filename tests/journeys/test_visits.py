@@ -51,6 +51,7 @@ class Play:
     log: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
+        """Raises AssertionError at the first line that does not hold."""
         if self.chat.who == "doctor":
             await self.phone.ask("你好", seconds=60)
         for mark, what in self.chat.lines:
@@ -155,11 +156,8 @@ async def played(
     request: pytest.FixtureRequest, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Play, BaseException | None]]:
     """Every chat that is asked for, played: title -> the play, and what went wrong in it."""
-    asked = {
-        getattr(item, "callspec").params.get("chat")
-        for item in request.session.items
-        if hasattr(item, "callspec")
-    }
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    asked = [item.callspec.params.get("chat") for item in items if hasattr(item, "callspec")]
     chats = [chat for chat in CHATS if chat in asked]
     limit = asyncio.Semaphore(AT_ONCE)
 

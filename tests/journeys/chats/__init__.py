@@ -1,11 +1,12 @@
 """Conversations as chats, one file a subject.
 
-`# title` begins one (`@newcomer`, `@patient`: not a verified doctor); `> words` they write, `+ words` right behind
-that, `! voice` (image, location) they send, `& key` they click in the account's menu. `< a | b` the next reply
-holds all of these (`~`: any), `^ words` and not these; `~` nothing more comes. `*` a colleague has a visit begin;
-`$ command` a command of medrep (`{doctor}`: the doctor's external id, `{openid}`). `= a b` the newest visit is
-in this state, with this ending, step, need or hour (`+3`: days from today; `none`: there is no visit); `? words`
-its summary holds them in a sentence, the attitude, a request or the next step, `; words` it does not.
+`# title` begins one (`@newcomer`, `@patient`: not a verified doctor). What they do: `> words` they write,
+`+ words` right behind that, `! voice` (image, location) they send, `& key` they click in the account's menu.
+What we do: `*` a colleague has a visit begin; `$ command` of medrep (`{doctor}`: the external id, `{openid}`).
+What comes: `< a | b` the next reply holds all of these (`~`: any), `^ words` and not these; `~` nothing more.
+What stands: `= a b` the newest visit has this state, ending, step, need or hour (`+3`: days from today; `none`:
+there is no visit); `? words` its summary holds them in a sentence, the attitude, a request or the next step,
+`; words` it does not.
 """
 
 from __future__ import annotations
