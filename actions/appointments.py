@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import say, spoken_time
 from bot import visits
+from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
 from bot.schedule import SaidTime, read_postponement
@@ -23,5 +26,12 @@ async def moved_again(dispatcher: CollectingDispatcher, call: ActionCall, words:
         return False
     to = visits.time_for(answer.time, call.now, call.services.limits)
     await visits.move(call.tx, visit, call.contact, to, call.turn_id, call.now)
-    say(dispatcher, "utter_visit_moved", due=spoken_time(to))
+    await tell_moved(dispatcher, call, to)
     return True
+
+
+async def tell_moved(dispatcher: CollectingDispatcher, call: ActionCall, to: datetime) -> None:
+    """When it goes on; and what they have to do, where the platform will not let us write by then."""
+    reached = await visits.may_write(call.tx, call.contact, to, call.now)
+    response = "utter_visit_moved" if reached else "utter_visit_moved_far"
+    say(dispatcher, response, due=spoken_time(to.astimezone(CHINA)))

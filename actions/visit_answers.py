@@ -107,7 +107,7 @@ class ValidateStep(Action):  # type: ignore[misc]
         if self._step == Step.PERMISSION and (meant == "affirm" or answer is not None):
             return await self._filled(call, visit, "given")
         if meant in _ENDS:
-            return await self._broken_off(call, visit, _ENDS[meant])
+            return await self._broken_off(call, visit, meant)
         if meant in _OWN or meant.startswith("ask_") or asks or tracker.get_slot("case"):
             return []  # details of a case just told go to its colleague, and are no answer to us
         return await self._unplaced(call, visit, words)
@@ -150,14 +150,15 @@ class ValidateStep(Action):  # type: ignore[misc]
             return await self._filled(call, visit, "nothing")
         return await self._over(call, visit, Ending.REFUSED)
 
-    async def _broken_off(self, call: ActionCall, visit: VisitRow, ending: Ending) -> list[EventType]:
-        """It is over; the words are still to be answered, which happens before the form is left."""
+    async def _broken_off(self, call: ActionCall, visit: VisitRow, meant: str) -> list[EventType]:
+        """It is over. What they want is still to be answered by its own rule, before the form is left."""
+        ending = _ENDS[meant]
         if ending == Ending.LEFT and self._step == Step.NEXT:
             return await self._filled(call, visit, "nothing")
         if ending == Ending.HANDED_OVER:
             await visits.notice(call.tx, visit, Step.NEXT, "rep", call.turn_id, call.now)
-        await self._over(call, visit, ending)
-        return []
+        over = await self._over(call, visit, ending)
+        return over if meant == "irritated" else []
 
     async def _put_off(
         self, dispatcher: CollectingDispatcher, call: ActionCall, visit: VisitRow, put_off: Postponement

@@ -12,13 +12,12 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.appointments import moved_again
+from actions.appointments import moved_again, tell_moved
 from actions.call import ask, current, intent, offered, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from actions.talk import send_material
 from actions.visit_answers import BEGUN_BY_US, ON
 from bot import visits
-from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
 from bot.tasks import Kind
@@ -143,7 +142,7 @@ class VisitOff(Action):  # type: ignore[misc]
         call = current()
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is not None and visit.moved_to is not None:
-            say(dispatcher, "utter_visit_moved", due=spoken_time(visit.moved_to.astimezone(CHINA)))
+            await tell_moved(dispatcher, call, visit.moved_to)
             return _forgotten()
         ending = await visits.ended_in(call.tx, call.turn_id)
         if ending == Ending.REFUSED:
@@ -152,6 +151,8 @@ class VisitOff(Action):  # type: ignore[misc]
             say(dispatcher, "utter_busy")
         elif ending == Ending.NO_ANSWER:
             say(dispatcher, "utter_visit_over")
+        elif ending == Ending.ANNOYED and intent(tracker) == "irritated":
+            say(dispatcher, "utter_visit_annoyed")
         elif ending == Ending.WRONG_PERSON:
             say(dispatcher, "utter_visit_wrong_person")
         return _forgotten()  # else these words were answered by their own rule

@@ -35,7 +35,7 @@ from bot.visits.course import (
     unclear,
 )
 from bot.visits.differences import SentenceDifference, changed_sentences
-from bot.visits.doctor_now import read_doctor
+from bot.visits.doctor_now import may_write, read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.pacing import Begin, DoctorNow, Never, VisitTerms, Wait, pace
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
@@ -92,6 +92,7 @@ __all__ = [
     "import_plans",
     "is_somebody_else",
     "look_after",
+    "may_write",
     "meant",
     "message_for",
     "move",

@@ -61,3 +61,9 @@ async def read_doctors(
         )
         for contact_id, one in facts.items()
     }
+
+
+async def may_write(tx: Tx, contact: Contact, moment: datetime, now: datetime) -> bool:
+    """Whether the platform's window, as it stands now, is still open at that moment."""
+    windows = await contacting.windows(tx, [contact.id], now)
+    return any(one.closes_at > moment for one in windows.get(contact.id, ()))
