@@ -185,11 +185,12 @@ async def test_a_stop_in_the_middle_ends_it_as_one(visited: Stage, how: str) -> 
     """Not hours later, as if the doctor had said nothing."""
     stage, contact = visited, await visited.contact()
     await under_way(stage)
+    now = stage.services.clock.now()
     async with stage.services.db.begin() as tx:
         if how == "stop":
-            await stop.stop(tx, contact, NOON)
+            await stop.stop(tx, contact, now)
         else:
-            await consent.withdraw(tx, contact, Purpose.PROMOTION, NOON, source="message")
+            await consent.withdraw(tx, contact, Purpose.PROMOTION, now, source="message")
     await look_after(stage.services)
     ended = await the_visit(stage)
     assert ended is not None and (ended.state, ended.ending) == ("ended", "stopped")
