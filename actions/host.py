@@ -30,7 +30,8 @@ from actions.proposals import AskAppointment, CloseAppointment, ValidateAppointm
 from actions.status import Status
 from actions.talk import Brief, Irritated, Material, Quiet, Repeat, Said
 from actions.verification import AskForParts, ValidateVerifyForm, Verify
-from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, ValidateStep, VisitMessage, VisitOff
+from actions.visit_answers import ValidateStep
+from actions.visits import AskStep, Busy, CloseVisit, ResumeVisit, VisitMessage, VisitOff
 from bot.dialogue.action_calls import ActionCall, once
 from bot.doctors import PARTS
 from bot.model import MedrepError

@@ -1,150 +1,31 @@
 """The steps of a visit. Which follows which stands in `data/rules/visits.yml`.
 
 Each step that waits for an answer is a form with one slot: a question in between is answered by its own rule,
-and the form asks again.
+and the form asks again. What the answers mean is read in `actions/visit_answers.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answer import fall_back
-from actions.appointments import moved_again
-from actions.call import ask, current, intent, present, say, spoken_time, words_of
+from actions.appointments import moved_again, tell_moved
+from actions.call import ask, current, intent, offered, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from actions.talk import send_material
+from actions.visit_answers import BEGUN_BY_US, ON
 from bot import visits
-from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
 from bot.model import Audience
-from bot.schedule import Ambiguous, Postponement, SaidTime, VisitAnswer, read_postponement
 from bot.tasks import Kind
 from bot.visits import Ending, Step, VisitRow
 
-BEGUN_BY_US = frozenset({"visit_begin", "visit_resume", "visit_ask"})
-ON, OFF = "on", "off"  # slot `visit` when a form ends: go on, or not
 _OFTEN = 3  # so often a question is put; then the form waits in silence
-_UNCLEAR = 2  # answers that say nothing, after which the visit ends
-# What somebody wants for themselves is served first, by its own rule; the form asks again after it.
-_OWN = frozenset(
-    {
-        "report_adverse_event",
-        "stop_contact",
-        "resume_contact",
-        "complain",
-        "irritated",
-        "privacy",
-        "export_data",
-        "delete_data",
-        "change_profile",
-        "bot_challenge",
-        "patient_ask_product",
-    }
-)
-# Of these the words may just as well answer the step: 发份资料, 请代表联系我.
-_STEP_INTENTS = frozenset({"ask_material", "ask_rep", "ask_human", "ask_meeting", "ask_medical_information"})
-
-
-class ValidateStep(Action):  # type: ignore[misc]
-    """Whether the words answer the question of the step; words that do not are left to their own rule."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-
-    def name(self) -> str:
-        return f"validate_visit_{self._step}_form"
-
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
-        visit = await visits.open_visit(call.tx, call.contact, call.now)
-        if visit is None:
-            return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
-        if tracker.get_slot("requested_slot") != f"visit_{self._step}" or intent(tracker) in BEGUN_BY_US:
-            return []  # the form has just been opened: these words answered what was before
-        return await self._read(dispatcher, call, tracker, visit)
-
-    async def _read(
-        self, dispatcher: CollectingDispatcher, call: ActionCall, tracker: Any, visit: VisitRow
-    ) -> list[EventType]:
-        words, meant = words_of(tracker), intent(tracker)
-        if agreed := _agreed(tracker, words, call.now):
-            return await self._moved(call, visit, agreed)
-        question = visits.asks(words) and meant.startswith("ask_") and meant not in _STEP_INTENTS
-        if (named := visits.value_of(self._step, words)) and not question:
-            return await self._filled(call, visit, named)
-        answer = None if question else read_postponement(words, call.now)
-        if answer is not None and answer.answer == VisitAnswer.REFUSE:
-            return await self._refused(call, visit)
-        if answer is not None and answer.answer == VisitAnswer.PUT_OFF:
-            return await self._put_off(dispatcher, call, visit, answer)
-        if self._step == Step.PERMISSION and (meant == "affirm" or answer is not None):
-            return await self._filled(call, visit, "given")
-        if meant in _OWN or meant.startswith("ask_") or visits.asks(words):
-            return []
-        if self._step == Step.NEED or (self._step == Step.REACTION and len(words) > 4):
-            return await self._filled(call, visit, "other")
-        if await visits.unclear(call.tx, visit, call.turn_id, call.now) >= _UNCLEAR:
-            await visits.end(call.tx, visit, call.contact, Ending.NO_ANSWER, call.now, call.turn_id)
-            return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
-        return []
-
-    async def _filled(self, call: ActionCall, visit: VisitRow, value: str) -> list[EventType]:
-        if self._step == Step.NEXT and value == "none":
-            value = "nothing"
-        await visits.notice(call.tx, visit, self._step, value, call.turn_id, call.now)
-        return [SlotSet(f"visit_{self._step}", value), SlotSet("visit", ON), SlotSet("visit_when", None)]
-
-    async def _refused(self, call: ActionCall, visit: VisitRow) -> list[EventType]:
-        if self._step == Step.NEXT:
-            return await self._filled(call, visit, "nothing")
-        await visits.end(call.tx, visit, call.contact, Ending.REFUSED, call.now, call.turn_id)
-        return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
-
-    async def _put_off(
-        self, dispatcher: CollectingDispatcher, call: ActionCall, visit: VisitRow, put_off: Postponement
-    ) -> list[EventType]:
-        """Later: at the time they name, or when the next one fits; put off twice without one, it is over."""
-        if isinstance(put_off.time, Ambiguous):
-            options = [
-                visits.time_for(one, call.now, call.services.limits) for one in put_off.time.options[:2]
-            ]
-            _ask_which(dispatcher, options)
-            return [SlotSet("visit_when", [one.isoformat() for one in options])]
-        if put_off.time is None and visit.moves:
-            await visits.end(call.tx, visit, call.contact, Ending.BUSY, call.now, call.turn_id)
-            return [SlotSet("visit", OFF), SlotSet("requested_slot", None)]
-        return await self._moved(call, visit, visits.time_for(put_off.time, call.now, call.services.limits))
-
-    @staticmethod
-    async def _moved(call: ActionCall, visit: VisitRow, to: datetime) -> list[EventType]:
-        await visits.move(call.tx, visit, call.contact, to, call.turn_id, call.now)
-        return [SlotSet("visit", OFF), SlotSet("requested_slot", None), SlotSet("visit_when", None)]
-
-
-def _agreed(tracker: Any, words: str, now: datetime) -> datetime | None:
-    """The one of the moments they were asked about that they mean."""
-    options = [datetime.fromisoformat(one) for one in tracker.get_slot("visit_when") or ()]
-    answer = read_postponement(words, now) if options else None
-    if answer is None:
-        return None
-    if answer.answer == VisitAnswer.ACCEPT and len(options) == 1:
-        return options[0]
-    return visits.meant(options, answer.time) if isinstance(answer.time, SaidTime) else None
-
-
-def _ask_which(dispatcher: CollectingDispatcher, options: Sequence[datetime]) -> None:
-    spoken = [spoken_time(one) for one in options]
-    buttons = [{"title": one, "payload": f"visit:when{number}"} for number, one in enumerate(spoken, start=1)]
-    if len(spoken) > 1:
-        say(dispatcher, "utter_visit_when", due=spoken[0], or_due=spoken[1], buttons=buttons)
-    else:
-        say(dispatcher, "utter_visit_sure", due=spoken[0], buttons=buttons)
+# After these nothing is asked in the same breath: somebody is heard first. The next words pick the thread up.
+_HEARD_FIRST = frozenset({"stop_contact", "report_adverse_event", "delete_data", "export_data"})
 
 
 class AskStep(Action):  # type: ignore[misc]
@@ -161,7 +42,12 @@ class AskStep(Action):  # type: ignore[misc]
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None or tracker.get_slot("visit_when"):
             return []
-        first = await visits.ask_step(call.tx, visit, call.contact, self._step, call.now)
+        if visit.step == self._step and visit.asked and _hears_first(call, tracker):
+            return []
+        ours = intent(tracker) in BEGUN_BY_US and not _wished(tracker)
+        first = await visits.ask_step(
+            call.tx, visit, call.contact, self._step, call.turn_id, call.now, ours=ours
+        )
         product = await self._product(call, visit)
         values = {"product": product} if self._step in (Step.PERMISSION, Step.NEED) else {}
         if first and self._step == Step.PERMISSION:
@@ -178,6 +64,19 @@ class AskStep(Action):  # type: ignore[misc]
     @staticmethod
     async def _product(call: ActionCall, visit: VisitRow) -> str:
         return await visits.product_of(call.tx, visit, call.services.published.content)
+
+
+def _wished(tracker: Any) -> bool:
+    return intent(tracker) == "visit_ask"
+
+
+def _hears_first(call: ActionCall, tracker: Any) -> bool:
+    """Whether this turn has told of something that a question of ours must not follow, or has asked them back
+    itself: then one question stands, and not two."""
+    if intent(tracker) in BEGUN_BY_US:
+        return False
+    asked_back = tracker.get_slot("pending") and not offered(call, tracker)
+    return bool(asked_back or tracker.get_slot("adverse_event") or intent(tracker) in _HEARD_FIRST)
 
 
 class VisitMessage(Action):  # type: ignore[misc]
@@ -243,16 +142,20 @@ class VisitOff(Action):  # type: ignore[misc]
         call = current()
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is not None and visit.moved_to is not None:
-            say(dispatcher, "utter_visit_moved", due=spoken_time(visit.moved_to.astimezone(CHINA)))
+            await tell_moved(dispatcher, call, visit.moved_to)
             return _forgotten()
         ending = await visits.ended_in(call.tx, call.turn_id)
         if ending == Ending.REFUSED:
             say(dispatcher, "utter_visit_refused")
-        elif ending in (Ending.BUSY, Ending.NO_ANSWER):
+        elif ending == Ending.BUSY:
             say(dispatcher, "utter_busy")
-        elif ending != Ending.NOTHING:  # it had ended before these words, which are answered as any others
-            return [*_forgotten(), *await fall_back(dispatcher, call, tracker)]
-        return _forgotten()
+        elif ending == Ending.NO_ANSWER:
+            say(dispatcher, "utter_visit_over")
+        elif ending == Ending.ANNOYED and intent(tracker) == "irritated":
+            say(dispatcher, "utter_visit_annoyed")
+        elif ending == Ending.WRONG_PERSON:
+            say(dispatcher, "utter_visit_wrong_person")
+        return _forgotten()  # else these words were answered by their own rule
 
 
 class ResumeVisit(Action):  # type: ignore[misc]
@@ -262,7 +165,7 @@ class ResumeVisit(Action):  # type: ignore[misc]
         return "action_visit_resume"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call, wished = current(), intent(tracker) == "visit_ask"
+        call, wished = current(), _wished(tracker)
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_patient_no_product")
             return [SlotSet("visit_step", None)]

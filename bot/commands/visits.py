@@ -28,6 +28,8 @@ from bot.visits import (
     write_summaries,
 )
 
+_DECIDES = frozenset({Role.MANAGER, Role.ADMIN})  # who answers for what begins by itself
+
 app = typer.Typer(no_args_is_help=True, help="Plans of automated visits.", rich_markup_mode=None)
 
 
@@ -77,7 +79,8 @@ async def _content(tx: Tx) -> Content:
 
 @app.command("import")
 def import_file(file: Path, login: As) -> None:
-    """Load plans from a file like data/visits/plans.yaml and print what has changed. What it lacks stays."""
+    """Load plans from a file like data/visits/plans.yaml and print what has changed. What it lacks stays, and
+    so does what `automatic` and `stop` said of a plan."""
     try:
         written = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -88,20 +91,24 @@ def import_file(file: Path, login: As) -> None:
 
 async def _import(written: str, login: str) -> list[str]:
     async with context() as home, home.db.begin() as tx:
-        await colleague(tx, login)
-        return await import_plans(tx, read_plans(written, await _content(tx)), login, home.clock.now())
+        plans = read_plans(written, await _content(tx))
+        # A file must not let begin by itself what its writer may not.
+        await colleague(tx, login, _DECIDES if any(one.automatic for one in plans) else frozenset(Role))
+        return await import_plans(tx, plans, login, home.clock.now())
 
 
 @app.command("stop")
-def stop(plan: str, login: As) -> None:
+def stop(
+    plan: str, login: As, off: Annotated[bool, typer.Option("--off", help="They are begun again.")] = False
+) -> None:
     """Begin no more visits of this plan; those under way go on to their end."""
-    run(_stop(plan, login))
+    run(_stop(plan, login, not off))
 
 
-async def _stop(plan: str, login: str) -> None:
+async def _stop(plan: str, login: str, wanted: bool) -> None:
     async with context() as home, home.db.begin() as tx:
         await colleague(tx, login)
-        await stop_plan(tx, plan, login, home.clock.now())
+        await stop_plan(tx, plan, login, home.clock.now(), stopped=wanted)
 
 
 @app.command("automatic")
@@ -116,7 +123,7 @@ def automatic(
 
 async def _automatic(plan: str, login: str, wanted: bool) -> None:
     async with context() as home, home.db.begin() as tx:
-        await colleague(tx, login, {Role.MANAGER, Role.ADMIN})
+        await colleague(tx, login, _DECIDES)
         await set_automatic(tx, plan, login, home.clock.now(), automatic=wanted)
 
 

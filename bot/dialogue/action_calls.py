@@ -31,6 +31,7 @@ class ActionCall:
     contact: Contact
     standing: Standing
     now: datetime
+    ordinal: int = 0  # how many actions of this turn have run before
     route: str | None = None
     considered: tuple[Considered, ...] = ()  # what approved content says to the words, once looked up
 
@@ -58,7 +59,7 @@ async def once(
             return stored
         now = services.clock.now()
         contact, standing = running
-        call = ActionCall(services, tx, turn_id, contact, standing, now)
+        call = ActionCall(services, tx, turn_id, contact, standing, now, ordinal)
         result = await run(call)
         await conversations.write_effect(
             tx, services.vault, contact, turn_id, action, ordinal, result, now, call.route

@@ -96,6 +96,7 @@ async def read_scene(tx: Tx, services: Services, claim: Claim) -> Scene | None:
         products=published.products,
         ours=published.ours,
         asks=published.puts_a_question if doctor else _nothing,
+        put_off=doctor and (known.declined or known.standing.visit == "moved"),
     )
     label = of_label(flagged, published, now) if flagged and verified and doctor else ()
     noted: tuple[Reply, ...] = ()

@@ -13,6 +13,7 @@ from bot.knowledge import Product
 from bot.medical_information import CHOICE, answers
 from bot.model import Choice, InboundKind, TurnInput
 from bot.safety import NOTHING, Ours, is_yes, likely_stop, own_words
+from bot.schedule import bids_speak
 from bot.store.inbox import StoredMessage
 
 # A number as people pick it: 2, 第二个, 我选第2个, 2 谢谢, 2️⃣ (its two marks fall away first).
@@ -52,12 +53,14 @@ def read_turn(
     products: tuple[Product, ...] = (),
     ours: Ours = NOTHING,
     asks: Callable[[str], bool] = lambda text: False,
+    put_off: bool = False,
 ) -> TurnReading | None:
     """The turn's input; None when there is nothing to react to. `ours`: what we say, which nobody else said.
 
     `offered` was shown last; `clicked` is what the id of the last message names, where it names anything.
     `intents` are those that a key of the account's menu may name; `products` are what there are answers on;
-    `asks` knows a doctor's question that the NLU is not to judge.
+    `asks` knows a doctor's question that the NLU is not to judge. `put_off`: a visit was put off or declined,
+    which 你说吧 takes up again.
     Until a doctor is verified every word goes to the verification, whatever it says: the gate is here,
     in rows, and not in what the NLU makes of it. But a person, and their own data, anybody may ask for; what
     these intents lead to shows nothing of a product.
@@ -92,9 +95,10 @@ def read_turn(
         return TurnReading(TurnInput(text=asked.label, intent="choose", entities={"choice": asked.id}))
     if likely_stop(text) and "stop_contact" in intents:
         return TurnReading(TurnInput(text=text, intent="stop_contact"))
-    if asks(text):
-        return TurnReading(TurnInput(text=text, intent="ask_product"))
-    return TurnReading(TurnInput(text=text)) if text.strip() else None
+    known = "ask_product" if asks(text) else ""
+    if put_off and bids_speak(text) and "visit_ask" in intents:
+        known = "visit_ask"
+    return TurnReading(TurnInput(text=text, intent=known)) if text.strip() else None
 
 
 def _words(messages: Sequence[StoredMessage], products: tuple[Product, ...], ours: Ours) -> tuple[str, str]:

@@ -80,9 +80,10 @@ async def read_circumstances(
     if courteous := {found[row.contact_id].person_id for row in rows if row.purpose in COURTESY}:
         sent = await contacting.sent(tx, courteous, now - WEEK, now)
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
-    if any(row.purpose == Purpose.PROMOTION for row in rows):
+    forced = agreed = frozenset[str]()
+    if promoting := [row for row in rows if row.purpose == Purpose.PROMOTION]:
         windows = await contacting.open_windows(tx, contact_ids, now)
-    forced, agreed = await visits.wished(tx, {row.subject for row in rows if row.subject})
+        forced, agreed = await visits.wished(tx, {row.subject for row in promoting if row.subject})
     taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(

@@ -3,7 +3,7 @@
 Timers are set by `bot.schedule.changes`.
 """
 
-from bot.schedule.postponement import Postponement, VisitAnswer, read_postponement
+from bot.schedule.postponement import Postponement, VisitAnswer, bids_speak, read_postponement
 from bot.schedule.said_times import HORIZON, Ambiguous, SaidTime, read_time, warm
 from bot.schedule.working_time import (
     Best,
@@ -35,6 +35,7 @@ __all__ = [
     "WorkingDay",
     "after_working_days",
     "after_working_time",
+    "bids_speak",
     "caution",
     "closed",
     "named",

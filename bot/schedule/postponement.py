@@ -20,7 +20,9 @@ from bot.text.folding import fold
 from bot.text.patterns import compile_patterns, read_rules
 
 _LONGEST = 60  # characters; a longer text says more than yes, no or later
-_ANSWERS = ("refuse", "busy", "later", "accept")
+_ANSWERS = ("refuse", "busy", "later", "accept", "invite")
+_BESIDE = ("courtesy", "wonders")  # say nothing beside a yes
+_SPEAK = re.compile("[说讲聊放]|介绍|继续|接着")  # 快点 and 发来看看 may mean another thing
 _CLAUSES = re.compile(r"[,。;!?:\n、~… ]")
 
 
@@ -41,7 +43,8 @@ class Postponement:
 def read_postponement(text: str, now: datetime, zone: ZoneInfo = CHINA) -> Postponement | None:
     """What they answer; None: none of these, a question above all.
 
-    A time wins over all else (可以，明天下午; 今天别来了，周五吧), a no over busy, busy over a yes.
+    A time wins over all else (可以，明天下午; 今天别来了，周五吧), a no over busy, busy over a yes, and a
+    yes over wondering what it is about (啥事 你说).
     """
     if len(text) > _LONGEST:
         return None
@@ -49,7 +52,7 @@ def read_postponement(text: str, now: datetime, zone: ZoneInfo = CHINA) -> Postp
         return Postponement(VisitAnswer.PUT_OFF, found)
     read = [_said(clause) for clause in _clauses(text)]
     said = {what for clause in read for what in clause}
-    if "asks" in said:
+    if "asks" in said or ("wonders" in said and "accept" not in said):
         return None
     if "refuse" in said:
         return Postponement(VisitAnswer.REFUSE)
@@ -59,8 +62,20 @@ def read_postponement(text: str, now: datetime, zone: ZoneInfo = CHINA) -> Postp
     return Postponement(VisitAnswer.ACCEPT) if "accept" in said and all(read) else None
 
 
+def bids_speak(text: str) -> bool:
+    """They have us speak (你说吧), and say nothing else."""
+    if len(text) > _LONGEST:
+        return False
+    read = [_said(clause) for clause in _clauses(text)]
+    said = {what for clause in read for what in clause}
+    plain = "invite" in said and all(read) and not said & {"asks", "refuse", "busy", "later"}
+    return plain and bool(_SPEAK.search(text))
+
+
 def _said(clause: str) -> list[str]:
-    found = [what for what in (*_ANSWERS, "courtesy") if _pattern(what).fullmatch(clause)]
+    found = [what for what in (*_ANSWERS, *_BESIDE) if _pattern(what).fullmatch(clause)]
+    if "invite" in found:
+        found.append("accept")
     # 忙着呢 ends as a question may end, and is none.
     return found or (["asks"] if _pattern("asks").search(clause) else [])
 

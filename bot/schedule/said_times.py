@@ -84,6 +84,8 @@ def _whole(said: list[SaidPiece]) -> SaidPiece:
         if clocks:
             return replace(clocks[-1], day=newest.day, words=_both(clocks[-1], newest))
     for before in reversed(said[:number]):
+        if before.wait and before.wait.unit != "分钟" and before.fits and not newest.day:
+            return replace(newest, wait=before.wait, words=_both(before, newest))  # 六天后下午三点
         if before.wait or before.soon:
             break
         if not newest.day and before.day and (before.fits or before.part or before.clock):
@@ -103,6 +105,9 @@ def _both(before: SaidPiece, newest: SaidPiece) -> str:
 def _read(piece: SaidPiece, now: datetime) -> SaidTime | Ambiguous | None:
     if piece.soon:
         return SaidTime(now + _SOON[0], now + _SOON[1], False, piece.words)
+    if piece.wait is not None and (piece.clock or piece.part):
+        day = days.later(now.date(), piece.wait.amount, piece.wait.unit)
+        return _on(piece, DayReading((day,), True), now)
     if piece.wait is not None:
         found = [_after(piece.wait, now, piece.words)]
         return _checked(found, True, now, piece.words)

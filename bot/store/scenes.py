@@ -22,6 +22,7 @@ class Standing:
     verified: bool
     waiting: bool  # a colleague has yet to confirm who this is
     rep: str | None
+    visit: str = ""  # state of their automated visit, while there is one that has not ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Background:
     taken_over: bool
     brief: bool  # in few words
     hushed: bool  # not at all, until a colleague answers
+    declined: bool  # a visit ended in this session because they did not want it then
 
 
 _TAKEN_OVER = """EXISTS (
@@ -55,7 +57,13 @@ _BRIEF = """EXISTS (
                SELECT FROM profile_tag
                WHERE profile_tag.person_id = contact.person_id AND name = 'format' AND value = 'brief'
                  AND ended_at IS NULL)"""
+_DECLINED = """EXISTS (
+               SELECT FROM visit
+               WHERE visit.person_id = contact.person_id AND visit.ended_at > %(since)s
+                 AND visit.ending IN ('refused', 'no_answer', 'busy', 'left'))"""
 _STANDING = """doctor.verified_at IS NOT NULL AS verified, staff.name AS rep,
+           (SELECT visit.state FROM visit
+            WHERE visit.person_id = person.id AND visit.state <> 'ended') AS visit,
            EXISTS (
                SELECT FROM task
                WHERE task.person_id = person.id AND kind = 'identity' AND state <> 'done') AS waiting"""
@@ -67,7 +75,8 @@ _BACKGROUND = f"""
     SELECT {COLUMNS},
            {_STANDING}, offer.person_id AS offered_to, offer.body_enc AS offer,
            conversation.body_enc AS conversation,
-           {_TAKEN_OVER} AS taken_over, {_BRIEF} AS brief, {_HUSHED} AS hushed
+           {_TAKEN_OVER} AS taken_over, {_BRIEF} AS brief, {_HUSHED} AS hushed,
+           {_DECLINED} AS declined
     FROM {SOURCE}
     {_DOCTOR}
     LEFT JOIN offer ON offer.contact_id = contact.id AND offer.offered_at > %(since)s
@@ -93,7 +102,8 @@ async def background(tx: Tx, vault: Vault, contact_id: int, since: datetime, sil
         packed = await vault.open(tx, contact.person_id, row.conversation, "conversation.body")
         conversation = zlib.decompress(packed)
     standing = _standing(row)
-    return Background(contact, standing, offered, conversation, row.taken_over, row.brief, row.hushed)
+    manner = (row.taken_over, row.brief, row.hushed, row.declined)
+    return Background(contact, standing, offered, conversation, *manner)
 
 
 # Locked, so that an erasure, which locks the contact first, waits for the turn and not in the middle of it.
@@ -132,4 +142,4 @@ async def running(tx: Tx, turn_id: UUID) -> tuple[Contact, Standing] | None:
 
 
 def _standing(row: Any) -> Standing:
-    return Standing(row.verified, row.waiting, row.rep)
+    return Standing(row.verified, row.waiting, row.rep, row.visit or "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
@@ -30,6 +31,7 @@ class PlanRow:
     automatic: bool = False
     stopped_at: datetime | None = None
     digest: str = ""
+    looked_after: UUID | None = None
 
 
 _PLAN = [visit_plan.c[name] for name in PlanRow.__slots__]
@@ -55,8 +57,31 @@ async def plan(tx: Tx, plan_id: str) -> PlanRow | None:
     return None if row is None else _plan(row)
 
 
+async def take_round(tx: Tx, on: date, looked_at: datetime, again: datetime) -> list[PlanRow]:
+    """The automatic plans of a day that nobody has looked through since `again`; ours to look through now."""
+    taken = (
+        update(visit_plan)
+        .where(
+            visit_plan.c.automatic,
+            visit_plan.c.stopped_at.is_(None),
+            visit_plan.c.valid_from <= on,
+            visit_plan.c.valid_until >= on,
+            or_(visit_plan.c.looked_at.is_(None), visit_plan.c.looked_at <= again),
+        )
+        .values(looked_at=looked_at)
+        .returning(*_PLAN)
+    )
+    return sorted((_plan(row) for row in await tx.execute(taken)), key=lambda one: (one.rank, one.id))
+
+
+async def keep_place(tx: Tx, plan_id: str, person_id: UUID | None) -> None:
+    """The next look at the plan goes on after this person."""
+    await tx.execute(update(visit_plan).where(visit_plan.c.id == plan_id).values(looked_after=person_id))
+
+
 async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
-    """Add a plan, or change it; whether it differs from what was there."""
+    """Add a plan, or change it; whether it differs from what was there. Of a plan that is there already,
+    what colleagues decided since (that it begins by itself, or is stopped) stays."""
     values = {
         "product": written.product,
         "objective": written.objective,
@@ -67,15 +92,13 @@ async def write_plan(tx: Tx, written: PlanRow, by: str, now: datetime) -> bool:
         "valid_until": written.valid_until,
         "reentry_days": written.reentry_days,
         "rank": written.rank,
-        "automatic": written.automatic,
-        "stopped_at": written.stopped_at,
         "digest": written.digest,
         "imported_by": by,
         "imported_at": now,
     }
     done = await tx.execute(
         insert(visit_plan)
-        .values(id=written.id, **values)
+        .values(id=written.id, automatic=written.automatic, **values)
         .on_conflict_do_update(
             index_elements=[visit_plan.c.id], set_=values, where=visit_plan.c.digest != written.digest
         )
@@ -89,18 +112,21 @@ async def set_automatic(tx: Tx, plan_id: str, automatic: bool) -> bool:
     done = await tx.execute(
         update(visit_plan)
         .where(visit_plan.c.id == plan_id)
-        .values(automatic=automatic, digest="")
+        .values(automatic=automatic)
         .returning(visit_plan.c.id)
     )
     return done.first() is not None
 
 
-async def stop_plan(tx: Tx, plan_id: str, now: datetime) -> bool:
-    """Whether it had not been stopped."""
+async def stop_plan(tx: Tx, plan_id: str, stopped_at: datetime | None) -> bool:
+    """Stopped from then on, or (None) no more; whether that was not so."""
+    changes = (
+        visit_plan.c.stopped_at.is_not(None) if stopped_at is None else visit_plan.c.stopped_at.is_(None)
+    )
     done = await tx.execute(
         update(visit_plan)
-        .where(visit_plan.c.id == plan_id, visit_plan.c.stopped_at.is_(None))
-        .values(stopped_at=now, digest="")  # so that the same file takes it up again
+        .where(visit_plan.c.id == plan_id, changes)
+        .values(stopped_at=stopped_at)
         .returning(visit_plan.c.id)
     )
     return done.first() is not None

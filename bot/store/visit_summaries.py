@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
@@ -38,6 +38,7 @@ class Said:
     entries: tuple[str, ...]
     route: str | None
     screening: dict[str, Any] | None
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ async def settled(tx: Tx, of: VisitRow) -> bool:
 
 
 async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
-    """The messages of the visit in order, our own triggers included."""
+    """The contact's messages from the plan of the visit to its end in order, our own triggers included; of
+    those without a turn the stops alone."""
     query = (
         select(
             inbox.c.id,
@@ -75,23 +77,24 @@ async def said_in(tx: Tx, of: VisitRow) -> list[Said]:
             inbox.c.body_enc,
             inbox.c.person_id,
             inbox.c.screening,
+            inbox.c.received_at,
             turn.c.entries,
             turn.c.route,
         )
-        .join(turn, turn.c.id == inbox.c.turn_id)
+        .outerjoin(turn, turn.c.id == inbox.c.turn_id)
         .where(
             inbox.c.contact_id == of.contact_id,
             inbox.c.received_at >= of.planned_at,
             inbox.c.received_at <= of.ended_at,
-            turn.c.state == "done",
+            or_(turn.c.state == "done", inbox.c.screening.has_key("wish")),
         )
         .order_by(inbox.c.id)
     )
     rows = await tx.execute(query)
     return [
         Said(
-            *(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries)),
-            *(row.route, row.screening),
+            *(row.id, row.turn_id, row.kind, bytes(row.body_enc), row.person_id, tuple(row.entries or ())),
+            *(row.route, row.screening, row.received_at),
         )
         for row in rows
     ]
@@ -132,17 +135,18 @@ async def to_phrase(tx: Tx, since: datetime, now: datetime, limit: int) -> list[
     return sorted(done.scalars())
 
 
-async def requests_in(tx: Tx, of: VisitRow) -> list[tuple[int, str]]:
-    """The tasks that were opened in the visit: id, kind. A rep hears of none that compliance has."""
-    query = select(task.c.id, task.c.kind).where(
+async def requests_in(tx: Tx, of: VisitRow, until: datetime) -> list[tuple[int, str, datetime]]:
+    """The tasks that were opened from its beginning on: id, kind, when. A rep hears of none that
+    compliance has."""
+    query = select(task.c.id, task.c.kind, task.c.opened_at).where(
         and_(
             task.c.contact_id == of.contact_id,
             task.c.opened_at >= of.begun_at,
-            task.c.opened_at <= of.ended_at,
+            task.c.opened_at <= until,
             task.c.kind != "compliance",
         )
     )
-    return [(row.id, row.kind) for row in await tx.execute(query.order_by(task.c.id))]
+    return [tuple(row) for row in await tx.execute(query.order_by(task.c.id))]
 
 
 async def add(tx: Tx, of: VisitRow, person_id: UUID, body_enc: bytes, now: datetime) -> bool:

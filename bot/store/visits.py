@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
-from bot.store.tables import consent, contact, doctor, occurrence, person, send_window, visit, visit_fact
-from bot.store.visit_plans import PlanRow
+from bot.store.tables import inbox, visit, visit_fact
 
 ENDED = "ended"
+GOES_ON = "goes_on"  # the fact of the turn with which a visit begins, or goes on after it was moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,6 @@ class Fact:
     value: str
     turn_id: UUID | None
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A doctor whom the platform lets us write to and who is in no visit now."""
-
-    contact_id: int
-    person_id: UUID
 
 
 # ---------------------------------------------------------------- visits
@@ -175,67 +167,14 @@ async def wished(tx: Tx, subjects: Collection[str]) -> tuple[frozenset[str], fro
     )
 
 
-# ---------------------------------------------------------------- who is next, and what has gone stale
-
-
-async def candidates(
-    tx: Tx, plan: PlanRow, now: datetime, visited: datetime, tried: datetime, limit: int
-) -> list[Candidate]:
-    """Verified doctors within the platform's window who fit the plan, are in no visit, were not in one since
-    `visited`, and for whom none was planned since `tried`; none who ever withdrew their
-    consent: a colleague begins with them. Departments and interests are compared as the list
-    spells them."""
-    fits: list[ColumnElement[bool]] = []
-    if plan.specialties:
-        fits.append(doctor.c.department.in_(plan.specialties))
-    if plan.interests:
-        fits.append(doctor.c.interests.overlap(list(plan.interests)))
-    refused = exists().where(
-        consent.c.person_id == doctor.c.person_id,
-        consent.c.purpose == "promotion",
-        consent.c.withdrawn_at.is_not(None),
+async def last_turn(tx: Tx, of: VisitRow) -> UUID | None:
+    """The newest turn of the visit's contact since it began: what an ending that nobody spoke of shows."""
+    query = select(inbox.c.turn_id).where(
+        inbox.c.contact_id == of.contact_id,
+        inbox.c.received_at >= of.planned_at,
+        inbox.c.turn_id.is_not(None),
     )
-    recent = exists().where(
-        visit.c.person_id == doctor.c.person_id,
-        or_(visit.c.state != ENDED, visit.c.begun_at > visited, visit.c.planned_at > tried),
-    )
-    query = (
-        select(contact.c.id, doctor.c.person_id)
-        .ext(distinct_on(doctor.c.person_id))
-        .join(doctor, doctor.c.person_id == contact.c.person_id)
-        .join(person, person.c.id == contact.c.person_id)
-        .join(send_window, send_window.c.contact_id == contact.c.id)
-        .where(
-            doctor.c.verified_at.is_not(None),
-            person.c.stopped_at.is_(None),
-            contact.c.unreachable_at.is_(None),
-            send_window.c.closes_at > now,
-            ~recent,
-            ~refused,
-            *fits,
-        )
-        .order_by(doctor.c.person_id, send_window.c.closes_at.desc())
-        .limit(limit)
-    )
-    return [Candidate(*row) for row in await tx.execute(query)]
-
-
-async def unanswered(tx: Tx, before: datetime, limit: int) -> list[int]:
-    """Visits under way in which nothing has happened since then."""
-    query = select(visit.c.id).where(visit.c.state == "under_way", visit.c.last_at <= before)
-    return list((await tx.execute(query.limit(limit))).scalars())
-
-
-async def never_begun(tx: Tx, limit: int) -> list[tuple[int, str]]:
-    """Visits that wait or were moved though the turn that was to begin them will not: id, reason."""
-    gone = and_(occurrence.c.timer_id == visit.c.timer_id, occurrence.c.state.in_(["missed", "cancelled"]))
-    query = (
-        select(visit.c.id, func.coalesce(occurrence.c.reason, occurrence.c.state))
-        .join(occurrence, gone)
-        .where(visit.c.state.in_(["waiting", "moved"]))
-        .limit(limit)
-    )
-    return [(row[0], row[1]) for row in await tx.execute(query)]
+    return (await tx.execute(query.order_by(inbox.c.id.desc()).limit(1))).scalar()
 
 
 async def end_one(tx: Tx, visit_id: int, ending: str, now: datetime) -> VisitRow | None:

@@ -3,7 +3,15 @@
 from bot.store.appointments import AppointmentRow
 from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
-from bot.visits.answers import asks, value_of
+from bot.visits.answers import (
+    asks,
+    format_of,
+    is_somebody_else,
+    objection_of,
+    objection_question,
+    says_more,
+    value_of,
+)
 from bot.visits.appointments import (
     Answered,
     AppointmentKind,
@@ -36,7 +44,7 @@ from bot.visits.course import (
     unclear,
 )
 from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
-from bot.visits.doctor_now import read_doctor
+from bot.visits.doctor_now import may_write, read_doctor
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
 from bot.visits.knowing import known_of
@@ -125,16 +133,21 @@ __all__ = [
     "end",
     "ended_in",
     "form_for",
+    "format_of",
     "hand_on_own_visit",
     "hand_on_summary",
     "import_plans",
+    "is_somebody_else",
     "known_of",
     "log_own_visit",
     "look_after",
+    "may_write",
     "meant",
     "message_for",
     "move",
     "notice",
+    "objection_of",
+    "objection_question",
     "open_appointment",
     "open_visit",
     "own_visit_told",
@@ -150,6 +163,7 @@ __all__ = [
     "reason_of",
     "request_numbers",
     "request_visit",
+    "says_more",
     "seed_plans",
     "set_automatic",
     "spoke_before",

@@ -40,6 +40,10 @@ class Ending(StrEnum):
     NOTHING = "nothing"  # no approved message fits (any more)
     BUSY = "busy"  # put off again, with no time named
     STOPPED = "stopped"  # they want nothing of the kind
+    ANNOYED = "annoyed"  # they scold or complain
+    HANDED_OVER = "handed_over"  # they want a person, or a colleague took over
+    LEFT = "left"  # they said goodbye
+    WRONG_PERSON = "wrong_person"
 
 
 def subject(visit_id: int) -> str:
@@ -108,8 +112,19 @@ async def request_visit(tx: Tx, contact: Contact, plan: PlanRow, now: datetime) 
     return await visits.by_id(tx, visit_id)
 
 
-async def ask_step(tx: Tx, visit: VisitRow, contact: Contact, step: Step, now: datetime) -> bool:
-    """The question of a step is put; whether for the first time in this visit."""
+async def ask_step(
+    tx: Tx,
+    visit: VisitRow,
+    contact: Contact,
+    step: Step,
+    turn_id: UUID,
+    now: datetime,
+    *,
+    ours: bool = False,
+) -> bool:
+    """The question of a step is put; whether for the first time in this visit.
+
+    `ours`: by the turn that was to begin or resume it; else that one is void, since they came first."""
     first = visit.step != step or visit.asked == 0
     asked = 1 if visit.step != step else visit.asked + 1
     values = {"state": "under_way", "step": step.value, "asked": asked, "last_at": now, "moved_to": None}
@@ -118,6 +133,10 @@ async def ask_step(tx: Tx, visit: VisitRow, contact: Contact, step: Step, now: d
     if visit.begun_at is None:
         values["begun_at"] = now
         await note(tx, "visit.begun", now, subject(visit.id), contact, plan=visit.plan_id)
+    if visit.state != "under_way":  # the summary tells what was said from here on
+        if visit.timer_id is not None and not ours:
+            await _void(tx, visit.timer_id, now)
+        await visits.add_fact(tx, visit, visits.GOES_ON, step.value, turn_id, now)
     await visits.change(tx, visit.id, **values)
     return first
 
@@ -130,10 +149,7 @@ async def notice(tx: Tx, visit: VisitRow, kind: str, value: str, turn_id: UUID, 
 
 
 async def unclear(tx: Tx, visit: VisitRow, turn_id: UUID, now: datetime) -> int:
-    """An answer that said nothing; the how-manieth to this question. Rasa validates a form again after the
-    words were answered by their own rule: a turn counts once."""
-    if any(one.turn_id == turn_id and one.kind == "unclear" for one in await visits.facts(tx, visit.id)):
-        return visit.unclear
+    """An answer that said nothing; the how-manieth to this question."""
     await visits.add_fact(tx, visit, "unclear", visit.step, turn_id, now)
     await visits.change(tx, visit.id, unclear=visit.unclear + 1, last_at=now)
     return visit.unclear + 1
@@ -157,14 +173,16 @@ async def end(
     now: datetime,
     turn_id: UUID | None = None,
 ) -> None:
-    """It is over. What was to resume it does not."""
+    """It is over. What was to resume it does not. Without a turn it is shown by the last one in it."""
     before = await visits.end_one(tx, visit.id, str(ending), now)
     if before is None:
         return
     if before.timer_id is not None and before.state in ("waiting", "moved"):
         await _void(tx, before.timer_id, now)
+    if turn_id is None and before.begun_at is not None:
+        turn_id = await visits.last_turn(tx, before)
     if turn_id is not None:
-        await visits.add_fact(tx, visit, "ended", str(ending), turn_id, now)
+        await visits.add_fact(tx, visit, visits.ENDED, str(ending), turn_id, now)
     await note(tx, "visit.ended", now, subject(visit.id), contact, ending=str(ending))
 
 
@@ -194,12 +212,21 @@ async def _void(tx: Tx, timer_id: int, now: datetime) -> None:
 
 async def open_visit(tx: Tx, contact: Contact, now: datetime) -> VisitRow | None:
     """The person's visit that has not ended, be it on another contact; locked. Who wants none of the kind any
-    more is in none: it ends here."""
+    more is in none: it ends here. What they asked for after a stop is theirs until they stop again."""
     visit = await visits.open_of(tx, contact.person_id)
     if visit is None:
         return None
-    agreed = {one.purpose for one in await consent.of_person(tx, contact.person_id) if one.holds}
-    if contact.stopped_at is None and Purpose.PROMOTION in agreed:
+    spoken = await consent.of_person(tx, contact.person_id)
+    if not visit.requested:
+        agreed = any(one.purpose == Purpose.PROMOTION and one.holds for one in spoken)
+        wanted = agreed and contact.stopped_at is None
+    else:
+        stops = [
+            contact.stopped_at,
+            *(one.withdrawn_at for one in spoken if one.purpose == Purpose.PROMOTION),
+        ]
+        wanted = not any(one is not None and one >= visit.planned_at for one in stops)
+    if wanted:
         return visit
     await end(tx, visit, contact, Ending.STOPPED, now)
     return None

@@ -1,7 +1,9 @@
-"""What `pace` asks about one doctor, read as the exit will read it."""
+"""What `pace` asks about doctors, read as the exit will read it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -30,18 +32,38 @@ async def read_doctor(
 
     Their person is locked until the transaction ends, so that a stop waits, or was before; not with `lock`
     False, for a page that only shows it."""
+    found = await read_doctors(tx, services, {contact.id: contact}, {contact.id: best}, lock=lock)
+    return replace(found[contact.id], visited=visited, agreed=agreed)
+
+
+async def read_doctors(
+    tx: Tx,
+    services: Services,
+    found: Mapping[int, Contact],
+    best: Mapping[int, Best | None],
+    *,
+    lock: bool = True,
+) -> dict[int, DoctorNow]:
+    """`read_doctor` of many, by contact, in as many statements as of one."""
     # The visit's own turn is none yet: what was sent before counts, whatever it was part of.
-    intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
-    facts = (await read_circumstances(tx, services, {contact.id: contact}, [intent], lock=lock))[contact.id]
-    windows = await contacting.windows(tx, [contact.id], services.clock.now())
-    return DoctorNow(
-        Person(facts.contact.stopped_at is not None, facts.contact.unreachable_at is not None),
-        facts.consents,
-        facts.occasions(None),
-        facts.taken_over,
-        bool(facts.turns),
-        windows.get(contact.id, ()),
-        visited,
-        best,
-        agreed,
-    )
+    intents = [Intent(contact_id, Purpose.PROMOTION, uuid4()) for contact_id in found]
+    facts = await read_circumstances(tx, services, found, intents, lock=lock)
+    windows = await contacting.windows(tx, list(found), services.clock.now())
+    return {
+        contact_id: DoctorNow(
+            Person(one.contact.stopped_at is not None, one.contact.unreachable_at is not None),
+            one.consents,
+            one.occasions(None),
+            one.taken_over,
+            bool(one.turns),
+            windows.get(contact_id, ()),
+            best=best.get(contact_id),
+        )
+        for contact_id, one in facts.items()
+    }
+
+
+async def may_write(tx: Tx, contact: Contact, moment: datetime, now: datetime) -> bool:
+    """Whether the platform's window, as it stands now, is still open at that moment."""
+    windows = await contacting.windows(tx, [contact.id], now)
+    return any(one.closes_at > moment for one in windows.get(contact.id, ()))

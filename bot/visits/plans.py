@@ -91,7 +91,8 @@ def _row(plan: _Plan, rank: int) -> PlanRow:
 
 
 async def import_plans(tx: Tx, plans: tuple[PlanRow, ...], by: str, now: datetime) -> list[str]:
-    """Write what differs; the ids of those. What a file lacks stays."""
+    """Write what differs; the ids of those. What a file lacks stays, and so does what was decided on a plan
+    since: that it begins by itself, or is stopped."""
     changed = [plan.id for plan in plans if await visit_plans.write_plan(tx, plan, by, now)]
     for name in changed:
         await note(tx, "visit_plan.imported", now, f"visit_plan:{name}", login=by)
@@ -115,9 +116,10 @@ async def set_automatic(tx: Tx, plan_id: str, by: str, now: datetime, *, automat
     await note(tx, "visit_plan.automatic", now, f"visit_plan:{plan_id}", login=by, automatic=automatic)
 
 
-async def stop_plan(tx: Tx, plan_id: str, by: str, now: datetime) -> None:
-    """No visit of this plan is begun any more. Raises MedrepError(NOT_FOUND)."""
+async def stop_plan(tx: Tx, plan_id: str, by: str, now: datetime, *, stopped: bool = True) -> None:
+    """No visit of this plan is begun any more, or they are again. Raises MedrepError(NOT_FOUND)."""
     if await visit_plans.plan(tx, plan_id) is None:
         raise MedrepError(Fault.NOT_FOUND, f"no visit plan {plan_id}")
-    if await visit_plans.stop_plan(tx, plan_id, now):
-        await note(tx, "visit_plan.stopped", now, f"visit_plan:{plan_id}", login=by)
+    if await visit_plans.stop_plan(tx, plan_id, now if stopped else None):
+        event = "visit_plan.stopped" if stopped else "visit_plan.taken_up"
+        await note(tx, event, now, f"visit_plan:{plan_id}", login=by)

@@ -25,6 +25,8 @@ from bot.store.visit_summaries import Said
 from bot.store.visits import Fact, VisitRow
 from bot.text.patterns import read_rules
 from bot.visits.choosing import product_of
+from bot.visits.course import Ending
+from bot.visits.under_way import under_way
 
 LABEL = "AI拜访"
 BATCH = 50
@@ -106,9 +108,17 @@ async def summaries_of(tx: Tx, vault: Vault, external_id: str | None = None) -> 
 async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> Summary:
     """What the stored turns tell of a visit that has ended."""
     contact = await contacts.by_id(tx, visit.contact_id)
-    said, facts = await visit_summaries.said_in(tx, visit), await visits.facts(tx, visit.id)
+    facts = await visits.facts(tx, visit.id)
+    course = under_way(visit, facts)
+    said = [
+        one for one in await visit_summaries.said_in(tx, visit) if course.holds(one.received_at, one.turn_id)
+    ]
     words = {one.id: await words_of(tx, vault, one) for one in said}
-    requests = await visit_summaries.requests_in(tx, visit)
+    requests = [
+        (number, kind)
+        for number, kind, at in await visit_summaries.requests_in(tx, visit, course.until)
+        if course.holds(at, None)
+    ]
     assert visit.begun_at is not None  # noqa: S101 - it was begun
     teller = _Teller(
         visit,
@@ -168,7 +178,17 @@ class _Teller:
         self, said: Sequence[Said], facts: Sequence[Fact], questions: Sequence[Question]
     ) -> Iterator[Statement]:
         """In the order of the conversation. What no message shows is left out."""
-        asked = [*map(self._question, questions), *self._handed_over(said)]
+        # An objection is told by its own sentence, also where approved content was quoted to it.
+        objected = {
+            number
+            for fact in facts
+            if fact.value in self._rules()["objection"]
+            for number in self.messages.get(fact.turn_id, ())
+        }
+        asked = [
+            *(self._question(one) for one in questions if not objected & set(one.turns)),
+            *self._handed_over(said),
+        ]
         found = [self._began(said), *(self._fact(fact) for fact in facts), *asked]
         shown = [one for one in found if one is not None and one.text and one.turns]
         yield from sorted(shown, key=lambda one: one.turns[0])
@@ -184,6 +204,8 @@ class _Teller:
 
     def _fact(self, fact: Fact) -> Statement | None:
         shown = tuple(self.messages.get(fact.turn_id, ()))
+        if fact.kind == visits.ENDED and fact.value == Ending.STOPPED:
+            shown = tuple(self.messages.get(None, shown))  # a stop is answered without a turn
         if fact.kind == "told":
             return Statement(self._told(fact.value), shown)
         if fact.kind == "moved":
@@ -191,7 +213,10 @@ class _Teller:
             return Statement(text, shown)
         quoted = "；".join(filter(None, (self.words.get(number, "") for number in shown)))[:_QUOTED]
         quoted = quoted or self._rules()["withheld"]
-        return Statement(self.sentence(fact.kind, fact.value, words=quoted), shown)
+        value = fact.value
+        if fact.kind == visits.ENDED and value == "refused" and self.visit.key_message:
+            value = "refused_after"
+        return Statement(self.sentence(fact.kind, value, words=quoted), shown)
 
     def _told(self, basis: str) -> str:
         message = self.content.key_message.get(Basis.parse(basis).ref)
@@ -233,7 +258,8 @@ class _Teller:
         """Who does what next, by what they answered; a task is named where there is one."""
         rules, tasks = self._rules()["follows"], self._tasks(_REQUESTS.get(wanted, ()))
         template = rules.get(f"{wanted}_asked" if tasks else wanted) or rules.get(wanted) or rules["nothing"]
-        return str(template.format(product=self.product, tasks=tasks))
+        text = str(template.format(product=self.product, tasks=tasks))
+        return text if tasks else text.replace("（任务 ）", "")
 
     def _tasks(self, kinds: Sequence[str]) -> str:
         return "、".join(str(number) for number, kind in self.requests if kind in kinds)

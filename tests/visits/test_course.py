@@ -7,15 +7,27 @@ from uuid import uuid4
 
 import pytest
 
+from bot import staff
 from bot.clock import CHINA
 from bot.content import seed_content
 from bot.dialogue.said import SESSION
 from bot.model import Purpose
-from bot.people import consent, stop
+from bot.people import consent, stop, takeover
 from bot.schedule.timers import Timers
+from bot.staff import Role
 from bot.store import visit_plans, visits
 from bot.store.visits import VisitRow
-from bot.visits import Step, ask_step, look_after, move, open_visit, plan_visit, seed_plans, set_automatic
+from bot.visits import (
+    Step,
+    ask_step,
+    look_after,
+    move,
+    open_visit,
+    plan_visit,
+    request_visit,
+    seed_plans,
+    set_automatic,
+)
 from tests.stage import Stage
 
 NOON = datetime(2026, 12, 2, 11, 0, tzinfo=CHINA)  # a Wednesday, in working hours
@@ -110,7 +122,7 @@ async def test_no_answer_ends_it_without_a_word(visited: Stage) -> None:
     visit = await the_visit(stage)
     assert visit is not None
     async with stage.services.db.begin() as tx:
-        assert await ask_step(tx, visit, contact, Step.PERMISSION, NOON)
+        assert await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON, ours=True)
     queued = await stage.rows("SELECT count(*) FROM outbox")
     await stage.move(NOON + SESSION - timedelta(minutes=1))
     await look_after(stage.services)
@@ -139,7 +151,7 @@ async def test_the_newest_appointment_counts_and_a_stop_ends_all(visited: Stage)
     assert visit is not None
     turn = uuid4()
     async with stage.services.db.begin() as tx:
-        await ask_step(tx, visit, contact, Step.PERMISSION, NOON)
+        await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON, ours=True)
     for days in (1, 2):
         async with stage.services.db.begin() as tx:
             again = await open_visit(tx, contact, NOON)
@@ -155,3 +167,73 @@ async def test_the_newest_appointment_counts_and_a_stop_ends_all(visited: Stage)
     ended = await the_visit(stage)
     assert ended is not None and ended.ending == "stopped"
     assert not [due for _, due in await timers_of(stage) if due]
+
+
+async def under_way(stage: Stage) -> VisitRow:
+    """Its first question was put."""
+    contact = await stage.contact()
+    await look_after(stage.services)
+    visit = await the_visit(stage)
+    assert visit is not None
+    async with stage.services.db.begin() as tx:
+        await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON, ours=True)
+    return visit
+
+
+@pytest.mark.parametrize("how", ["stop", "withdrawal"])
+async def test_a_stop_in_the_middle_ends_it_as_one(visited: Stage, how: str) -> None:
+    """Not hours later, as if the doctor had said nothing."""
+    stage, contact = visited, await visited.contact()
+    await under_way(stage)
+    now = stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        if how == "stop":
+            await stop.stop(tx, contact, now)
+        else:
+            await consent.withdraw(tx, contact, Purpose.PROMOTION, now, source="message")
+    await look_after(stage.services)
+    ended = await the_visit(stage)
+    assert ended is not None and (ended.state, ended.ending) == ("ended", "stopped")
+
+
+async def test_a_colleague_who_takes_over_ends_it(visited: Stage) -> None:
+    """What is said to the colleague is no answer to us afterwards."""
+    stage, contact = visited, await visited.contact()
+    await under_way(stage)
+    async with stage.services.db.begin() as tx:
+        await staff.add(tx, "manager", [Role.MANAGER], NOON, by="test")
+        await takeover.start(tx, contact, "manager", NOON, stage.services.limits)
+    await look_after(stage.services)
+    ended = await the_visit(stage)
+    assert ended is not None and (ended.state, ended.ending) == ("ended", "handed_over")
+
+
+async def test_who_comes_before_the_hour_is_not_called_upon_at_it(visited: Stage) -> None:
+    stage, contact = visited, await visited.contact()
+    await under_way(stage)
+    async with stage.services.db.begin() as tx:
+        visit = await open_visit(tx, contact, NOON)
+        assert visit is not None
+        await move(tx, visit, contact, NOON + timedelta(days=1), uuid4(), NOON)
+    assert [due for _, due in await timers_of(stage) if due] == [NOON + timedelta(days=1)]
+    async with stage.services.db.begin() as tx:
+        visit = await open_visit(tx, contact, NOON)
+        assert visit is not None and visit.state == "moved"
+        await ask_step(tx, visit, contact, Step.NEED, uuid4(), NOON)
+    assert not [due for _, due in await timers_of(stage) if due]
+
+
+async def test_what_they_ask_for_after_a_stop_is_theirs_until_they_stop_again(visited: Stage) -> None:
+    stage, contact = visited, await visited.contact()
+    async with stage.services.db.begin() as tx:
+        await consent.withdraw(tx, contact, Purpose.PROMOTION, NOON, source="message")
+        plan = (await visit_plans.plans(tx))[0]
+        later = NOON + timedelta(hours=1)
+        assert await request_visit(tx, contact, plan, later) is not None
+        assert await open_visit(tx, contact, later) is not None
+    async with stage.services.db.begin() as tx:
+        await consent.give(tx, contact, Purpose.PROMOTION, later, text_version="1", source="message")
+        await consent.withdraw(tx, contact, Purpose.PROMOTION, later, source="message")
+        assert await open_visit(tx, contact, later) is None
+    ended = await the_visit(stage)
+    assert ended is not None and ended.ending == "stopped"

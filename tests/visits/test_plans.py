@@ -11,7 +11,7 @@ from bot.model import MedrepError
 from bot.settings import ROOT
 from bot.store import visit_plans as store
 from bot.store.database import Database
-from bot.visits import import_plans, read_plans, seed_plans, stop_plan
+from bot.visits import import_plans, read_plans, seed_plans, set_automatic, stop_plan
 
 CONTENT = load(ROOT / "data" / "content")
 ONE = """
@@ -64,3 +64,19 @@ def test_a_file_that_is_none_is_refused_with_the_reason(change: tuple[str, str],
 def test_a_plan_stands_once() -> None:
     with pytest.raises(MedrepError, match="stands twice"):
         read_plans(ONE + ONE.replace("plans:", ""), CONTENT)
+
+
+async def test_an_import_undoes_nothing_that_was_decided_since(database: Database, clock: Clock) -> None:
+    now = clock.now()
+    await seed_content(database, now)
+    async with database.begin() as tx:
+        await import_plans(tx, read_plans(ONE, CONTENT), "somebody", now)
+        await set_automatic(tx, "one", "manager", now, automatic=True)
+        await stop_plan(tx, "one", "manager", now)
+        assert await import_plans(tx, read_plans(ONE, CONTENT), "somebody", now) == []
+        changed = read_plans(ONE.replace("30", "60"), CONTENT)
+        assert await import_plans(tx, changed, "somebody", now) == ["one"]
+        plan = await store.plan(tx, "one")
+        assert plan is not None and plan.automatic and plan.stopped_at is not None
+        await stop_plan(tx, "one", "manager", now, stopped=False)
+        assert [one.id for one in await store.plans(tx, on=now.date())] == ["one"]

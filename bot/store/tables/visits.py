@@ -37,6 +37,8 @@ visit_plan = Table(
     Column("automatic", Boolean, nullable=False),  # begins by itself, when pacing lets it
     Column("stopped_at", Moment),
     Column("digest", Text, nullable=False),  # of the imported text: the same again changes nothing
+    Column("looked_at", Moment),  # real time, when a process looked whose visit of this plan may begin
+    Column("looked_after", UUID),  # the person whom that look ended with; NULL: the next begins anew
     Column("imported_by", Text, nullable=False),
     Column("imported_at", Moment, nullable=False),
     CheckConstraint("reentry_days > 0", name="reentry"),
@@ -156,7 +158,9 @@ visit_fact = Table(  # what was noticed, by the turn that shows it; codes, never
     Column("visit_id", BigInteger, ForeignKey("visit.id"), nullable=False, index=True),
     Column("contact_id", BigInteger, ForeignKey("contact.id"), nullable=False, index=True),
     Column("person_id", UUID, ForeignKey("person.id"), nullable=False, index=True),
-    Column("kind", Text, nullable=False),  # permission | need | told | reaction | next | moved | ended
+    Column(
+        "kind", Text, nullable=False
+    ),  # goes_on | permission | need | told | reaction | next | moved | ended
     Column("value", Text, nullable=False),
     Column("turn_id", UUID),
     Column("at", Moment, nullable=False),

@@ -1,8 +1,12 @@
 """Conversations as chats, one file a subject.
 
-`# title` begins one; `> words` the doctor writes; `< a | b` the next reply holds all of these (`~`: any);
-`$ command` a command of medrep (`{doctor}`: the doctor's external id); `& key` a click on the account's menu;
-`~` nothing more comes; `? words` a sentence of the newest summary of the doctor holds them.
+`# title` begins one (`@newcomer`, `@patient`: not a verified doctor). What they do: `> words` they write,
+`+ words` right behind that, `! voice` (image, location) they send, `& key` they click in the account's menu.
+What we do: `*` a colleague has a visit begin; `$ command` of medrep (`{doctor}`: the external id).
+What comes: `< a | b` the next reply holds all of these (`~`: any), `^ words` and not these; `~` nothing more.
+What stands: `= a b` the newest visit has this state, ending, step, need or hour (`+3`: days from today;
+`none`: there is no visit); `? words` its summary holds them in a sentence, the attitude, a request or the
+next step, `; words` it does not.
 """
 
 from __future__ import annotations
@@ -11,10 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+MARKS = "><^+!&~*$=?;"
+
 
 @dataclass(frozen=True)
 class Chat:
     title: str
+    who: str  # doctor, newcomer, patient
     lines: tuple[tuple[str, str], ...]  # mark, what follows it
 
 
@@ -25,7 +32,8 @@ def read_chats(name: str) -> list[Chat]:
 
 def _chats(text: str) -> Iterator[Chat]:
     for block in text.split("\n\n"):
-        title, *lines = [line for line in block.splitlines() if line.strip()]
-        if not title.startswith("# ") or any(line[0] not in "><$&~?" for line in lines):
+        head, *lines = [line for line in block.splitlines() if line.strip()]
+        if not head.startswith("# ") or any(line[0] not in MARKS for line in lines):
             raise ValueError(f"not a chat: {block[:60]!r}")
-        yield Chat(title[2:], tuple((line[0], line[1:].strip()) for line in lines))
+        title, _, who = head[2:].partition(" @")
+        yield Chat(title, who or "doctor", tuple((line[0], line[1:].strip()) for line in lines))
