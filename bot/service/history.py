@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ log = structlog.get_logger()
 ACCOUNT = Account(Channel.WECHAT, "sandbox")
 NEWCOMER = "oSbx1Hist_Newcomer0000000001"  # of `sandbox.demo`
 SETTLED = 60.0  # seconds that what one line leads to may take
+BEFORE = timedelta(minutes=1)
 AFTER = timedelta(seconds=30)  # when the loops of the app would have summed up what ended
 _LINK = re.compile(r"/m/(\S+)")
 
@@ -108,6 +109,7 @@ class History:
         sending = asyncio.create_task(self._sender.run())
         try:
             for number, act in enumerate(acts[file.done :], start=file.done):
+                await self._meanwhile(act.at - BEFORE)
                 self._services.clock.move_to(act.at)
                 if number == 0 or act.at.date() != acts[number - 1].at.date():
                     await profiles.derive(self._services)
@@ -123,6 +125,14 @@ class History:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+
+    async def _meanwhile(self, moment: datetime) -> None:
+        """What came of itself since the last act: a visit that was moved goes on, another has ended."""
+        if self._services.clock.now() < moment:
+            self._services.clock.move_to(moment)
+            await self._settled()
+            await visits.tidy_visits(self._services)
+            await visits.write_summaries(self._services.db, self._services.vault, self._services.clock)
 
     async def _act(self, act: Act) -> None:
         if act.kind == ">":
@@ -257,7 +267,8 @@ async def play(settings: Settings) -> int:
         await published.load()
         await published.indexed()
         await asyncio.to_thread(schedule.warm)
-        services = Services(db, vault, Clock(), published, settings.home, settings.limits, settings.base_url)
+        past = Clock(timedelta(days=-365))
+        services = Services(db, vault, past, published, settings.home, settings.limits, settings.base_url)
         runner = web.AppRunner(actions.routes(services, actions_token), access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
