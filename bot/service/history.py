@@ -24,7 +24,7 @@ from aiohttp import web
 
 import actions
 from bot import materials, profiles, schedule, tasks, visits
-from bot.clock import Clock
+from bot.clock import CHINA, Clock
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
 from bot.doctors import import_doctors
@@ -56,6 +56,7 @@ log = structlog.get_logger()
 ACCOUNT = Account(Channel.WECHAT, "sandbox")
 NEWCOMER = "oSbx1Hist_Newcomer0000000001"  # of `sandbox.demo`
 SETTLED = 60.0  # seconds that what one line leads to may take
+LISTED = timedelta(days=30)  # before the first of them wrote
 BEFORE = timedelta(minutes=1)
 AFTER = timedelta(seconds=30)  # when the loops of the app would have summed up what ended
 _LINK = re.compile(r"/m/(\S+)")
@@ -103,6 +104,7 @@ class History:
         self._sender = Sender(services, {ACCOUNT: self._platform})
         self._timers = Timers(services)
         self._beginning = Beginning(services, trigger.trigger, {})
+        self._last = datetime.min.replace(tzinfo=CHINA)
 
     async def play(self, acts: list[Act], file: Progress) -> None:
         """From where it was cut off; each act, and what it led to, before the next."""
@@ -118,7 +120,8 @@ class History:
                 except MedrepError as error:
                     log.warning("history.refused", act=act.key, fault=str(error.fault), detail=error.detail)
                 await self._settled()
-                self._services.clock.move_to(act.at + AFTER)
+                self._last = act.at + AFTER
+                self._services.clock.move_to(self._last)
                 await visits.tidy_visits(self._services)
                 await visits.write_summaries(self._services.db, self._services.vault, self._services.clock)
                 file.write(number + 1)
@@ -128,7 +131,7 @@ class History:
 
     async def _meanwhile(self, moment: datetime) -> None:
         """What came of itself since the last act: a visit that was moved goes on, another has ended."""
-        if self._services.clock.now() < moment:
+        if self._last < moment:
             self._services.clock.move_to(moment)
             await self._settled()
             await visits.tidy_visits(self._services)
@@ -262,12 +265,11 @@ async def play(settings: Settings) -> int:
         async with db.begin() as tx:
             today = await business_clock.clock(tx)
             vault = Vault(await open_keyring(tx, settings.key_dir))
-        await import_doctors(db, vault, today, settings.accounts, DOCTORS, by="demo")
         published = Published(db, Encoder(), settings.index_dir)
         await published.load()
         await published.indexed()
         await asyncio.to_thread(schedule.warm)
-        past = Clock(timedelta(days=-365))
+        past = Clock()
         services = Services(db, vault, past, published, settings.home, settings.limits, settings.base_url)
         runner = web.AppRunner(actions.routes(services, actions_token), access_log=None)
         await runner.setup()
@@ -284,9 +286,13 @@ async def play(settings: Settings) -> int:
         file = Progress.read(settings.home) or Progress(settings.home / "demo-history.json", today.now())
         acts = read_scenes(FOLDER / "history.chat", file.now)
         began = file.done
+        past.move_to(acts[0].at - LISTED)
+        await import_doctors(db, vault, past, settings.accounts, DOCTORS, by="demo")
         history = History(services, engine, addresses(DOCTORS))
         await history.play(acts, file)
-        services.clock.move_to(today.now())
+        async with db.begin() as tx:
+            await progress.date_turns_back(tx)
+        past.move_to(today.now())
         await profiles.derive(services)
         file.write(len(acts), whole=True)
     return len(acts) - began

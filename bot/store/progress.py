@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import update
+
 from bot.store.database import Tx, hot
+from bot.store.tables import turn
 
 
 async def unanswered(tx: Tx) -> bool:
@@ -23,6 +26,13 @@ async def anybody_wrote(tx: Tx) -> bool:
     """Whether there is a message at all."""
     ((found,),) = await hot(tx, "SELECT EXISTS (SELECT FROM inbox)", {})
     return bool(found)
+
+
+async def date_turns_back(tx: Tx) -> None:
+    """A turn says in real time when it began; one that was played began when it ended."""
+    await tx.execute(
+        update(turn).where(turn.c.ended_at < turn.c.started_at).values(started_at=turn.c.ended_at)
+    )
 
 
 _UNANSWERED = """
