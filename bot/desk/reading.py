@@ -30,7 +30,7 @@ class Desk:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
+        self._readers = Database(services.db.url, role=CONSOLE, size=READERS, planned_once=True)
 
     @asynccontextmanager
     async def reading(self, who: Session) -> AsyncIterator[Tx]:
