@@ -10,7 +10,7 @@ COMPILE := $(PY) -m uv pip compile --quiet --generate-hashes --custom-compile-co
 
 # The last line must be an exec, or SIGTERM to make would leave the service alive.
 run: setup
-	@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo
+	@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo --history
 
 # pytest stands last: its closing line is what is read first. Two workers, one a core (docs/testing.md).
 test: setup browser

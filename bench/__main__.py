@@ -7,11 +7,11 @@ import asyncio
 import os
 import time
 
-from bench import engine, load, path, reminders, sending
+from bench import engine, load, pages, path, reminders, sending
 from bench.stock_model import EPOCHS
 from bench.table import Figure
 
-PARTS = ("engine", "path", "load", "reminders", "sending")
+PARTS = ("engine", "path", "load", "reminders", "sending", "pages")
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
         default=EPOCHS,
         help=f"epochs of stock Rasa's DIET (here {EPOCHS}; Rasa's default is 100)",
     )
+    parser.add_argument("--doctors", type=int, default=0, help="of the pages; 0: as many as is meant")
+    parser.add_argument("--messages", type=int, default=0, help="of the pages; 0: as many as is meant")
     given = parser.parse_args()
     for part in given.only or PARTS:
         began = time.perf_counter()
@@ -42,6 +44,8 @@ async def _part(part: str, given: argparse.Namespace) -> list[Figure]:
         return await path.main(quick=given.quick, epochs=given.stock_epochs)
     if part == "load":
         return await load.main(quick=given.quick)
+    if part == "pages":
+        return await pages.main(quick=given.quick, doctors=given.doctors, messages=given.messages)
     if part == "sending":
         return await sending.main(quick=given.quick)
     return await reminders.main(quick=given.quick)

@@ -10,7 +10,7 @@ from tomllib import TOMLDecodeError
 from pydantic import ValidationError
 
 from sandbox.accounts import read_accounts, write_demo_accounts
-from sandbox.demo import write_doctors
+from sandbox.demo import read_doctors, write_doctors
 from sandbox.server import build, serve
 
 
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         parser.error(f"{given.config}: {faults}")
     followers = given.state / "followers.json" if given.state else None
-    serve(build(accounts, given.gateway, followers), given.port)
+    known = read_doctors(given.people) if given.people else ()
+    serve(build(accounts, given.gateway, followers, known), given.port)
     return 0
 
 
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="the accounts, in the format of medrep.toml")
     parser.add_argument("--gateway", default="http://127.0.0.1:8080", help="where user messages are posted")
     parser.add_argument("--state", type=Path, help="folder that keeps followers made on the page")
+    parser.add_argument("--people", type=Path, help="an import list; whoever has an openid in it follows")
     commands = parser.add_subparsers(dest="command")
     accounts = commands.add_parser(
         "accounts", help="write the demo accounts, or bring their address up to date"

@@ -141,6 +141,14 @@ STRANGER = Person(
     following=False,
 )
 
+WAITING = Person(
+    openid="oSbx1Hist_Newcomer0000000001",
+    name="魏七",
+    account="sandbox",
+    kind="unbound",
+    hint="报的医院和名单对不上，等同事在工作台确认",
+)
+
 PATIENTS = (
     Person(
         openid="oSbx2Ptnt_QianNaiNai000001fF",
@@ -158,7 +166,7 @@ PATIENTS = (
     ),
 )
 
-PEOPLE = (*DOCTORS, STRANGER, *PATIENTS)
+PEOPLE = (*DOCTORS, STRANGER, WAITING, *PATIENTS)
 
 COLUMNS = (
     ("姓名", "name"),
@@ -189,6 +197,30 @@ def write_doctors(path: Path) -> None:
                     doctor.external_id,
                 ]
             )
+
+
+def read_doctors(path: Path) -> tuple[Person, ...]:
+    """Those of an import list who have an openid here."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["渠道账号"]]
+    return tuple(
+        Person(
+            openid=row["渠道账号"],
+            account=row["渠道"].partition(":")[2],
+            kind="history",
+            hint="工作台里有以前的往来",
+            external_id=row["外部编号"],
+            name=row["姓名"],
+            hospital=row["医院"],
+            tier=row["医院等级"],
+            department=row["科室"],
+            title=row["职称"],
+            city=row["城市"],
+            interests=row["关注领域"],
+            rep=row["负责代表"],
+        )
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True)

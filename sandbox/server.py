@@ -15,11 +15,13 @@ from sandbox.calls import Calls, Double
 from sandbox.control import Control
 from sandbox.custom import Custom
 from sandbox.delivery import Delivery
+from sandbox.demo import PEOPLE, Person
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.notices import Notices
 from sandbox.oauth import OAuth
 from sandbox.phone import Phone, as_json
+from sandbox.quota import Act
 from sandbox.world import World
 
 PREFIX = "/sandbox"
@@ -36,10 +38,20 @@ DOUBLE: web.AppKey[Double] = web.AppKey("double", Double)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build(accounts: dict[str, Account], gateway: str, followers_file: Path | None = None) -> web.Application:
-    """The application; `gateway` is the address to which user messages are posted (`…/wechat/NAME`)."""
-    world, faults, journal = World(followers_file), Faults(), Journal()
+def build(
+    accounts: dict[str, Account],
+    gateway: str,
+    followers_file: Path | None = None,
+    known: tuple[Person, ...] = (),
+) -> web.Application:
+    """The application; `gateway` is the address to which user messages are posted (`…/wechat/NAME`).
+
+    `known` follow from the beginning, and have written to the accounts before this world began.
+    """
+    world, faults, journal = World(followers_file, (*PEOPLE, *known)), Faults(), Journal()
     double = Double(accounts, world, Delivery(world, faults, journal, gateway), faults, journal)
+    for person in known:
+        double.ledger.grant(person.account, person.openid, Act.MESSAGE, world.now())
     calls, notices = Calls(double), Notices(double)
     app = web.Application(client_max_size=BODY_BYTES, middlewares=[same_origin])
     app[DOUBLE] = double

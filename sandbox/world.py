@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sandbox.demo import PEOPLE
+from sandbox.demo import PEOPLE, Person
 
 Key = tuple[str, str]  # account name, openid
 
@@ -83,8 +83,9 @@ class Code:
 
 
 class World:
-    def __init__(self, followers_file: Path | None = None) -> None:
+    def __init__(self, followers_file: Path | None = None, people: tuple[Person, ...] = PEOPLE) -> None:
         self._file = followers_file
+        self._people = people
         self._watchers: dict[asyncio.Queue[dict[str, Any] | None], Key] = {}
         # A restart must not hand out MsgIds again: the gateway remembers them.
         self._msg_ids = count(20_000_000_000_000_000 + time.time_ns() // 1000)
@@ -103,7 +104,7 @@ class World:
         self.last_act: dict[Key, float] = {}
         self._chats: dict[Key, dict[int, Item]] = {}
         self._item_ids = count(1)
-        for person in PEOPLE:
+        for person in self._people:
             card = {name: value for name, value in asdict(person).items() if isinstance(value, str)}
             self.put(
                 Follower(

@@ -86,10 +86,12 @@ class Service:
 
     # ------------------------------------------------------------ the service
 
-    def start(self, *arguments: str, command: tuple[str, ...] = (str(MEDREP),)) -> None:
+    def start(
+        self, *arguments: str, command: tuple[str, ...] = (str(MEDREP),), seconds: float = READY_SECONDS
+    ) -> None:
         """Start `medrep serve`, or what `arguments` say; returns when it says that it is ready.
 
-        `command` is what stands for `medrep`. Raises AssertionError with all it said.
+        `command` stands for `medrep`; it has so many `seconds`. Raises AssertionError with all it said.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         began = time.monotonic()
@@ -108,7 +110,7 @@ class Service:
             unready.callback(self.stop)
             while "stop with Ctrl-C" not in self.terminal():
                 assert self.process.poll() is None, self.terminal()
-                assert time.monotonic() - began < READY_SECONDS, self.terminal() + self.logs()
+                assert time.monotonic() - began < seconds, self.terminal() + self.logs()
                 time.sleep(0.1)
             unready.pop_all()
 

@@ -34,9 +34,12 @@ def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Load the demo's doctors and print their codes.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="With --demo: doctors with a month of history, made once.")
+    ] = False,
 ) -> None:
     """Run the service: database, engine and app, until Ctrl-C or SIGTERM."""
-    _supervise(Options(workers=workers, only=only.value if only else "", demo=demo))
+    _supervise(Options(workers=workers, only=only.value if only else "", demo=demo, history=demo and history))
 
 
 def engine() -> None:

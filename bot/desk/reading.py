@@ -45,7 +45,7 @@ class Desk:
         self.services = services
         self.codes: Mapping[Account, ScanUrl] = codes or {}
         self.templates = templates or {}
-        self._readers = Database(services.db.url, role=CONSOLE, size=READERS)
+        self._readers = Database(services.db.url, role=CONSOLE, size=READERS, planned_once=True)
 
     @property
     def edition(self) -> Edition | None:

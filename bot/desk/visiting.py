@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bot.content import edition_in_force
 from bot.desk.reading import Desk
 from bot.model import Audience, Fault, MedrepError
 from bot.people import takeover
@@ -81,7 +80,8 @@ async def _offer(reading: Desk, tx: Tx, person_id: UUID, now: datetime) -> Visit
 async def _judged(
     reading: Desk, tx: Tx, contact: Contact, now: datetime, *, lock: bool
 ) -> tuple[VisitOffer, PlanRow | None]:
-    edition = await edition_in_force(tx)
+    # Not read for each page: to parse the content takes longer than all the rest of a doctor's page.
+    edition = next(iter(await reading.services.published.standing(tx, now)), None)
     plan = await plan_for(tx, contact, edition.content, now) if edition else None
     if plan is None:
         return VisitOffer(False, "没有适合这位医生的拜访计划，或医生尚未认证"), None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import os
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.doctors import import_doctors, issue_codes
@@ -15,11 +16,14 @@ from bot.model import Fault, MedrepError
 from bot.service.process import plain_environment
 from bot.settings import ROOT, Settings
 from bot.staff import Role, add, register, today
-from bot.store import business_clock, staff
+from bot.store import business_clock, progress, staff
 from bot.store.database import Database
 from bot.store.doctors import without_code
 from bot.store.key_holders import open_keyring
 from bot.store.vault import Vault
+
+FOLDER = ROOT / "data" / "demo"
+DOCTORS = FOLDER / "doctors.csv"  # who has a history
 
 
 async def write_accounts(home: Path, api_base: str) -> None:
@@ -63,6 +67,7 @@ class Login:
 LOGINS = (
     Login("zhou", Role.REP, "周代表（演示）", 360),
     Login("wu", Role.REP, "吴代表（演示）", 20),
+    Login("qian", Role.REP, "钱代表（演示）", 200),
     Login("manager", Role.MANAGER, "郑经理（演示）"),
     Login("care", Role.CARE, "冯关怀（演示）"),
     Login("medical", Role.MEDICAL, "卫医学（演示）"),
@@ -122,6 +127,41 @@ async def menus(settings: Settings) -> list[str]:
             process.kill()
     tail = errors.decode(errors="replace").strip()[-300:]
     return [] if process.returncode == 0 else [f"menu        not published: {tail}"]
+
+
+@dataclass
+class Progress:
+    """How far the history was played, over restarts: `demo-history.json` of the home."""
+
+    path: Path
+    now: datetime  # what its days are counted from
+    done: int = 0
+    whole: bool = False
+
+    @classmethod
+    def read(cls, home: Path) -> Progress | None:
+        """None: it was never begun."""
+        path = home / "demo-history.json"
+        if not path.exists():
+            return None
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return cls(path, datetime.fromisoformat(kept["now"]), kept["done"], kept["whole"])
+
+    def write(self, done: int, *, whole: bool = False) -> None:
+        self.done, self.whole = done, whole
+        part = self.path.with_suffix(".part")
+        kept = {"now": self.now.isoformat(), "done": done, "whole": whole}
+        part.write_text(json.dumps(kept), encoding="utf-8")
+        part.replace(self.path)
+
+
+async def history_wanted(db: Database, home: Path) -> bool:
+    """Whether it is still to be played, or to its end: on a home that nobody has ever written to."""
+    kept = Progress.read(home)
+    if kept is not None:
+        return not kept.whole
+    async with db.begin() as tx:
+        return not await progress.anybody_wrote(tx)
 
 
 class Printed:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from bot.service.home import ServiceTokens
@@ -62,8 +63,9 @@ def engine(settings: Settings, shared: ServiceTokens, model: Callable[[], Path])
     return Child("engine", (str(ENGINE_PYTHON), "-m", "engine"), environment, settings.log_dir / "engine.log")
 
 
-def sandbox(settings: Settings, port: int) -> Child:
-    command = (
+def sandbox(settings: Settings, port: int, people: Path | None = None) -> Child:
+    """`people`: a list of doctors who follow its accounts as well."""
+    command: tuple[str, ...] = (
         *(
             sys.executable,
             "-m",
@@ -75,6 +77,8 @@ def sandbox(settings: Settings, port: int) -> Child:
         ),
         *("--gateway", f"http://127.0.0.1:{settings.port}", "--state", str(settings.home / "sandbox")),
     )
+    if people is not None:
+        command = (*command, "--people", str(people))
     return Child("sandbox", command, plain_environment, settings.log_dir / "sandbox.log")
 
 
@@ -90,24 +94,39 @@ def app(
     sandbox_url: str | None,
     number: int,
 ) -> Child:
-    def environment() -> dict[str, str]:
-        variables = {
-            **os.environ,
-            **ONE_THREAD,
-            "MEDREP_HOME": str(settings.home),
-            "MEDREP_CONFIG": str(settings.config),
-            "MEDREP_PORT": str(settings.port),
-            "MEDREP_ENGINE_PORT": str(settings.engine_port),
-            "MEDREP_ACTIONS_PORT": str(settings.actions_port),
-            "MEDREP_DATABASE_URL": database(),
-            "MEDREP_ENGINE_TOKEN": shared.engine,
-            "MEDREP_ACTIONS_TOKEN": shared.actions,
-            "MEDREP_SANDBOX": "1" if settings.sandbox else "0",
-            "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.home)),
-        }
-        if settings.evidence_copy is not None:
-            variables["MEDREP_EVIDENCE_COPY"] = str(settings.evidence_copy)
-        return variables if sandbox_url is None else {**variables, "MEDREP_SANDBOX_URL": sandbox_url}
-
     name = f"app-{number}"
+    environment = partial(_of_app, settings, shared, database, sandbox_url)
     return Child(name, (sys.executable, "-m", "bot.app"), environment, settings.log_dir / f"{name}.log")
+
+
+def history(settings: Settings, shared: ServiceTokens, database: Callable[[], str]) -> Child:
+    """Plays the demo's history and ends; its counters are nobody's."""
+
+    def environment() -> dict[str, str]:
+        variables = _of_app(settings, shared, database, None)
+        return {key: value for key, value in variables.items() if key != "PROMETHEUS_MULTIPROC_DIR"}
+
+    command = (sys.executable, "-m", "bot.service.history")
+    return Child("history", command, environment, settings.log_dir / "history.log")
+
+
+def _of_app(
+    settings: Settings, shared: ServiceTokens, database: Callable[[], str], sandbox_url: str | None
+) -> dict[str, str]:
+    variables = {
+        **os.environ,
+        **ONE_THREAD,
+        "MEDREP_HOME": str(settings.home),
+        "MEDREP_CONFIG": str(settings.config),
+        "MEDREP_PORT": str(settings.port),
+        "MEDREP_ENGINE_PORT": str(settings.engine_port),
+        "MEDREP_ACTIONS_PORT": str(settings.actions_port),
+        "MEDREP_DATABASE_URL": database(),
+        "MEDREP_ENGINE_TOKEN": shared.engine,
+        "MEDREP_ACTIONS_TOKEN": shared.actions,
+        "MEDREP_SANDBOX": "1" if settings.sandbox else "0",
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.home)),
+    }
+    if settings.evidence_copy is not None:
+        variables["MEDREP_EVIDENCE_COPY"] = str(settings.evidence_copy)
+    return variables if sandbox_url is None else {**variables, "MEDREP_SANDBOX_URL": sandbox_url}

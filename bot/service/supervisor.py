@@ -56,6 +56,7 @@ class Options:
     workers: int = 1
     only: Literal["", "app", "engine"] = ""
     demo: bool = False
+    history: bool = False  # of the demo's doctors, played once
 
     @property
     def app(self) -> bool:
@@ -107,6 +108,8 @@ class Supervisor:
             engine = programs.engine(settings, self._shared, succession.model) if options.engine else None
             if engine is not None:
                 await self._add(stack, engine, PATIENCE)
+            if options.app and options.history:
+                await self._history(stack)
             if options.app:
                 await self._add_apps(stack, sandbox_url)
             try:
@@ -204,8 +207,28 @@ class Supervisor:
         url = f"http://127.0.0.1:{port}"
         await demo.write_accounts(self._settings.home, f"{url}/sandbox/wechat")
         self._settings = with_demo_accounts(self._settings)
-        await self._add(stack, programs.sandbox(self._settings, port), PATIENCE)
+        await self._add(
+            stack,
+            programs.sandbox(self._settings, port, demo.DOCTORS if self._options.history else None),
+            PATIENCE,
+        )
         return url
+
+    async def _history(self, stack: AsyncExitStack) -> None:
+        """Before any app looks at it: with today's clock it would be all long overdue."""
+        if not await self._while_refused(lambda: demo.history_wanted(self._db, self._settings.home)):
+            return
+        began = time.monotonic()
+        await self._while_refused(lambda: demo.people(self._db, self._settings))
+        await self._while_refused(lambda: demo.logins(self._db, self._settings))
+        self._say("playing the demo's history, once")
+        player = programs.history(self._settings, self._shared, self._url)
+        stack.push_async_callback(player.stop, PATIENCE)
+        await player.start()
+        if code := await player.wait():
+            self._say(f"the demo's history ended early (exit code {code}); see {player.log}")
+        else:
+            self._say(f"the demo's history was played in {time.monotonic() - began:.0f} s")
 
     async def _add_apps(self, stack: AsyncExitStack, sandbox_url: str | None) -> None:
         counts = programs.metrics_folder(self._settings.home)

@@ -59,9 +59,19 @@ class Database:
     """A pool of connections that act as one role: the worker, unless said otherwise."""
 
     def __init__(
-        self, url: str, *, role: str | None = WORKER, size: int = 20, evidence_key: bytes | None = None
+        self,
+        url: str,
+        *,
+        role: str | None = WORKER,
+        size: int = 20,
+        evidence_key: bytes | None = None,
+        planned_once: bool = False,
     ) -> None:
-        """`evidence_key` (of `bot.store.keyring`) is needed where evidence is recorded, and nowhere else."""
+        """`evidence_key` (of `bot.store.keyring`) is needed where evidence is recorded, and nowhere else.
+
+        `planned_once`: each connection plans a statement once, whatever its values. For a role whose policies
+        make planning dearer than running.
+        """
         self.url = url
         self._role = role
         self._engine = create_async_engine(
@@ -73,7 +83,8 @@ class Database:
             pool_use_lifo=True,
             pool_pre_ping=False,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            connect_args={"connect_timeout": CONNECT_SECONDS}
+            | ({"prepare_threshold": 0} if planned_once else {}),
             # Wrapped: options stand in tracebacks that show variables.
             execution_options={EVIDENCE_KEY: evidence_key and SecretBytes(evidence_key)},
         )
@@ -87,6 +98,8 @@ class Database:
                 connection.execute("SET TIME ZONE 'UTC'")
                 connection.execute("SET statement_timeout = '30s'")
                 connection.execute("SET idle_in_transaction_session_timeout = '30s'")
+                if planned_once:
+                    connection.execute("SET plan_cache_mode = force_generic_plan")
                 connection.commit()
 
     @asynccontextmanager

@@ -111,7 +111,7 @@ _LINES = """
     WITH page AS MATERIALIZED (
         SELECT doctor.person_id, doctor.name_enc, doctor.hospital, doctor.department, doctor.title,
                doctor.city, staff.name AS rep, doctor.verified_at IS NOT NULL AS verified
-        FROM doctor LEFT JOIN staff ON staff.id = doctor.rep_id
+        FROM {doctors} AS doctor LEFT JOIN staff ON staff.id = doctor.rep_id
         WHERE {which} ORDER BY doctor.hospital, doctor.person_id LIMIT %(limit)s
     )
     SELECT page.*, latest.contact_id, latest.last_in, latest.last_out
@@ -126,10 +126,19 @@ _LINES = """
             SELECT max(sent_at) AS at FROM outbox WHERE outbox.contact_id = contact.id) AS went ON true
         WHERE contact.person_id = page.person_id) AS latest ON true
     """
-_OWN = _LINES.format(which="doctor.rep_id = %(staff)s")
-_EVERY = _LINES.format(which="doctor.hospital LIKE %(hospital)s")
-_PEOPLE = _LINES.format(which="doctor.person_id = ANY(CAST(%(people)s AS uuid[]))")
-_NAMES = "SELECT person_id, name_enc FROM doctor ORDER BY hospital, person_id LIMIT %(limit)s"
+# What the policy leaves of all doctors, found by whose they are: else each doctor is asked.
+_THEIRS = """(
+    SELECT * FROM doctor WHERE (SELECT console_reads('doctors'))
+    UNION ALL
+    SELECT * FROM doctor
+    WHERE NOT (SELECT console_reads('doctors')) AND rep_id = ANY ((SELECT console_reps())::uuid[])
+    )"""
+_OWN = _LINES.format(doctors="doctor", which="doctor.rep_id = %(staff)s")
+_EVERY = _LINES.format(doctors=_THEIRS, which="doctor.hospital LIKE %(hospital)s")
+_PEOPLE = _LINES.format(doctors="doctor", which="doctor.person_id = ANY(CAST(%(people)s AS uuid[]))")
+_NAMES = f"""
+    SELECT person_id, name_enc FROM {_THEIRS} AS doctor ORDER BY hospital, person_id LIMIT %(limit)s
+    """  # noqa: S608 - parts of ours
 
 
 async def own_doctors(tx: Tx, vault: Vault, staff_id: UUID, limit: int) -> list[DoctorLine]:

@@ -184,7 +184,20 @@ _WAITING = _LINES.format(chosen="chosen AS (SELECT contact_id AS id FROM wanted)
 # Of at most `scanned` contacts: of a rep, all; of who sees more, those who wait and those who wrote last.
 _RECENT = _LINES.format(
     chosen="""
-    seen AS MATERIALIZED (SELECT id FROM contact LIMIT %(scanned)s + 1),
+    reads AS MATERIALIZED (SELECT console_reads('doctors') OR console_reads('patients') AS everybody),
+    -- What the policies leave of all contacts, found by whose they are: else each contact is asked.
+    seen AS MATERIALIZED (
+        SELECT id FROM (
+            SELECT id FROM contact WHERE (SELECT everybody FROM reads)
+            UNION ALL
+            SELECT contact.id FROM doctor JOIN contact ON contact.person_id = doctor.person_id
+            WHERE NOT (SELECT everybody FROM reads) AND doctor.rep_id = ANY ((SELECT console_reps())::uuid[])
+            UNION ALL
+            SELECT id FROM contact
+            WHERE NOT (SELECT everybody FROM reads) AND (SELECT console_reads('nobodys'))
+              AND person_id IN (SELECT console_nobodys())
+        ) AS theirs LIMIT %(scanned)s + 1
+    ),
     few AS (SELECT count(*) <= %(scanned)s AS few FROM seen),
     newest AS (
         SELECT contact_id AS id FROM (
@@ -235,26 +248,33 @@ _LAST_WORDS = f"""
 async def words_of(tx: Tx, vault: Vault, inbox_ids: Collection[int]) -> dict[int, LastWords]:
     """What these messages say, by id."""
     found = {}
-    for row in await hot(tx, _LAST_WORDS, {"ids": list(inbox_ids)}):
+    rows = await hot(tx, _LAST_WORDS, {"ids": list(inbox_ids)})
+    await vault.prepare_to_open(tx, [row.body_enc for row in rows])
+    for row in rows:
         plain = await opened(tx, vault, row.person_id, row.body_enc, "inbox.body")
         words = plain if plain == ERASED_TEXT else str(json.loads(plain).get("text") or "")
         found[row.id] = LastWords(words, row.kind, row.withheld or "")
     return found
 
 
-_SCAN = f"""
-    SELECT contact_id, person_id, body_enc, withheld, 'inbox.body' AS place FROM (
-        SELECT inbox.contact_id, inbox.person_id, inbox.body_enc, {_RECEIVED_BY}
-        FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
-        WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY inbox.id DESC LIMIT %(limit)s
+_SCAN = """
+    SELECT id, contact_id, person_id, body_enc, 'inbox.body' AS place FROM (
+        SELECT id, contact_id, person_id, body_enc FROM inbox
+        WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY id DESC LIMIT %(limit)s
     ) AS received
     UNION ALL
-    SELECT contact_id, person_id, body_enc, withheld, 'outbox.body' FROM (
-        SELECT outbox.contact_id, outbox.person_id, outbox.body_enc, {_SENT_BY}
-        FROM outbox
-        WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND outbox.body_enc IS NOT NULL
-        ORDER BY outbox.id DESC LIMIT %(limit)s
+    SELECT id, contact_id, person_id, body_enc, 'outbox.body' FROM (
+        SELECT id, contact_id, person_id, body_enc FROM outbox
+        WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND body_enc IS NOT NULL
+        ORDER BY id DESC LIMIT %(limit)s
     ) AS sent
+    """
+# Asked of those alone in which the words stand: of all that is scanned it would cost more than the scan.
+_WITHHELD = f"""
+    SELECT inbox.contact_id, {_RECEIVED_BY}
+    FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id WHERE inbox.id = ANY(CAST(%(received)s AS bigint[]))
+    UNION ALL
+    SELECT outbox.contact_id, {_SENT_BY} FROM outbox WHERE outbox.id = ANY(CAST(%(sent)s AS bigint[]))
     """  # noqa: S608 - parts of ours
 
 
@@ -263,14 +283,18 @@ async def saying(
 ) -> set[int]:
     """Those of these contacts in whose newest messages (`limit` in each direction) the words stand; `but`:
     what is withheld for these roles is not searched."""
-    found: set[int] = set()
-    for row in await hot(tx, _SCAN, {"contacts": list(contact_ids), "limit": limit}):
-        if row.contact_id in found or row.withheld in but:
-            continue
+    received: list[int] = []
+    sent: list[int] = []
+    scanned = await hot(tx, _SCAN, {"contacts": list(contact_ids), "limit": limit})
+    await vault.prepare_to_open(tx, [row.body_enc for row in scanned])
+    for row in scanned:
         plain = await opened(tx, vault, row.person_id, row.body_enc, row.place)
         if plain and plain != ERASED_TEXT and words in _spoken(json.loads(plain)):
-            found.add(row.contact_id)
-    return found
+            (received if row.place == "inbox.body" else sent).append(row.id)
+    if not received and not sent:
+        return set()
+    rows = await hot(tx, _WITHHELD, {"received": received, "sent": sent})
+    return {row.contact_id for row in rows if row.withheld not in but}
 
 
 def _spoken(body: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -101,6 +101,11 @@ class Vault:
         for row in await hot(tx, _AT_HAND, {"ids": missing}):
             with suppress(MedrepError):
                 self._remember(row.id, self.unwrapped(row), row.person_id)
+
+    async def prepare_to_open(self, tx: Tx, sealed: Iterable[bytes]) -> None:
+        """As `prepare`, of the keys that these name."""
+        named = {bytes(one[1:17]) for one in sealed if one and one[:1] == NAMED and len(one) > 17}
+        await self.prepare(tx, [UUID(bytes=one) for one in named])
 
     def unwrapped(self, row: Any) -> bytes:
         """The key of a row of `data_key`. Raises MedrepError(ERASED)."""

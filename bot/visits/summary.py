@@ -76,8 +76,8 @@ class Summary:
 async def write_summaries(db: Database, vault: Vault, clock: Clock) -> None:
     """A draft for each visit that was begun and has ended. Many processes may do it."""
     async with db.begin() as tx:
-        edition = await edition_in_force(tx)
-        waiting = await visit_summaries.without(tx, BATCH) if edition else []
+        waiting = await visit_summaries.without(tx, BATCH)
+        edition = await edition_in_force(tx) if waiting else None  # 0.1 s to read
     for visit_id in waiting:
         async with db.begin() as tx:
             visit = await visits.lock(tx, visit_id)

@@ -3,6 +3,7 @@ import { avatar, byId, el } from "./dom.js";
 
 const KINDS = {
   imported: ["已认证", "ok"],
+  history: ["有往来", "ok"],
   unbound: ["需认证", "wait"],
   stranger: ["名单外", "off"],
   patient: ["患者", "ok"],

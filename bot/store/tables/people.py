@@ -85,6 +85,7 @@ doctor = Table(
     Column("verified_at", Moment),
     Column("verified_by", Text),  # import | code | the person who confirmed
     Column("updated_at", Moment, nullable=False),
+    Index("ix_doctor_hospital", "hospital", "person_id"),
 )
 
 invitation_code = Table(

@@ -36,6 +36,11 @@ task = Table(
     Column("closed_by", Text),
     Column("outcome", Text),
     Index("ix_task_open", "due_at", postgresql_where=text("state <> 'done'")),
+    Index(  # who wants a person: each page of conversations begins with them
+        "ix_task_wanted",
+        "contact_id",
+        postgresql_where=text("kind = 'hand_over' AND state <> 'done'"),
+    ),
     Index("ix_task_contact_id", "contact_id"),
     Index("ix_task_person_id", "person_id"),
     Index(

@@ -1,0 +1,87 @@
+"""What `make run` shows on a fresh machine: a month of history, made by the product, once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+
+from tests.console.conftest import Visitor
+from tests.console.test_demo import printed
+from tests.running import Service, with_model
+
+PLAYING = 900.0  # seconds; a month takes a quarter of a minute on a quiet machine
+COMMAND = ("serve", "--demo", "--history")
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A first start, which has played the history."""
+    home = with_model(tmp_path_factory.mktemp("lived") / "home")
+    started = Service(home, {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    started.start(*COMMAND, seconds=PLAYING)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def told(service: Service) -> list[str]:
+    """All that the month left behind, as commands print it."""
+    return [service.prints(command) for command in ("summaries", "tasks")]
+
+
+def test_the_history_was_played_whole_and_its_evidence_holds(lived: Service) -> None:
+    assert re.search(r"the demo's history was played in \d+ s", lived.terminal())
+    log = (lived.home / "logs" / "history.log").read_text(encoding="utf-8")
+    assert "history.refused" not in log and "turn.failed" not in log, log
+    assert lived.prints("evidence", "verify").startswith("OK ")
+
+
+def test_visits_and_their_summaries_are_as_colleagues_left_them(lived: Service) -> None:
+    found = [json.loads(line) for line in lived.prints("summaries").splitlines()]
+    states = Counter(one["state"] for one in found)
+    assert len(found) >= 25 and states["approved"] >= 10 and states["draft"] >= 5, states
+    assert states["in_review"] >= 2 and states["amended"] >= 1, states
+    assert all(one["statements"] and one["label"] == "AI拜访" for one in found)
+    unsupported = [part for one in found for part in one["statements"] if not part["turns"]]
+    assert not unsupported
+    assert any("改约" in part["text"] for one in found for part in one["statements"]), "one was moved"
+    assert any(one["questions"] for one in found), "something was asked in between"
+
+
+async def test_each_role_finds_on_its_first_page_what_is_theirs(
+    lived: Service, http: aiohttp.ClientSession
+) -> None:
+    logins = printed(lived)
+
+    async def page(login: str, path: str = "") -> str:
+        visitor = Visitor(http, lived.url)
+        await visitor.sign_in(login, logins[login][1])
+        return await visitor.get(f"/console/{path}")
+
+    zhou, qian = await page("zhou"), await page("qian")
+    assert "韩酉" in zhou and "转人工" in zhou and "还没有人接" in zhou, "somebody waits for them"
+    assert re.search(r"审阅 \d+ 份纪要", zhou) and "林子" in zhou
+    assert "蔡一" in qian and "林子" not in qian
+    manager = await page("manager")
+    assert "韩酉" in manager and "袁庚" in manager and "核实身份" in manager and "样板县第一医院" in manager
+    medical = await page("medical")
+    assert "二甲双胍能用来治疗多囊卵巢吗" in medical and "医学信息问询" in medical
+    assert "多囊卵巢" not in await page("wu", "conversations"), "withheld from the rep"
+    assert "不良反应报告" in await page("pv") and "合规核查" in await page("compliance")
+    assert "不良反应报告" in await page("auditor")
+    assert "吕八" in await page("manager", "doctors"), "whom no rep looks after"
+
+
+def test_a_second_start_changes_nothing(lived: Service) -> None:
+    before = told(lived)
+    lived.stop()
+    lived.start(*COMMAND)
+    assert "history" not in lived.terminal()
+    assert told(lived) == before
