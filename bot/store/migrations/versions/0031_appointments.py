@@ -1,7 +1,7 @@
 """What a rep does for one doctor: a time that is proposed, and who issued an invitation.
 
 Revision ID: 0031
-Revises: 0028
+Revises: 0030
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import UUID
 
 revision = "0031"
-down_revision = "0028"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Whose visits may begin by themselves is looked for by one process at a time, and for everybody in turn.
 
 Revision ID: 0032
-Revises: 0028
+Revises: 0031
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import UUID
 
 revision = "0032"
-down_revision = "0028"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 

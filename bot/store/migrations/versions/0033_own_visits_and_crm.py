@@ -1,7 +1,7 @@
 """Visits that colleagues made themselves, what a CRM is told, and when the assistant was asked.
 
 Revision ID: 0033
-Revises: 0028
+Revises: 0032
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import UUID
 
 revision = "0033"
-down_revision = "0028"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 

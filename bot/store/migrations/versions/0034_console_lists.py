@@ -1,7 +1,7 @@
 """Indexes for the console's lists, measured with 100,000 doctors: docs/benchmarks.md, Pages.
 
 Revision ID: 0034
-Revises: 0028
+Revises: 0033
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0034"
-down_revision = "0028"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 
