@@ -112,13 +112,16 @@ async def menus(settings: Settings) -> list[str]:
     """The menus of the demo's accounts, set at the sandbox as at any platform; a line for what went wrong."""
     if not settings.sandbox:
         return []
+    known = {"MEDREP_HOME": str(settings.home), "MEDREP_CONFIG": str(settings.config), "MEDREP_SANDBOX": "1"}
+    if settings.database_url:
+        known["MEDREP_DATABASE_URL"] = settings.database_url
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.cli", "menu", "publish", *ACCOUNTS),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "MEDREP_HOME": str(settings.home), "MEDREP_CONFIG": str(settings.config)},
+        env={**plain_environment(), **known},
     )
     try:
         _, errors = await process.communicate()
