@@ -107,6 +107,15 @@ async def test_what_the_rules_forbid_is_marked_named_and_on_the_record(office: O
     assert "更正原因里有不符合规则的词句" in said
 
 
+async def test_what_a_colleague_was_warned_of_and_saved_is_on_the_record(office: Office) -> None:
+    made = await drafts(office)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{made['zhou']}"
+    await visitor.post(f"{path}/edit", version=1, part="1", text="医生的手机号是13900000001。")
+    await visitor.post(f"{path}/edit", version=2, part="1", text=NEW)
+    facts = await office.stage.rows("SELECT subject, facts FROM evidence WHERE kind = 'summary.warned'")
+    assert facts == [(f"visit:{made['zhou']}", {"login": "zhou", "rules": ["personal_data"]})]
+
+
 async def test_the_day_counts_them_and_the_doctors_page_leads_to_them(office: Office) -> None:
     made = await drafts(office)
     visitor = await office.as_("zhou")
