@@ -116,6 +116,16 @@ async def test_what_a_colleague_was_warned_of_and_saved_is_on_the_record(office:
     assert facts == [(f"visit:{made['zhou']}", {"login": "zhou", "rules": ["personal_data"]})]
 
 
+async def test_a_sentence_that_the_assistant_worded_says_so(office: Office) -> None:
+    said = [{"text": "甲。", "turns": [1], "phrased": True}, {"text": "乙。", "turns": [1]}]
+    visit = await summarised(office.stage.services, office.contacts["zhou"], statements=said)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{visit}"
+    assert (await visitor.get(path)).count("AI 润色") == 1
+    await visitor.post(f"{path}/edit", version=1, part="0", text="丙。")
+    body = await visitor.get(path)
+    assert "AI 润色" not in body and "同事修改" in body
+
+
 async def test_the_day_counts_them_and_the_doctors_page_leads_to_them(office: Office) -> None:
     made = await drafts(office)
     visitor = await office.as_("zhou")
