@@ -253,7 +253,7 @@ def test_one_module_reads_the_environment() -> None:
         "engine/settings.py read_settings",
         "bot/endpoints.py Assistant",
         "bot/service/process.py plain_environment",
-        "bot/service/programs.py app",
+        "bot/service/programs.py _of_app",
     }
 
 

@@ -22,6 +22,7 @@ from bot.store.database import Tx
 from bot.store.desk import DoctorCard
 from bot.store.desk_chats import ChatMessage
 from bot.store.desk_own_visits import HeldChat, OwnVisitLine, OwnVisitVersion
+from bot.text.private import hide_numbers
 from bot.visits import (
     LONGEST_FIELD,
     OPEN_STATES,
@@ -133,7 +134,7 @@ async def new_own_visit(
     named = {name for one in words for name in products_named(one.text, products)}
     topics = "、".join(one.name for one in products if one.id in named)
     place = f"{_CHANNELS.get(Channel(chat.channel), chat.channel)}（线上沟通）"
-    told = "\n".join(f"{'医生' if one.incoming else '我'}：{one.text}" for one in words)
+    told = "\n".join(f"{'医生' if one.incoming else '我'}：{hide_numbers(one.text)}" for one in words)
     entry = OwnVisitEntry(chat.started_at, place, topics[: LONGEST_FIELD["topics"]], told[:_QUOTED], "")
     return OwnVisitForm(now, card, entry, chat)
 

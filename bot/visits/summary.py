@@ -24,6 +24,7 @@ from bot.store.vault import Vault
 from bot.store.visit_summaries import Said
 from bot.store.visits import Fact, VisitRow
 from bot.text.patterns import read_rules
+from bot.text.private import hide_numbers
 from bot.visits.choosing import product_of
 from bot.visits.course import Ending
 from bot.visits.under_way import under_way
@@ -145,7 +146,7 @@ async def summarise(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow) -> 
 
 async def words_of(tx: Tx, vault: Vault, one: Said) -> str:
     """What they wrote; nothing of what a case, a request to medical information or a hint at money holds: a
-    summary names the number of its task alone."""
+    summary names the number of its task alone. Nor any number by which somebody is found."""
     found = one.screening or {}
     if (
         one.kind == InboundKind.TRIGGER
@@ -155,7 +156,7 @@ async def words_of(tx: Tx, vault: Vault, one: Said) -> str:
     ):
         return ""
     body = json.loads(await vault.open_text(tx, one.person_id, one.body_enc, "inbox.body"))
-    return str(body.get("text") or "")
+    return hide_numbers(str(body.get("text") or ""))
 
 
 def _value(facts: Sequence[Fact], kind: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from playwright.async_api import Browser, expect
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
@@ -13,9 +14,12 @@ from bot.store import desk
 from bot.store.database import CONSOLE, Database
 from tests.console.conftest import HOSTILE, Office
 from tests.console.test_own_visits import form
+from tests.console.test_pages import WIDTHS, browser, looked_at, opened, pytestmark, sign_in
 from tests.crm.double import CrmDouble, crm_double
 from tests.stage import Stage
 from tests.summaries import SAID, summarised
+
+__all__ = ["browser", "pytestmark"]
 
 
 @pytest.fixture
@@ -105,3 +109,28 @@ async def test_the_consoles_role_reads_no_word_of_it(office: Office) -> None:
                 await tx.execute(text("SELECT body_enc FROM crm_delivery"))
     finally:
         await reader.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_the_page_in_the_browser(
+    browser: Browser, office: Office, double: CrmDouble, width: str
+) -> None:
+    services = office.stage.services
+    visits = [await summarised(services, office.contacts["zhou"]) for _ in range(3)]
+    rep = await office.as_("zhou")
+    for visit in visits:
+        await rep.post(f"/console/summaries/{visit}/approve", version=1)
+    double.answers = [410, 500, 200]
+    await double.deliver(services, office.stage.http)
+    async with opened(browser, office, width) as page:
+        await sign_in(page, office, "zheng")
+        await page.get_by_role("link", name="CRM").click()
+        await page.get_by_role("link", name="全部").click()
+        await looked_at(page, f"crm-{width}")
+        await expect(page.get_by_text("对方已停用这个地址（410）")).to_be_visible()
+        await page.get_by_role("button", name="重新推送").last.click()
+        await expect(page.get_by_role("status").filter(has_text="已重新排队")).to_be_visible()
+    await office.stage.write("UPDATE crm_delivery SET retry_at = now()")
+    await double.deliver(services, office.stage.http)
+    states = await office.stage.rows("SELECT DISTINCT state FROM crm_delivery")
+    assert states == [("delivered",)]

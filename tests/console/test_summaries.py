@@ -107,6 +107,25 @@ async def test_what_the_rules_forbid_is_marked_named_and_on_the_record(office: O
     assert "更正原因里有不符合规则的词句" in said
 
 
+async def test_what_a_colleague_was_warned_of_and_saved_is_on_the_record(office: Office) -> None:
+    made = await drafts(office)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{made['zhou']}"
+    await visitor.post(f"{path}/edit", version=1, part="1", text="医生的手机号是13900000001。")
+    await visitor.post(f"{path}/edit", version=2, part="1", text=NEW)
+    facts = await office.stage.rows("SELECT subject, facts FROM evidence WHERE kind = 'summary.warned'")
+    assert facts == [(f"visit:{made['zhou']}", {"login": "zhou", "rules": ["personal_data"]})]
+
+
+async def test_a_sentence_that_the_assistant_worded_says_so(office: Office) -> None:
+    said = [{"text": "甲。", "turns": [1], "phrased": True}, {"text": "乙。", "turns": [1]}]
+    visit = await summarised(office.stage.services, office.contacts["zhou"], statements=said)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{visit}"
+    assert (await visitor.get(path)).count("AI 润色") == 1
+    await visitor.post(f"{path}/edit", version=1, part="0", text="丙。")
+    body = await visitor.get(path)
+    assert "AI 润色" not in body and "同事修改" in body
+
+
 async def test_the_day_counts_them_and_the_doctors_page_leads_to_them(office: Office) -> None:
     made = await drafts(office)
     visitor = await office.as_("zhou")

@@ -76,7 +76,7 @@ async def written(
 
 async def test_words_of_a_case_and_of_a_request_stand_in_no_summary(stage: Stage) -> None:
     said = {
-        MINE: (None, "need"),
+        f"{MINE}，电话138 1234 5678": (None, "need"),
         OFF_LABEL: ("medical_information", "reaction"),
         CASE: (None, "reaction"),
         MONEY: (None, "reaction"),
@@ -84,7 +84,7 @@ async def test_words_of_a_case_and_of_a_request_stand_in_no_summary(stage: Stage
     body = await written(stage, said)
     ((number,),) = await stage.rows("SELECT id FROM task WHERE kind = 'medical_information'")
     told = json.dumps(body, ensure_ascii=False)
-    assert MINE in told
+    assert f"{MINE}，电话〔号码〕" in told and "5678" not in told
     for words in (OFF_LABEL, CASE, "减重", "皮疹", "好处费"):
         assert words not in told
     texts = [one["text"] for one in body["statements"]]
