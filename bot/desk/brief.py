@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, masked
-from bot.desk.sending import Item, sendable
+from bot.desk.sending import WAITS, Item, sendable
 from bot.desk.timeline import spoken
 from bot.evidence import Owner, note
 from bot.staff import Session
@@ -154,11 +154,13 @@ def _promised(
 
 def _material(one: Item, uses: Sequence[MaterialUse], now: datetime) -> BriefLine:
     used = next((use for use in uses if use.material == one.id), None)
-    told = ""
-    if used is not None:
+    told, state = "", one.last.state if one.last is not None else ""
+    if state in WAITS:
+        told = "等着发出"
+    elif used is not None and (state in ("", "sent", "delivered") or used.opens):
         opened = f"打开{used.opens}次，读了{used.seconds}秒" if used.opens else "还没有打开"
         told = f"{spoken(used.sent_at, now)}发过，{opened}"
-    elif one.last is not None and one.last.state in ("sent", "delivered"):
+    elif one.last is not None and state in ("sent", "delivered"):
         told = f"{spoken(one.last.at, now)}发过"
     text = "；".join(part for part in (one.title, one.fits, told) if part)
     return BriefLine(one.kind, text, None, one.source, f"/console/content/{one.id}")

@@ -32,6 +32,7 @@ async def test_a_doctors_page_from_material_to_a_time(browser: Browser, office: 
         await looked_at(page, f"doctor-dealings-{width}")
         await page.get_by_role("link", name="联系前看一眼").click()
         await expect(page.get_by_role("heading", name="适合的资料")).to_be_visible()
+        await expect(page.get_by_text("等着发出").first).to_be_visible()
         await looked_at(page, f"brief-{width}")
         await page.locator("section[aria-labelledby=material] a").first.click()
         await expect(page.get_by_text("仅供医学药学专业人士阅读").first).to_be_visible()

@@ -100,14 +100,14 @@ async def test_from_the_card_to_the_appointment(
     await another.next()
     assert "核对通过" not in await another.ask(f"{NAME} {HOSPITAL} {PHONE}"), "it is good once"
 
-    page = await shows(visitor, path, "已使用" if "生成邀请卡" in card else "邀请码")
+    page = await shows(visitor, path, "通过身份核对")
     assert "医生正在对话中" in page and "排队发送" in page
     now = await by_day(service, monkeypatch)
     assert "现在可以发出" in await visitor.get(path)
     await visitor.post(f"{path}/send", item=MATERIAL)
     (sent,) = await phone.next()
     (link,) = re.findall(r"http://127\.0\.0\.1:\d+/m/[0-9a-p-]+", sent["text"])
-    assert "吴代表（演示）请我把这份资料发给您" in sent["text"]
+    assert "请我把这份资料发给您" in sent["text"] and "仅供医学药学专业人士阅读" in sent["text"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         reader = await browser.new_page(viewport={"width": 390, "height": 844})
