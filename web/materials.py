@@ -129,7 +129,7 @@ class MaterialPage:
         reading = await self._reading(request)
         mark = materials.mark_of(request.cookies.get(COOKIE))
         async with self._services.db.begin() as tx:
-            opened = await materials.opened(tx, self._services, reading.sent, mark)
+            opened = await materials.opened(tx, self._services, reading, mark)
         if opened and reading.material.kind is not MaterialKind.PICTURE:
             # While it is read: nobody who then takes it waits for seconds.
             making = asyncio.create_task(asyncio.to_thread(materials.pdf, reading))

@@ -21,7 +21,9 @@ from bot.content import (
 from bot.knowledge import Content, Entry, KeyMessage, Material, MaterialKind, parts_of, source_text
 from bot.materials.offering import sent_by
 from bot.model import Fault, MedrepError
+from bot.profiles import Deed, note_deed
 from bot.runtime.services import Services
+from bot.store import contacts
 from bot.store import materials as store
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -107,11 +109,16 @@ def mark_of(given: str | None) -> str:
     return given if given and len(given) == 32 and given.isalnum() else secrets.token_hex(16)
 
 
-async def opened(tx: Tx, services: Services, sent: Sent, mark: str) -> int:
-    """It is opened by the browser with this mark; the id of the opening."""
+async def opened(tx: Tx, services: Services, reading: Reading, mark: str) -> int:
+    """It is opened by the browser with this mark; the id of the opening. What the contact opens themselves
+    is a deed of theirs, which counts for their profile."""
+    sent, now = reading.sent, services.clock.now()
     digest = services.vault.keyring.digest("reader", f"{sent.id}:{mark}")
-    now = services.clock.now()
-    open_id, _ = await store.opened(tx, sent, digest, now, real_now())
+    open_id, own = await store.opened(tx, sent, digest, now, real_now())
+    if own and open_id:
+        contact = await contacts.by_id(tx, sent.contact_id)
+        key = f"material:{sent.id}:open:{open_id}"
+        await note_deed(tx, contact, Deed.OPENED, key, now, product=reading.material.product)
     return open_id
 
 

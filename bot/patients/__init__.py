@@ -1,17 +1,19 @@
-"""Patients: what they take, what they measure."""
+"""Patients: what they take, what they measure.
+
+Patterns are compiled when something is first read: most commands import this package and read nothing.
+"""
 
 from typing import Any
 
-from bot.patients.measurements import (
+from bot.patients.figure import (
     DIASTOLIC,
     FASTING_GLUCOSE,
     GLUCOSE,
     GLUCOSE_MASS,
     OXYGEN,
     SYSTOLIC,
+    Figure,
     Measurement,
-    parse_measurements,
-    readings,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "GLUCOSE_MASS",
     "OXYGEN",
     "SYSTOLIC",
+    "Figure",
     "Measurement",
     "is_plan_alone",
     "parse_dosage",
@@ -29,8 +32,22 @@ __all__ = [
 ]
 
 
+def parse_measurements(text: str) -> list[Measurement]:
+    """`bot.patients.measurements.parse_measurements`."""
+    from bot.patients import measurements  # noqa: PLC0415
+
+    return measurements.parse_measurements(text)
+
+
+def readings(folded: str) -> list[Figure]:
+    """`bot.patients.measurements.readings`: a fifth of a second."""
+    from bot.patients import measurements  # noqa: PLC0415
+
+    return measurements.readings(folded)
+
+
 def parse_dosage(text: str) -> dict[str, Any] | None:
-    """`bot.patients.dosage.parse_dosage`: compiling its patterns takes more than half a second."""
+    """`bot.patients.dosage.parse_dosage`: more than half a second."""
     from bot.patients import dosage  # noqa: PLC0415
 
     return dosage.parse_dosage(text)

@@ -11,28 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
+from bot.patients.figure import (
+    DIASTOLIC,
+    FASTING_GLUCOSE,
+    GLUCOSE,
+    GLUCOSE_MASS,
+    HEART_RATE,
+    OXYGEN,
+    SYSTOLIC,
+    TEMPERATURE,
+    WEIGHT,
+    Figure,
+    Measurement,
+)
 from bot.text.folding import fold
 from bot.text.numerals import FIGURES, HAN, NUMBER, read, tidy
-
-
-class Measurement(TypedDict):
-    code: str
-    value: int | float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A measurement and where it stands in the folded text. `bound`: "" or "above", "below", "target"."""
-
-    code: str
-    value: float
-    unit: str
-    start: int
-    end: int
-    bound: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +39,6 @@ class Analyte:
     low: float
     high: float
 
-
-SYSTOLIC, DIASTOLIC, HEART_RATE = "8480-6", "8462-4", "8867-4"
-GLUCOSE, FASTING_GLUCOSE, GLUCOSE_MASS = "15074-8", "76629-5", "2339-0"
-WEIGHT, TEMPERATURE, OXYGEN = "29463-7", "8310-5", "59408-5"
 
 _SYSTOLIC = Analyte(SYSTOLIC, "mm[Hg]", "高压|收缩压|上压|sbp", 50, 300)
 _DIASTOLIC = Analyte(DIASTOLIC, "mm[Hg]", "低压|舒张压|下压|dbp", 20, 200)

@@ -133,8 +133,9 @@ async def derive_of(tx: Tx, people: Sequence[UUID], content: Content, now: datet
 
 def _contact_of(texts: Sequence[Written], deeds: Sequence[Event]) -> int | None:
     """Where they were last heard of: what is derived goes with that contact when it is erased."""
-    heard = [(one.at, one.contact_id) for one in texts] + [(one.at, one.contact_id) for one in deeds]
-    return max(((at, contact) for at, contact in heard if contact is not None), default=(None, None))[1]
+    known = [(one.at, one.contact_id) for one in texts]
+    known += [(one.at, one.contact_id) for one in deeds if one.contact_id is not None]
+    return max(known)[1] if known else None
 
 
 def score_of(texts: Sequence[Written], deeds: Sequence[Event], since: datetime) -> Score:

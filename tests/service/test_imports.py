@@ -9,6 +9,8 @@ HEAVY = (
     "aiohttp",
     "alembic",
     "apscheduler",
+    "bot.patients.dosage",
+    "bot.patients.measurements",  # they compile their patterns
     "holidays",
     "jieba",
     "jionlp",

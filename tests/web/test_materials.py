@@ -15,7 +15,7 @@ from aiohttp import web
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from bot import materials
+from bot import materials, profiles
 from bot.content import FOR_PROFESSIONALS, withdraw
 from bot.materials import Opened
 from bot.materials.pdf import _made
@@ -188,6 +188,19 @@ async def test_a_link_that_was_passed_on_counts_apart(
     for personal in ("路人", "示例医院", "T-1", shown.stage.phone.openid, str(contact.person_id)):
         assert personal not in words
     await other.close()
+
+
+async def test_what_they_open_themselves_counts_for_their_profile(shown: Shown) -> None:
+    url = await shown.offer()
+    for cookie in ("", "a" * 32):  # theirs, and of somebody who was passed the link
+        headers = {"Cookie": f"reader={cookie}"} if cookie else {}
+        assert await shown.status(f"{url}/open", "POST", headers=headers) == 200
+    ((key, product),) = await shown.stage.rows("SELECT key, product FROM profile_event")
+    assert key.startswith("material:") and product == "metformin"
+    async with shown.services.db.begin() as tx:
+        await profiles.refuse(tx, await shown.stage.contact(), shown.services.clock.now())
+    assert await shown.status(f"{await shown.offer(CHART)}/open", "POST") == 200
+    assert await shown.stage.rows("SELECT key FROM profile_event") == []
 
 
 async def test_reading_time_cannot_be_made_up(shown: Shown) -> None:
