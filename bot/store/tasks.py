@@ -133,7 +133,7 @@ async def read(tx: Tx, vault: Vault, *, waiting: bool = False, task_id: int | No
         query = query.where(task.c.state != "done")
     if task_id is not None:
         query = query.where(task.c.id == task_id)
-    rows = (await tx.execute(query.order_by(task.c.due_at))).all()
+    rows = (await tx.execute(query.order_by(task.c.due_at, task.c.id))).all()
     return [await _row(tx, vault, row) for row in rows]
 
 
