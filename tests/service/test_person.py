@@ -38,7 +38,8 @@ async def until(phone: Phone, words: str, seconds: float = 30.0) -> str:
 async def test_a_person_is_asked_for_late_found_given_on_and_the_bot_returns(
     http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    service = Service(with_model(tmp_path / "home"), {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    home = await asyncio.to_thread(with_model, tmp_path / "home")
+    service = Service(home, {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
     contact = f"wechat:sandbox:{CHEN}"
     with service.serving("serve", "--demo"):
         move(service, TUESDAY)
