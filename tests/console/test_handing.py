@@ -11,8 +11,8 @@ import pytest
 from bot.clock import CHINA
 from bot.content import seed_content
 from bot.desk import phrases
-from bot.model import Audience
-from bot.people import takeover, transfer
+from bot.model import Audience, Purpose
+from bot.people import consent, takeover, transfer
 from bot.schedule.timers import Timers
 from bot.store import desk, takeovers
 from bot.store.database import CONSOLE, Database
@@ -269,6 +269,9 @@ async def test_with_the_window_closed_a_template_asks_them_to_write_and_says_why
     await visitor.post(f"{path}/claim", mark=await mark_of(visitor, path))
     assert "没有可用的服务类模板" in await visitor.get(path), "this console knows of no account"
     office.desk.templates = {"wechat:sandbox": frozenset({"title", "time", "status"})}
+    contact, now = office.contacts["zhou"], stage.services.clock.now()
+    async with stage.services.db.begin() as tx:
+        await consent.withdraw(tx, contact, Purpose.SERVICE, now, source="test")
     body = await visitor.get(path)
     assert "没有同意接收服务消息" in body and "请对方来信</button>" not in body
     await visitor.post(f"{path}/call", 409, mark=await mark_of(visitor, path))

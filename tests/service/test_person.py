@@ -38,7 +38,8 @@ async def until(phone: Phone, words: str, seconds: float = 30.0) -> str:
 async def test_a_person_is_asked_for_late_found_given_on_and_the_bot_returns(
     http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    service = Service(with_model(tmp_path / "home"), {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    home = await asyncio.to_thread(with_model, tmp_path / "home")
+    service = Service(home, {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
     contact = f"wechat:sandbox:{CHEN}"
     with service.serving("serve", "--demo"):
         move(service, TUESDAY)
@@ -50,16 +51,14 @@ async def test_a_person_is_asked_for_late_found_given_on_and_the_bot_returns(
         answered = await phone.ask("二甲双胍肾功能不全能用吗")
         assert "二甲双胍" in answered and "说明书" in answered, "until somebody is there it answers"
         assert "11:0" in await phone.ask("人工什么时候来")
-    with service.serving("serve"):  # a restart: the request stands in rows
+    with service.serving("serve", "--demo"):  # a restart: the request stands in rows
+        phone.replies_read = 0  # the platform's double forgets, its window too
+        await phone.ask("你好")
         move(service, TUESDAY + timedelta(minutes=75))
         late = await until(phone, "还没有同事接手")
         assert "很抱歉" in late and "预计12月8日（周二）12:" in late, late
         assert "二甲双胍" in await phone.ask("二甲双胍每日最大剂量是多少"), "the bot goes on"
-        spoken = await http.post(
-            f"{service.url}/sandbox/api/messages",
-            json={"account": "sandbox", "openid": CHEN, "type": "voice", "content": "缬沙坦孕妇能用吗"},
-        )
-        assert spoken.status == 200
+        await phone.send(type="voice", content="缬沙坦孕妇能用吗")
         heard = await until(phone, "您说的是：缬沙坦孕妇能用吗")
         assert "缬沙坦" in heard.split("您说的是：缬沙坦孕妇能用吗", 1)[1], "and answered"
         tasks = [json.loads(line) for line in service.prints("tasks").splitlines()]
@@ -69,12 +68,13 @@ async def test_a_person_is_asked_for_late_found_given_on_and_the_bot_returns(
         managers = [one for one in people if "manager" in one["roles"]]
         assert request["owner"] in {one["name"] for one in managers}, request
 
-        rep = next(one["login"] for one in people if one["name"] == "周代表（演示）")
+        rep = "zhou"  # the doctor's own, of the demo's logins
         manager = next(one for one in managers if one["name"] == request["owner"])["login"]
         service.prints("takeover", contact, "--as", manager)
         await phone.send(type="text", content="您是哪位")
         await phone.silent(2.0)
-    with service.serving("serve"):
+    with service.serving("serve", "--demo"):
+        phone.replies_read = 0
         move(service, TUESDAY + timedelta(minutes=90))
         await phone.send(type="text", content="二甲双胍怎么吃")
         await phone.silent(3.0)  # silent across a restart, too
