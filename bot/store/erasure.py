@@ -60,6 +60,7 @@ from bot.store.tables import (
     turn,
     visit,
     visit_fact,
+    visit_plan,
     visit_summary,
     visit_summary_version,
 )
@@ -205,6 +206,8 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
         *(conversation, offer, effect, material_open, material_sent),
         *(visit_fact, visit_summary_version, visit_summary, visit),
     )
+    place = visit_plan.c.looked_after.in_(people)
+    await tx.execute(update(visit_plan).where(place).values(looked_after=None))
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
     }
