@@ -57,7 +57,7 @@ class AskStep(Action):  # type: ignore[misc]
             say(dispatcher, f"utter_visit_open{'_' if before else ''}{before}", **values)
         elif first:
             say(dispatcher, f"utter_visit_{self._step}", **values)
-        elif visit.asked < _OFTEN:
+        elif visit.asked < _OFTEN or intent(tracker) in BEGUN_BY_US:
             say(dispatcher, f"utter_visit_back_{self._step}", **values)
         return []
 

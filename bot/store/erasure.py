@@ -67,6 +67,7 @@ from bot.store.tables import (
     turn,
     visit,
     visit_fact,
+    visit_plan,
     visit_summary,
     visit_summary_version,
 )
@@ -214,6 +215,8 @@ async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, 
         *(visit_fact, visit_summary_version, visit_summary, visit),
         *(own_visit_version, own_visit, crm_delivery),
     )
+    place = visit_plan.c.looked_after.in_(people)
+    await tx.execute(update(visit_plan).where(place).values(looked_after=None))
     return {
         table.name: await _count(tx, delete(table).where(_belongs_to(table, people, ids))) for table in talked
     }

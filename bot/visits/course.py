@@ -126,7 +126,7 @@ async def ask_step(
 
     `ours`: by the turn that was to begin or resume it; else that one is void, since they came first."""
     first = visit.step != step or visit.asked == 0
-    asked = 1 if visit.step != step else visit.asked + 1
+    asked = 1 if visit.step != step or visit.state != "under_way" else visit.asked + 1
     values = {"state": "under_way", "step": step.value, "asked": asked, "last_at": now, "moved_to": None}
     if visit.step != step:
         values["unclear"] = 0

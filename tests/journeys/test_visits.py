@@ -67,10 +67,7 @@ class Play:
             case "&":
                 await self.phone.send(type="event", event="CLICK", event_key=what)
             case "<":
-                self.said = "\n".join(shown(item) for item in await self.phone.next(seconds=60))
-                self.log.append(f"    {self.said}")
-                missing = [part for part in what.split(" | ") if part != "~" and part not in self.said]
-                assert not missing, f"{missing} not in: {self.said}"
+                await self._hears([part for part in what.split(" | ") if part != "~"])
             case "^":
                 assert what not in self.said, f"{what} in: {self.said}"
             case "~":
@@ -84,6 +81,21 @@ class Play:
                 await self._stands(what.split())
             case _:
                 await self._told(what, there=mark == "?")
+
+    async def _hears(self, parts: list[str]) -> None:
+        """The next reply holds all of these; a picture and the question after it are several messages."""
+        self.said, missing = "", parts
+        seconds = 60.0  # for the first message; the others follow at once
+        while missing or not self.said:
+            try:
+                self.said += "\n".join(shown(item) for item in await self.phone.next(seconds=seconds)) + "\n"
+            except AssertionError:
+                if not self.said:
+                    raise
+                break
+            missing, seconds = [part for part in parts if part not in self.said], 10.0
+        self.log.append(f"    {self.said}")
+        assert not missing, f"{missing} not in: {self.said}"
 
     async def _begin(self) -> None:
         """As `medrep visit` does, without a process of its own."""

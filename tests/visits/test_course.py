@@ -219,8 +219,10 @@ async def test_who_comes_before_the_hour_is_not_called_upon_at_it(visited: Stage
     async with stage.services.db.begin() as tx:
         visit = await open_visit(tx, contact, NOON)
         assert visit is not None and visit.state == "moved"
-        await ask_step(tx, visit, contact, Step.NEED, uuid4(), NOON)
+        await ask_step(tx, visit, contact, Step.PERMISSION, uuid4(), NOON)
     assert not [due for _, due in await timers_of(stage) if due]
+    gone_on = await the_visit(stage)
+    assert gone_on is not None and (gone_on.state, gone_on.asked) == ("under_way", 1), "counted anew"
 
 
 async def test_what_they_ask_for_after_a_stop_is_theirs_until_they_stop_again(visited: Stage) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from bot.store import erasure
 from bot.visits import beginning
 from bot.visits.beginning import begin_visits
 from tests.inbound.test_gateway import statements
@@ -55,6 +56,18 @@ async def test_who_cannot_be_visited_keeps_nobody_waiting(
         if len(places) == 2:
             assert await visited.rows("SELECT person_id FROM visit") == [(owner,)]
     assert places == [(UUID(int=2),), (owner,), (None,), (UUID(int=2),)], "on behind the last, then anew"
+
+
+async def test_who_is_erased_is_no_place_to_go_on_from(
+    visited: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "BATCH", 1)
+    await blocked(visited, 1)
+    await look_again(visited)
+    assert (UUID(int=1),) in await visited.rows("SELECT looked_after FROM visit_plan")
+    async with visited.services.db.begin() as tx:
+        await erasure.talk(tx, [UUID(int=1)], [])
+    assert await visited.rows("SELECT DISTINCT looked_after FROM visit_plan") == [(None,)]
 
 
 async def test_a_look_costs_the_same_for_one_and_for_many(visited: Stage) -> None:
