@@ -286,6 +286,7 @@ async def play(settings: Settings) -> int:
         file = Progress.read(settings.home) or Progress(settings.home / "demo-history.json", today.now())
         acts = read_scenes(FOLDER / "history.chat", file.now)
         began = file.done
+        file.write(began)  # before anything is: who is cut off in the first act goes on as well
         past.move_to(acts[0].at - LISTED)
         await import_doctors(db, vault, past, settings.accounts, DOCTORS, by="demo")
         history = History(services, engine, addresses(DOCTORS))
