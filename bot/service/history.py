@@ -200,7 +200,7 @@ class History:
         services, token = self._services, self._platform.links[self._addresses[act.doctor]]
         async with services.db.begin() as tx:
             reading = await materials.read_for(tx, services, token)
-            number = await materials.opened(tx, services, reading.sent, secrets.token_hex(16))
+            number = await materials.opened(tx, services, reading, secrets.token_hex(16))
             await materials.read(tx, services, token, number, int(act.words))
 
     async def _colleague(self, act: Act) -> None:
@@ -286,6 +286,7 @@ async def play(settings: Settings) -> int:
         file = Progress.read(settings.home) or Progress(settings.home / "demo-history.json", today.now())
         acts = read_scenes(FOLDER / "history.chat", file.now)
         began = file.done
+        file.write(began)  # before anything is: who is cut off in the first act goes on as well
         past.move_to(acts[0].at - LISTED)
         await import_doctors(db, vault, past, settings.accounts, DOCTORS, by="demo")
         history = History(services, engine, addresses(DOCTORS))
