@@ -34,10 +34,14 @@ _PERSON = (
     r"(?:人工(?:客服|服务|坐席)?|真人(?:客服)?|活人|客服(?:人员)?|工作人员|负责的?人|专人|同事|你们的?人"
     r"|(?:医药)?代表)"
 )
+_TO_ME = r"(?:(?:来|跟|和|给|与)?(?:我|俺)?(?:联系|说话|说|聊聊?|谈谈?|沟通|处理|服务|帮忙|接|回复|回个?电话|打个?电话|解决)?(?:我)?)"
+_ORDER = re.compile(
+    r"(?:转接?|找|换|叫|喊|接通?|派|呼叫)(?:个|一个|一?下|到|成|给)?(?:人工(?:客服|服务|坐席)?|真人(?:客服)?|活人|客服(?:人员)?)"
+    + _TO_ME
+)
 _REQUESTS = {
     "ask_human": re.compile(
-        rf"(?:(?:转接?|找|接|换|叫|让|要|喊|联系|呼叫|接通|派|跟|和|与)(?:个|一个|一?下|到|你们的?|成|给)?)?{_PERSON}"
-        r"(?:(?:来|跟|和|给|与)?(?:我|俺)?(?:联系|说话|说|聊聊?|谈谈?|沟通|处理|服务|帮忙|接|回复|回个?电话|打个?电话|解决)?(?:我)?)"
+        rf"(?:(?:转接?|找|接|换|叫|让|要|喊|联系|呼叫|接通|派|跟|和|与)(?:个|一个|一?下|到|你们的?|成|给)?)?{_PERSON}{_TO_ME}"
     ),
     "delete_data": re.compile(
         rf"(?:把|将)?{_MINE}(?:都|全|全部|给|全都)?{_DELETE}(?:掉|了|干净){{0,2}}|{_DELETE}(?:掉|了)?{_MINE}(?:掉)?|注销"
@@ -59,6 +63,14 @@ def asked_for(text: str) -> str:
             if request.fullmatch(clause):
                 return intent
     return ""
+
+
+def orders_person(text: str) -> bool:
+    """Whether a clause of it is nothing but an order for a person (转人工), whatever stands beside it. A
+    colleague who is only addressed (周代表，…) is none."""
+    folded = fold(text[: 2 * _LONGEST])
+    pieces = (folded.text[start:end] for start, end in clause_spans(folded))
+    return any(_ORDER.fullmatch(_plain(piece)) for piece in pieces)
 
 
 def left_over(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from bot.doctors import scanned
-from bot.inbound.open_requests import asked_for, left_over
+from bot.inbound.open_requests import asked_for, left_over, orders_person
 from bot.knowledge import Product
 from bot.medical_information import CHOICE, answers
 from bot.model import Choice, InboundKind, TurnInput
@@ -95,7 +95,7 @@ def read_turn(
         return TurnReading(TurnInput(text=asked.label, intent="choose", entities={"choice": asked.id}))
     if likely_stop(text) and "stop_contact" in intents:
         return TurnReading(TurnInput(text=text, intent="stop_contact"))
-    known = "ask_product" if asks(text) else ""
+    known = "ask_human" if orders_person(text) else "ask_product" if asks(text) else ""
     if put_off and bids_speak(text) and "visit_ask" in intents:
         known = "visit_ask"
     return TurnReading(TurnInput(text=text, intent=known)) if text.strip() else None

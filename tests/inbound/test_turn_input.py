@@ -250,3 +250,19 @@ def test_a_greeted_question_is_a_question() -> None:
 @pytest.mark.parametrize("text", ["缬沙坦能用吗 转人工", "缬沙坦能用吗，转人工", "找人工 快点", "(转人工)"])
 def test_a_request_is_heard_where_a_space_stands_for_a_comma(text: str) -> None:
     assert asked_for(text) == "ask_human"
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("转人工，我有个报销的事想问周代表", "ask_human"),
+        ("帮我转人工吧。二甲双胍肾功能不全能用吗", "ask_human"),
+        ("你说的不对！找真人来", "ask_human"),
+        ("不要转人工，你说吧", ""),
+        ("周代表，最近有会吗", ""),
+        ("转人工要等多久", ""),
+    ],
+)
+def test_an_order_for_a_person_is_heard_whatever_stands_beside_it(text: str, intent: str) -> None:
+    found = read_turn([waiting(InboundKind.TEXT, text)], (), verified=True)
+    assert found is not None and (found.input.intent, found.input.text) == (intent, text)
