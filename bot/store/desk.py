@@ -132,6 +132,9 @@ _THEIRS = """(
     UNION ALL
     SELECT * FROM doctor
     WHERE NOT (SELECT console_reads('doctors')) AND rep_id = ANY ((SELECT console_reps())::uuid[])
+    UNION ALL
+    SELECT * FROM doctor
+    WHERE NOT (SELECT console_reads('doctors')) AND rep_id IS NULL AND (SELECT console_reads('nobodys'))
     )"""
 _OWN = _LINES.format(doctors="doctor", which="doctor.rep_id = %(staff)s")
 _EVERY = _LINES.format(doctors=_THEIRS, which="doctor.hospital LIKE %(hospital)s")

@@ -103,6 +103,18 @@ async def readable(tx: Tx, table: str) -> bool:
 
 
 @pytest.mark.parametrize(
+    ("login", "found"), [("zheng", True), ("alien", True), ("zhou", False), ("wei", True), ("feng", False)]
+)
+async def test_a_doctor_without_a_rep_is_in_every_managers_list(
+    office: Office, login: str, found: bool
+) -> None:
+    await office.stage.write("UPDATE doctor SET rep_id = NULL WHERE external_id = 'T-2'")
+    async with reading(office, login) as tx:
+        lines = await desk.find_doctors(tx, office.stage.services.vault, "李乙", 10, 10)
+        assert [line.name for line in lines] == (["李乙"] if found else [])
+
+
+@pytest.mark.parametrize(
     ("login", "kinds"),
     [
         ("zhou", {"hand_over"}),
