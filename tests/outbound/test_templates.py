@@ -115,7 +115,7 @@ async def test_a_template_that_breaks_the_rules_is_for_a_person(
     outside: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = outside
-    says(monkeypatch, {**WORDS, "what": "18:00前联系您。这期间您发的消息同事都能看到"})
+    says(monkeypatch, {**WORDS, "what": "18:00前联系您。同事接手之前，问题可以接着问我"})
     row = await due(stage)
     await stage.sender.push()
     found = await stage.row(row)
