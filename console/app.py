@@ -15,7 +15,8 @@ from bot.desk import AWAY, Desk, ScanUrl
 from bot.model import Account, Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Settings
-from bot.staff import CompanyAccounts, Session, SignInStep, session_of
+from bot.single_sign_on import CompanyAccounts
+from bot.staff import Session, SignInStep, session_of
 from console import (
     account,
     company,

@@ -13,7 +13,8 @@ from bot.clock import CHINA
 from bot.desk import Desk
 from bot.model import Fault, MedrepError
 from bot.settings import Settings
-from bot.staff import COMPANY_LASTS, CompanyAccounts, Session, today
+from bot.single_sign_on import LASTS, CompanyAccounts
+from bot.staff import Session, today
 from console.guard import Origin
 from console.live import Live
 from console.routes import CRM_KEEPERS, DOCTOR_READERS, REQUEST_READERS, WORKERS
@@ -60,9 +61,7 @@ def drop_token(response: web.StreamResponse) -> None:
 
 
 def keep_leaving(response: web.StreamResponse, sealed: str) -> None:
-    response.set_cookie(
-        _LEAVING, sealed, max_age=COMPANY_LASTS, path="/", secure=True, httponly=True, samesite="Lax"
-    )
+    response.set_cookie(_LEAVING, sealed, max_age=LASTS, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def take_leaving(request: web.Request) -> str:

@@ -6,7 +6,8 @@ import structlog
 from aiohttp import web
 
 from bot.model import Fault, MedrepError
-from bot.staff import CompanyAccounts, let_in
+from bot.single_sign_on import CompanyAccounts
+from bot.staff import let_in
 from console.asking import COMPANY, DESK, drop_leaving, keep_leaving, take_leaving, to
 from console.routes import Route
 from console.sign_in import sign_in_page, signed_in

@@ -4,6 +4,7 @@ from bot.staff.accounts import Role, add, colleague, disable, find_reps, registe
 from bot.staff.registration import Registration, today
 from bot.staff.session import (
     FACTOR_ROLES,
+    Known,
     Session,
     SignInStep,
     session_of,
@@ -20,15 +21,12 @@ from bot.staff.signing_in import (
     offered_factor,
     sign_in,
 )
-from bot.staff.single_sign_on import LASTS as COMPANY_LASTS
-from bot.staff.single_sign_on import CompanyAccounts
 
 __all__ = [
-    "COMPANY_LASTS",
     "FACTOR_ROLES",
     "LONGEST_PASSWORD",
     "SHORTEST_PASSWORD",
-    "CompanyAccounts",
+    "Known",
     "Registration",
     "Role",
     "Session",

@@ -16,8 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from bot.clock import real_now
 from bot.evidence import note
 from bot.model import Fault, MedrepError
-from bot.staff.session import Session, SignInStep, again, begin, locked, step_of
-from bot.staff.single_sign_on import Known
+from bot.staff.session import Known, Session, SignInStep, again, begin, locked, step_of
 from bot.store import people, sessions
 from bot.store.advisory import wait_for_names
 from bot.store.database import Database

@@ -184,7 +184,7 @@ async def test_only_the_providers_key_signs_and_a_new_one_is_asked_for(
     assert (await company.sign_in())[0] == 401
     assert provider.calls.count("keys") == 1, "not for each token that somebody makes up"
     provider.shown = None
-    monkeypatch.setattr("bot.staff.single_sign_on._ANEW_AFTER", 0)
+    monkeypatch.setattr("bot.single_sign_on.provider._ANEW_AFTER", 0)
     assert (await company.sign_in())[0] == 303, "the provider has a new key"
 
 
@@ -208,7 +208,7 @@ async def test_what_comes_back_is_what_left_this_browser(company: Company) -> No
 
 
 async def test_who_takes_too_long_begins_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.staff.single_sign_on.LASTS", -1)
+    monkeypatch.setattr("bot.single_sign_on.provider.LASTS", -1)
     assert (await company.sign_in())[:2] == (401, "")
 
 

@@ -13,7 +13,8 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.call import calling
 from actions.care import HandOver
-from actions.talk import Irritated, Status
+from actions.status import Status
+from actions.talk import Irritated
 from bot import staff
 from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall

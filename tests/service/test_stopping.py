@@ -45,7 +45,7 @@ def as_make_run(folder: Path) -> Path:
     """A Makefile whose `run` starts the service as ours does: by an exec in the recipe's last line."""
     recipe = (ROOT / "Makefile").read_text().split("\nrun:")[1].split("\n\n")[0].splitlines()
     last = recipe[-1].lstrip()
-    assert last == "@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo"
+    assert last == "@exec env MEDREP_SANDBOX=1 .venv/bin/medrep serve --demo --history"
     file = folder / "Makefile"
     file.write_text(f"run:\n\t{last.replace('.venv/bin/medrep', str(MEDREP))}\n")
     return file

@@ -24,6 +24,7 @@ from joserfc.jwk import KeySet
 from bot.clock import real_now
 from bot.endpoints import SingleSignOn, address
 from bot.model import Fault, MedrepError
+from bot.staff import Known
 from bot.store.keyring import Keyring
 
 LASTS = 600  # seconds that somebody may take at the provider
@@ -48,16 +49,6 @@ class Leaving:
 
     def seal(self, keyring: Keyring) -> str:
         return keyring.seal_for_us(json.dumps(asdict(self)), _PLACE).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Whom the provider knows. `subject` (with its issuer) never changes; `login` is what the configured
-    claim says; `factor`: a second factor was given there (`mfa` of RFC 8176)."""
-
-    subject: str
-    login: str
-    factor: bool
 
 
 @dataclass(frozen=True, slots=True)
