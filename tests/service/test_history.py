@@ -32,7 +32,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def told(service: Service) -> tuple[str, list[tuple[int, str, str]]]:
-    """All that the month left behind, as commands print it; who has a task, and until when, goes on changing."""
+    """All that the month left behind; who has a task, and until when, goes on changing."""
     tasks = [json.loads(line) for line in service.prints("tasks").splitlines()]
     return service.prints("summaries"), sorted((one["id"], one["kind"], one["opened_at"]) for one in tasks)
 
