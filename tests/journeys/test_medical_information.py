@@ -25,8 +25,11 @@ async def signed_in(service: Service, http: aiohttp.ClientSession, login: str) -
 
 
 async def test_an_off_label_question_is_answered_in_the_same_chat(
-    doctor: Phone, http: aiohttp.ClientSession, service: Service
+    http: aiohttp.ClientSession, service: Service
 ) -> None:
+    """By 李乙, whom no other test has asked how to answer: that is asked once in 30 days."""
+    doctor = Phone(http, service.url, "oSbx1Dctr_LiYi0000000000002b")
+    doctor.replies_read = len(await doctor.replies())
     asked = await doctor.ask("二甲双胍有没有抗癌作用")
     assert "不在说明书批准的范围内" in asked and "前答复您" in asked and "电话" in asked
     assert "打电话答复您" in await doctor.ask("电话吧"), "in few words, and no form"
