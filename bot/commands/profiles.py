@@ -58,7 +58,7 @@ async def _list(rep: str, *, every: bool) -> None:
         await profiles.make_suggestions(tx, home.clock.now())
         name = (await colleague(tx, rep)).name if rep else None
         for one in await profiles.read_suggestions(tx, home.vault, rep=name, every=every):
-            say_json({key: _shown(value) for key, value in asdict(one).items()})
+            say_json({key: _shown(value) for key, value in asdict(one).items() if key != "person_id"})
 
 
 @suggestions_app.command("dismiss")

@@ -8,6 +8,8 @@ from datetime import datetime
 from bot import tasks
 from bot.desk.reading import Desk
 from bot.desk.requests import REQUEST_READERS, request_counts
+from bot.desk.visiting import VISITORS
+from bot.profiles import Suggestion, read_suggestions
 from bot.staff import Role, Session
 from bot.store import desk, desk_chats, desk_summaries
 from bot.store import tasks as task_rows
@@ -19,7 +21,7 @@ from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.visits import REVIEWERS
 
-TASKS, DOCTORS, CHATS = 60, 60, 60
+TASKS, DOCTORS, CHATS, SUGGESTED = 60, 60, 60, 20
 # Whoever reads the tasks by which somebody wants a person: to all others it would look as if nobody waited.
 WAITED_FOR = frozenset({Role.REP, Role.MANAGER, Role.CARE, Role.AUDITOR})
 
@@ -37,14 +39,15 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown. `summaries`: how many this colleague has to review; `requests`: to medical information. None: that
-    is not their work."""
+    shown. `suggested`: whom to see next, and why. `summaries`: how many this colleague has to review;
+    `requests`: to medical information. None: that is not their work."""
 
     now: datetime
     waiting: tuple[tuple[ChatLine, Counterpart], ...] | None
     tasks: tuple[TaskLine, ...]
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
+    suggested: tuple[tuple[Suggestion, DoctorLine], ...] | None
     summaries: int | None
     requests: RequestCounts | None
 
@@ -59,6 +62,7 @@ async def day(reading: Desk, who: Session) -> Day:
         readers = bool(who.roles & REQUEST_READERS)
         requests = await request_counts(reading, tx, who) if readers else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
+        suggested = await _suggested(reading, tx) if who.roles & VISITORS else None
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
         now=now,
@@ -66,9 +70,18 @@ async def day(reading: Desk, who: Session) -> Day:
         tasks=tuple(found[:TASKS]),
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),
+        suggested=suggested,
         summaries=summaries,
         requests=requests,
     )
+
+
+async def _suggested(reading: Desk, tx: Tx) -> tuple[tuple[Suggestion, DoctorLine], ...]:
+    """The newest of those that are open; who is on no list yet stands among the tasks."""
+    found = await read_suggestions(tx, reading.services.vault, limit=SUGGESTED)
+    people = {one.person_id for one in found}
+    listed = {one.person_id: one for one in await desk.doctors_of(tx, reading.services.vault, people)}
+    return tuple((one, listed[one.person_id]) for one in found if one.person_id in listed)
 
 
 def _longest_ago(line: DoctorLine) -> tuple[bool, datetime | None]:

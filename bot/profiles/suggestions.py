@@ -31,6 +31,7 @@ class Suggestion:
     """What to do for whom, and why; `outcome` is a key of `outcomes` or, dismissed, of `reasons`."""
 
     id: int
+    person_id: UUID
     external_id: str | None
     rep: str | None
     rule: str
@@ -133,10 +134,16 @@ async def _willing(tx: Tx, found: list[Candidate]) -> list[Candidate]:
 
 
 async def read(
-    tx: Tx, vault: Vault, *, person_id: UUID | None = None, rep: str | None = None, every: bool = False
+    tx: Tx,
+    vault: Vault,
+    *,
+    person_id: UUID | None = None,
+    rep: str | None = None,
+    every: bool = False,
+    limit: int | None = None,
 ) -> list[Suggestion]:
     """Open suggestions, or `every` one, of a person or a rep (by name), the newest first."""
-    rows = await suggestions.read(tx, person_id=person_id, rep=rep, every=every)
+    rows = await suggestions.read(tx, person_id=person_id, rep=rep, every=every, limit=limit)
     return [await _opened(tx, vault, row) for row in rows]
 
 
@@ -189,6 +196,7 @@ async def _opened(tx: Tx, vault: Vault, row: SuggestionRow) -> Suggestion:
     remark = row.note_enc and await vault.open_text(tx, row.person_id, row.note_enc, "suggestion.note")
     return Suggestion(
         id=row.id,
+        person_id=row.person_id,
         external_id=row.external_id,
         rep=row.rep,
         rule=row.rule,

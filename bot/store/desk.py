@@ -166,6 +166,11 @@ async def find_doctors(tx: Tx, vault: Vault, words: str, limit: int, scanned: in
     return [*await _lines(tx, vault, _PEOPLE, {"people": people, "limit": limit}), *found]
 
 
+async def doctors_of(tx: Tx, vault: Vault, people: Collection[UUID]) -> list[DoctorLine]:
+    """Those of these people who are on the list and this colleague's to see."""
+    return await _lines(tx, vault, _PEOPLE, {"people": list(people), "limit": len(people)})
+
+
 async def _lines(tx: Tx, vault: Vault, statement: str, values: dict[str, Any]) -> list[DoctorLine]:
     rows = await hot(tx, statement, values)
     await vault.prepare(tx, [row.person_id for row in rows])

@@ -146,7 +146,8 @@ async def _outgoing(tx: Tx, vault: Vault, row: Any) -> ChatMessage:
 @dataclass(frozen=True, slots=True)
 class ChatLine:
     """A conversation in the list: its last word from the person, who has it, and whether a person is asked
-    for. `waiting_since`: since when they want a colleague and have none."""
+    for. `waiting_since`: since when they want a colleague and have none; `claimed_by`: who has said that they
+    do it."""
 
     contact_id: int
     last_id: int
@@ -156,17 +157,21 @@ class ChatLine:
     taken_name: str
     waiting_since: datetime | None
     due_at: datetime | None
+    claimed_by: str
 
 
 _LINES = """
     WITH wanted AS MATERIALIZED (
-        SELECT contact_id, min(opened_at) AS opened_at, min(due_at) AS due_at FROM task
+        SELECT contact_id, min(opened_at) AS opened_at, min(due_at) AS due_at, max(acknowledged_by) AS claimer
+        FROM task
         WHERE kind = 'hand_over' AND state <> 'done' AND contact_id IS NOT NULL GROUP BY contact_id
     ),
     {chosen}
     SELECT chosen.id AS contact_id, came.id AS last_id, came.at AS last_at,
            coalesce(went.at < came.at, true) AS unanswered,
-           staff.login AS taken_by, staff.name AS taken_name, wanted.opened_at AS waiting_since, wanted.due_at
+           staff.login AS taken_by, staff.name AS taken_name,
+           wanted.opened_at AS waiting_since, wanted.due_at,
+           (SELECT name FROM staff AS one WHERE one.login = wanted.claimer) AS claimed_by
     FROM chosen
     JOIN LATERAL (
         SELECT id, received_at AS at FROM inbox
@@ -225,6 +230,7 @@ def _chat_lines(rows: list[Any]) -> list[ChatLine]:
         ChatLine(
             *(row.contact_id, row.last_id, row.last_at, row.unanswered),
             *(row.taken_by or "", row.taken_name or "", row.waiting_since, row.due_at),
+            row.claimed_by or "",
         )
         for row in rows
     ]

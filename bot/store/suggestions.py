@@ -191,10 +191,11 @@ async def read(
     rep: str | None = None,
     suggestion_id: int | None = None,
     every: bool = False,
+    limit: int | None = None,
 ) -> list[SuggestionRow]:
     """Suggestions, the newest first: those open, or with `every` all; of a person, of a rep by name, or one
     (then locked, whatever its state)."""
-    query = _ROWS.order_by(suggestion.c.id.desc())
+    query = _ROWS.order_by(suggestion.c.id.desc()).limit(limit)
     if person_id is not None:
         query = query.where(suggestion.c.person_id == person_id)
     if rep is not None:

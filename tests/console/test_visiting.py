@@ -7,6 +7,7 @@ from datetime import date, datetime
 from bot import profiles
 from bot.clock import CHINA
 from bot.content import seed_content
+from bot.tasks import Kind, open_task
 from bot.visits import seed_plans
 from tests.console.conftest import Office
 
@@ -72,8 +73,27 @@ async def test_a_tag_shows_its_source_and_a_suggestion_is_settled(office: Office
     shown = await visitor.get(path)
     assert "高血压" in shown and "同事登记" in shown and "zhou 登记" in shown
     ((number,),) = await office.stage.rows("SELECT id FROM suggestion")
+    first, others = await visitor.get("/console/"), await (await office.as_("wu")).get("/console/")
+    assert "建议联系" in first and "约一次简短的拜访" in first and "已40天没有往来" in first, (
+        "whom to see, and why"
+    )
+    assert "建议联系" in others and "已40天没有往来" not in others
     await (await office.as_("wu")).post(f"{path}/suggestions/{number}", 404, decision="done:met")
     await visitor.post(f"{path}/suggestions/{number}", decision="done:met")
     rows = await office.stage.rows("SELECT state, outcome, decided_by FROM suggestion")
     assert rows == [("done", "met", "zhou")]
     assert "已见面" not in await visitor.get(path), "what is settled is no suggestion any more"
+    assert "已40天没有往来" not in await visitor.get("/console/")
+
+
+async def test_who_has_said_that_they_do_it_is_named_to_all_who_look(office: Office) -> None:
+    services, now = office.stage.services, office.stage.services.clock.now()
+    async with services.db.begin() as tx:
+        number, _ = await open_task(
+            tx, services.vault, Kind.HAND_OVER, now=now, contact=office.contacts["zhou"]
+        )
+    rep, manager = await office.as_("zhou"), await office.as_("zheng")
+    assert "还没有人接" in await manager.get("/console/")
+    await rep.post(f"/console/tasks/{number}/acknowledge")
+    shown = await manager.get("/console/")
+    assert "周代表 已接" in shown and "还没有人接" not in shown
