@@ -20,6 +20,7 @@ from bot.people.takeover import silence
 from bot.staff import Session
 from bot.store import appointments, desk, desk_chats, desk_doctor, desk_own_visits, desk_summaries
 from bot.store.appointments import AppointmentRow
+from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
 from bot.store.desk_chats import Speaker
@@ -77,7 +78,9 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         since = silence(now, services.limits)
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
         notices = await desk.notices(tx, ids)
-        known = await knowledge_of(reading, tx, who, card.external_id, person_id, now)
+        begins = bool(who.roles & VISITORS)
+        contact = await where_to_write(tx, person_id, now) if begins else None
+        known = await knowledge_of(reading, tx, card, contact, now, begins=begins)
         visited = await desk_summaries.of_person(tx, services.vault, person_id, VISITS)
         own = await desk_own_visits.of_person(tx, services.vault, person_id, VISITS)
         held = None
@@ -102,8 +105,8 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         )
         queued = await desk_doctor.queued(tx, services.vault, ids)
         dealings = None
-        if who.roles & VISITORS:
-            dealings = await _dealings(reading, tx, who, card, sent, invitation, now)
+        if begins:
+            dealings = await _dealings(reading, tx, who, card, contact, sent, invitation, now)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -129,14 +132,13 @@ async def _dealings(
     tx: Tx,
     who: Session,
     card: DoctorCard,
+    contact: Contact | None,
     sent: list[SentItem],
     invitation: InvitationOffer,
     now: datetime,
 ) -> Dealings:
-    contact = await where_to_write(tx, card.person_id, now)
     return Dealings(
-        await would_leave(reading, tx, who, contact, now, product=True),
-        await would_leave(reading, tx, who, contact, now, product=False),
+        *await would_leave(reading, tx, who, contact, now),
         suggested(now),
         await sendable(reading, tx, card.person_id, sent, now),
         invitation,

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bot.clock import CHINA
 from bot.desk.reading import Desk
-from bot.model import Purpose
+from bot.desk.visiting import where_to_write
+from bot.model import Fault, MedrepError, Purpose
 from bot.outbound.circumstances import Intent, read_circumstances
 from bot.outbound.departures import KEPT_FOR_SAFETY
 from bot.outbound.policy import Decision, Refuse, Send
@@ -37,22 +38,35 @@ class Leave:
 
 
 async def would_leave(
-    reading: Desk,
-    tx: Tx,
-    who: Session,
-    contact: Contact | None,
-    now: datetime,
-    *,
-    product: bool,
-    lock: bool = False,
-) -> Leave:
-    """Of promotion that this colleague sends; `product`: it speaks of one."""
+    reading: Desk, tx: Tx, who: Session, contact: Contact | None, now: datetime, *, lock: bool = False
+) -> tuple[Leave, Leave]:
+    """Of promotion that this colleague sends: what speaks of a product, and what speaks of none."""
     if who.registration and Role.REP in who.roles and who.registration.expired(today(now)):
-        return Leave(False, False, UNREGISTERED)
+        never = Leave(False, False, UNREGISTERED)
+        return never, never
     if contact is None:
-        return Leave(False, False, NOBODY)
-    if product and not await doctors.verified(tx, [contact.person_id]):
-        return Leave(False, False, UNVERIFIED)
+        never = Leave(False, False, NOBODY)
+        return never, never
+    leave = await _of_promotion(reading, tx, contact, now, lock=lock)
+    verified = await doctors.verified(tx, [contact.person_id])
+    return leave if verified else Leave(False, False, UNVERIFIED), leave
+
+
+async def begin_writing(
+    reading: Desk, tx: Tx, who: Session, person_id: UUID, now: datetime, *, product: bool
+) -> Contact:
+    """Where this colleague writes to the doctor now, locked. Raises MedrepError(CONFLICT): why not."""
+    contact = await where_to_write(tx, person_id, now)
+    if contact is not None:
+        await contacting.lock_contacts(tx, [contact.id])
+    of_product, of_none = await would_leave(reading, tx, who, contact, now, lock=True)
+    leave = of_product if product else of_none
+    if contact is None or not leave.may:
+        raise MedrepError(Fault.CONFLICT, leave.why)
+    return contact
+
+
+async def _of_promotion(reading: Desk, tx: Tx, contact: Contact, now: datetime, *, lock: bool) -> Leave:
     intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
     facts = await read_circumstances(tx, reading.services, {contact.id: contact}, [intent], lock=lock)
     decision = may_leave(reading.services, intent, facts[contact.id])

@@ -6,13 +6,12 @@ from datetime import datetime, time
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.desk.leaving import would_leave
+from bot.desk.leaving import begin_writing
 from bot.desk.reading import Desk
-from bot.desk.visiting import where_to_write
 from bot.model import Fault, MedrepError
 from bot.schedule import next_working_day
 from bot.staff import Session
-from bot.store import contacting, desk
+from bot.store import desk
 from bot.visits import AppointmentKind, propose
 
 MORNING = time(10)
@@ -36,12 +35,7 @@ async def propose_time(reading: Desk, who: Session, person_id: UUID, kind: str, 
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await where_to_write(tx, person_id, now)
-        if contact is not None:
-            await contacting.lock_contacts(tx, [contact.id])
-        leave = await would_leave(reading, tx, who, contact, now, product=False, lock=True)
-        if contact is None or not leave.may:
-            raise MedrepError(Fault.CONFLICT, leave.why)
+        contact = await begin_writing(reading, tx, who, person_id, now, product=False)
         try:
             return await propose(tx, contact, who.staff_id, who.login, what, at, now)
         except MedrepError as error:

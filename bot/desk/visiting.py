@@ -16,6 +16,7 @@ from bot.staff import Role, Session
 from bot.store import contacting, contacts, desk, suggestions, visit_plans, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
+from bot.store.desk import DoctorCard
 from bot.store.visit_plans import PlanRow
 from bot.store.visits import VisitRow
 from bot.visits import Begin, VisitTerms, pace, plan_for, plan_visit, read_doctor
@@ -53,26 +54,27 @@ class Knowledge:
 
 
 async def knowledge_of(
-    reading: Desk, tx: Tx, who: Session, external_id: str, person_id: UUID, now: datetime
+    reading: Desk, tx: Tx, card: DoctorCard, contact: Contact | None, now: datetime, *, begins: bool
 ) -> Knowledge:
-    """Read in the colleague's own transaction, so it holds what they may see."""
-    services = reading.services
-    rows = await visits.of_person(tx, person_id, SHOWN)
+    """Read in the colleague's own transaction, so it holds what they may see. `contact`: where one may write
+    to the doctor; `begins`: this colleague begins visits."""
+    rows = await visits.of_person(tx, card.person_id, SHOWN)
     objectives = {plan.id: plan.objective for plan in await visit_plans.plans(tx)}
-    offer = await _offer(reading, tx, person_id, now) if who.roles & VISITORS else None
+    under_way = any(row.state != visits.ENDED for row in rows)
     return Knowledge(
-        await profile_of(tx, services.vault, external_id, person_id, now),
+        await profile_of(tx, reading.services.vault, card.external_id, card.person_id, now),
         tuple(VisitLine(row, objectives.get(row.plan_id, row.plan_id)) for row in rows),
-        offer,
+        await _offer(reading, tx, contact, now, under_way=under_way) if begins else None,
         *decision_words(),
     )
 
 
-async def _offer(reading: Desk, tx: Tx, person_id: UUID, now: datetime) -> VisitOffer:
-    contact = await where_to_write(tx, person_id, now)
+async def _offer(
+    reading: Desk, tx: Tx, contact: Contact | None, now: datetime, *, under_way: bool
+) -> VisitOffer:
     if contact is None:
         return VisitOffer(False, "医生还没有关注任何账号")
-    if await visits.has_open(tx, person_id):
+    if under_way:
         return VisitOffer(False, "已有一次拜访在等待或进行中")
     return (await _judged(reading, tx, contact, now, lock=False))[0]
 

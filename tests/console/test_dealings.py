@@ -13,6 +13,7 @@ from bot.store import doctors as doctor_rows
 from bot.tasks import Kind, open_task
 from tests.console.conftest import Office, Visitor
 from tests.console.test_visiting import NIGHT, NOON, at
+from tests.inbound.test_gateway import statements
 
 MATERIAL, MESSAGE = "metformin-digest", "metformin-km-renal"
 
@@ -46,6 +47,17 @@ async def test_material_leaves_with_its_basis_and_a_link_of_the_doctors_own(offi
     assert "zhou 发送" in await visitor.get(path)
     await visitor.post(f"{path}/send", item=MESSAGE)
     assert (await sent(office))[1][3].startswith(f"content:{MESSAGE}@")
+
+
+async def test_a_page_asks_once_where_to_write_and_what_binds_it(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.get(path)
+    with statements() as asked:
+        await visitor.get(path)
+    assert sum(sql.startswith("SELECT contact.id, contact.channel, ") for sql in asked) == 1
+    week = [sql for sql in asked if "outbox.sent_at AS moment" in sql]
+    assert len(week) == 2, "for 开始拜访, and for whatever a colleague sends"
+    assert len(asked) < 64, "the whole page"
 
 
 async def test_what_cannot_leave_now_says_so_waits_and_is_recalled(office: Office) -> None:
