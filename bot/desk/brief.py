@@ -60,7 +60,7 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         notices = [one for one in await desk.notices(tx, ids) if one.state != "done"]
         summaries = await desk_summaries.of_person(tx, services.vault, person_id, 1)
         said = await desk_summaries.versions(tx, services.vault, summaries[0].visit_id) if summaries else []
-        dates = await appointments.of_person(tx, person_id, TASKS)
+        dates = await appointments.of_person(tx, person_id, now, TASKS)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
         items = await sendable(reading, tx, person_id, sent, now)
@@ -142,7 +142,7 @@ def _promised(
         text = f"#{one.id}，{spoken(one.due_at, now)}前"
         yield BriefLine(f"due_{one.kind}", text, None, "request", f"{page}#open")
     for date in dates:
-        if date.state in ("agreed", "other") and date.at > now:
+        if date.state in ("agreed", "other") and (date.other_at or date.at) > now:
             other = f"；医生想改到{spoken(date.other_at, now)}" if date.other_at else ""
             text = f"{date.rep}，{spoken(date.at, now)}{other}"
             yield BriefLine(f"{date.state}_{date.kind}", text, None, "appointment", f"{page}#time")

@@ -87,7 +87,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         if who.roles & REVIEWERS:
             held = await desk_own_visits.unlogged_chats(tx, person_id, who.staff_id, now - RECENT, CHATS)
         summaries = {one.visit_id: one for one in visited}
-        dates = await appointments.of_person(tx, person_id, DATES)
+        dates = await appointments.of_person(tx, person_id, now, DATES)
         sent = await desk_doctor.sent_items(tx, ids)
         invitation = await invitation_offer(tx, card, contacts, now)
         happened = timeline(

@@ -120,6 +120,36 @@ async def test_a_time_is_proposed_and_a_newer_one_takes_its_place(office: Office
     assert "等着问医生" in shown and "约到科室拜访" in shown
 
 
+async def test_a_proposal_whose_hour_has_passed_is_asked_no_more(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    assert "等着问医生" in await visitor.get(path)
+    await office.stage.write(
+        "INSERT INTO occurrence (timer_id, action, due_at, state, reason) "
+        "SELECT timer_id, 'trigger', proposed_at, 'cancelled', 'stopped' FROM appointment"
+    )
+    shown = await visitor.get(path)
+    assert "没能问到" in shown and "等着问医生" not in shown, "its turn was refused"
+    await office.stage.write("UPDATE appointment SET state = 'asked', asked = 1, asked_at = :now", now=NOON)
+    assert "已问，等答复" in await visitor.get(path)
+    await at(office, datetime(2026, 12, 3, 10, tzinfo=CHINA))
+    shown = await visitor.get(path)
+    assert "没有答复" in shown and "医生没有答复，时间已过" in shown and "等答复" not in shown
+
+
+async def test_another_time_that_the_doctor_named_stands_until_then(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    named = datetime(2026, 12, 4, 15, tzinfo=CHINA)
+    await office.stage.write(
+        "UPDATE appointment SET state = 'other', other_at = :named, ended_at = :now", named=named, now=NOON
+    )
+    await at(office, datetime(2026, 12, 3, 12, tzinfo=CHINA))
+    assert "医生想改到" in await visitor.get(f"{path}/brief"), "after the hour that was proposed"
+    await at(office, named)
+    assert "医生想改到" not in await visitor.get(f"{path}/brief")
+
+
 async def listed(office: Office) -> None:
     """The doctor is on the list with a phone, and has not come yet."""
     services, person = office.stage.services, office.doctors["wu"]
