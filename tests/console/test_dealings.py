@@ -150,6 +150,23 @@ async def test_another_time_that_the_doctor_named_stands_until_then(office: Offi
     assert "医生想改到" not in await visitor.get(f"{path}/brief")
 
 
+async def test_a_day_begins_with_the_times_agreed_with_doctors(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    assert "没有约好的时间" in await visitor.get("/console/")
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    assert "没有约好的时间" in await visitor.get("/console/"), "nobody has answered"
+    await office.stage.write("UPDATE appointment SET state = 'agreed', ended_at = :now", now=NOON)
+    shown = await visitor.get("/console/")
+    assert '明天 10:00</time></b> <span class="soft">打电话 · 医生同意' in shown
+    assert f"{path}#time" in shown
+    assert "没有约好的时间" in await (await office.as_("wu")).get("/console/")
+    assert "约好的时间" not in await (await office.as_("wei")).get("/console/")
+    await at(office, datetime(2026, 12, 3, 18, tzinfo=CHINA))
+    assert "没有约好的时间" not in await visitor.get("/console/"), "until the day is over"
+    await at(office, datetime(2026, 12, 4, 8, tzinfo=CHINA))
+    assert "没有约好的时间" in await visitor.get("/console/")
+
+
 async def listed(office: Office) -> None:
     """The doctor is on the list with a phone, and has not come yet."""
     services, person = office.stage.services, office.doctors["wu"]
