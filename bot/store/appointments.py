@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import Select, exists, func, insert, or_, select, update
 
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -94,9 +94,8 @@ def _as_of(row: AppointmentRow, now: datetime, *, never: bool) -> AppointmentRow
 
 
 async def ahead(tx: Tx, staff_id: UUID, since: datetime, limit: int) -> list[AppointmentRow]:
-    """What this colleague has agreed on, or has to answer, from then on: the next first."""
+    """What this colleague has agreed on, and what a doctor named instead, from then on: the next first."""
     when = func.coalesce(appointment.c.other_at, appointment.c.at)
-    query = _rows().where(
-        appointment.c.staff_id == staff_id, appointment.c.state.in_(["agreed", "other"]), when > since
-    )
+    named = or_(appointment.c.state == "agreed", appointment.c.other_at.is_not(None))
+    query = _rows().where(appointment.c.staff_id == staff_id, named, when > since)
     return [AppointmentRow(*row) for row in await tx.execute(query.order_by(when).limit(limit))]

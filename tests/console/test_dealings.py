@@ -106,8 +106,11 @@ async def test_nothing_that_is_not_in_force_is_sent(office: Office) -> None:
 
 async def test_a_time_is_proposed_and_a_newer_one_takes_its_place(office: Office) -> None:
     visitor, path = await ready(office, NOON)
-    for wrong in ("", "2026-12-01T10:00", "2027-06-01T10:00", "soon"):
+    for wrong in ("", "2026-12-01T10:00", "2027-06-01T10:00", "soon", "9999-12-31T10:00", "0001-01-01T10:00"):
         await visitor.post(f"{path}/appointment", 409, kind="call", at=wrong)
+    assert "那时是免打扰时间" in await visitor.post(
+        f"{path}/appointment", 409, kind="call", at="2026-12-03T03:00"
+    )
     await visitor.post(f"{path}/appointment", 409, kind="dinner", at="2026-12-03T10:00")
     await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
     await visitor.post(f"{path}/appointment", kind="visit", at="2026-12-04T15:00")
@@ -163,6 +166,12 @@ async def test_a_day_begins_with_the_times_agreed_with_doctors(office: Office) -
     assert "约好的时间" not in await (await office.as_("wei")).get("/console/")
     await at(office, datetime(2026, 12, 3, 18, tzinfo=CHINA))
     assert "没有约好的时间" not in await visitor.get("/console/"), "until the day is over"
+    await office.stage.write("UPDATE appointment SET state = 'other'")
+    assert "没有约好的时间" in await visitor.get("/console/"), "they have named no other"
+    await office.stage.write(
+        "UPDATE appointment SET other_at = :at", at=datetime(2026, 12, 3, 20, tzinfo=CHINA)
+    )
+    assert "今天 20:00</time></b>" in await visitor.get("/console/")
     await at(office, datetime(2026, 12, 4, 8, tzinfo=CHINA))
     assert "没有约好的时间" in await visitor.get("/console/")
 
