@@ -12,6 +12,7 @@ from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, masked
 from bot.desk.sending import WAITS, Item, sendable
 from bot.desk.timeline import spoken
+from bot.desk.visiting import about
 from bot.evidence import Owner, note
 from bot.staff import Session
 from bot.store import appointments, desk, desk_chats, desk_doctor, desk_summaries
@@ -63,7 +64,7 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         dates = await appointments.of_person(tx, person_id, now, TASKS)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
-        items = await sendable(reading, tx, person_id, sent, now)
+        items = sendable(reading, await about(tx, person_id, now), sent, now)
     async with services.db.begin() as tx:
         await note(tx, "brief.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     page = f"/console/doctors/{person_id}"

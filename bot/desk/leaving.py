@@ -5,19 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from bot.clock import CHINA
 from bot.desk.reading import Desk
-from bot.desk.visiting import where_to_write
-from bot.model import Fault, MedrepError, Purpose
-from bot.outbound.circumstances import Intent, read_circumstances
+from bot.desk.visiting import Reached, reach_locked, where_to_write
+from bot.model import Fault, MedrepError
 from bot.outbound.departures import KEPT_FOR_SAFETY
 from bot.outbound.policy import Decision, Refuse, Send
 from bot.outbound.release import may_leave
 from bot.schedule import named
 from bot.staff import Role, Session, today
-from bot.store import contacting, doctors
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.visits import NO_WINDOW, USED_UP, reason_of
@@ -37,19 +35,16 @@ class Leave:
     why: str
 
 
-async def would_leave(
-    reading: Desk, tx: Tx, who: Session, contact: Contact | None, now: datetime, *, lock: bool = False
-) -> tuple[Leave, Leave]:
+def would_leave(reading: Desk, who: Session, at: Reached | None, now: datetime) -> tuple[Leave, Leave]:
     """Of promotion that this colleague sends: what speaks of a product, and what speaks of none."""
     if who.registration and Role.REP in who.roles and who.registration.expired(today(now)):
         never = Leave(False, False, UNREGISTERED)
         return never, never
-    if contact is None:
+    if at is None:
         never = Leave(False, False, NOBODY)
         return never, never
-    leave = await _of_promotion(reading, tx, contact, now, lock=lock)
-    verified = await doctors.verified(tx, [contact.person_id])
-    return leave if verified else Leave(False, False, UNVERIFIED), leave
+    leave = _of_promotion(reading, at, now)
+    return leave if at.about is not None else Leave(False, False, UNVERIFIED), leave
 
 
 async def begin_writing(
@@ -57,22 +52,18 @@ async def begin_writing(
 ) -> Contact:
     """Where this colleague writes to the doctor now, locked. Raises MedrepError(CONFLICT): why not."""
     contact = await where_to_write(tx, person_id, now)
-    if contact is not None:
-        await contacting.lock_contacts(tx, [contact.id])
-    of_product, of_none = await would_leave(reading, tx, who, contact, now, lock=True)
+    at = None if contact is None else await reach_locked(reading, tx, contact, now)
+    of_product, of_none = would_leave(reading, who, at, now)
     leave = of_product if product else of_none
     if contact is None or not leave.may:
         raise MedrepError(Fault.CONFLICT, leave.why)
     return contact
 
 
-async def _of_promotion(reading: Desk, tx: Tx, contact: Contact, now: datetime, *, lock: bool) -> Leave:
-    intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
-    facts = await read_circumstances(tx, reading.services, {contact.id: contact}, [intent], lock=lock)
-    decision = may_leave(reading.services, intent, facts[contact.id])
-    windows = (await contacting.windows(tx, [contact.id], now)).get(contact.id)
-    spent = windows is not None and all(one.left <= KEPT_FOR_SAFETY for one in windows)
-    return _leave(decision, now, spent=spent, closed=not facts[contact.id].window)
+def _of_promotion(reading: Desk, at: Reached, now: datetime) -> Leave:
+    decision = may_leave(reading.services, at.intent, at.facts)
+    spent = bool(at.windows) and all(one.left <= KEPT_FOR_SAFETY for one in at.windows)
+    return _leave(decision, now, spent=spent, closed=not at.facts.window)
 
 
 def _leave(decision: Decision, now: datetime, *, spent: bool, closed: bool) -> Leave:

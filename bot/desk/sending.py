@@ -22,7 +22,7 @@ from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.desk_doctor import SENT, SentItem
 from bot.store.outbox import Draft, Part
-from bot.visits import form_for, known_of
+from bot.visits import Known, form_for
 
 MESSAGES = 6  # key messages that are offered: those that fit best
 WAITS = frozenset({"waiting", "held", "sending"})
@@ -42,12 +42,9 @@ class Item:
     last: SentItem | None
 
 
-async def sendable(
-    reading: Desk, tx: Tx, person_id: UUID, sent: list[SentItem], now: datetime
-) -> tuple[Item, ...]:
-    """What is in force for doctors; what shares their interests or department first."""
+def sendable(reading: Desk, known: Known | None, sent: list[SentItem], now: datetime) -> tuple[Item, ...]:
+    """What is in force for doctors; what shares their interests or department first. None: not verified."""
     edition = reading.edition
-    known = (await known_of(tx, [person_id], now)).get(person_id)
     if known is None or edition is None:
         return ()
     last = {one.item: one for one in reversed(sent)}

@@ -44,10 +44,10 @@ from bot.visits.course import (
     unclear,
 )
 from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
-from bot.visits.doctor_now import may_write, read_doctor
+from bot.visits.doctor_now import doctor_as, may_write
 from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
 from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
-from bot.visits.knowing import known_of
+from bot.visits.knowing import Known, known_of
 from bot.visits.own_visits import (
     LONGEST_FIELD,
     OwnVisitEntry,
@@ -102,6 +102,7 @@ __all__ = [
     "Begin",
     "DoctorNow",
     "Ending",
+    "Known",
     "Never",
     "OpenWindow",
     "OwnVisitEntry",
@@ -127,6 +128,7 @@ __all__ = [
     "begin_now",
     "changed_fields",
     "changed_sentences",
+    "doctor_as",
     "document_of",
     "edit",
     "edit_own_visit",
@@ -158,7 +160,6 @@ __all__ = [
     "product_id_of",
     "product_of",
     "propose",
-    "read_doctor",
     "read_plans",
     "reason_of",
     "request_numbers",

@@ -54,10 +54,18 @@ async def test_a_page_asks_once_where_to_write_and_what_binds_it(office: Office)
     await visitor.get(path)
     with statements() as asked:
         await visitor.get(path)
-    assert sum(sql.startswith("SELECT contact.id, contact.channel, ") for sql in asked) == 1
-    week = [sql for sql in asked if "outbox.sent_at AS moment" in sql]
-    assert len(week) == 2, "for 开始拜访, and for whatever a colleague sends"
-    assert len(asked) < 64, "the whole page"
+    once = {
+        "where one may write": "SELECT contact.id, contact.channel, ",
+        "the week": "SELECT contact.person_id, outbox.turn_id, outbox.sent_at AS moment",
+        "conversations": "SELECT contact.person_id, turn.id AS turn_id",
+        "windows": "SELECT contact_id, act, closes_at, allowance - used",
+    }
+    heads = [" ".join(sql.split()) for sql in asked]
+    found = {what: sum(sql.startswith(head) for sql in heads) for what, head in once.items()}
+    assert found == dict.fromkeys(once, 1)
+    consents = sum("last.text_version" in sql for sql in asked)
+    assert consents == 5, "for what binds us, their terms, their tags and suggestions, and whom a visit suits"
+    assert len(asked) < 53, "the whole page"
 
 
 async def test_what_cannot_leave_now_says_so_waits_and_is_recalled(office: Office) -> None:
