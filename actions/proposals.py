@@ -113,8 +113,8 @@ class AskAppointment(Action):  # type: ignore[misc]
         chosen = next(tracker.get_latest_entity_values("choice"), None)
         if row is None or chosen == OTHER or words_of(tracker).strip() == "换个时间":
             return []
-        if row.asked and (intent(tracker) in _OWN or hears_first(call, tracker)):
-            return []
+        if row.asked and (intent(tracker) in {ASKS, *_OWN} or hears_first(call, tracker)):
+            return []  # ASKS: the turn of a proposal that was withdrawn in the middle of it has asked
         before = await visits.ask_appointment(call.tx, row, call.now)
         values = {"rep": row.rep, "due": spoken_time(row.at.astimezone(CHINA))}
         if before == 0:

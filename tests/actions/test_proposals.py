@@ -84,6 +84,10 @@ async def test_a_question_is_answered_and_the_thread_is_picked_up_once(proposed:
     assert await state(proposed) == "agreed"
 
 
+async def test_a_second_turn_that_was_to_ask_asks_nothing(proposed: Stage) -> None:
+    assert await turn(proposed, "", ASKS) == []
+
+
 @pytest.mark.parametrize(
     ("words", "meant", "slots"),
     [
