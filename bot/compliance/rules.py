@@ -38,8 +38,8 @@ class _Rules:
 
 
 @cache
-def _rules(audience: Audience) -> _Rules:
-    book = read_rules("compliance", "rules")
+def _rules(audience: Audience, of: str = "rules") -> _Rules:
+    book = read_rules("compliance", of)
     chosen = [rule for rule in book["rules"] if audience.value in rule["audience"]]
     scanner = Scanner({rule["id"]: rule["patterns"] for rule in chosen}, book["words"])
     by_id = {
@@ -53,7 +53,15 @@ def _rules(audience: Audience) -> _Rules:
 
 def check_text(text: str, audience: Audience) -> tuple[Finding, ...]:
     """What in `text` may not be said to `audience`, by where it begins; empty: it may be sent."""
-    rules = _rules(audience)
+    return _check(text, _rules(audience))
+
+
+def check_meeting(text: str) -> tuple[Finding, ...]:
+    """What no meeting offers to a doctor, in words about one: meals, gifts, fees, points."""
+    return _check(text, _rules(Audience.DOCTOR, "meetings"))
+
+
+def _check(text: str, rules: _Rules) -> tuple[Finding, ...]:
     folded = fold(text, also=_BRACKETS)
     findings: list[Finding] = []
     judged: dict[tuple[str, str, int, int], bool] = {}  # a repetitive text costs no more than a short one

@@ -8,11 +8,13 @@ from bot.content.drawing import Picture, broken, font_file, picture
 from bot.content.editions import Edition, edition, edition_in_force
 from bot.content.files import export_content
 from bot.content.importing import Imported, import_content
+from bot.content.meetings import KnownMeeting, meetings_in_force, meetings_known
 from bot.content.presenting import (
     FOR_PROFESSIONALS,
     chart_lines,
     documents_of,
     fitting,
+    fitting_meetings,
     in_date,
     key_message_text,
     sources,
@@ -27,6 +29,7 @@ __all__ = [
     "FOR_PROFESSIONALS",
     "Edition",
     "Imported",
+    "KnownMeeting",
     "Picture",
     "Publication",
     "approve",
@@ -37,11 +40,14 @@ __all__ = [
     "edition_in_force",
     "export_content",
     "fitting",
+    "fitting_meetings",
     "font_file",
     "import_content",
     "in_date",
     "key_message_text",
     "lacking",
+    "meetings_in_force",
+    "meetings_known",
     "picture",
     "publish",
     "seed_content",

@@ -19,7 +19,7 @@ from bot.store.content import Approval, Revision
 from bot.store.database import Tx
 
 SHARED = "guidelines"  # the file of documents that serve several products
-APART = ("key_messages", "materials")  # sections with a file of their own
+APART = ("key_messages", "materials", "meetings")  # sections with a file of their own
 APPROVED = "approvals.csv"
 COLUMNS = ("revision", "section", "id", "number", "author", "role", "login", "name", "at")
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.content.editions import Item, bodies, digest
+from bot.content.meetings import meeting_faults
 from bot.evidence import note
 from bot.knowledge import Content
+from bot.model import Fault, MedrepError
 from bot.store import content as store
 from bot.store.content import PENDING, PUBLISHED, Revision
 from bot.store.database import Tx
@@ -27,7 +29,8 @@ class Imported:
 async def import_content(tx: Tx, content: Content, author: str, now: datetime) -> Imported:
     """Drafts of what differs from all that is in force, pending, or was in force before.
 
-    A draft takes the place of a pending revision of the same item.
+    A draft takes the place of a pending revision of the same item. Raises MedrepError(REFUSED_TEXT): a
+    meeting that is over, or that offers what we do not give.
     """
     await store.lock(tx)
     revisions: defaultdict[Item, list[Revision]] = defaultdict(list)
@@ -45,6 +48,8 @@ async def import_content(tx: Tx, content: Content, author: str, now: datetime) -
             continue
         number = revisions[item][-1].number + 1 if revisions[item] else 1
         new.append((*item, number, body))
+    if refused := list(meeting_faults(content, {(section, item_id) for section, item_id, *_ in new}, now)):
+        raise MedrepError(Fault.REFUSED_TEXT, "\n".join(refused))
     drafts = await store.add(tx, new, author, now)
     if drafts:
         made = [digest(one) for one in drafts]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from bot.knowledge import Chart, Content, Format, KeyMessage, Material, is_valid, parts_of
+from bot.knowledge import Chart, Content, Format, KeyMessage, Material, Meeting, is_valid, parts_of
 from bot.model import Audience, Fault, MedrepError
 
 FOR_PROFESSIONALS = "仅供医学药学专业人士阅读"
@@ -32,19 +32,31 @@ def fitting(
         for one in content.key_messages
         if one.audience == audience
         and one.product == (product or one.product)
-        and (not one.specialties or not specialty or _is_for(one, specialty))
+        and _is_for(one, specialty)
         and in_date(one, content, now)
     ]
 
     def rank(one: KeyMessage) -> tuple[bool, int, bool]:
-        shared = sum(any(_alike(wish, theirs) for theirs in interests) for wish in one.interests)
-        return one.id in said_before, -shared, not (specialty and one.specialties)
+        return one.id in said_before, -_shared(one, interests), not (specialty and one.specialties)
 
     return tuple(sorted(found, key=rank))
 
 
-def _is_for(message: KeyMessage, specialty: str) -> bool:
-    return any(_alike(one, specialty) for one in message.specialties)
+def fitting_meetings(
+    meetings: Iterable[Meeting], specialty: str, interests: Collection[str]
+) -> tuple[Meeting, ...]:
+    """Those that are not for other specialties, first what shares more interests, then the next."""
+    found = [one for one in meetings if _is_for(one, specialty)]
+    return tuple(sorted(found, key=lambda one: (-_shared(one, interests), one.starts_at, one.id)))
+
+
+def _is_for(item: KeyMessage | Meeting, specialty: str) -> bool:
+    theirs = item.specialties
+    return not theirs or not specialty or any(_alike(one, specialty) for one in theirs)
+
+
+def _shared(item: KeyMessage | Meeting, interests: Collection[str]) -> int:
+    return sum(any(_alike(wish, theirs) for theirs in interests) for wish in item.interests)
 
 
 def _alike(one: str, other: str) -> bool:

@@ -13,6 +13,7 @@ from bot.clock import CHINA
 from bot.compliance import check_text
 from bot.content.approval import lacking, named
 from bot.content.editions import SECTIONS, Item, assembled, digest
+from bot.content.meetings import meeting_faults
 from bot.content.presenting import LONGEST, in_date, key_message_text
 from bot.evidence import note
 from bot.knowledge import Content, Encoder, Entry, Format, KeyMessage, answer_text, keep_index
@@ -172,6 +173,7 @@ def faults(content: Content, items: Set[Item], now: datetime) -> Iterator[str]:
         elif not items.isdisjoint((itself, *_documents(entry))):
             yield from _findings(entry, content, now)
     yield from _presented(content, items, now)
+    yield from meeting_faults(content, items, now)
 
 
 def _presented(content: Content, items: Set[Item], now: datetime) -> Iterator[str]:

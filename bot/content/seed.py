@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from bot.content.approval import LEGAL, MEDICAL, give
 from bot.content.editions import assembled, bodies
 from bot.content.importing import import_content
+from bot.content.meetings import ahead
 from bot.content.publication import Plan, Publication, faults, put_in_force
 from bot.knowledge import load
 from bot.model import Fault, MedrepError
@@ -39,7 +40,7 @@ async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Public
     No index is built for it: nothing is answered by anybody before the first one is there.
     Raises MedrepError(BAD_INPUT | REFUSED_TEXT).
     """
-    content = load(root / FOLDER)
+    content = ahead(load(root / FOLDER), now)
     async with db.begin() as tx:
         await store.lock(tx)
         if not await store.empty(tx):

@@ -13,6 +13,7 @@ from bot.knowledge.index import Index
 from bot.knowledge.kept import keep_index, kept_index
 from bot.knowledge.key_message import Chart, ChartKind, Format, KeyMessage, Material, MaterialKind, cited
 from bot.knowledge.medicine import speaks_of_medicine
+from bot.knowledge.meeting import Meeting, untimely
 from bot.knowledge.message import asks, not_meant, puts_a_question
 from bot.knowledge.misfits import parts_of
 from bot.knowledge.products import drugs_named, is_name, names_product, products_named
@@ -33,6 +34,7 @@ __all__ = [
     "Match",
     "Material",
     "MaterialKind",
+    "Meeting",
     "OffLabelUse",
     "Product",
     "Route",
@@ -56,5 +58,6 @@ __all__ = [
     "puts_a_question",
     "source_text",
     "speaks_of_medicine",
+    "untimely",
     "weighs",
 ]

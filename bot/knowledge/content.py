@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from bot.knowledge.fields import Day, Id, Label, Line
 from bot.knowledge.key_message import KeyMessage, Material
+from bot.knowledge.meeting import Meeting
 from bot.knowledge.misfits import presented_misfits
 from bot.knowledge.text import plain
 from bot.model import Audience, Fault, MedrepError
@@ -129,6 +130,7 @@ class Content(Frozen):
     off_label: tuple[OffLabelUse, ...] = ()
     key_messages: tuple[KeyMessage, ...] = ()
     materials: tuple[Material, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
 
     @cached_property
     def product(self) -> Mapping[str, Product]:
@@ -199,6 +201,7 @@ _SECTIONS: tuple[tuple[str, type[Frozen]], ...] = (
     ("off_label", OffLabelUse),
     ("key_messages", KeyMessage),
     ("materials", Material),
+    ("meetings", Meeting),
 )
 
 

@@ -1,4 +1,4 @@
-"""What does not fit together in key messages and materials."""
+"""What does not fit together in key messages, materials and meetings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Misfit = tuple[str, str, str]  # section, id, reason
 
 
 def presented_misfits(content: Content) -> Iterator[Misfit]:
-    """Of key messages and materials, and of ids that two of what may be quoted have."""
+    """Of key messages, materials and meetings, and of ids that two of what may be quoted have."""
     taken = {entry.id: "entries" for entry in content.entries}
     for section, items in (("key_messages", content.key_messages), ("materials", content.materials)):
         for item in items:
@@ -26,6 +26,9 @@ def presented_misfits(content: Content) -> Iterator[Misfit]:
         yield from (("key_messages", message.id, why) for why in reasons)
     for material in content.materials:
         yield from (("materials", material.id, why) for why in _material_misfits(content, material))
+    for meeting in content.meetings:
+        if meeting.product is not None and meeting.product not in content.product:
+            yield "meetings", meeting.id, f"unknown product {meeting.product!r}"
 
 
 def _message_misfits(content: Content, message: KeyMessage) -> Iterator[str]:

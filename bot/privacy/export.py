@@ -29,6 +29,7 @@ from bot.store.tables import (
     material_sent,
     medical_request,
     medical_step,
+    meeting_invitation,
     outbox,
     profile_event,
     profile_tag,
@@ -40,6 +41,7 @@ from bot.store.vault import Vault
 
 _TAG = ("name", "value", "source", "times")
 _TIMES = ("at", "proposed_at", "other_at")
+_MEETING_TIMES = ("starts_at", "ends_at", "invited_at", "asked_at", "answered_at", "ended_at")
 _MOMENTS = frozenset(
     {*("first_at", "seen_at", "ended_at", "at", "since", "made_at", "expires_at", "decided_at", "opened_at")}
 )
@@ -49,8 +51,8 @@ async def export_person(
     db: Database, vault: Vault, *, external_id: str | None = None, person_id: UUID | None = None
 ) -> dict[str, Any]:
     """Keys: person, profile, verification, stopped_at, consents, contacts, tags, events, affiliations,
-    engagement, suggestions, change_requests, messages, tasks, requests, visits, appointments, own_visits,
-    told, timers, materials, notes, record.
+    engagement, suggestions, change_requests, messages, tasks, requests, visits, appointments, meetings,
+    own_visits, told, timers, materials, notes, record.
 
     Raises MedrepError(BAD_INPUT: not exactly one of the two | NOT_FOUND | ERASED).
     """
@@ -96,6 +98,16 @@ class _Export(Rows):
             "appointments": [
                 {"kind": row.kind, "state": row.state, **{name: at(row._mapping[name]) for name in _TIMES}}
                 for row in await self.rows(appointment)
+            ],
+            "meetings": [
+                {
+                    "meeting": row.meeting_id,
+                    "venue": row.venue,
+                    "state": row.state,
+                    "invited_by": row.invited_by,
+                    **{name: at(row._mapping[name]) for name in _MEETING_TIMES},
+                }
+                for row in await self.rows(meeting_invitation)
             ],
             "timers": [
                 {

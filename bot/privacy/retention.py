@@ -39,6 +39,7 @@ RULES = (
     Rule("material_open", 730, "个保法第十九条：只用于了解资料是否被打开"),
     Rule("material_sent", 1095, "对外信息留存备查：何时把哪份资料发给了谁"),
     Rule("appointment", 1095, "对外信息留存备查：代表与医生约定的时间"),
+    Rule("meeting_invitation", 1095, "对外信息留存备查：邀请医生参加会议及其答复"),
     Rule("chat_note", 1095, "对外信息留存备查：同事之间就会话所作的交接说明"),
     Rule("visit_fact", 1095, "对外信息留存备查：拜访纪要的依据"),
     Rule("visit_summary_version", 1095, "对外信息留存备查：拜访纪要的修改经过"),

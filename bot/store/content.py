@@ -92,6 +92,19 @@ async def of_item(tx: Tx, item_id: str) -> list[Revision]:
     return await _read(tx, content_revision.c.item_id == item_id)
 
 
+async def announced(tx: Tx, section: str) -> list[Revision]:
+    """The revisions of a section that are or were in force; of an item what is in force, or was last, is the
+    last."""
+    rows = await tx.execute(
+        select(content_revision)
+        .where(content_revision.c.section == section, content_revision.c.published_at.is_not(None))
+        .order_by(
+            content_revision.c.state == PUBLISHED, content_revision.c.published_at, content_revision.c.id
+        )
+    )
+    return [Revision(**row) for row in rows.mappings()]
+
+
 async def _read(tx: Tx, *which: ColumnElement[bool]) -> list[Revision]:
     order = (content_revision.c.section, content_revision.c.item_id, content_revision.c.number)
     rows = await tx.execute(select(content_revision).where(*which).order_by(*order))

@@ -51,6 +51,7 @@ from bot.store.tables import (
     material_sent,
     medical_request,
     medical_step,
+    meeting_invitation,
     occurrence,
     offer,
     outbox,
@@ -208,10 +209,11 @@ async def sent(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> tuple[int,
 
 
 async def talk(tx: Tx, people: Sequence[UUID], ids: Sequence[int]) -> dict[str, int]:
-    """Conversations, offers, what actions returned, what materials were sent and read, visits, appointments
-    and who was told of them: removed."""
+    """Conversations, offers, what actions returned, what materials were sent and read, visits, appointments,
+    invitations to meetings and who was told of them: removed."""
     talked = (
         *(conversation, offer, effect, material_open, material_sent, appointment, chat_note),
+        meeting_invitation,
         *(visit_fact, visit_summary_version, visit_summary, visit),
         *(own_visit_version, own_visit, crm_delivery),
     )

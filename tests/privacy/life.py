@@ -28,6 +28,7 @@ from bot.store import (
     conversations,
     materials,
     medical_requests,
+    meetings,
     own_visits,
     tables,
     timers,
@@ -158,6 +159,7 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
         await tx.execute(select(tables.doctor.c.rep_id).where(tables.doctor.c.external_id == "D1"))
     ).scalar_one()
     await appointments.add(tx, contact, rep, "call", now, now)
+    assert await meetings.add(tx, contact, "a-meeting", (now, now + timedelta(hours=1)), "线上", "wang", now)
 
 
 async def _request(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:

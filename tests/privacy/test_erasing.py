@@ -50,6 +50,7 @@ TOLD = (
     *("profile_tag", "profile_event", "affiliation", "engagement", "suggestion", "change_request"),
     *("material_sent", "material_open", "visit", "visit_fact", "visit_summary"),
     *("visit_summary_version", "appointment", "own_visit", "own_visit_version", "crm_delivery", "chat_note"),
+    "meeting_invitation",
 )
 
 

@@ -15,6 +15,7 @@ from bot.store.tables.evidence import checkpoint, evidence, head, seal
 from bot.store.tables.keys import data_key, key_check, key_holder, leaf_block
 from bot.store.tables.materials import material_open, material_sent, platform_media
 from bot.store.tables.medical_information import medical_request, medical_step
+from bot.store.tables.meetings import meeting_invitation
 from bot.store.tables.messages import (
     circuit,
     conversation,
@@ -85,6 +86,7 @@ __all__ = [
     "material_sent",
     "medical_request",
     "medical_step",
+    "meeting_invitation",
     "metadata",
     "occurrence",
     "offer",
