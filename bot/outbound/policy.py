@@ -57,13 +57,15 @@ def decide(
     now: datetime,
     *,
     forced: bool = False,
+    begins: bool = False,
 ) -> Decision:
     """What binds a message of this purpose at `now` (business time).
 
     `consents`: the purposes that they agreed to. `limits`: quiet hours and the weekly cap. `sent`: when
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
     them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
-    else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
+    else only its templates leave, and no turn `begins`, whose words none of them carries. `forced`: a
+    colleague has it begin now, whatever the hour and the cap.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:
@@ -86,8 +88,8 @@ def decide(
             waits.append(Defer(until, "weekly cap"))
         if live_conversation:
             waits.append(Defer(now + PAUSE, "conversation"))
-    if purpose == Purpose.PROMOTION and not window:
-        waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise
+    if not window and (purpose == Purpose.PROMOTION or (begins and purpose in COURTESY)):
+        waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise, nor ask
     return max(waits, key=lambda wait: wait.until, default=Send())
 
 
