@@ -132,7 +132,7 @@ class Meetings(Action):  # type: ignore[misc]
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_meeting_none")
             return []
-        theirs = await meetings.spoken_of(call.tx, call.contact.person_id, call.now)
+        theirs = await meetings.spoken_of(call.tx, call.contact, call.now)
         accepted = [one.meeting for one in theirs if one.row.state == "accepted"]
         asked = [one.meeting for one in theirs if one.row.state == "asked"][:1]
         said: list[Meeting] = []
@@ -196,7 +196,7 @@ class JoinMeeting(Action):  # type: ignore[misc]
         if call.contact.audience == Audience.PATIENT:
             say(dispatcher, "utter_meeting_none")
             return []
-        theirs = await meetings.spoken_of(call.tx, call.contact.person_id, call.now)
+        theirs = await meetings.spoken_of(call.tx, call.contact, call.now)
         accepted = [one.meeting for one in theirs if one.row.state == "accepted"]
         asked = [one.meeting for one in theirs if one.row.asked_at and one.meeting not in accepted]
         wanted = (asked or ([] if accepted else await _fitting(call)))[:LISTED]
@@ -217,7 +217,7 @@ class LeaveMeeting(Action):  # type: ignore[misc]
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
         call = current()
-        theirs = await meetings.spoken_of(call.tx, call.contact.person_id, call.now)
+        theirs = await meetings.spoken_of(call.tx, call.contact, call.now)
         accepted = [one for one in theirs if one.row.state == "accepted"]
         open_ones = accepted or [one for one in theirs if one.row.state in ("asked", "unsure")]
         if len(open_ones) == 1:
@@ -243,7 +243,7 @@ async def picked_meeting(dispatcher: CollectingDispatcher, call: ActionCall, cho
         if found:
             await _join(dispatcher, call, found[0])
             return
-    theirs = await meetings.spoken_of(call.tx, call.contact.person_id, call.now)
+    theirs = await meetings.spoken_of(call.tx, call.contact, call.now)
     meant = [one for one in theirs if str(one.row.id) == which]
     if meant and kind in _ANSWERS:
         await _answer(dispatcher, call, meant[0], _ANSWERS[kind])
@@ -265,7 +265,7 @@ async def _answer(
 
 
 async def _confirm(dispatcher: CollectingDispatcher, call: ActionCall, invitation_id: int) -> None:
-    for one in await meetings.spoken_of(call.tx, call.contact.person_id, call.now):
+    for one in await meetings.spoken_of(call.tx, call.contact, call.now):
         if one.row.id == invitation_id:
             _told(dispatcher, one, "asked")
 

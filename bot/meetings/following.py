@@ -48,8 +48,7 @@ async def _follow(services: Services, follow: Follow, now: datetime, found: Sequ
     async with services.db.begin() as tx:
         await contacting.lock_contacts(tx, [row.contact_id for row in found])
         for row in found:
-            # Where somebody was first, what is left to do is found again.
-            if await store.by_id(tx, row.id, lock=True) == row:
+            if await store.still(tx, row):
                 await follow(tx, row, await contacts.by_id(tx, row.contact_id), now)
 
 

@@ -15,7 +15,7 @@ from bot.meetings.programme import upcoming
 from bot.meetings.reminders import cancel_all, put, remind
 from bot.model import Fault, MedrepError, Purpose
 from bot.people import consent
-from bot.store import doctors
+from bot.store import contacting, doctors
 from bot.store import meetings as store
 from bot.store.contacts import Contact
 from bot.store.database import Tx
@@ -27,15 +27,17 @@ LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A meeting that a doctor may be invited to, or was: `invitation`."""
+    """A meeting that a doctor may be invited to, or was: `invitation`. `ahead`: it is in force and has not
+    begun."""
 
     meeting: Meeting
     invitation: InvitationRow | None
+    ahead: bool
 
     @property
     def invitable(self) -> bool:
-        """Nobody has invited them, or what there was has ended."""
-        return self.invitation is None or self.invitation.state == "withdrawn"
+        """Nobody has invited them, or what there was was withdrawn."""
+        return self.ahead and (self.invitation is None or self.invitation.state == "withdrawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Invited:
 async def offered(
     tx: Tx, person_id: UUID, department: str, interests: Collection[str], now: datetime
 ) -> tuple[Offered, ...]:
-    """The meetings ahead that fit this doctor, what they share an interest with first, and those that they
-    are invited to whether they fit or not."""
-    ahead = await upcoming(tx, now)
+    """The meetings ahead that fit this doctor, what they share an interest with first; then those that they
+    are or were invited to besides, the latest first."""
+    known = await meetings_known(tx)
     theirs = {one.meeting_id: one for one in await store.of_person(tx, person_id, LISTED)}
+    ahead = [one.meeting for one in known if one.in_force and one.meeting.starts_at > now]
     fit = fitting_meetings(ahead, department, interests)
-    others = [one for one in ahead if one.id in theirs and one not in fit]
-    return tuple(Offered(one, theirs.get(one.id)) for one in (*fit, *others))
+    others = [one.meeting for one in known if one.meeting.id in theirs and one.meeting not in fit]
+    return tuple(Offered(one, theirs.get(one.id), one in ahead) for one in (*fit, *reversed(others)))
 
 
 async def invite(tx: Tx, contact: Contact, meeting_id: str, by: str, now: datetime) -> InvitationRow:
@@ -130,16 +133,20 @@ async def to_ask(tx: Tx, contact: Contact, now: datetime, invitation_id: int | N
     the kind any more has nothing to answer, and nobody has to a meeting that is over or called off."""
     if not await wants(tx, contact):
         return None
-    for one in await spoken_of(tx, contact.person_id, now):
+    for one in await spoken_of(tx, contact, now):
         if one.row.id == invitation_id or (invitation_id is None and one.row.state == "asked"):
             return one if one.row.state in ("waiting", "asked") else None
     return None
 
 
-async def spoken_of(tx: Tx, person_id: UUID, now: datetime) -> tuple[Invited, ...]:
-    """Their invitations to meetings ahead, whatever they answered, the one put to them last first; locked."""
+async def spoken_of(tx: Tx, contact: Contact, now: datetime) -> tuple[Invited, ...]:
+    """Their invitations to meetings ahead, whatever they answered, the one put to them last first; locked,
+    behind the contact, as everybody locks."""
     ahead = {one.id: one for one in await upcoming(tx, now)}
-    rows = await store.open_of(tx, person_id, now) if ahead else []
+    if not ahead:
+        return ()
+    await contacting.lock_contacts(tx, [contact.id])
+    rows = await store.open_of(tx, contact.person_id, now)
     return tuple(Invited(row, ahead[row.meeting_id]) for row in rows if row.meeting_id in ahead)
 
 

@@ -147,6 +147,12 @@ async def wanted(tx: Tx, subjects: Collection[str]) -> frozenset[str]:
 # ---------------------------------------------------------------- what is looked after
 
 
+async def still(tx: Tx, found: InvitationRow) -> bool:
+    """Whether it is as it was found, and nobody else holds it; locked. What somebody holds is found again."""
+    query = _rows(_OF.id == found.id).with_for_update(skip_locked=True)
+    return await _read(tx, query) == [found]
+
+
 async def over(tx: Tx, now: datetime, limit: int) -> list[InvitationRow]:
     """Those that nobody answered before the meeting was over."""
     query = _rows(_OPEN, _OF.state.in_(_UNANSWERED), _OF.ends_at <= now)

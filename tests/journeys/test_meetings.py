@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -32,6 +34,7 @@ from tests.stage import ENCODER
 
 CHATS = read_chats("meetings")
 SHORT = "short"  # the one that is called off
+DEMO = "demo-hypertension-2027"  # the seed's
 _SILENT = text(
     "UPDATE turn SET started_at = started_at - interval '1 hour' "
     "WHERE contact_id IN (SELECT id FROM contact WHERE person_id = :person)"
@@ -132,3 +135,45 @@ async def test_a_meeting(played: dict[str, tuple[Meeting, BaseException | None]]
     play, end = played[chat.title]
     if end is not None:
         raise AssertionError("\n".join([f"{type(end).__name__}: {end}", *play.log])) from end
+
+
+async def test_the_commands(
+    http: aiohttp.ClientSession, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`medrep meetings` and `medrep invite`, with what they refuse."""
+    await by_day(service, monkeypatch)
+    phone = await Phone.newcomer(http, service.url, "命令", "sandbox")
+    with (tmp_path / "doctors.csv").open("w", encoding="utf-8", newline="") as out:
+        place = ["示例县人民医院", "全科", "", "wechat:sandbox", phone.openid]
+        silent = ["C-2", "会友壬壬", "示例县人民医院", "全科", "", "", ""]
+        csv.writer(out).writerows([HEADS, ["C-1", "会友辛辛", *place], silent])
+    await asyncio.to_thread(service.prints, "import-doctors", tmp_path / "doctors.csv")
+
+    async def invited(meeting_id: str, external_id: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(service.medrep, "invite", meeting_id, external_id)
+        return done.returncode, done.stdout + done.stderr
+
+    def listed() -> dict[str, dict[str, Any]]:
+        lines = [json.loads(line) for line in service.prints("meetings").splitlines()]
+        return {line["id"]: line for line in lines}
+
+    (soon,) = [one for one in await asyncio.to_thread(listed) if one.startswith("demo-2")][:1]
+    number, told = await invited(soon, "C-1")
+    assert number == 0 and ("waits (conversation), asked again at" in told or "leaves now" in told), told
+    for meeting_id, external_id, why in (
+        (soon, "C-1", "already invited to it"),
+        ("unheard-of", "C-1", "no meeting unheard-of is in force"),
+        (soon, "NOBODY", "NOBODY"),
+        (soon, "C-2", "not verified"),
+    ):
+        number, told = await invited(meeting_id, external_id)
+        assert number != 0 and why in told and "Traceback" not in told, told
+    await phone.ask("以后别再给我发消息了")
+    number, told = await invited(DEMO, "C-1")
+    assert number != 0 and "has stopped us" in told, told
+    line = (await asyncio.to_thread(listed))[soon]
+    assert list(line) == [
+        *("id", "topic", "starts_at", "ends_at", "place", "link", "product", "state"),
+        *("invited", "accepted", "declined"),
+    ]
+    assert (line["state"], line["invited"], line["accepted"], line["place"]) == ("upcoming", 1, 0, None)

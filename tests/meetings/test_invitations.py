@@ -177,3 +177,5 @@ async def test_what_is_offered_fits_and_says_how_it_stands(hall: Stage) -> None:
     await hall.move(NOON + timedelta(hours=3))
     await call_off(hall, "theirs")
     assert {name for name, _ in await found()} == {LECTURE, OTHER, "others"}, "over, or called off"
+    await call_off(hall)
+    assert (LECTURE, False) in await found(), "they were invited to it"
