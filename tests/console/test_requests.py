@@ -222,6 +222,24 @@ async def test_a_closed_window_holds_it_until_they_write(office: Office, questio
     assert (await state(office, question))[0] == "answered"
 
 
+async def test_an_answer_that_is_held_does_not_leave_after_its_request_was_closed(
+    office: Office, question: int
+) -> None:
+    """A colleague closes it in 我的一天; the doctor writes again, and hears nothing of it."""
+    stage = office.stage
+    await stage.write("UPDATE send_window SET closes_at = :now", now=stage.services.clock.now())
+    await sent(office, question)
+    visitor = await office.as_("wei")
+    await visitor.post(f"/console/tasks/{question}/close", remark="医生说不用了")
+    await stage.phone.send(type="image", wait=True)
+    await stage.sender.push()
+    await medical_information.settle(stage.services)
+    assert [text for text in await stage.reply_texts() if TEXT in text] == []
+    body = await visitor.get(f"/console/requests/{question}")
+    assert "等医生下次来信时自动发出" not in body and "没有发出" not in body
+    assert "没有发出" not in await visitor.get("/console/"), "nobody is to do anything about it"
+
+
 @pytest.mark.parametrize("why", ["stopped", "unverified", "withdrawn"])
 async def test_what_may_not_leave_is_not_sent_and_told(office: Office, question: int, why: str) -> None:
     stage = office.stage
