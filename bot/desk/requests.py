@@ -10,7 +10,7 @@ from bot import medical_information as room
 from bot.compliance import check_text
 from bot.content import Edition, edition_in_force
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, flags
+from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
 from bot.knowledge import Document, Entry, Product, is_valid
 from bot.medical_information import Answer, EntryDraft, RequestState, answer_message
@@ -308,4 +308,4 @@ async def watch_answer(reading: Desk, who: Session, task_id: int, text: str) -> 
     """What is found in an answer while it is typed. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
         await _seen(reading, tx, task_id)
-    return tuple(sorted(flags(text[: room.LONGEST_TEXT], Audience.DOCTOR), key=lambda flag: flag.span))
+    return watched(text[: room.LONGEST_TEXT])

@@ -141,6 +141,31 @@ async def test_what_may_not_go_to_a_doctor_is_not_sent_to_review(
     assert refused == ([("wei",)] if "最好" in values["text"] else [])
 
 
+REACTION = "电话里他说有个病人吃了二甲双胍以后起了皮疹，已经停药"
+
+
+@pytest.mark.parametrize("where", ["answer", "entry", "remark", "return"])
+async def test_an_adverse_event_that_a_colleague_writes_down_is_a_case(
+    office: Office, question: int, where: str
+) -> None:
+    """In an answer, and in what is remarked beside it; what an approved entry says tells of nobody."""
+    medical, path = await office.as_("wei"), f"/console/requests/{question}"
+    if where == "answer":
+        await medical.post(f"{path}/save", step=0, text=REACTION)
+        await medical.post(f"{path}/save", step=1, text=REACTION, **DRAFT)
+    elif where == "entry":
+        await medical.post(f"{path}/quote", step=0, entry="metformin-lactic-acidosis")
+    elif where == "remark":
+        await medical.post(f"{path}/correct", step=0, off_label="no", reason=REACTION)
+    else:
+        await written(medical, question)
+        await (await office.as_("han")).post(f"{path}/return", step=2, reason=REACTION)
+    cases = await office.stage.rows("SELECT count(*) FROM task WHERE kind = 'adverse_event'")
+    assert cases == [(0 if where == "entry" else 1,)]
+    watched = await medical.post(f"{path}/watch", 200, text=REACTION)
+    assert "保存后自动转药物安全" in watched
+
+
 async def test_it_is_watched_while_it_is_typed(office: Office, question: int) -> None:
     visitor = await office.as_("wei")
     body = await visitor.post(
