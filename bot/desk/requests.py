@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot import medical_information as room
 from bot.compliance import check_text
-from bot.content import Edition, edition_in_force
+from bot.content import Edition
 from bot.desk.reading import Desk, masked
 from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
@@ -86,7 +86,7 @@ async def request(reading: Desk, who: Session, task_id: int) -> RequestPage:
         if not line.question:
             (row,) = await task_rows.read(tx, services.vault, task_id=task_id)
             line = replace(line, question=row.detail or "")
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
         colleagues = await medical_requests.colleagues(tx, Role.MEDICAL)
         blocks = await _blocks(tx, line, who, now)
     saved = [one for one in steps if one.kind == "saved" and one.body]

@@ -188,9 +188,10 @@ async def _may_leave(tx: Tx, contact: Contact, login: str, now: datetime) -> Non
 
 
 async def named_product(tx: Tx, contact: Contact, text: str) -> None:
-    """As `product_needs_verified`, of the products in force."""
-    edition = await edition_in_force(tx)
-    await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
+    """As `product_needs_verified`, of the products in force; they are read where it may matter."""
+    if contact.audience == Audience.DOCTOR and not await doctors.verified(tx, [contact.person_id]):
+        edition = await edition_in_force(tx)
+        await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
 
 
 async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: tuple[Product, ...]) -> None:

@@ -14,8 +14,8 @@ from bot.desk import phrases
 from bot.model import Audience, Purpose
 from bot.people import consent, takeover, transfer
 from bot.schedule.timers import Timers
-from bot.store import desk, takeovers
-from bot.store.database import CONSOLE, Database
+from bot.store import content, desk, takeovers
+from bot.store.database import CONSOLE, Database, Tx
 from bot.tasks import Kind, open_task
 from tests.console.conftest import NAMES, Office, Visitor
 from tests.console.test_talking import HELLO, chat_of, claimed, mark_of
@@ -225,6 +225,27 @@ async def test_approved_answers_key_messages_and_materials_are_found_and_sent(st
     assert states[0][1].startswith("content:metformin-renal@")
     assert "/m/" in (await office.stage.reply_texts())[-1]
     assert "发链接" in await visitor.get(f"{path}/approved")
+
+
+async def test_the_content_is_read_once_and_not_with_each_key_or_page(
+    stocked: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.1 s of CPU each; what is watched while typed asks each half second."""
+    visitor = await claimed(stocked)
+    path = f"/console/conversations/{stocked.contacts['zhou'].id}"
+    await visitor.get(path)
+    read: list[int] = []
+    of_version = content.of_version
+
+    async def counted(tx: Tx, version_id: int) -> list[content.Revision]:
+        read.append(version_id)
+        return await of_version(tx, version_id)
+
+    monkeypatch.setattr(content, "of_version", counted)
+    await visitor.get(path)
+    assert "二甲双胍" in await visitor.get(f"{path}/approved?q=二甲双胍")
+    assert "mark" not in await visitor.post(f"{path}/watch", 200, text="二甲双胍的资料明天给您")
+    assert read == []
 
 
 async def test_product_text_is_for_a_verified_doctor_whom_one_has(stocked: Office) -> None:
