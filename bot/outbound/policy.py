@@ -62,8 +62,9 @@ def decide(
 
     `consents`: the purposes that they agreed to. `limits`: quiet hours and the weekly cap. `sent`: when
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
-    them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
-    else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
+    them. `live_conversation`: a turn of theirs has just begun, or (for promotion) they wait for a person.
+    `window`: the platform lets us write freely; else only its templates leave. `forced`: a colleague has it
+    begin now, whatever the hour and the cap.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:

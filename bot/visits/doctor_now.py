@@ -55,7 +55,7 @@ async def read_doctors(
             one.consents,
             one.occasions(None),
             one.taken_over,
-            bool(one.turns),
+            bool(one.turns) or one.awaiting,
             windows.get(contact_id, ()),
             best=best.get(contact_id),
         )
