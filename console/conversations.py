@@ -188,7 +188,8 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
         raise error
     reading, me, contact = request.app[DESK], who(request), number(request, "contact")
     words = str(kept.get("noting") or kept.get("transferring") or "")
-    found = await desk.watch(reading, me, contact, words) if error.fault == Fault.REFUSED_TEXT else ()
+    refused = error.fault == Fault.REFUSED_TEXT
+    found = await desk.watch(reading, me, contact, words, sent=False) if refused else ()
     why = _NOT_SENT.get(error.fault, _REFUSED.get(error.fault, CHANGED))
     if error.fault == Fault.BAD_INPUT and "phrase" in kept:
         why = _BLANK.get(error.detail, why)
@@ -200,8 +201,9 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
 async def watch(request: web.Request) -> web.StreamResponse:
     """What is found in the words while they are typed, be it a reply or a note."""
     contact = number(request, "contact")
-    text = await field(request, "text") or await field(request, "note")
-    flags = await desk.watch(request.app[DESK], who(request), contact, text)
+    text = await field(request, "text")
+    sent, text = bool(text), text or await field(request, "note")
+    flags = await desk.watch(request.app[DESK], who(request), contact, text, sent=sent)
     return page(request, "flags.html", {"flags": flags, "text": text})
 
 

@@ -309,3 +309,30 @@ async def test_with_the_window_closed_a_template_asks_them_to_write_and_says_why
     await stage.phone.send(type="text", content="您说", wait=True)
     body = await visitor.get(path)
     assert "模板" not in body.split('class="session"')[1].split("</div>")[0], "the window is open again"
+
+
+BEYOND = "多囊卵巢的患者二甲双胍一般一天1500毫克起"
+
+
+async def test_nobody_types_an_answer_that_medical_would_have_to_review(stocked: Office) -> None:
+    """A use that no label approves is refused while it is typed, when it is sent, and at the exit for whoever
+    typed elsewhere. A note is not sent: what to answer may stand in it."""
+    stage, path = stocked.stage, chat_of(stocked)
+    await stage.index()
+    medical = await claimed(stocked, "wei")
+    assert not (await medical.post(f"{path}/watch", 200, text=HELLO)).strip()
+    assert "由医学信息部" in await medical.post(f"{path}/watch", 200, text=BEYOND)
+    assert "由医学信息部" not in await medical.post(f"{path}/watch", 200, note=BEYOND)
+    refused = await medical.post(f"{path}/reply", 422, text=BEYOND, mark=await mark_of(medical, path))
+    assert "超说明书" in refused and BEYOND in refused
+    kept = await stage.rows("SELECT facts -> 'rules' FROM evidence WHERE kind = 'message.refused'")
+    assert kept == [(["off_label"],)]
+    services, contact, now = stage.services, stocked.contacts["zhou"], stage.services.clock.now()
+    async with services.db.begin() as tx:
+        await takeover.say(tx, services.vault, contact, "wei", BEYOND, now, services.limits)
+    await medical.post(f"{path}/reply", text="二甲双胍缓释片要整片吞服", mark=await mark_of(medical, path))
+    await leave(stocked)
+    assert await stage.rows("SELECT state, fault FROM outbox ORDER BY id") == [
+        ("blocked", "refused_text"),
+        ("sent", None),
+    ]
