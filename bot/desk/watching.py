@@ -9,7 +9,7 @@ from bot.compliance import check_text
 from bot.desk.reading import Desk
 from bot.model import Audience, MedrepError
 from bot.people.notes import LONGEST as LONGEST_NOTE
-from bot.people.takeover import LONGEST, named_product, off_label
+from bot.people.takeover import LONGEST, off_label, product_needs_verified
 from bot.safety import screen
 from bot.staff import Session
 from bot.store import contacts, desk
@@ -46,7 +46,7 @@ async def watch(
     async with reading.services.db.begin() as tx:
         contact = await contacts.by_id(tx, contact_id)
         found = list(flags(text, contact.audience))
-        if sent and not await _may_be_named(tx, contact, text):
+        if sent and not await _may_be_named(reading, tx, contact, text):
             found.append(Flag("unverified", (0, 0), "医生还没有通过认证，不能谈产品。", True))
     if sent and all(one.rule != "off_label" for one in found):
         beyond = await off_label(reading.services, contact, text)
@@ -54,9 +54,10 @@ async def watch(
     return tuple(sorted(found, key=lambda flag: flag.span))
 
 
-async def _may_be_named(tx: Tx, contact: Contact, text: str) -> bool:
+async def _may_be_named(reading: Desk, tx: Tx, contact: Contact, text: str) -> bool:
+    edition = await reading.in_force(tx)
     try:
-        await named_product(tx, contact, text)
+        await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
     except MedrepError:
         return False
     return True

@@ -245,6 +245,8 @@ async def test_the_content_is_read_once_and_not_with_each_key_or_page(
     await visitor.get(path)
     assert "二甲双胍" in await visitor.get(f"{path}/approved?q=二甲双胍")
     assert "mark" not in await visitor.post(f"{path}/watch", 200, text="二甲双胍的资料明天给您")
+    await stocked.stage.write("UPDATE doctor SET verified_at = NULL")
+    assert "不能谈产品" in await visitor.post(f"{path}/watch", 200, text="二甲双胍的资料明天给您")
     assert read == []
 
 
