@@ -197,7 +197,7 @@ def ready(answer: Answer, edition: Edition, now: datetime) -> None:
 
 
 async def correct(
-    tx: Tx, vault: Vault, task_id: int, seen: int, *, off_label: bool, reason: str, login: str, now: datetime
+    tx: Tx, vault: Vault, task_id: int, seen: int, off_label: bool, reason: str, login: str, now: datetime
 ) -> None:
     """Whether the question is outside of the label was heard wrong. What waits for review is a draft again.
 
