@@ -139,11 +139,13 @@ async def awaiting(tx: Tx, contact_ids: Collection[int]) -> frozenset[int]:
     return frozenset(row.id for row in await hot(tx, _AWAITING, {"contacts": list(contact_ids)}))
 
 
+# By contact, not by the task's person: who is verified after they asked is another person (`merged_into`).
 _AWAITING = f"""
     SELECT contact.id FROM contact
     WHERE contact.id = ANY(CAST(%(contacts)s AS bigint[])) AND EXISTS (
-        SELECT FROM task WHERE task.person_id = contact.person_id AND task.kind = 'hand_over'
-                           AND task.state <> 'done' AND {_SPOKEN_WITH_NOBODY})
+        SELECT FROM contact AS theirs JOIN task ON task.contact_id = theirs.id
+        WHERE theirs.person_id = contact.person_id AND task.kind = 'hand_over' AND task.state <> 'done'
+          AND {_SPOKEN_WITH_NOBODY})
     """  # noqa: S608 - parts of ours
 
 

@@ -137,6 +137,8 @@ async def test_it_waits_while_the_doctor_waits_for_a_person(visited: Stage) -> N
     async with services.db.begin() as tx:
         await staff.add(tx, "li", [Role.REP], NOON, by="test")
         await open_task(tx, vault, Kind.HAND_OVER, now=NOON, contact=contact, detail="转人工")
+        newcomer = await vault.create(tx, "newcomer", NOON)
+    await stage.write("UPDATE task SET person_id = :id", id=newcomer)  # before they were known for a doctor
     assert await waits(Purpose.PROMOTION) and not await waits(Purpose.SERVICE)
     await look_after(services)
     ((_, due),) = await timers_of(stage)
