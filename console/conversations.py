@@ -140,6 +140,16 @@ async def call(request: web.Request) -> web.StreamResponse:
     return to(f"/console/conversations/{contact}")
 
 
+async def refer(request: web.Request) -> web.StreamResponse:
+    """What the doctor asked last goes to medical information."""
+    contact = number(request, "contact")
+    try:
+        await desk.refer(request.app[DESK], who(request), contact, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error)
+    return to(f"/console/conversations/{contact}")
+
+
 async def write_note(request: web.Request) -> web.StreamResponse:
     contact, words = number(request, "contact"), await field(request, "note")
     try:
@@ -224,6 +234,7 @@ ROUTES = [
     Route("POST", "/conversations/{contact}/reply", reply, SPEAKERS),
     Route("POST", "/conversations/{contact}/transfer", transfer, SPEAKERS),
     Route("POST", "/conversations/{contact}/call", call, SPEAKERS),
+    Route("POST", "/conversations/{contact}/medical", refer, SPEAKERS),
     Route("POST", "/conversations/{contact}/note", write_note, SPEAKERS),
     Route("POST", "/conversations/{contact}/phrase", send_phrase, SPEAKERS),
     Route("GET", "/conversations/{contact}/approved", show_approved, SPEAKERS),

@@ -212,7 +212,7 @@ async def off_label(services: Services, contact: Contact, text: str) -> tuple[Fi
     now = services.clock.now()
     if not await asyncio.to_thread(services.published.off_label, text, contact.audience, now):
         return ()
-    return (Finding("off_label", (0, 0), "说明书没有批准的用途，由医学信息部书写、复核后答复"),)
+    return (Finding("off_label", (0, 0), "说明书没有批准的用途：请转医学信息，由医学部书写、复核后答复"),)
 
 
 async def tidy(services: Services) -> None:

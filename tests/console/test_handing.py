@@ -323,8 +323,8 @@ async def test_nobody_types_an_answer_that_medical_would_have_to_review(stocked:
     await stage.index()
     medical = await claimed(stocked, "wei")
     assert not (await medical.post(f"{path}/watch", 200, text=HELLO)).strip()
-    assert "由医学信息部" in await medical.post(f"{path}/watch", 200, text=BEYOND)
-    assert "由医学信息部" not in await medical.post(f"{path}/watch", 200, note=BEYOND)
+    assert "请转医学信息" in await medical.post(f"{path}/watch", 200, text=BEYOND)
+    assert "请转医学信息" not in await medical.post(f"{path}/watch", 200, note=BEYOND)
     refused = await medical.post(f"{path}/reply", 422, text=BEYOND, mark=await mark_of(medical, path))
     assert "超说明书" in refused and BEYOND in refused
     kept = await stage.rows("SELECT facts -> 'rules' FROM evidence WHERE kind = 'message.refused'")
@@ -338,3 +338,22 @@ async def test_nobody_types_an_answer_that_medical_would_have_to_review(stocked:
         ("blocked", "refused_text"),
         ("sent", None),
     ]
+
+
+async def test_a_question_asked_of_a_colleague_goes_to_medical_word_for_word(stocked: Office) -> None:
+    """Once, as the bot would have sent it there; and it leaves no other trace."""
+    stage, path = stocked.stage, chat_of(stocked)
+    rep, asked = await claimed(stocked), "多囊卵巢的姑娘能不能用二甲双胍减重"
+    await rep.post(f"{path}/medical", 409, mark=await mark_of(rep, path))
+    await stage.phone.send(type="text", content=asked, wait=True)
+    await leave(stocked)
+    await rep.post(f"{path}/medical", 409, mark="1-1-1")
+    for _ in range(2):
+        await rep.post(f"{path}/medical", mark=await mark_of(rep, path))
+    rows = "SELECT off_label, wish, state FROM medical_request"
+    assert await stage.rows(rows) == [(True, "", "open")], "off-label, as no index says otherwise"
+    assert await stage.rows("SELECT route FROM turn WHERE fault = 'takeover'") == [("medical_information",)]
+    assert asked in await (await stocked.as_("wei")).get("/console/requests")
+    assert await sent(stocked) == [], "the colleague tells them"
+    await rep.post(f"{path}/hand-back", mark=await mark_of(rep, path))
+    await rep.post(f"{path}/medical", 409, mark=await mark_of(rep, path))
