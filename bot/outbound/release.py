@@ -16,7 +16,7 @@ from bot.compliance import check_text
 from bot.content import Edition, key_message_text, picture
 from bot.dialogue.version import ON_DUTY
 from bot.knowledge import Entry, Format, KeyMessage, answer_text, is_source, is_valid
-from bot.model import Attachment, Audience, Basis, BasisKind, Fault, MedrepError, Message, Purpose
+from bot.model import Attachment, Audience, Basis, BasisKind, Fault, MedrepError, Message
 from bot.outbound.circumstances import Circumstances, Intent
 from bot.outbound.policy import Decision, Defer, Person, Refuse, decide
 from bot.outbound.wording import worded
@@ -202,10 +202,11 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         services.limits,
         () if row.subject in facts.agreed else facts.occasions(row.turn_id),  # they asked for it
         facts.taken_over and not (row.subject or "").startswith(takeover.OWN),
-        bool(facts.turns - {row.turn_id}) or (facts.awaiting and row.purpose == Purpose.PROMOTION),
+        bool(facts.turns - {row.turn_id}),
         facts.window,
         services.clock.now(),
         forced=row.subject in facts.forced,
+        awaiting=facts.awaiting,
     )
 
 

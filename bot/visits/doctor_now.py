@@ -55,9 +55,10 @@ async def read_doctors(
             one.consents,
             one.occasions(None),
             one.taken_over,
-            bool(one.turns) or one.awaiting,
+            bool(one.turns),
             windows.get(contact_id, ()),
             best=best.get(contact_id),
+            awaiting=one.awaiting,
         )
         for contact_id, one in facts.items()
     }
