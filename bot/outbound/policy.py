@@ -65,7 +65,7 @@ def decide(
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
     them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
     else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
-    `awaiting`: they asked for a person and nobody has spoken with them, so nothing is promoted meanwhile.
+    `awaiting`: they asked for a person and nobody has spoken with them, so no visit begins meanwhile.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:

@@ -206,7 +206,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         facts.window,
         services.clock.now(),
         forced=row.subject in facts.forced,
-        awaiting=facts.awaiting,
+        awaiting=facts.awaiting and (row.subject or "").startswith("visit:"),  # not what a colleague sends
     )
 
 

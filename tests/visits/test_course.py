@@ -126,8 +126,8 @@ async def test_it_waits_while_the_doctor_waits_for_a_person(visited: Stage) -> N
     stage, contact = visited, await visited.contact()
     services, vault = stage.services, stage.services.vault
 
-    async def waits(purpose: Purpose) -> bool:
-        intent = Intent(contact.id, purpose, uuid4())
+    async def waits(purpose: Purpose, subject: str = "visit:1") -> bool:
+        intent = Intent(contact.id, purpose, uuid4(), subject)
         async with services.db.begin() as tx:
             await consent.give(tx, contact, purpose, NOON, source="message", text_version="1")
             facts = await read_circumstances(tx, services, {contact.id: contact}, [intent])
@@ -141,6 +141,7 @@ async def test_it_waits_while_the_doctor_waits_for_a_person(visited: Stage) -> N
         newcomer = await vault.create(tx, "newcomer", NOON)
     await stage.write("UPDATE task SET person_id = :id", id=newcomer)  # before they were known for a doctor
     assert await waits(Purpose.PROMOTION) and not await waits(Purpose.SERVICE)
+    assert not await waits(Purpose.PROMOTION, "send:metformin-kidney@li"), "that is a colleague's answer"
     await look_after(services)
     ((_, due),) = await timers_of(stage)
     assert due > NOON + timedelta(minutes=1), "not at once"
