@@ -140,6 +140,16 @@ async def call(request: web.Request) -> web.StreamResponse:
     return to(f"/console/conversations/{contact}")
 
 
+async def refer(request: web.Request) -> web.StreamResponse:
+    """What the doctor asked last goes to medical information."""
+    contact = number(request, "contact")
+    try:
+        await desk.refer(request.app[DESK], who(request), contact, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error)
+    return to(f"/console/conversations/{contact}")
+
+
 async def write_note(request: web.Request) -> web.StreamResponse:
     contact, words = number(request, "contact"), await field(request, "note")
     try:
@@ -188,7 +198,8 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
         raise error
     reading, me, contact = request.app[DESK], who(request), number(request, "contact")
     words = str(kept.get("noting") or kept.get("transferring") or "")
-    found = await desk.watch(reading, me, contact, words) if error.fault == Fault.REFUSED_TEXT else ()
+    refused = error.fault == Fault.REFUSED_TEXT
+    found = await desk.watch(reading, me, contact, words, sent=False) if refused else ()
     why = _NOT_SENT.get(error.fault, _REFUSED.get(error.fault, CHANGED))
     if error.fault == Fault.BAD_INPUT and "phrase" in kept:
         why = _BLANK.get(error.detail, why)
@@ -200,8 +211,9 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
 async def watch(request: web.Request) -> web.StreamResponse:
     """What is found in the words while they are typed, be it a reply or a note."""
     contact = number(request, "contact")
-    text = await field(request, "text") or await field(request, "note")
-    flags = await desk.watch(request.app[DESK], who(request), contact, text)
+    text = await field(request, "text")
+    sent, text = bool(text), text or await field(request, "note")
+    flags = await desk.watch(request.app[DESK], who(request), contact, text, sent=sent)
     return page(request, "flags.html", {"flags": flags, "text": text})
 
 
@@ -222,6 +234,7 @@ ROUTES = [
     Route("POST", "/conversations/{contact}/reply", reply, SPEAKERS),
     Route("POST", "/conversations/{contact}/transfer", transfer, SPEAKERS),
     Route("POST", "/conversations/{contact}/call", call, SPEAKERS),
+    Route("POST", "/conversations/{contact}/medical", refer, SPEAKERS),
     Route("POST", "/conversations/{contact}/note", write_note, SPEAKERS),
     Route("POST", "/conversations/{contact}/phrase", send_phrase, SPEAKERS),
     Route("GET", "/conversations/{contact}/approved", show_approved, SPEAKERS),

@@ -27,6 +27,7 @@ from bot.desk.own_visits import (
 from bot.desk.previewing import Preview, preview
 from bot.desk.proposing import propose_time
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, ScanUrl, standing, work_standing
+from bot.desk.referring import refer
 from bot.desk.requests import (
     REQUEST_READERS,
     RequestPage,
@@ -124,6 +125,7 @@ __all__ = [
     "propose_time",
     "quote_entry",
     "recall",
+    "refer",
     "replay_delivery",
     "reply",
     "request",

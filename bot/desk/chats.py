@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.content import edition_in_force
 from bot.desk.acting import CallingOffer, calling_offer
 from bot.desk.approved import Phrase, phrases
 from bot.desk.day import TaskLine, task_lines
@@ -133,7 +132,7 @@ async def chat(
         blocks = await takeover.obstacles(tx, found, who.login, now)
         if speaker is not None and may_hand_back:
             receivers = await transferring.receivers(tx, found, but=speaker.login)
-        edition = await edition_in_force(tx) if mine else None
+        edition = await reading.in_force(tx) if mine else None
         offer = await calling_offer(tx, reading, found, speaker.takeover) if speaker and mine else None
     return Chat(
         now=now,

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from bot import visits
 from bot.compliance import check_text
-from bot.content import edition_in_force
 from bot.desk.reading import Desk, masked
 from bot.desk.watching import Flag, soft_rules, watched
 from bot.evidence import Owner, note
@@ -123,7 +122,7 @@ async def new_own_visit(
         messages = await desk_chats.transcript(
             tx, services.vault, [chat.contact_id], SHOWN, chat.ended_at + timedelta(seconds=1)
         )
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
     said = [
         masked(one, who)
         for one in messages

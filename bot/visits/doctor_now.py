@@ -58,6 +58,7 @@ async def read_doctors(
             bool(one.turns),
             windows.get(contact_id, ()),
             best=best.get(contact_id),
+            awaiting=one.awaiting,
         )
         for contact_id, one in facts.items()
     }

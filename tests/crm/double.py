@@ -12,8 +12,7 @@ import aiohttp
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from bot import crm
-from bot.endpoints import Crm
+from bot import crm, endpoints
 from bot.runtime.services import Services
 from bot.service.postgres import free_port
 
@@ -35,8 +34,8 @@ class CrmDouble:
         await crm.deliver(crm.Teller(services.db, services.vault, services.clock, http, self.settings))
 
     @property
-    def settings(self) -> Crm:
-        return Crm(url=self.url, secret=SECRET)
+    def settings(self) -> endpoints.Webhook:
+        return endpoints.Webhook(url=self.url, secret=SECRET)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
