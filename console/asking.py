@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -13,11 +13,13 @@ from bot.clock import CHINA
 from bot.desk import Desk
 from bot.model import Fault, MedrepError
 from bot.settings import Settings
-from bot.single_sign_on import LASTS, CompanyAccounts
 from bot.staff import Session, today
 from console.guard import Origin
 from console.live import Live
 from console.routes import CRM_KEEPERS, DOCTOR_READERS, REQUEST_READERS, WORKERS
+
+if TYPE_CHECKING:
+    from bot.single_sign_on import CompanyAccounts
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -60,8 +62,8 @@ def drop_token(response: web.StreamResponse) -> None:
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
 
 
-def keep_leaving(response: web.StreamResponse, sealed: str) -> None:
-    response.set_cookie(_LEAVING, sealed, max_age=LASTS, path="/", secure=True, httponly=True, samesite="Lax")
+def keep_leaving(response: web.StreamResponse, sealed: str, lasts: int) -> None:
+    response.set_cookie(_LEAVING, sealed, max_age=lasts, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def take_leaving(request: web.Request) -> str:

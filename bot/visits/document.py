@@ -8,15 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from docx import Document
-from docx.document import Document as WordDocument
-from docx.oxml.ns import qn
-from docx.shared import Pt
+from typing import TYPE_CHECKING, Any
 
 from bot.clock import CHINA
 from bot.text.patterns import read_rules
+
+if TYPE_CHECKING:
+    from docx.document import Document as WordDocument
 
 _FONT = "宋体"
 # What XML 1.0 has no place for: most control characters, halves of a surrogate pair, two noncharacters.
@@ -62,11 +60,14 @@ def told_of(of: SummaryDocument) -> dict[str, Any]:
 
 def as_docx(of: SummaryDocument) -> bytes:
     """Word's format; what XML has no place for stands as U+FFFD."""
+    from docx import Document  # noqa: PLC0415 - slow to import, and no start writes a file
+    from docx.shared import Pt  # noqa: PLC0415
+
     words = read_rules("visits", "document")
     page = Document()
     style = page.styles["Normal"]
     style.font.name, style.font.size = _FONT, Pt(10.5)
-    style.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
+    _in_chinese(style.element.rPr)
     _heading(page, words["title"], 0)
     page.add_paragraph(words["own"])
     _table(page, _facts(of, words))
@@ -130,7 +131,14 @@ def _heading(page: WordDocument, text: str, level: int) -> None:
     heading = page.add_heading(_clean(text), level)
     for run in heading.runs:
         run.font.name = _FONT
-        run.element.get_or_add_rPr().rFonts.set(qn("w:eastAsia"), _FONT)
+        _in_chinese(run.element.get_or_add_rPr())
+
+
+def _in_chinese(properties: Any) -> None:
+    """A font's name counts for Latin letters alone."""
+    from docx.oxml.ns import qn  # noqa: PLC0415
+
+    properties.rFonts.set(qn("w:eastAsia"), _FONT)
 
 
 def _table(page: WordDocument, rows: Iterable[tuple[str, str]]) -> None:

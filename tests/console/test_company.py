@@ -222,7 +222,7 @@ async def test_what_comes_back_is_what_left_this_browser(company: Company) -> No
 
 
 async def test_who_takes_too_long_begins_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.single_sign_on.provider.LASTS", -1)
+    monkeypatch.setattr("bot.single_sign_on.provider._LASTS", -1)
     assert (await company.sign_in())[:2] == (401, "")
 
 
