@@ -20,7 +20,9 @@ from bot.store.database import Tx
 from bot.store.desk import DoctorCard, Notice
 from bot.store.desk_chats import ChatMessage
 from bot.store.desk_doctor import MaterialUse
-from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.store.desk_summaries import SummaryLine
+from bot.store.desk_versions import Version, versions
+from bot.store.reviewed import SUMMARY
 from bot.tasks import Kind
 
 LAST, TASKS, ITEMS, WORDS = 4, 20, 5, 80
@@ -59,7 +61,7 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         tasks = await task_lines(reading, tx, who, TASKS, ids)
         notices = [one for one in await desk.notices(tx, ids) if one.state != "done"]
         summaries = await desk_summaries.of_person(tx, services.vault, person_id, 1)
-        said = await desk_summaries.versions(tx, services.vault, summaries[0].visit_id) if summaries else []
+        said = await versions(tx, services.vault, SUMMARY, summaries[0].visit_id) if summaries else []
         dates = await appointments.of_person(tx, person_id, TASKS)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
@@ -129,7 +131,7 @@ def _promised(
     tasks: Sequence[TaskLine],
     notices: Sequence[Notice],
     summaries: Sequence[SummaryLine],
-    said: Sequence[SummaryVersion],
+    said: Sequence[Version],
     dates: Sequence[AppointmentRow],
     page: str,
     now: datetime,

@@ -69,19 +69,17 @@ from bot.visits.pacing import (
 )
 from bot.visits.phrasing import PHRASING, phrase_drafts
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
-from bot.visits.review import (
-    LINES,
+from bot.visits.review import LINES, LONGEST_SENTENCE, SentenceChange, amend, approve, edit
+from bot.visits.reviewing import (
     LONGEST_REASON,
-    LONGEST_SENTENCE,
     OPEN_STATES,
+    OWN_VISIT,
     REVIEWERS,
+    SUMMARY,
+    Reviewing,
     ReviewState,
-    SentenceChange,
-    amend,
-    approve,
-    edit,
 )
-from bot.visits.summary import Summary, summaries_of, write_summaries
+from bot.visits.summary import summaries_of, write_summaries
 from bot.visits.tidying import EVERY, look_after, tidy_visits
 from bot.visits.when import meant, time_for
 
@@ -93,8 +91,10 @@ __all__ = [
     "LONGEST_SENTENCE",
     "NO_WINDOW",
     "OPEN_STATES",
+    "OWN_VISIT",
     "PHRASING",
     "REVIEWERS",
+    "SUMMARY",
     "USED_UP",
     "Answered",
     "AppointmentKind",
@@ -106,10 +106,10 @@ __all__ = [
     "OpenWindow",
     "OwnVisitEntry",
     "ReviewState",
+    "Reviewing",
     "SentenceChange",
     "SentenceDifference",
     "Step",
-    "Summary",
     "SummaryDocument",
     "VisitRow",
     "VisitTerms",

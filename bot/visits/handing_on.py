@@ -8,15 +8,17 @@ from typing import Any
 
 from bot import crm
 from bot.clock import CHINA
-from bot.store import contacts, desk_own_visits, desk_summaries, own_visits
+from bot.store import contacts, desk_own_visits, desk_summaries
 from bot.store.database import Tx
 from bot.store.desk_own_visits import OwnVisitLine
-from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.store.desk_summaries import SummaryLine
+from bot.store.desk_versions import Version, versions
+from bot.store.reviewed import OWN_VISIT, SUMMARY, standing
 from bot.store.vault import Vault
 from bot.visits.document import SummaryDocument, told_of
 
 
-def document_of(line: SummaryLine, newest: SummaryVersion) -> SummaryDocument:
+def document_of(line: SummaryLine, newest: Version) -> SummaryDocument:
     return SummaryDocument(
         *(line.visit_id, line.external_id, line.doctor, line.hospital, line.department, line.state),
         *(line.version, line.approved_name, line.approved_at, newest.body),
@@ -27,7 +29,7 @@ async def hand_on_summary(tx: Tx, vault: Vault, visit_id: int, now: datetime) ->
     """The summary of this visit as it stands: approved, or amended since."""
     line = await desk_summaries.line_of(tx, vault, visit_id)
     assert line is not None  # noqa: S101 - it was approved in this transaction
-    kept = await desk_summaries.versions(tx, vault, visit_id)
+    kept = await versions(tx, vault, SUMMARY, visit_id)
     event, body = f"summary.{line.state}", told_of(document_of(line, kept[-1]))
     contact = await contacts.by_id(tx, line.contact_id)
     subject = f"visit:{visit_id}"
@@ -37,7 +39,7 @@ async def hand_on_summary(tx: Tx, vault: Vault, visit_id: int, now: datetime) ->
 async def hand_on_own_visit(tx: Tx, vault: Vault, own_visit_id: int, now: datetime) -> None:
     """The visit that a colleague made, as it stands: approved, or amended since."""
     line = await desk_own_visits.line_of(tx, vault, own_visit_id)
-    found = await own_visits.standing(tx, own_visit_id)
+    found = await standing(tx, OWN_VISIT, own_visit_id)
     assert line is not None and found is not None  # noqa: S101 - it was approved in this transaction
     contact = None if found.contact_id is None else await contacts.by_id(tx, found.contact_id)
     event, of = f"own_visit.{line.state}", contact or line.person_id

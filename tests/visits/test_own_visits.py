@@ -14,7 +14,7 @@ from bot import staff
 from bot.model import Fault, MedrepError
 from bot.privacy import erase_person, export_person
 from bot.staff import Role
-from bot.store.own_visits import PLACE
+from bot.store.reviewed import OWN_VISIT
 from bot.visits import (
     OwnVisitEntry,
     amend_own_visit,
@@ -81,7 +81,7 @@ async def test_it_is_logged_edited_approved_and_amended_and_every_version_is_kep
     said = []
     async with stage.services.db.begin() as tx:
         for kind, login, person, body in rows:
-            told = json.loads(await stage.services.vault.open_text(tx, person, bytes(body), PLACE))
+            told = json.loads(await stage.services.vault.open_text(tx, person, bytes(body), OWN_VISIT.place))
             said.append((kind, login, told["label"], told["place"], told.get("reason")))
     assert said == [
         ("entry", "zhou", "代表拜访", "县医院门诊", None),
