@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp_jinja2
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bot.clock import CHINA
 from bot.desk import Desk
@@ -26,6 +26,10 @@ LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 COMPANY: web.AppKey[CompanyAccounts | None] = web.AppKey("company")
 COOKIE = "__Host-medrep"
+FILES = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "json": "application/json",
+}
 _LEAVING = "__Host-medrep-leaving"  # to the company's provider
 
 
@@ -90,6 +94,27 @@ def number(request: web.Request, name: str) -> int:
     if not given.isascii() or not given.isdigit() or len(given) > 18:
         raise web.HTTPNotFound
     return int(given)
+
+
+async def version(request: web.Request) -> int:
+    """What the form was made from."""
+    given = await field(request, "version", 5)
+    if not given.isascii() or not given.isdigit():
+        raise web.HTTPBadRequest
+    return int(given)
+
+
+def file_kind(request: web.Request) -> str:
+    """Of `FILES`, as the path names it."""
+    kind = request.match_info["kind"]
+    if kind not in FILES:
+        raise web.HTTPNotFound
+    return kind
+
+
+def file(data: bytes, name: str, kind: str) -> web.Response:
+    named = f'attachment; filename="{name}.{kind}"'
+    return web.Response(body=data, content_type=FILES[kind], headers={hdrs.CONTENT_DISPOSITION: named})
 
 
 def page(request: web.Request, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +11,7 @@ from bot import visits
 from bot.compliance import check_text
 from bot.content import edition_in_force
 from bot.desk.reading import Desk, masked
-from bot.desk.reviewing import ReviewStep, history, write
+from bot.desk.reviewing import ReviewStep, file_of, history, write
 from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
 from bot.knowledge import products_named
@@ -32,7 +31,6 @@ from bot.visits import (
     REVIEWERS,
     OwnVisitEntry,
     changed_fields,
-    own_visit_told,
 )
 
 LISTED, CHATS, SHOWN = 100, 3, 200
@@ -204,13 +202,9 @@ async def watch_own_visit(reading: Desk, who: Session, person_id: UUID, text: st
     return watched(text[: max(LONGEST_FIELD.values())])
 
 
-async def own_visit_file(reading: Desk, who: Session, own_visit_id: int) -> bytes:
-    """The visit as JSON. Raises MedrepError(NOT_FOUND)."""
-    services, now = reading.services, reading.services.clock.now()
+async def own_visit_file(reading: Desk, who: Session, own_visit_id: int, kind: str) -> bytes:
+    """The visit as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
         line = await _line(reading, tx, own_visit_id)
-    async with services.db.begin() as tx:
-        owner, subject = Owner(line.person_id), f"own_visit:{own_visit_id}"
-        await note(tx, "own_visit.downloaded", now, subject, owner, login=who.login, version=line.version)
-    told = json.dumps(own_visit_told(line), ensure_ascii=False, indent=2)
-    return told.encode("utf-8", "backslashreplace")
+    document = visits.document_of(line, line.body)
+    return await file_of(reading, who, OWN_VISIT, document, Owner(line.person_id), kind)

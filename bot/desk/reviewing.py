@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from bot.model import Audience, Fault, MedrepError
 from bot.staff import Session
 from bot.store.database import Tx
 from bot.store.desk_versions import Version
-from bot.visits import Reviewing, SentenceDifference
+from bot.visits import Reviewing, SentenceDifference, VisitDocument, as_docx, as_json
 
 Body = Mapping[str, Any]
 
@@ -66,3 +67,14 @@ async def write(
             async with services.db.begin() as tx:
                 await note(tx, f"{kind.name}.refused", now, subject, owner, login=who.login, rules=rules)
         raise
+
+
+async def file_of(
+    reading: Desk, who: Session, kind: Reviewing, document: VisitDocument, owner: Owner, name: str
+) -> bytes:
+    """The file, `name` docx or json; that they took it is on the record."""
+    services, now = reading.services, reading.services.clock.now()
+    facts: dict[str, Any] = {"login": who.login, "version": document.version, "file": name}
+    async with services.db.begin() as tx:
+        await note(tx, f"{kind.name}.downloaded", now, f"{kind.subject}:{document.id}", owner, **facts)
+    return await asyncio.to_thread({"docx": as_docx, "json": as_json}[name], document)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from typing import Any
 
 from bot import visits
 from bot.desk.reading import Desk, masked
-from bot.desk.reviewing import ReviewStep, history, write
+from bot.desk.reviewing import ReviewStep, file_of, history, write
 from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
@@ -201,12 +200,7 @@ async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:
     """The summary as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
-    services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
         line, kept = await _seen(reading, tx, visit_id)
-    async with services.db.begin() as tx:
-        owner = Owner(line.person_id, line.contact_id)
-        facts: dict[str, Any] = {"login": who.login, "version": line.version, "file": kind}
-        await note(tx, "summary.downloaded", now, f"visit:{visit_id}", owner, **facts)
-    make = {"docx": visits.as_docx, "json": visits.as_json}[kind]
-    return await asyncio.to_thread(make, visits.document_of(line, kept[-1]))
+    owner = Owner(line.person_id, line.contact_id)
+    return await file_of(reading, who, SUMMARY, visits.document_of(line, kept[-1].body), owner, kind)

@@ -45,8 +45,8 @@ from bot.visits.course import (
 )
 from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
 from bot.visits.doctor_now import may_write, read_doctor
-from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
-from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
+from bot.visits.document import VisitDocument, as_docx, as_json, request_numbers
+from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary
 from bot.visits.knowing import known_of
 from bot.visits.own_visits import (
     LONGEST_FIELD,
@@ -110,7 +110,7 @@ __all__ = [
     "SentenceChange",
     "SentenceDifference",
     "Step",
-    "SummaryDocument",
+    "VisitDocument",
     "VisitRow",
     "VisitTerms",
     "Wait",
@@ -150,7 +150,6 @@ __all__ = [
     "objection_question",
     "open_appointment",
     "open_visit",
-    "own_visit_told",
     "pace",
     "phrase_drafts",
     "plan_for",

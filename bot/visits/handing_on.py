@@ -12,16 +12,17 @@ from bot.store import contacts, desk_own_visits, desk_summaries
 from bot.store.database import Tx
 from bot.store.desk_own_visits import OwnVisitLine
 from bot.store.desk_summaries import SummaryLine
-from bot.store.desk_versions import Version, versions
+from bot.store.desk_versions import versions
 from bot.store.reviewed import OWN_VISIT, SUMMARY, standing
 from bot.store.vault import Vault
-from bot.visits.document import SummaryDocument, told_of
+from bot.visits.document import VisitDocument, told_of
 
 
-def document_of(line: SummaryLine, newest: Version) -> SummaryDocument:
-    return SummaryDocument(
-        *(line.visit_id, line.external_id, line.doctor, line.hospital, line.department, line.state),
-        *(line.version, line.approved_name, line.approved_at, newest.body),
+def document_of(line: SummaryLine | OwnVisitLine, body: dict[str, Any]) -> VisitDocument:
+    number, visitor = (line.id, line.visitor) if isinstance(line, OwnVisitLine) else (line.visit_id, "")
+    return VisitDocument(
+        *(number, line.external_id, line.doctor, line.hospital, line.department, line.state),
+        *(line.version, line.approved_name, line.approved_at, body, visitor),
     )
 
 
@@ -30,7 +31,7 @@ async def hand_on_summary(tx: Tx, vault: Vault, visit_id: int, now: datetime) ->
     line = await desk_summaries.line_of(tx, vault, visit_id)
     assert line is not None  # noqa: S101 - it was approved in this transaction
     kept = await versions(tx, vault, SUMMARY, visit_id)
-    event, body = f"summary.{line.state}", told_of(document_of(line, kept[-1]))
+    event, body = f"summary.{line.state}", told_of(document_of(line, kept[-1].body))
     contact = await contacts.by_id(tx, line.contact_id)
     subject = f"visit:{visit_id}"
     await crm.tell(tx, vault, event, subject, line.version, envelope(event, now, body), now, of=contact)
@@ -43,25 +44,8 @@ async def hand_on_own_visit(tx: Tx, vault: Vault, own_visit_id: int, now: dateti
     assert line is not None and found is not None  # noqa: S101 - it was approved in this transaction
     contact = None if found.contact_id is None else await contacts.by_id(tx, found.contact_id)
     event, of = f"own_visit.{line.state}", contact or line.person_id
-    body, subject = envelope(event, now, own_visit_told(line)), f"own_visit:{own_visit_id}"
+    body, subject = envelope(event, now, told_of(document_of(line, line.body))), f"own_visit:{own_visit_id}"
     await crm.tell(tx, vault, event, subject, line.version, body, now, of=of)
-
-
-def own_visit_told(line: OwnVisitLine) -> dict[str, Any]:
-    """What a program is told of a visit that a colleague made: never under the label of an AI's."""
-    return {
-        "id": line.id,
-        "doctor_id": line.external_id,
-        "doctor": line.doctor,
-        "hospital": line.hospital,
-        "department": line.department,
-        "visitor": line.visitor,
-        "state": line.state,
-        "version": line.version,
-        "approved_by": line.approved_name,
-        "approved_at": line.approved_at.astimezone(CHINA).isoformat() if line.approved_at else None,
-        **line.body,
-    }
 
 
 def envelope(event: str, now: datetime, data: dict[str, Any]) -> bytes:
