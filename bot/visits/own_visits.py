@@ -16,7 +16,7 @@ from bot.clock import CHINA
 from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.staff import colleague
-from bot.store import contacting, own_visits
+from bot.store import contacting, own_visits, people
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.own_visits import NewOwnVisit
@@ -55,13 +55,14 @@ async def log_own_visit(
     """The id of a new one. `told_in`: the takeover that it is told from, and its contact; then its words go
     with that contact.
 
-    Raises MedrepError: NOT_FOUND, BAD_INPUT, REFUSED_TEXT (one line a finding), CONFLICT (that takeover was
+    Raises MedrepError: ERASED, BAD_INPUT, REFUSED_TEXT (one line a finding), CONFLICT (that takeover was
     logged already, or this colleague may not).
     """
     await colleague(tx, login, REVIEWERS)
     takeover_id, contact = told_in or (None, None)
     if contact is not None:
         await contacting.lock_contacts(tx, [contact.id])
+    await people.lock_present(tx, person_id)
     entry = _checked(entry, now)
     new = Standing(0, contact.id if contact else None, person_id, ReviewState.DRAFT, 1, b"")
     new = replace(new, body_enc=await reviewing.seal(tx, vault, OWN_VISIT, new, _body(entry)))
