@@ -18,7 +18,7 @@ from bot.store import desk_chats, desk_summaries
 from bot.store.database import Tx
 from bot.store.desk_chats import ChatMessage
 from bot.store.desk_summaries import SummaryLine
-from bot.store.desk_versions import Version, versions
+from bot.store.desk_versions import newest, versions
 from bot.visits import (
     LONGEST_SENTENCE,
     OPEN_STATES,
@@ -83,7 +83,8 @@ async def summary(reading: Desk, who: Session, visit_id: int) -> SummaryPage:
     """Raises MedrepError(NOT_FOUND): there is none, or not for this colleague."""
     services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
-        line, kept = await _seen(reading, tx, visit_id)
+        line = await _line(reading, tx, visit_id)
+        kept = await versions(tx, services.vault, SUMMARY.store, visit_id)
         body = kept[-1].body
         said = body.get("statements", [])
         turns = {number for one in said for number in one["turns"]}
@@ -114,11 +115,11 @@ async def summary(reading: Desk, who: Session, visit_id: int) -> SummaryPage:
     )
 
 
-async def _seen(reading: Desk, tx: Tx, visit_id: int) -> tuple[SummaryLine, list[Version]]:
+async def _line(reading: Desk, tx: Tx, visit_id: int) -> SummaryLine:
     line = await desk_summaries.line_of(tx, reading.services.vault, visit_id)
     if line is None:
         raise MedrepError(Fault.NOT_FOUND, "no such summary")
-    return line, await versions(tx, reading.services.vault, SUMMARY.store, visit_id)
+    return line
 
 
 def _key(message: ChatMessage) -> str:
@@ -183,24 +184,22 @@ async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int)
 async def _write(
     reading: Desk, who: Session, visit_id: int, written: Callable[[Tx], Awaitable[int]], *words: str
 ) -> None:
-    line = await _line(reading, who, visit_id)
-    await write(reading, who, SUMMARY, visit_id, Owner(line.person_id, line.contact_id), words, written)
-
-
-async def _line(reading: Desk, who: Session, visit_id: int) -> SummaryLine:
     async with reading.reading(who) as tx:
-        return (await _seen(reading, tx, visit_id))[0]
+        line = await _line(reading, tx, visit_id)
+    await write(reading, who, SUMMARY, visit_id, Owner(line.person_id, line.contact_id), words, written)
 
 
 async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -> tuple[Flag, ...]:
     """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
-    await _line(reading, who, visit_id)
+    async with reading.reading(who) as tx:
+        await _line(reading, tx, visit_id)
     return watched(text[:LONGEST_SENTENCE])
 
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:
     """The summary as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
-        line, kept = await _seen(reading, tx, visit_id)
+        line = await _line(reading, tx, visit_id)
+        body = await newest(tx, reading.services.vault, SUMMARY.store, visit_id)
     owner = Owner(line.person_id, line.contact_id)
-    return await file_of(reading, who, SUMMARY, visits.document_of(line, kept[-1].body), owner, kind)
+    return await file_of(reading, who, SUMMARY, visits.document_of(line, body), owner, kind)

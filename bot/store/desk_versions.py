@@ -11,7 +11,7 @@ from uuid import UUID
 from bot.model import ERASED_TEXT
 from bot.store.database import Tx, hot
 from bot.store.desk import opened
-from bot.store.reviewed import Reviewed
+from bot.store.reviewed import Reviewed, standing
 from bot.store.vault import Vault
 
 
@@ -44,6 +44,12 @@ async def versions(tx: Tx, vault: Vault, kind: Reviewed, number: int) -> list[Ve
         )
         for row in await hot(tx, query, {"of": number})
     ]
+
+
+async def newest(tx: Tx, vault: Vault, kind: Reviewed, number: int) -> dict[str, Any]:
+    """What one says now; empty where it was deleted, or there is none."""
+    found = await standing(tx, kind, number)
+    return {} if found is None else await body_of(tx, vault, found.person_id, found.body_enc, kind)
 
 
 async def body_of(tx: Tx, vault: Vault, owner: UUID, sealed: bytes, kind: Reviewed) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from importlib import import_module
 
 import docx
 import pytest
@@ -143,6 +144,22 @@ async def file(visitor: Visitor, path: str) -> tuple[bytes, str]:
     ) as answer:
         assert answer.status == 200
         return await answer.read(), answer.headers["Content-Disposition"]
+
+
+async def test_to_watch_a_word_opens_no_version(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody types it is asked for again and again; nor does a change, or a file."""
+    made = await drafts(office)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{made['zhou']}"
+
+    async def opened(*_: object) -> None:
+        pytest.fail("the versions were opened")
+
+    monkeypatch.setattr(import_module("bot.desk.summaries"), "versions", opened)  # not the room's function
+    await visitor.post(f"{path}/watch", 200, text=NEW)
+    await visitor.post(f"{path}/edit", version=1, part="1", text=NEW)
+    told = json.loads((await file(visitor, f"{path}/file/json"))[0])
+    assert told["statements"][1]["text"] == NEW
+    assert await visitor.post(f"{path}/approve", version=2) == ""
 
 
 async def test_it_is_downloaded_for_word_and_as_json(office: Office) -> None:
