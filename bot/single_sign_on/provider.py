@@ -150,7 +150,8 @@ class CompanyAccounts:
         except (JoseError, ValueError, TypeError):
             raise MedrepError(Fault.FORGED, "the id token is not for us, or too old") from None
         subject, login = claims["sub"], claims.get(settings.claim)
-        if not (isinstance(subject, str) and subject and isinstance(login, str) and login):
+        # What cannot be printed (NUL, half a character) the database cannot be asked for.
+        if not all(isinstance(name, str) and name and name.isprintable() for name in (subject, login)):
             raise MedrepError(Fault.FORGED, "the id token names nobody")
         return Known(f"{settings.issuer} {subject}", login, "mfa" in (claims.get("amr") or ()))
 

@@ -140,7 +140,7 @@ async def test_whoever_is_disabled_opens_no_other_account_by_another_name(compan
     assert (await company.sign_in())[0] == 303, "it is still free for who has that name"
 
 
-@pytest.mark.parametrize("login", ["nobody", "zhou", "", None, 7, ["li"]])
+@pytest.mark.parametrize("login", ["nobody", "zhou", "", None, 7, ["li"], "li\0"])
 async def test_who_has_no_account_here_is_told_so(company: Company, login: Any) -> None:
     """zhou is an account of the demo, whose password is printed."""
     company.provider.person = {"sub": "u-9", "preferred_username": login}
