@@ -1,7 +1,6 @@
 """Automated visits of doctors: plans, their course, and what is told of them."""
 
 from bot.store.appointments import AppointmentRow
-from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import (
     asks,
@@ -103,7 +102,6 @@ __all__ = [
     "DoctorNow",
     "Ending",
     "Never",
-    "OpenWindow",
     "OwnVisitEntry",
     "ReviewState",
     "Reviewing",
