@@ -79,10 +79,7 @@ async def _write(request: web.Request, reason: str | None) -> web.StreamResponse
     change = SentenceChange(part, text, shown=await field(request, "unshown", 5) == "")
     reading, me = request.app[DESK], who(request)
     try:
-        if reason is None:
-            await desk.edit_summary(reading, me, visit, seen, change)
-        else:
-            await desk.amend_summary(reading, me, visit, seen, change, reason)
+        await desk.change_summary(reading, me, visit, seen, change, reason)
     except MedrepError as error:
         if error.fault not in _REFUSED:
             raise

@@ -43,9 +43,8 @@ from bot.desk.requests import (
 )
 from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
-    amend_summary,
     approve_summary,
-    edit_summary,
+    change_summary,
     summaries,
     summary,
     summary_file,
@@ -67,7 +66,6 @@ __all__ = [
     "OwnVisitPage",
     "ScanUrl",
     "acknowledge",
-    "amend_summary",
     "answer_told",
     "approve_answer",
     "approve_own_visit",
@@ -78,6 +76,7 @@ __all__ = [
     "brief",
     "call",
     "change_own_visit",
+    "change_summary",
     "chat",
     "chats",
     "claim",
@@ -90,7 +89,6 @@ __all__ = [
     "decline_identity",
     "doctor",
     "doctor_list",
-    "edit_summary",
     "hand_back",
     "invite",
     "log_own_visit",

@@ -138,31 +138,24 @@ def _sentence(part: str, one: dict[str, Any], answers: dict[int, list[int]], key
     return Sentence(part, str(one["text"]), shown_by, edited, phrased, bool(one["turns"]))
 
 
-async def edit_summary(reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange) -> None:
-    """Raises MedrepError as `bot.visits.edit`; what the rules forbade is on the record."""
-    services = reading.services
-
-    async def written(tx: Tx) -> int:
-        await visits.edit(tx, services.vault, visit_id, seen, change, who.login, services.clock.now())
-        return visit_id
-
-    await _write(reading, who, visit_id, written, change.text)
-
-
-async def amend_summary(
-    reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange, reason: str
+async def change_summary(
+    reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange, reason: str | None
 ) -> None:
-    """Raises MedrepError as `bot.visits.amend`; what the rules forbade is on the record."""
+    """An edit, or with a reason an amendment. Raises MedrepError as `bot.visits.edit`; what the rules forbade
+    is on the record."""
     services = reading.services
 
     async def written(tx: Tx) -> int:
         now = services.clock.now()
+        if reason is None:
+            await visits.edit(tx, services.vault, visit_id, seen, change, who.login, now)
+            return visit_id
         await visits.amend(tx, services.vault, visit_id, seen, change, reason, who.login, now)
         if services.crm:
             await visits.hand_on_summary(tx, services.vault, visit_id, now)
         return visit_id
 
-    await _write(reading, who, visit_id, written, change.text, reason)
+    await _write(reading, who, visit_id, written, change.text, reason or "")
 
 
 async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int) -> int | None:
