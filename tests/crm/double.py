@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from bot import crm, endpoints
 from bot.runtime.services import Services
 from bot.service.postgres import free_port
+from tests.serving import served
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -66,10 +67,5 @@ async def crm_double() -> AsyncIterator[CrmDouble]:
     app = web.Application()
     app.router.add_post("/hook", made.handle)
     app.router.add_route("*", "/elsewhere", made.redirected)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
+    async with served(app, port):
         yield made
-    finally:
-        await runner.cleanup()

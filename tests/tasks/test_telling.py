@@ -21,6 +21,7 @@ from bot.store.database import Database
 from bot.store.tables import evidence
 from bot.store.vault import Vault
 from bot.tasks import Kind, acknowledge, open_task, tell
+from tests.serving import served
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -56,11 +57,8 @@ async def webhook() -> AsyncIterator[Receiver]:
     made = Receiver()
     app = web.Application()
     app.router.add_post("/", made.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", made.port).start()
-    yield made
-    await runner.cleanup()
+    async with served(app, made.port):
+        yield made
 
 
 @pytest.fixture
