@@ -21,6 +21,7 @@ spoken_time = schedule.spoken_time  # how actions say a time
 _call: ContextVar[ActionCall] = ContextVar("call")
 _ROUTES = {Kind.MEDICAL_INFORMATION: "medical_information"}
 PERSON = "human"  # choice id, and `pending` after a colleague was offered
+_HEARD_FIRST = frozenset({"stop_contact", "report_adverse_event", "delete_data", "export_data"})
 CHOICES = "choices"  # `pending` after asking back
 
 
@@ -61,6 +62,13 @@ def offered(call: ActionCall, tracker: Any) -> str:
         return pending if "utter_clarify" in just_said else ""
     dialogue = call.services.published.dialogue
     return pending if any(pending in dialogue.offers(name) for name in just_said) else ""
+
+
+def hears_first(call: ActionCall, tracker: Any) -> bool:
+    """Whether this turn has told of something that a question of ours must not follow, or has asked them back
+    itself: then one question stands, and not two. The next words pick the thread up."""
+    asked_back = tracker.get_slot("pending") and not offered(call, tracker)
+    return bool(asked_back or tracker.get_slot("adverse_event") or intent(tracker) in _HEARD_FIRST)
 
 
 def entry_of(call: ActionCall, entry_id: str) -> Entry | None:

@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import current, intent, say, spoken_time, words_of
+from actions.call import current, hears_first, intent, say, spoken_time, words_of
 from bot import visits
 from bot.clock import CHINA
 from bot.dialogue.action_calls import ActionCall
@@ -20,6 +20,7 @@ ASKS = "appointment_ask"
 CHOICES = {"appointment:yes": Answered.AGREED, "appointment:no": Answered.DECLINED}
 OTHER = "appointment:other"
 PASSED = "passed"  # words that name no time: the colleague reads them
+GONE, LATE = "gone", "late"  # it is over: before they heard of it, or spoke of it again; when they answered
 _TWICE = 2
 # What somebody wants for themselves is served first, by its own rule.
 _OWN = frozenset(
@@ -37,14 +38,17 @@ class ValidateAppointment(Action):  # type: ignore[misc]
         return "validate_appointment_form"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        call = current()
+        call, words, meant = current(), words_of(tracker), intent(tracker)
+        chosen = next(tracker.get_latest_entity_values("choice"), None)
+        asked = tracker.get_slot("requested_slot") == "appointment" and meant != ASKS
         row = await visits.open_appointment(call.tx, call.contact, call.now)
         if row is None:
-            return [SlotSet("appointment", "gone")]
-        if tracker.get_slot("requested_slot") != "appointment" or intent(tracker) == ASKS:
-            return []  # the form has just been opened
-        words, meant = words_of(tracker), intent(tracker)
-        chosen = next(tracker.get_latest_entity_values("choice"), None)
+            if not asked or call.ordinal:
+                return [SlotSet("appointment", GONE)]
+            answers = meant in ("affirm", "deny") or str(chosen).startswith("appointment:")
+            return [SlotSet("appointment", LATE)] if answers or read_postponement(words, call.now) else []
+        if not asked or tracker.get_slot("adverse_event"):
+            return []  # the form has just been opened, or somebody is heard first
         if chosen == OTHER or words.strip() == "换个时间":
             say(dispatcher, "utter_appointment_when")
             return []
@@ -109,6 +113,8 @@ class AskAppointment(Action):  # type: ignore[misc]
         chosen = next(tracker.get_latest_entity_values("choice"), None)
         if row is None or chosen == OTHER or words_of(tracker).strip() == "换个时间":
             return []
+        if row.asked and (intent(tracker) in {ASKS, *_OWN} or hears_first(call, tracker)):
+            return []  # ASKS: the turn of a proposal that was withdrawn in the middle of it has asked
         before = await visits.ask_appointment(call.tx, row, call.now)
         values = {"rep": row.rep, "due": spoken_time(row.at.astimezone(CHINA))}
         if before == 0:
@@ -125,8 +131,9 @@ class CloseAppointment(Action):  # type: ignore[misc]
         return "action_appointment_close"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Any, domain: Any) -> list[EventType]:
-        if intent(tracker) != ASKS:  # it was withdrawn before it was asked: nobody knows of it
-            tell(dispatcher, str(tracker.get_slot("appointment") or ""))
+        told = str(tracker.get_slot("appointment") or "")
+        if told != GONE:
+            tell(dispatcher, told)
         return [SlotSet("appointment", None)]
 
 

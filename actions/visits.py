@@ -13,7 +13,7 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.appointments import moved_again, tell_moved
-from actions.call import ask, current, intent, offered, present, say, spoken_time, words_of
+from actions.call import ask, current, hears_first, intent, present, say, spoken_time, words_of
 from actions.colleagues import find_colleague
 from actions.talk import send_material
 from actions.visit_answers import BEGUN_BY_US, ON
@@ -24,8 +24,6 @@ from bot.tasks import Kind
 from bot.visits import Ending, Step, VisitRow
 
 _OFTEN = 3  # so often a question is put; then the form waits in silence
-# After these nothing is asked in the same breath: somebody is heard first. The next words pick the thread up.
-_HEARD_FIRST = frozenset({"stop_contact", "report_adverse_event", "delete_data", "export_data"})
 
 
 class AskStep(Action):  # type: ignore[misc]
@@ -42,9 +40,10 @@ class AskStep(Action):  # type: ignore[misc]
         visit = await visits.open_visit(call.tx, call.contact, call.now)
         if visit is None or tracker.get_slot("visit_when"):
             return []
-        if visit.step == self._step and visit.asked and _hears_first(call, tracker):
+        begun = intent(tracker) in BEGUN_BY_US
+        if visit.step == self._step and visit.asked and not begun and hears_first(call, tracker):
             return []
-        ours = intent(tracker) in BEGUN_BY_US and not _wished(tracker)
+        ours = begun and not _wished(tracker)
         first = await visits.ask_step(
             call.tx, visit, call.contact, self._step, call.turn_id, call.now, ours=ours
         )
@@ -57,7 +56,7 @@ class AskStep(Action):  # type: ignore[misc]
             say(dispatcher, f"utter_visit_open{'_' if before else ''}{before}", **values)
         elif first:
             say(dispatcher, f"utter_visit_{self._step}", **values)
-        elif visit.asked < _OFTEN or intent(tracker) in BEGUN_BY_US:
+        elif visit.asked < _OFTEN or begun:
             say(dispatcher, f"utter_visit_back_{self._step}", **values)
         return []
 
@@ -68,15 +67,6 @@ class AskStep(Action):  # type: ignore[misc]
 
 def _wished(tracker: Any) -> bool:
     return intent(tracker) == "visit_ask"
-
-
-def _hears_first(call: ActionCall, tracker: Any) -> bool:
-    """Whether this turn has told of something that a question of ours must not follow, or has asked them back
-    itself: then one question stands, and not two."""
-    if intent(tracker) in BEGUN_BY_US:
-        return False
-    asked_back = tracker.get_slot("pending") and not offered(call, tracker)
-    return bool(asked_back or tracker.get_slot("adverse_event") or intent(tracker) in _HEARD_FIRST)
 
 
 class VisitMessage(Action):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,11 +46,13 @@ def publish(
 
 async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
     async with context() as home, official_accounts(home.settings, home.db, home.vault.keyring) as platforms:
-        for name in names:
-            audience = home.settings.accounts.audience(Channel.WECHAT, name)
-            account = Account(Channel.WECHAT, name)
-            if not show:
-                await _set(home, account, audience, platforms[account], file)
+        accounts = [Account(Channel.WECHAT, name) for name in names]
+        # All are known and their menus whole before the first is set.
+        audiences = [home.settings.accounts.audience(Channel.WECHAT, name) for name in names]
+        wanted = [] if show else await _menus(home, audiences, file)
+        for account, menu in zip_longest(accounts, wanted):
+            if menu is not None:
+                await _set(home, account, platforms[account], menu)
             found = await platforms[account].menu()
             if found is None:
                 say(f"{account}: the platform has no menu")
@@ -59,14 +62,18 @@ async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
                 say(f"  {line}")
 
 
-async def _set(
-    home: Context, account: Account, audience: Audience, platform: OwnersAccount, file: Path | None
-) -> None:
+async def _menus(home: Context, audiences: list[Audience], file: Path | None) -> list[list[dict[str, Any]]]:
     async with home.db.begin() as tx:
         dialogue, edition = await in_force(tx), await edition_in_force(tx)
     if dialogue is None:
         raise MedrepError(Fault.NOT_FOUND, "no dialogue is in force")
-    wanted = read_menu(audience, dialogue, edition.content if edition else None, file)
+    content = edition.content if edition else None
+    return [read_menu(audience, dialogue, content, file) for audience in audiences]
+
+
+async def _set(
+    home: Context, account: Account, platform: OwnersAccount, wanted: list[dict[str, Any]]
+) -> None:
     await platform.publish_menu(wanted)
     async with home.db.begin() as tx:
         subject, by = f"account:{account}", getpass.getuser()

@@ -13,6 +13,7 @@ from bot.desk.day import TaskLine, task_lines
 from bot.desk.reading import Desk, masked
 from bot.desk.sending import WAITS, Item, sendable
 from bot.desk.timeline import spoken
+from bot.desk.visiting import about
 from bot.evidence import Owner, note
 from bot.staff import Session
 from bot.store import appointments, desk, desk_chats, desk_doctor, desk_summaries
@@ -63,10 +64,10 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         notices = [one for one in await desk.notices(tx, ids) if one.state != "done"]
         summaries = await desk_summaries.of_person(tx, services.vault, person_id, 1)
         said = await newest(tx, services.vault, SUMMARY, summaries[0].visit_id) if summaries else {}
-        dates = await appointments.of_person(tx, person_id, TASKS)
+        dates = await appointments.of_person(tx, person_id, now, TASKS)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
-        items = await sendable(reading, tx, person_id, sent, now)
+        items = sendable(reading, await about(tx, person_id, now), sent, now)
     async with services.db.begin() as tx:
         await note(tx, "brief.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     page = f"/console/doctors/{person_id}"
@@ -145,7 +146,7 @@ def _promised(
         text = f"#{one.id}，{spoken(one.due_at, now)}前"
         yield BriefLine(f"due_{one.kind}", text, None, "request", f"{page}#open")
     for date in dates:
-        if date.state in ("agreed", "other") and date.at > now:
+        if date.state in ("agreed", "other") and (date.other_at or date.at) > now:
             other = f"；医生想改到{spoken(date.other_at, now)}" if date.other_at else ""
             text = f"{date.rep}，{spoken(date.at, now)}{other}"
             yield BriefLine(f"{date.state}_{date.kind}", text, None, "appointment", f"{page}#time")

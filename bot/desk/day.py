@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from bot import tasks
+from bot.clock import CHINA
 from bot.desk.reading import Desk
 from bot.desk.requests import REQUEST_READERS, request_counts
 from bot.desk.visiting import VISITORS
 from bot.profiles import Suggestion, read_suggestions
 from bot.staff import Role, Session
-from bot.store import desk, desk_chats, desk_summaries
+from bot.store import appointments, desk, desk_chats, desk_summaries
 from bot.store import tasks as task_rows
+from bot.store.appointments import AppointmentRow
 from bot.store.database import Tx
 from bot.store.desk import Counterpart, DoctorLine
 from bot.store.desk_chats import ChatLine
@@ -21,7 +24,7 @@ from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.visits import REVIEWERS
 
-TASKS, DOCTORS, CHATS, SUGGESTED = 60, 60, 60, 20
+TASKS, DOCTORS, CHATS, SUGGESTED, MEETINGS = 60, 60, 60, 20, 20
 # Whoever reads the tasks by which somebody wants a person: to all others it would look as if nobody waited.
 WAITED_FOR = frozenset({Role.REP, Role.MANAGER, Role.CARE, Role.AUDITOR})
 
@@ -39,14 +42,16 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown. `suggested`: whom to see next, and why. `summaries`: how many this colleague has to review;
-    `requests`: to medical information. None: that is not their work."""
+    shown. `meetings`: their own with doctors, from this morning on. `suggested`: whom to see next, and why.
+    `summaries`: how many this colleague has to review; `requests`: to medical information. None: that is not
+    their work."""
 
     now: datetime
     waiting: tuple[tuple[ChatLine, Counterpart], ...] | None
     tasks: tuple[TaskLine, ...]
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
+    meetings: tuple[tuple[AppointmentRow, DoctorLine], ...] | None
     suggested: tuple[tuple[Suggestion, DoctorLine], ...] | None
     summaries: int | None
     requests: RequestCounts | None
@@ -62,7 +67,10 @@ async def day(reading: Desk, who: Session) -> Day:
         readers = bool(who.roles & REQUEST_READERS)
         requests = await request_counts(reading, tx, who) if readers else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
-        suggested = await _suggested(reading, tx) if who.roles & VISITORS else None
+        meetings = suggested = None
+        if who.roles & VISITORS:
+            meetings = await _meetings(reading, tx, who, now)
+            suggested = await _suggested(reading, tx)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
         now=now,
@@ -70,18 +78,34 @@ async def day(reading: Desk, who: Session) -> Day:
         tasks=tuple(found[:TASKS]),
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),
+        meetings=meetings,
         suggested=suggested,
         summaries=summaries,
         requests=requests,
     )
 
 
+async def _meetings(
+    reading: Desk, tx: Tx, who: Session, now: datetime
+) -> tuple[tuple[AppointmentRow, DoctorLine], ...]:
+    """The next first; what has just begun stands until the day is over."""
+    morning = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = await appointments.ahead(tx, who.staff_id, morning, MEETINGS)
+    listed = await _listed(reading, tx, {one.person_id for one in found})
+    return tuple((one, listed[one.person_id]) for one in found if one.person_id in listed)
+
+
 async def _suggested(reading: Desk, tx: Tx) -> tuple[tuple[Suggestion, DoctorLine], ...]:
     """The newest of those that are open; who is on no list yet stands among the tasks."""
     found = await read_suggestions(tx, reading.services.vault, limit=SUGGESTED)
-    people = {one.person_id for one in found}
-    listed = {one.person_id: one for one in await desk.doctors_of(tx, reading.services.vault, people)}
+    listed = await _listed(reading, tx, {one.person_id for one in found})
     return tuple((one, listed[one.person_id]) for one in found if one.person_id in listed)
+
+
+async def _listed(reading: Desk, tx: Tx, people: set[UUID]) -> dict[UUID, DoctorLine]:
+    if not people:
+        return {}
+    return {one.person_id: one for one in await desk.doctors_of(tx, reading.services.vault, people)}
 
 
 def _longest_ago(line: DoctorLine) -> tuple[bool, datetime | None]:

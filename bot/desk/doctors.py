@@ -14,16 +14,15 @@ from bot.desk.proposing import suggested
 from bot.desk.reading import Desk, masked
 from bot.desk.sending import Item, sendable
 from bot.desk.timeline import Entry, timeline, title_of
-from bot.desk.visiting import VISITORS, Knowledge, knowledge_of, where_to_write
+from bot.desk.visiting import VISITORS, Knowledge, about, knowledge_of, reach, where_to_write
 from bot.evidence import Owner, note
 from bot.people.takeover import silence
 from bot.staff import Session
 from bot.store import appointments, desk, desk_chats, desk_doctor, desk_own_visits, desk_summaries
 from bot.store.appointments import AppointmentRow
-from bot.store.database import Tx
 from bot.store.desk import ContactCard, DoctorCard, DoctorLine, Notice
 from bot.store.desk_chats import Speaker
-from bot.store.desk_doctor import Queued, SentItem
+from bot.store.desk_doctor import Queued
 from bot.store.desk_own_visits import HeldChat, OwnVisitLine
 from bot.store.desk_summaries import SummaryLine
 from bot.visits import REVIEWERS
@@ -77,14 +76,18 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         since = silence(now, services.limits)
         speakers = {one: await desk_chats.speaker_of(tx, one, since) for one in ids}
         notices = await desk.notices(tx, ids)
-        known = await knowledge_of(reading, tx, who, card.external_id, person_id, now)
+        begins = bool(who.roles & VISITORS)
+        theirs = await about(tx, person_id, now) if begins else None
+        contact = await where_to_write(tx, person_id, now) if begins else None
+        at = None if contact is None else await reach(reading, tx, contact, theirs, now)
+        known = await knowledge_of(reading, tx, card, at, now, begins=begins)
         visited = await desk_summaries.of_person(tx, services.vault, person_id, VISITS)
         own = await desk_own_visits.of_person(tx, services.vault, person_id, VISITS)
         held = None
         if who.roles & REVIEWERS:
             held = await desk_own_visits.unlogged_chats(tx, person_id, who.staff_id, now - RECENT, CHATS)
         summaries = {one.visit_id: one for one in visited}
-        dates = await appointments.of_person(tx, person_id, DATES)
+        dates = await appointments.of_person(tx, person_id, now, DATES)
         sent = await desk_doctor.sent_items(tx, ids)
         invitation = await invitation_offer(tx, card, contacts, now)
         happened = timeline(
@@ -102,8 +105,10 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         )
         queued = await desk_doctor.queued(tx, services.vault, ids)
         dealings = None
-        if who.roles & VISITORS:
-            dealings = await _dealings(reading, tx, who, card, sent, invitation, now)
+        if begins:
+            leave, ask = would_leave(reading, who, at, now)
+            items = sendable(reading, theirs, sent, now)
+            dealings = Dealings(leave, ask, suggested(now), items, invitation)
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -121,25 +126,6 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         appointments=tuple(dates),
         queued=tuple(_shown(reading, one) for one in queued),
         dealings=dealings,
-    )
-
-
-async def _dealings(
-    reading: Desk,
-    tx: Tx,
-    who: Session,
-    card: DoctorCard,
-    sent: list[SentItem],
-    invitation: InvitationOffer,
-    now: datetime,
-) -> Dealings:
-    contact = await where_to_write(tx, card.person_id, now)
-    return Dealings(
-        await would_leave(reading, tx, who, contact, now, product=True),
-        await would_leave(reading, tx, who, contact, now, product=False),
-        suggested(now),
-        await sendable(reading, tx, card.person_id, sent, now),
-        invitation,
     )
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID
 
 from bot.clock import CHINA
 from bot.desk.reading import Desk
-from bot.model import Purpose
-from bot.outbound.circumstances import Intent, read_circumstances
+from bot.desk.visiting import Reached, reach_locked, where_to_write
+from bot.model import Fault, MedrepError
 from bot.outbound.departures import KEPT_FOR_SAFETY
 from bot.outbound.policy import Decision, Refuse, Send
 from bot.outbound.release import may_leave
 from bot.schedule import named
 from bot.staff import Role, Session, today
-from bot.store import contacting, doctors
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.visits import NO_WINDOW, USED_UP, reason_of
@@ -36,29 +35,35 @@ class Leave:
     why: str
 
 
-async def would_leave(
-    reading: Desk,
-    tx: Tx,
-    who: Session,
-    contact: Contact | None,
-    now: datetime,
-    *,
-    product: bool,
-    lock: bool = False,
-) -> Leave:
-    """Of promotion that this colleague sends; `product`: it speaks of one."""
+def would_leave(reading: Desk, who: Session, at: Reached | None, now: datetime) -> tuple[Leave, Leave]:
+    """Of promotion that this colleague sends: what speaks of a product, and what speaks of none."""
     if who.registration and Role.REP in who.roles and who.registration.expired(today(now)):
-        return Leave(False, False, UNREGISTERED)
-    if contact is None:
-        return Leave(False, False, NOBODY)
-    if product and not await doctors.verified(tx, [contact.person_id]):
-        return Leave(False, False, UNVERIFIED)
-    intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
-    facts = await read_circumstances(tx, reading.services, {contact.id: contact}, [intent], lock=lock)
-    decision = may_leave(reading.services, intent, facts[contact.id])
-    windows = (await contacting.windows(tx, [contact.id], now)).get(contact.id)
-    spent = windows is not None and all(one.left <= KEPT_FOR_SAFETY for one in windows)
-    return _leave(decision, now, spent=spent, closed=not facts[contact.id].window)
+        never = Leave(False, False, UNREGISTERED)
+        return never, never
+    if at is None:
+        never = Leave(False, False, NOBODY)
+        return never, never
+    leave = _of_promotion(reading, at, now)
+    return leave if at.about is not None else Leave(False, False, UNVERIFIED), leave
+
+
+async def begin_writing(
+    reading: Desk, tx: Tx, who: Session, person_id: UUID, now: datetime, *, product: bool
+) -> Contact:
+    """Where this colleague writes to the doctor now, locked. Raises MedrepError(CONFLICT): why not."""
+    contact = await where_to_write(tx, person_id, now)
+    at = None if contact is None else await reach_locked(reading, tx, contact, now)
+    of_product, of_none = would_leave(reading, who, at, now)
+    leave = of_product if product else of_none
+    if contact is None or not leave.may:
+        raise MedrepError(Fault.CONFLICT, leave.why)
+    return contact
+
+
+def _of_promotion(reading: Desk, at: Reached, now: datetime) -> Leave:
+    decision = may_leave(reading.services, at.intent, at.facts)
+    spent = bool(at.windows) and all(one.left <= KEPT_FOR_SAFETY for one in at.windows)
+    return _leave(decision, now, spent=spent, closed=not at.facts.window)
 
 
 def _leave(decision: Decision, now: datetime, *, spent: bool, closed: bool) -> Leave:

@@ -6,13 +6,12 @@ from datetime import datetime, time
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.desk.leaving import would_leave
+from bot.desk.leaving import begin_writing
 from bot.desk.reading import Desk
-from bot.desk.visiting import where_to_write
 from bot.model import Fault, MedrepError
-from bot.schedule import next_working_day
+from bot.schedule import Hours, next_working_day
 from bot.staff import Session
-from bot.store import contacting, desk
+from bot.store import desk
 from bot.visits import AppointmentKind, propose
 
 MORNING = time(10)
@@ -33,15 +32,12 @@ async def propose_time(reading: Desk, who: Session, person_id: UUID, kind: str, 
     except ValueError:
         raise MedrepError(Fault.BAD_INPUT, "请选择方式，并写明日期和时间") from None
     at = at.replace(tzinfo=CHINA) if at.tzinfo is None else at
+    if Hours(services.limits.quiet_from, services.limits.quiet_until).until(at) is not None:
+        raise MedrepError(Fault.BAD_INPUT, "那时是免打扰时间，请另选")  # 03:00, where 15:00 was meant
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await where_to_write(tx, person_id, now)
-        if contact is not None:
-            await contacting.lock_contacts(tx, [contact.id])
-        leave = await would_leave(reading, tx, who, contact, now, product=False, lock=True)
-        if contact is None or not leave.may:
-            raise MedrepError(Fault.CONFLICT, leave.why)
+        contact = await begin_writing(reading, tx, who, person_id, now, product=False)
         try:
             return await propose(tx, contact, who.staff_id, who.login, what, at, now)
         except MedrepError as error:

@@ -11,19 +11,18 @@ from uuid import UUID
 from bot import materials
 from bot.clock import real_now
 from bot.content import Edition, fitting, in_date, key_message_text, picture
-from bot.desk.leaving import KEPT, would_leave
+from bot.desk.leaving import KEPT, begin_writing
 from bot.desk.reading import Desk
-from bot.desk.visiting import where_to_write
 from bot.evidence import note
 from bot.knowledge import Format
 from bot.model import Attachment, Audience, Fault, MedrepError, Purpose
 from bot.staff import Session
-from bot.store import contacting, desk, desk_doctor, outbox, outbox_outcomes
+from bot.store import desk, desk_doctor, outbox, outbox_outcomes
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.desk_doctor import SENT, SentItem
 from bot.store.outbox import Draft, Part
-from bot.visits import form_for, known_of
+from bot.visits import Known, form_for
 
 MESSAGES = 6  # key messages that are offered: those that fit best
 WAITS = frozenset({"waiting", "held", "sending"})
@@ -43,12 +42,9 @@ class Item:
     last: SentItem | None
 
 
-async def sendable(
-    reading: Desk, tx: Tx, person_id: UUID, sent: list[SentItem], now: datetime
-) -> tuple[Item, ...]:
-    """What is in force for doctors; what shares their interests or department first."""
+def sendable(reading: Desk, known: Known | None, sent: list[SentItem], now: datetime) -> tuple[Item, ...]:
+    """What is in force for doctors; what shares their interests or department first. None: not verified."""
     edition = reading.edition
-    known = (await known_of(tx, [person_id], now)).get(person_id)
     if known is None or edition is None:
         return ()
     last = {one.item: one for one in reversed(sent)}
@@ -93,12 +89,7 @@ async def send_item(reading: Desk, who: Session, person_id: UUID, item_id: str) 
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await where_to_write(tx, person_id, now)
-        if contact is not None:
-            await contacting.lock_contacts(tx, [contact.id])
-        leave = await would_leave(reading, tx, who, contact, now, product=True, lock=True)
-        if contact is None or not leave.may:
-            raise MedrepError(Fault.CONFLICT, leave.why)
+        contact = await begin_writing(reading, tx, who, person_id, now, product=True)
         before = await desk_doctor.sent_items(tx, [contact.id])
         if any(one.item == item_id and one.state in WAITS for one in before):
             raise MedrepError(Fault.CONFLICT, "这一份已经在等待发送")

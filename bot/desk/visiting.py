@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from bot.desk.reading import Desk
-from bot.model import Audience, Fault, MedrepError
+from bot.model import Audience, Fault, MedrepError, Purpose
+from bot.outbound.circumstances import Circumstances, Intent, read_circumstances
 from bot.people import takeover
 from bot.profiles import decision_words, dismiss, profile_of, settle
 from bot.staff import Role, Session
 from bot.store import contacting, contacts, desk, suggestions, visit_plans, visits
+from bot.store.contacting import OpenWindow
 from bot.store.contacts import Contact
 from bot.store.database import Tx
+from bot.store.desk import DoctorCard
 from bot.store.visit_plans import PlanRow
 from bot.store.visits import VisitRow
-from bot.visits import Begin, VisitTerms, pace, plan_for, plan_visit, read_doctor
+from bot.visits import Begin, Known, VisitTerms, doctor_as, known_of, pace, plan_for, plan_visit
 
 VISITORS = frozenset({Role.REP, Role.MANAGER})
 SHOWN = 20  # visits
@@ -52,43 +55,73 @@ class Knowledge:
     reasons: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where one may write to a doctor, and what binds promotion there now. `about`: what is known of them;
+    None: they are not verified."""
+
+    contact: Contact
+    intent: Intent
+    facts: Circumstances
+    windows: tuple[OpenWindow, ...]
+    about: Known | None
+
+
+async def reach(
+    reading: Desk, tx: Tx, contact: Contact, about: Known | None, now: datetime, *, lock: bool = False
+) -> Reached:
+    """`lock`: what is found holds until the transaction ends."""
+    intent = Intent(contact.id, Purpose.PROMOTION, uuid4())
+    facts = await read_circumstances(tx, reading.services, {contact.id: contact}, [intent], lock=lock)
+    windows = await contacting.windows(tx, [contact.id], now)
+    return Reached(contact, intent, facts[contact.id], windows.get(contact.id, ()), about)
+
+
+async def reach_locked(reading: Desk, tx: Tx, contact: Contact, now: datetime) -> Reached:
+    """For what is done, and not shown alone."""
+    await contacting.lock_contacts(tx, [contact.id])
+    return await reach(reading, tx, contact, await about(tx, contact.person_id, now), now, lock=True)
+
+
+async def about(tx: Tx, person_id: UUID, now: datetime) -> Known | None:
+    return (await known_of(tx, [person_id], now)).get(person_id)
+
+
 async def knowledge_of(
-    reading: Desk, tx: Tx, who: Session, external_id: str, person_id: UUID, now: datetime
+    reading: Desk, tx: Tx, card: DoctorCard, at: Reached | None, now: datetime, *, begins: bool
 ) -> Knowledge:
-    """Read in the colleague's own transaction, so it holds what they may see."""
-    services = reading.services
-    rows = await visits.of_person(tx, person_id, SHOWN)
+    """Read in the colleague's own transaction, so it holds what they may see. `begins`: this colleague begins
+    visits."""
+    rows = await visits.of_person(tx, card.person_id, SHOWN)
     objectives = {plan.id: plan.objective for plan in await visit_plans.plans(tx)}
-    offer = await _offer(reading, tx, person_id, now) if who.roles & VISITORS else None
+    under_way = any(row.state != visits.ENDED for row in rows)
     return Knowledge(
-        await profile_of(tx, services.vault, external_id, person_id, now),
+        await profile_of(tx, reading.services.vault, card.external_id, card.person_id, now),
         tuple(VisitLine(row, objectives.get(row.plan_id, row.plan_id)) for row in rows),
-        offer,
+        await _offer(reading, tx, at, now, under_way=under_way) if begins else None,
         *decision_words(),
     )
 
 
-async def _offer(reading: Desk, tx: Tx, person_id: UUID, now: datetime) -> VisitOffer:
-    contact = await where_to_write(tx, person_id, now)
-    if contact is None:
+async def _offer(reading: Desk, tx: Tx, at: Reached | None, now: datetime, *, under_way: bool) -> VisitOffer:
+    if at is None:
         return VisitOffer(False, "医生还没有关注任何账号")
-    if await visits.has_open(tx, person_id):
+    if under_way:
         return VisitOffer(False, "已有一次拜访在等待或进行中")
-    return (await _judged(reading, tx, contact, now, lock=False))[0]
+    return (await _judged(reading, tx, at, now))[0]
 
 
-async def _judged(
-    reading: Desk, tx: Tx, contact: Contact, now: datetime, *, lock: bool
-) -> tuple[VisitOffer, PlanRow | None]:
+async def _judged(reading: Desk, tx: Tx, at: Reached, now: datetime) -> tuple[VisitOffer, PlanRow | None]:
     # Not read for each page: to parse the content takes longer than all the rest of a doctor's page.
     edition = next(iter(await reading.services.published.standing(tx, now)), None)
-    plan = await plan_for(tx, contact, edition.content, now) if edition else None
+    plan = None
+    if edition and at.about:
+        plan = await plan_for(tx, at.contact, edition.content, now, about=at.about)
     if plan is None:
         return VisitOffer(False, "没有适合这位医生的拜访计划，或医生尚未认证"), None
     terms = VisitTerms(plan.valid_from, plan.valid_until, plan.reentry_days)
-    doctor = await read_doctor(
-        tx, reading.services, contact, visited=await visits.begun(tx, contact.person_id, plan.id), lock=lock
-    )
+    visited = await visits.begun(tx, at.contact.person_id, plan.id)
+    doctor = replace(doctor_as(at.facts, at.windows), visited=visited)
     found = pace(now, terms, doctor, reading.services.limits)
     return VisitOffer(isinstance(found, Begin), found.why, plan.objective), plan
 
@@ -105,10 +138,10 @@ async def begin_visit(reading: Desk, who: Session, person_id: UUID) -> int:
         contact = await where_to_write(tx, person_id, now)
         if contact is None:
             raise MedrepError(Fault.CONFLICT, "the doctor has no contact")
-        await contacting.lock_contacts(tx, [contact.id])
+        at = await reach_locked(reading, tx, contact, now)
         if Fault.UNREGISTERED in await takeover.obstacles(tx, contact, who.login, now):
             raise MedrepError(Fault.UNREGISTERED, "the registration of this rep has ended")
-        offer, plan = await _judged(reading, tx, contact, now, lock=True)
+        offer, plan = await _judged(reading, tx, at, now)
         number = None
         if plan is not None and offer.can:
             number = await plan_visit(tx, contact, plan, now, begins=now, by=who.login)

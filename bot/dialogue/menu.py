@@ -21,7 +21,13 @@ from bot.settings import ROOT
 
 FOLDER = Path("data") / "menu"
 _TOP, _BELOW = 16, 60  # bytes of a name
-_HEARD = ("human", "medical_information")  # keys beside intent:, text: and entry:
+# Intents of turns that we begin or of what somebody is found to mean: no click stands for them.
+SET_BY_US = frozenset(
+    {
+        *("verify", "choose", "refuse_profiling", "allow_profiling"),
+        *("visit_begin", "visit_resume", "appointment_ask"),
+    }
+)
 
 
 class _Entry(BaseModel):
@@ -78,7 +84,7 @@ def read_menu(
     for one in _all(menu):
         if findings := check_text(one.name, audience):
             raise MedrepError(Fault.REFUSED_TEXT, f"{one.name}: {findings[0].rule}")
-        if one.key and not _heard(one.key, dialogue, content):
+        if one.key and not _heard(one.key, audience, dialogue, content):
             raise MedrepError(Fault.BAD_INPUT, f"{one.name}: nothing is known by the key {one.key}")
     return [_button(one) for one in menu.entries]
 
@@ -89,17 +95,18 @@ def _all(menu: _Menu) -> Iterator[_Entry]:
         yield from one.below
 
 
-def _heard(key: str, dialogue: Dialogue, content: Content | None) -> bool:
-    """Whether a click with this key means something (`bot.inbound.turn_input`)."""
+def _heard(key: str, audience: Audience, dialogue: Dialogue, content: Content | None) -> bool:
+    """Whether a click with this key means something (`bot.inbound.turn_input`), and is answered: what speaks
+    of products is for doctors."""
     what, _, name = key.partition(":")
     match what:
         case "intent":
-            return name in dialogue.intents
+            return name in dialogue.intents and name not in SET_BY_US
         case "text":
             return bool(name.strip())
         case "entry":
-            return content is not None and name in content.entry
-    return key in _HEARD
+            return audience is Audience.DOCTOR and content is not None and name in content.entry
+    return key == "human" or (key == "medical_information" and audience is Audience.DOCTOR)
 
 
 def _button(one: _Entry) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from bot.dialogue.menu import SET_BY_US
 from bot.doctors import scanned
 from bot.inbound.open_requests import asked_for, left_over, orders_person
 from bot.knowledge import Product
@@ -30,7 +31,6 @@ _THIS_ONE = re.compile(
 _LAST = re.compile(r"(?:我?选|要|看)?最后一?[个条项]吧?[。.!！]?")
 _OPEN = frozenset({"ask_human", "delete_data", "export_data"})  # to whoever is not verified, too
 WISHES = frozenset({"stop", "resume"})  # choices of the question whether somebody wishes this
-_SET_BY_US = frozenset({"verify", "choose", "refuse_profiling", "allow_profiling"})
 _INSTEAD = {"unseen": "utter_media", "place": "utter_location", "ours": "utter_own_line"}
 _DIGITS = {digit: number for number, digit in enumerate("一二三四五六七八九", start=1)}
 
@@ -130,7 +130,7 @@ def _menu(key: str, intents: Collection[str], *, verified: bool) -> TurnReading:
     what, _, name = key.partition(":")
     if what == "text" and name.strip():
         turn_input = TurnInput(text=name)
-    elif what == "intent" and name in intents and name not in _SET_BY_US:
+    elif what == "intent" and name in intents and name not in SET_BY_US:
         turn_input = TurnInput(intent=name)
     elif key == "human":
         turn_input = TurnInput(intent="ask_human")

@@ -112,11 +112,6 @@ async def of_person(tx: Tx, person_id: UUID, limit: int) -> list[VisitRow]:
     return [VisitRow(*row) for row in await tx.execute(query)]
 
 
-async def has_open(tx: Tx, person_id: UUID) -> bool:
-    query = select(visit.c.id).where(visit.c.person_id == person_id, visit.c.state != ENDED)
-    return (await tx.execute(query.limit(1))).first() is not None
-
-
 async def begun(tx: Tx, person_id: UUID, plan_id: str) -> tuple[datetime, ...]:
     """When visits of this plan began with the doctor."""
     query = select(visit.c.begun_at).where(

@@ -43,10 +43,10 @@ from bot.visits.course import (
     unclear,
 )
 from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
-from bot.visits.doctor_now import may_write, read_doctor
+from bot.visits.doctor_now import doctor_as, may_write
 from bot.visits.document import VisitDocument, as_docx, as_json, request_numbers
 from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary
-from bot.visits.knowing import known_of
+from bot.visits.knowing import Known, known_of
 from bot.visits.own_visits import (
     LONGEST_FIELD,
     OwnVisitEntry,
@@ -101,6 +101,7 @@ __all__ = [
     "Begin",
     "DoctorNow",
     "Ending",
+    "Known",
     "Never",
     "OwnVisitEntry",
     "ReviewState",
@@ -125,6 +126,7 @@ __all__ = [
     "begin_now",
     "changed_fields",
     "changed_sentences",
+    "doctor_as",
     "document_of",
     "edit",
     "edit_own_visit",
@@ -155,7 +157,6 @@ __all__ = [
     "product_id_of",
     "product_of",
     "propose",
-    "read_doctor",
     "read_plans",
     "reason_of",
     "request_numbers",

@@ -12,6 +12,7 @@ from uuid import UUID
 from bot.clock import CHINA
 from bot.evidence import note
 from bot.model import Fault, MedrepError, Purpose
+from bot.people import consent
 from bot.schedule import named
 from bot.schedule.changes import cancel, set_timer
 from bot.store import appointments
@@ -81,8 +82,16 @@ async def withdraw(tx: Tx, row: AppointmentRow, now: datetime) -> None:
 
 
 async def open_appointment(tx: Tx, contact: Contact, now: datetime) -> AppointmentRow | None:
-    """What the doctor has yet to answer, be it on another contact; locked."""
-    return await appointments.open_of(tx, contact.person_id, now)
+    """What the doctor has yet to answer, be it on another contact; locked. Who wants nothing of the kind any
+    more has nothing to answer: it is withdrawn here."""
+    row = await appointments.open_of(tx, contact.person_id, now)
+    if row is None:
+        return None
+    spoken = await consent.of_person(tx, contact.person_id)
+    if contact.stopped_at is None and any(one.purpose == Purpose.PROMOTION and one.holds for one in spoken):
+        return row
+    await withdraw(tx, row, now)
+    return None
 
 
 async def ask_appointment(tx: Tx, row: AppointmentRow, now: datetime) -> int:

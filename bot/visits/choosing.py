@@ -21,10 +21,17 @@ ASKED = timedelta(days=90)  # how long a question that was answered counts as as
 
 
 async def plan_for(
-    tx: Tx, contact: Contact, content: Content, now: datetime, *, name: str = ""
+    tx: Tx,
+    contact: Contact,
+    content: Content,
+    now: datetime,
+    *,
+    name: str = "",
+    about: Known | None = None,
 ) -> PlanRow | None:
     """The plan of this name, else the first in rank that fits the doctor and still has something to tell
-    them, else the first that fits. A name must be of a plan that holds today."""
+    them, else the first that fits. A name must be of a plan that holds today. `about`: of who was read
+    already."""
     holds = [
         plan
         for plan in await visit_plans.plans(tx, on=now.astimezone(CHINA).date())
@@ -32,7 +39,7 @@ async def plan_for(
     ]
     if name:
         return holds[0] if holds else None
-    about = (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
+    about = about or (await known_of(tx, [contact.person_id], now)).get(contact.person_id)
     if about is None:
         return None
     suits = [plan for plan in holds if _suits(plan, about)]

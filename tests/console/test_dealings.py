@@ -13,6 +13,7 @@ from bot.store import doctors as doctor_rows
 from bot.tasks import Kind, open_task
 from tests.console.conftest import Office, Visitor
 from tests.console.test_visiting import NIGHT, NOON, at
+from tests.inbound.test_gateway import statements
 
 MATERIAL, MESSAGE = "metformin-digest", "metformin-km-renal"
 
@@ -46,6 +47,25 @@ async def test_material_leaves_with_its_basis_and_a_link_of_the_doctors_own(offi
     assert "zhou 发送" in await visitor.get(path)
     await visitor.post(f"{path}/send", item=MESSAGE)
     assert (await sent(office))[1][3].startswith(f"content:{MESSAGE}@")
+
+
+async def test_a_page_asks_once_where_to_write_and_what_binds_it(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.get(path)
+    with statements() as asked:
+        await visitor.get(path)
+    once = {
+        "where one may write": "SELECT contact.id, contact.channel, ",
+        "the week": "SELECT contact.person_id, outbox.turn_id, outbox.sent_at AS moment",
+        "conversations": "SELECT contact.person_id, turn.id AS turn_id",
+        "windows": "SELECT contact_id, act, closes_at, allowance - used",
+    }
+    heads = [" ".join(sql.split()) for sql in asked]
+    found = {what: sum(sql.startswith(head) for sql in heads) for what, head in once.items()}
+    assert found == dict.fromkeys(once, 1)
+    consents = sum("last.text_version" in sql for sql in asked)
+    assert consents == 5, "for what binds us, their terms, their tags and suggestions, and whom a visit suits"
+    assert len(asked) < 53, "the whole page"
 
 
 async def test_what_cannot_leave_now_says_so_waits_and_is_recalled(office: Office) -> None:
@@ -94,8 +114,11 @@ async def test_nothing_that_is_not_in_force_is_sent(office: Office) -> None:
 
 async def test_a_time_is_proposed_and_a_newer_one_takes_its_place(office: Office) -> None:
     visitor, path = await ready(office, NOON)
-    for wrong in ("", "2026-12-01T10:00", "2027-06-01T10:00", "soon"):
+    for wrong in ("", "2026-12-01T10:00", "2027-06-01T10:00", "soon", "9999-12-31T10:00", "0001-01-01T10:00"):
         await visitor.post(f"{path}/appointment", 409, kind="call", at=wrong)
+    assert "那时是免打扰时间" in await visitor.post(
+        f"{path}/appointment", 409, kind="call", at="2026-12-03T03:00"
+    )
     await visitor.post(f"{path}/appointment", 409, kind="dinner", at="2026-12-03T10:00")
     await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
     await visitor.post(f"{path}/appointment", kind="visit", at="2026-12-04T15:00")
@@ -106,6 +129,59 @@ async def test_a_time_is_proposed_and_a_newer_one_takes_its_place(office: Office
     assert timers == [("appointment_ask", "promotion", True), ("appointment_ask", "promotion", False)]
     shown = await visitor.get(path)
     assert "等着问医生" in shown and "约到科室拜访" in shown
+
+
+async def test_a_proposal_whose_hour_has_passed_is_asked_no_more(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    assert "等着问医生" in await visitor.get(path)
+    await office.stage.write(
+        "INSERT INTO occurrence (timer_id, action, due_at, state, reason) "
+        "SELECT timer_id, 'trigger', proposed_at, 'cancelled', 'stopped' FROM appointment"
+    )
+    shown = await visitor.get(path)
+    assert "没能问到" in shown and "等着问医生" not in shown, "its turn was refused"
+    await office.stage.write("UPDATE appointment SET state = 'asked', asked = 1, asked_at = :now", now=NOON)
+    assert "已问，等答复" in await visitor.get(path)
+    await at(office, datetime(2026, 12, 3, 10, tzinfo=CHINA))
+    shown = await visitor.get(path)
+    assert "没有答复" in shown and "医生没有答复，时间已过" in shown and "等答复" not in shown
+
+
+async def test_another_time_that_the_doctor_named_stands_until_then(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    named = datetime(2026, 12, 4, 15, tzinfo=CHINA)
+    await office.stage.write(
+        "UPDATE appointment SET state = 'other', other_at = :named, ended_at = :now", named=named, now=NOON
+    )
+    await at(office, datetime(2026, 12, 3, 12, tzinfo=CHINA))
+    assert "医生想改到" in await visitor.get(f"{path}/brief"), "after the hour that was proposed"
+    await at(office, named)
+    assert "医生想改到" not in await visitor.get(f"{path}/brief")
+
+
+async def test_a_day_begins_with_the_times_agreed_with_doctors(office: Office) -> None:
+    visitor, path = await ready(office, NOON)
+    assert "没有约好的时间" in await visitor.get("/console/")
+    await visitor.post(f"{path}/appointment", kind="call", at="2026-12-03T10:00")
+    assert "没有约好的时间" in await visitor.get("/console/"), "nobody has answered"
+    await office.stage.write("UPDATE appointment SET state = 'agreed', ended_at = :now", now=NOON)
+    shown = await visitor.get("/console/")
+    assert '明天 10:00</time></b> <span class="soft">打电话 · 医生同意' in shown
+    assert f"{path}#time" in shown
+    assert "没有约好的时间" in await (await office.as_("wu")).get("/console/")
+    assert "约好的时间" not in await (await office.as_("wei")).get("/console/")
+    await at(office, datetime(2026, 12, 3, 18, tzinfo=CHINA))
+    assert "没有约好的时间" not in await visitor.get("/console/"), "until the day is over"
+    await office.stage.write("UPDATE appointment SET state = 'other'")
+    assert "没有约好的时间" in await visitor.get("/console/"), "they have named no other"
+    await office.stage.write(
+        "UPDATE appointment SET other_at = :at", at=datetime(2026, 12, 3, 20, tzinfo=CHINA)
+    )
+    assert "今天 20:00</time></b>" in await visitor.get("/console/")
+    await at(office, datetime(2026, 12, 4, 8, tzinfo=CHINA))
+    assert "没有约好的时间" in await visitor.get("/console/")
 
 
 async def listed(office: Office) -> None:

@@ -112,6 +112,14 @@ async def busy(office: Office) -> None:
     )
     row = await stage.queue(draft=forged)
     await stage.write("UPDATE outbox SET state = 'blocked', fault = 'no_basis' WHERE id = :id", id=row)
+    await stage.write(
+        "INSERT INTO appointment (contact_id, person_id, staff_id, kind, at, state, proposed_at, ended_at) "
+        "SELECT :contact, :person, id, 'call', :at, 'agreed', :now, :now FROM staff WHERE login = 'zhou'",
+        contact=zhou.id,
+        person=zhou.person_id,
+        at=now + timedelta(hours=30),
+        now=now,
+    )
     held = await stage.queue(purpose=Purpose.SERVICE)
     await stage.write("UPDATE outbox SET state = 'held', fault = 'window_closed' WHERE id = :id", id=held)
     await stage.write("UPDATE doctor SET name_enc = name_enc, interests = ARRAY['糖尿病', '肾功能不全用药']")
@@ -127,6 +135,7 @@ async def test_the_pages_of_a_day(browser: Browser, office: Office, width: str) 
         await sign_in(page, office, "zhou")
         await expect(page.get_by_role("heading", name="等人工回复")).to_be_visible()
         await expect(page.get_by_text("已逾期").first).to_be_visible()
+        await expect(page.locator("section[aria-labelledby=meetings]")).to_contain_text("打电话 · 医生同意")
         await expect(page.get_by_text("备案还有 20 天到期")).to_be_visible()
         await looked_at(page, f"day-{width}")
         for path, name in (

@@ -86,7 +86,7 @@ async def status(visitor: Visitor, route: Route, **values: Any) -> int:
     """Of asking with a form that every route can read."""
     form = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x", "version": "1", "part": "0"}
     form |= {"step": "0", "to": "wei"}
-    at = (real_now() + timedelta(days=3)).astimezone(CHINA)
+    at = (real_now() + timedelta(days=3)).astimezone(CHINA).replace(hour=12)
     dealt = {"item": "x", "kind": "call", "at": at.isoformat(), "seen": "x", "doctor": "T-1"}
     data = {**form, **dealt, "reason": "笔误"} if route.method == "POST" else None
     return (await visitor.ask(route.method, path_of(route, **values), data=data))[0]

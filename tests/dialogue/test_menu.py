@@ -10,6 +10,7 @@ from bot.dialogue.menu import read_menu
 from bot.dialogue.version import read_dialogue
 from bot.model import Audience, Fault, MedrepError
 from bot.settings import ROOT
+from tests.content.conftest import SEED
 
 DIALOGUE = read_dialogue(ROOT)
 
@@ -36,6 +37,9 @@ def test_the_seeds_menus() -> None:
         ("- {name: 一, url: 'javascript:1'}", "not a web address"),
         ("- {name: 一, key: 'intent:no_such_thing'}", "nothing is known"),
         ("- {name: 一, key: 'entry:no-such-entry'}", "nothing is known"),
+        ("- {name: 一, key: 'intent:visit_begin'}", "nothing is known"),
+        ("- {name: 一, key: 'intent:verify'}", "nothing is known"),
+        ("- {name: 一, key: 'medical_information:x'}", "nothing is known"),
         ("- {name: 一, key: V1001_TODAY_MUSIC}", "nothing is known"),
         ("- {name: 一, keys: human}", "Extra inputs"),
         ("just words", "menu.yaml"),
@@ -48,6 +52,15 @@ def test_what_is_wrong_with_a_menu_is_said(tmp_path: Path, written: str, why: st
     with pytest.raises(MedrepError, match=why) as caught:
         read_menu(Audience.DOCTOR, DIALOGUE, None, path)
     assert caught.value.fault is Fault.BAD_INPUT
+
+
+@pytest.mark.parametrize("key", ["medical_information", f"entry:{SEED.entries[0].id}"])
+def test_what_speaks_of_products_is_in_no_menu_for_patients(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "menu.yaml"
+    path.write_text(f"- {{name: 一, key: '{key}'}}", encoding="utf-8")
+    assert read_menu(Audience.DOCTOR, DIALOGUE, SEED, path)
+    with pytest.raises(MedrepError, match="nothing is known"):
+        read_menu(Audience.PATIENT, DIALOGUE, SEED, path)
 
 
 def test_a_menu_says_nothing_that_compliance_forbids(tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ def test_what_the_id_names_comes_first() -> None:
 def menu(key: str, *, verified: bool = True) -> TurnReading:
     body = {"text": "", "choice": "", "event": "click", "detail": {"key": key} if key else {}}
     event = StoredMessage(1, InboundKind.EVENT, datetime.now(UTC), None, {}, body)
-    found = read_turn([event], OFFERED, verified=verified, intents={"ask_help", "ask_human", "verify"})
+    found = read_turn(
+        [event], OFFERED, verified=verified, intents={"ask_help", "ask_human", "verify", "visit_begin"}
+    )
     assert found is not None
     return found
 
@@ -101,7 +103,8 @@ def test_a_click_on_the_menu_is_a_choice_an_intent_or_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "V1001_GOOD", "intent:", "intent:nonsense", "intent:verify", "text: ", "2"]
+    "key",
+    ["", "V1001_GOOD", "intent:", "intent:nonsense", "intent:verify", "intent:visit_begin", "text: ", "2"],
 )
 def test_an_unknown_key_is_answered_as_not_understood(key: str) -> None:
     assert menu(key).fixed == "utter_fallback"

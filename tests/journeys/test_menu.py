@@ -51,8 +51,10 @@ async def test_the_menu_is_set_at_the_platform_and_read_back(service: Service, t
     other.write_text("- {name: 帮助, key: nothing}", encoding="utf-8")
     refused = service.medrep("menu", "publish", "sandbox", "--file", str(other))
     assert refused.returncode == 2 and "nothing is known by the key" in refused.stderr
-    unknown = service.medrep("menu", "publish", "nobody")
+    other.write_text("- {name: 使用帮助, key: 'intent:ask_more'}", encoding="utf-8")
+    unknown = service.medrep("menu", "publish", "sandbox", "nobody", "--file", str(other))
     assert unknown.returncode == 2 and "no account wechat:nobody" in unknown.stderr
+    assert "ask_more" not in service.prints("menu", "publish", "sandbox", "--show"), "nothing was half done"
     assert "今日一分钟" in service.prints("menu", "publish", "sandbox")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,17 +10,18 @@ from bot.clock import CHINA
 from bot.model import Purpose
 from bot.outbound.policy import WEEK
 from bot.people import stop
-from bot.visits import Begin, Never, VisitTerms, Wait, pace, read_doctor
+from bot.visits import Begin, Never, VisitTerms, Wait, pace
+from bot.visits.doctor_now import read_doctor
 from tests.stage import Stage
 
 WEDNESDAY = datetime(2026, 12, 2, 10, tzinfo=CHINA)
 TERMS = VisitTerms(date(2026, 11, 1))
 
 
-async def paced(stage: Stage, **more: Any) -> Begin | Wait | Never:
+async def paced(stage: Stage) -> Begin | Wait | Never:
     contact, services = await stage.contact(), stage.services
     async with services.db.begin() as tx:
-        doctor = await read_doctor(tx, services, contact, **more)
+        doctor = await read_doctor(tx, services, contact)
     return pace(services.clock.now(), TERMS, doctor, services.limits)
 
 
