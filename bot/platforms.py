@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 
-from bot.model import Account, Channel
+from bot.content import edition_in_force
+from bot.dialogue.menu import read_menu
+from bot.dialogue.publishing import in_force
+from bot.evidence import note
+from bot.model import Account, Audience, Channel, Fault, MedrepError
 from bot.outbound.platform_tokens import PlatformTokens
 from bot.settings import Settings
 from bot.store.database import Database
@@ -37,3 +43,23 @@ async def official_accounts(
     """As `owned`, for a command."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         yield owned(settings, PlatformTokens(db, keyring), http)
+
+
+async def publish_menu(
+    db: Database,
+    platform: OwnersAccount,
+    audience: Audience,
+    now: datetime,
+    *,
+    by: str,
+    file: Path | None = None,
+) -> None:
+    """Set an account's menu: the one for those it serves, or `file`'s. Raises MedrepError."""
+    async with db.begin() as tx:
+        dialogue, edition = await in_force(tx), await edition_in_force(tx)
+    if dialogue is None:
+        raise MedrepError(Fault.NOT_FOUND, "no dialogue is in force")
+    wanted = read_menu(audience, dialogue, edition.content if edition else None, file)
+    await platform.publish_menu(wanted)
+    async with db.begin() as tx:
+        await note(tx, "menu.published", now, f"account:{platform.account}", None, menu=wanted, by=by)

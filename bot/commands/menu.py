@@ -8,13 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.commands.context import Context, context, run, say
-from bot.content import edition_in_force
-from bot.dialogue.menu import read_menu
-from bot.dialogue.publishing import in_force
-from bot.evidence import note
-from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.platforms import OwnersAccount, official_accounts
+from bot.commands.context import context, run, say
+from bot.model import Account, Channel
+from bot.platforms import official_accounts, publish_menu
 
 app = typer.Typer(
     help="An account's own menu at its platform.",
@@ -49,7 +45,8 @@ async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
             audience = home.settings.accounts.audience(Channel.WECHAT, name)
             account = Account(Channel.WECHAT, name)
             if not show:
-                await _set(home, account, audience, platforms[account], file)
+                now, by = home.clock.now(), getpass.getuser()
+                await publish_menu(home.db, platforms[account], audience, now, by=by, file=file)
             found = await platforms[account].menu()
             if found is None:
                 say(f"{account}: the platform has no menu")
@@ -57,20 +54,6 @@ async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
             say(f"{account}:")
             for line in _lines(found):
                 say(f"  {line}")
-
-
-async def _set(
-    home: Context, account: Account, audience: Audience, platform: OwnersAccount, file: Path | None
-) -> None:
-    async with home.db.begin() as tx:
-        dialogue, edition = await in_force(tx), await edition_in_force(tx)
-    if dialogue is None:
-        raise MedrepError(Fault.NOT_FOUND, "no dialogue is in force")
-    wanted = read_menu(audience, dialogue, edition.content if edition else None, file)
-    await platform.publish_menu(wanted)
-    async with home.db.begin() as tx:
-        subject, by = f"account:{account}", getpass.getuser()
-        await note(tx, "menu.published", home.clock.now(), subject, None, menu=wanted, by=by)
 
 
 def _lines(buttons: list[dict[str, Any]]) -> list[str]:

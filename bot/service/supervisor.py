@@ -272,8 +272,8 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            for loaded in await asyncio.gather(self._people(), demo.menus(self._settings)):
-                lines += loaded
+            lines += await self._people()
+            lines += await self._while_refused(lambda: demo.menus(self._db, self._settings))
         self._tell("ready")
         for line in lines:
             self._say(line)
