@@ -43,6 +43,7 @@ from bot.desk.requests import (
     send_answer_again,
     watch_answer,
 )
+from bot.desk.searching import LONGEST, Findings, HitRow, find_chats
 from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
     SummaryPage,
@@ -57,11 +58,13 @@ from bot.desk.summaries import (
 from bot.desk.verifying import Verification, confirm_identity, decline_identity, verification
 from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
+from bot.store.desk_search import Place
 
 __all__ = [
     "AWAY",
     "BLANKS",
     "CHANGED",
+    "LONGEST",
     "REQUEST_READERS",
     "Brief",
     "Card",
@@ -71,13 +74,16 @@ __all__ = [
     "Day",
     "Desk",
     "DoctorPage",
+    "Findings",
     "Flag",
+    "HitRow",
     "Item",
     "Knowledge",
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
     "Phrase",
+    "Place",
     "Preview",
     "RequestPage",
     "ScanUrl",
@@ -111,6 +117,7 @@ __all__ = [
     "doctor",
     "doctor_list",
     "edit_summary",
+    "find_chats",
     "hand_back",
     "invite",
     "log_own_visit",
