@@ -134,7 +134,7 @@ async def test_a_search_goes_on_in_the_page(
         await page.get_by_role("searchbox").fill("滤过率")
         await page.keyboard.press("Enter")
         await expect(page.locator("mark")).to_have_count(3)
-        await expect(page.get_by_role("status")).to_contain_text("已查最近 3 条消息，至")
+        await expect(page.locator("#further")).to_contain_text("已查最近 3 条消息，至")
         await looked_at(page, f"search-{width}")
         further = page.get_by_role("link", name="继续往前查")
         await further.focus()
