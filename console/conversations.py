@@ -8,12 +8,13 @@ from datetime import datetime
 from aiohttp import web
 
 from bot import desk
-from bot.desk import BLANKS, Chat, Flag, Mark
+from bot.desk import BLANKS, Chat, Flag, Mark, Place
 from bot.model import Fault, MedrepError
 from console.asking import DESK, LIVE, field, number, page, to, who
 from console.routes import SPEAKERS, WORKERS, Route
 
 _MARK = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})", re.ASCII)
+_BELOW = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 FILTERS = ("all", "waiting", "mine", "unanswered")
 CHANGED = "您打开之后，会话有了新消息，或换了处理人。请先看过最新内容再操作。"
 _NOT_SENT = {
@@ -40,12 +41,23 @@ _REFUSED = {
 
 
 async def show_all(request: web.Request) -> web.StreamResponse:
-    which, words = request.query.get("filter", "all"), request.query.get("q", "")[:40]
+    which, words = request.query.get("filter", "all"), request.query.get("q", "").strip()[: desk.LONGEST]
     which = which if which in FILTERS else "all"
-    found = await desk.chats(request.app[DESK], who(request), which, words)
-    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
-    context = {"chats": found, "which": which, "q": words, "filters": FILTERS}
-    return page(request, "chats_part.html" if part else "chats.html", context)
+    context = {"which": which, "q": words, "filters": FILTERS}
+    reading, me, below = request.app[DESK], who(request), _below(request)
+    if not words:
+        found = await desk.chats(reading, me, which)
+        return page(request, "chats.html", {**context, "chats": found})
+    searched = await desk.find_chats(reading, me, which, words, below)
+    part = below and request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    given = {**context, "found": searched, "below": below}
+    return page(request, "said_part.html" if part else "chats.html", given)
+
+
+def _below(request: web.Request) -> Place | None:
+    """Where a search goes on; None: from its beginning."""
+    found = _BELOW.fullmatch(request.query.get("below", ""))
+    return Place(int(found[1]), int(found[2])) if found else None
 
 
 async def show(request: web.Request) -> web.StreamResponse:

@@ -42,6 +42,7 @@ from bot.desk.requests import (
     send_answer_again,
     watch_answer,
 )
+from bot.desk.searching import LONGEST, Findings, HitRow, find_chats
 from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
     approve_summary,
@@ -54,17 +55,22 @@ from bot.desk.summaries import (
 from bot.desk.verifying import confirm_identity, decline_identity, verification
 from bot.desk.visiting import begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
+from bot.store.desk_search import Place
 
 __all__ = [
     "AWAY",
     "BLANKS",
     "CHANGED",
+    "LONGEST",
     "Chat",
     "Desk",
+    "Findings",
     "Flag",
+    "HitRow",
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
+    "Place",
     "ScanUrl",
     "acknowledge",
     "answer_told",
@@ -90,6 +96,7 @@ __all__ = [
     "decline_identity",
     "doctor",
     "doctor_list",
+    "find_chats",
     "hand_back",
     "invite",
     "log_own_visit",
