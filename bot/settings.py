@@ -6,7 +6,6 @@ No other module of `bot` reads the environment (tests/test_settings.py) but for 
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -23,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -142,16 +142,18 @@ Port = Annotated[int, BeforeValidator(_port)]
 # From the folder that the command was given in: the supervisor's children work in another.
 Place = Annotated[Path, AfterValidator(lambda path: (Path.cwd() / path).resolve())]
 Secret = Field(default=None, repr=False)
-PREFIX, COUNTERS = "MEDREP_", "PROMETHEUS_MULTIPROC_DIR"
+PREFIX = "MEDREP_"
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """Where this process lives, and what it is handed. Read once, at the start, and handed down.
 
     The field `engine_port` is MEDREP_ENGINE_PORT, and so on; an empty variable is none.
     """
 
-    model_config = ConfigDict(frozen=True, validate_default=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_prefix=PREFIX, env_ignore_empty=True, validate_default=True, extra="ignore"
+    )
 
     home: Place = Path("var")
     config: Place = Path("medrep.toml")
@@ -184,7 +186,7 @@ class Settings(BaseModel):
     test: bool = False
     kill_at: Path | None = None  # with `test`: see bot/runtime/killpoints.py
     longest_pause: float = Field(default=8.0, gt=0)  # seconds before what ended is started again
-    counters: Path | None = Field(default=None, validation_alias=COUNTERS)
+    counters: Path | None = Field(default=None, validation_alias="PROMETHEUS_MULTIPROC_DIR")
 
     # No variable: `read_settings` reads the file.
     accounts: Accounts = Field(default_factory=Accounts, validation_alias="medrep.toml")
@@ -266,18 +268,30 @@ def read_accounts(path: Path) -> Accounts:
         raise MedrepError(Fault.CONFIGURATION, f"{path.name}: {faults}") from None
 
 
+class Given(Settings):
+    """Settings of a mapping, which stands for the environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def read_environment(env: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment (or `env`), without accounts.
 
     Raises MedrepError(CONFIGURATION) that names each variable which cannot be used, and quotes none.
     """
     try:
-        return Settings.model_validate(
-            {
-                name if name == COUNTERS else name.removeprefix(PREFIX).lower(): value
-                for name, value in (os.environ if env is None else env).items()
-                if value and (name == COUNTERS or name.startswith(PREFIX))
-            }
+        if env is None:
+            return Settings()
+        return Given.model_validate(
+            {name.removeprefix(PREFIX).lower(): value for name, value in env.items() if value}
         )
     except ValidationError as error:
         faults = [

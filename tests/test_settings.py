@@ -251,7 +251,6 @@ def test_one_module_reads_the_environment() -> None:
     }
     assert found == {
         "engine/settings.py read_settings",
-        "bot/settings.py read_environment",
         "bot/endpoints.py Assistant",
         "bot/service/process.py plain_environment",
         "bot/service/programs.py _of_app",
