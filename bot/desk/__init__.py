@@ -42,7 +42,7 @@ from bot.desk.requests import (
     send_answer_again,
     watch_answer,
 )
-from bot.desk.searching import LONGEST, Findings, HitRow, find_chats
+from bot.desk.searching import LONGEST, find_chats
 from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
     approve_summary,
@@ -64,9 +64,7 @@ __all__ = [
     "LONGEST",
     "Chat",
     "Desk",
-    "Findings",
     "Flag",
-    "HitRow",
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
