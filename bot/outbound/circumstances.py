@@ -12,7 +12,7 @@ from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
 from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting, visits
+from bot.store import contacting, hand_overs, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
@@ -42,6 +42,7 @@ class Circumstances:
     taken_over: bool = False  # a colleague speaks with them
     forced: frozenset[str] = frozenset()  # subjects that a colleague has begin now
     agreed: frozenset[str] = frozenset()  # subjects that they put off to a time of their own
+    awaiting: bool = False  # they asked for a person and nobody has spoken with them; read for promotion only
 
     def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
         """When we came to the person: what one turn sent is once, and this turn is not counted."""
@@ -81,9 +82,11 @@ async def read_circumstances(
         sent = await contacting.sent(tx, courteous, now - WEEK, now)
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     forced = agreed = frozenset[str]()
+    awaiting = frozenset[int]()
     if promoting := [row for row in rows if row.purpose == Purpose.PROMOTION]:
         windows = await contacting.open_windows(tx, contact_ids, now)
         forced, agreed = await visits.wished(tx, {row.subject for row in promoting if row.subject})
+        awaiting = await hand_overs.awaiting(tx, contact_ids)
     taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(
@@ -95,6 +98,7 @@ async def read_circumstances(
             contact.id in taken,
             forced,
             agreed,
+            contact.id in awaiting,
         )
         for contact in found.values()
     }
