@@ -11,10 +11,11 @@ from rasa_sdk import Action
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.call import current, intent, offered, quote, say, spoken_time, words_of
+from actions.call import current, intent, offered, present, quote, say, spoken_time, words_of
 from bot import visits
 from bot.dialogue.action_calls import ActionCall
-from bot.model import Audience, Purpose
+from bot.knowledge import Format, KeyMessage
+from bot.model import Audience, Basis, Purpose
 from bot.people import stop
 from bot.profiles import wish_format
 from bot.schedule import Ambiguous, Postponement, SaidTime, VisitAnswer, read_postponement
@@ -52,6 +53,8 @@ _ENDS = {
 }
 # Of these the words may just as well answer the step: 发份资料, 请代表联系我.
 _STEP_INTENTS = frozenset({"ask_material", "ask_rep", "ask_human", "ask_meeting", "ask_medical_information"})
+# Steps before the message is told, and what a wish for a form alone answers to them.
+_BEFORE = {Step.PERMISSION: "given", Step.NEED: "other"}
 _UNDERSTOOD: list[EventType] = [SlotSet("visit_when", None)]  # no answer, and for no rule of its own either
 
 
@@ -92,13 +95,14 @@ class ValidateStep(Action):  # type: ignore[misc]
         if not asks and self._step != Step.PERMISSION and (objection := visits.objection_of(words)):
             return await self._objected(dispatcher, call, visit, objection)
         question = asks and meant.startswith("ask_") and meant not in _STEP_INTENTS
+        formed = not question and await self._formed(dispatcher, call, visit, words)
         if (named := visits.value_of(self._step, words)) and not question:
             if self._step == Step.REACTION and visits.says_more(self._step, words):
                 await visits.notice(call.tx, visit, "remark", named, call.turn_id, call.now)
             return await self._filled(call, visit, named)
-        if self._step in (Step.PERMISSION, Step.NEED) and (form := visits.format_of(words)):
-            await wish_format(call.tx, call.contact, form, f"turn:{call.turn_id}", call.now)
-            return await self._filled(call, visit, "given" if self._step == Step.PERMISSION else "other")
+        if formed:
+            value = _BEFORE.get(self._step)
+            return await self._filled(call, visit, value) if value else _UNDERSTOOD
         answer = None if question else read_postponement(words, call.now)
         if answer is not None and answer.answer == VisitAnswer.REFUSE:
             return await self._refused(call, visit)
@@ -111,6 +115,21 @@ class ValidateStep(Action):  # type: ignore[misc]
         if meant in _OWN or meant.startswith("ask_") or asks or tracker.get_slot("case"):
             return []  # details of a case just told go to its colleague, and are no answer to us
         return await self._unplaced(call, visit, words)
+
+    async def _formed(
+        self, dispatcher: CollectingDispatcher, call: ActionCall, visit: VisitRow, words: str
+    ) -> bool:
+        """Whether they wished for a form and have it: of what is to come, or a picture of what they were told
+        (很详细 is praise)."""
+        form, told = visits.format_of(words), None
+        if form == Format.CHART and self._step not in _BEFORE:
+            told = call.services.published.edition.quoted(Basis.parse(visit.key_message))
+        if isinstance(told, KeyMessage):
+            await present(dispatcher, call, told, Format.CHART)
+        elif not form or self._step not in _BEFORE:
+            return False
+        await wish_format(call.tx, call.contact, form, f"turn:{call.turn_id}", call.now)
+        return True
 
     async def _unplaced(self, call: ActionCall, visit: VisitRow, words: str) -> list[EventType]:
         """Words that no list knows: of a message they say something; else nothing, which ends it at last."""

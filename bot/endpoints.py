@@ -57,8 +57,9 @@ def _secret(value: str) -> str:
 Address = Annotated[str, AfterValidator(address)]
 
 
-class Crm(BaseModel):
-    """Where approved visits are told, and the secret that signs what is told."""
+class Webhook(BaseModel):
+    """Where approved visits (`[crm]`) or tasks (`[task_webhook]`) are told, and the secret that signs what is
+    told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,15 +100,6 @@ class Assistant(BaseModel):
         if not key or not key.isascii() or not key.isprintable():
             raise MedrepError(Fault.CONFIGURATION, f"assistant: no key can be read from {where}")
         return key
-
-
-class TaskWebhook(BaseModel):
-    """Who is told of tasks: kinds, times and the owner's login, signed with `secret` (docs/contracts.md)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: Address
-    secret: str = Field(min_length=16, repr=False)
 
 
 class SingleSignOn(BaseModel):

@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.endpoints import Assistant, Crm, SingleSignOn, TaskWebhook
+from bot.endpoints import Assistant, SingleSignOn, Webhook
 from bot.model import Audience, Channel, Fault, MedrepError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,9 +106,9 @@ class Accounts(Frozen):
     telegram: dict[str, TelegramAccount] = Field(default_factory=dict)
     webchat: dict[str, WebChatAccount] = Field(default_factory=dict)
     oidc: SingleSignOn | None = None  # how colleagues may sign in at the console, beside their passwords
-    crm: Crm | None = None
+    crm: Webhook | None = None
     assistant: Assistant | None = None
-    task_webhook: TaskWebhook | None = None
+    task_webhook: Webhook | None = None
 
     def audience(self, channel: Channel, name: str) -> Audience:
         """Whom the account serves. Raises MedrepError(NOT_FOUND)."""

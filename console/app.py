@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import aiohttp_jinja2
 import jinja2
@@ -15,7 +16,6 @@ from bot.desk import AWAY, Desk, ScanUrl
 from bot.model import Account, Channel, Fault, MedrepError, Purpose
 from bot.runtime.services import Services
 from bot.settings import Settings
-from bot.single_sign_on import CompanyAccounts
 from bot.staff import Session, SignInStep, session_of
 from console import (
     account,
@@ -36,6 +36,9 @@ from console.asking import ASKS, COMPANY, DESK, LIVE, SETTINGS, Asks, take_token
 from console.guard import check_source, dress, origin_of
 from console.live import Live
 from console.routes import ROUTE, Route, add, route_of
+
+if TYPE_CHECKING:
+    from bot.single_sign_on import CompanyAccounts
 
 log = structlog.get_logger()
 LARGEST_BODY = 64 * 1024  # bytes; nothing is uploaded here
@@ -71,8 +74,7 @@ def build(
     """The console, to be mounted at `/console/`. `live` is told what changes; `codes`: see `Desk`."""
     app = web.Application(middlewares=[_guarded, _answered, _asked], client_max_size=LARGEST_BODY)
     app[DESK], app[LIVE], app[SETTINGS] = Desk(services, codes, _templates(settings)), live, settings
-    oidc = settings.accounts.oidc
-    app[COMPANY] = CompanyAccounts(oidc, settings.base_url + company.BACK) if oidc else None
+    app[COMPANY] = _company_accounts(settings)
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("console"),
@@ -95,6 +97,15 @@ def build(
     app.on_shutdown.append(ending)
     app.on_response_prepare.append(_dressed)
     return app
+
+
+def _company_accounts(settings: Settings) -> CompanyAccounts | None:
+    oidc = settings.accounts.oidc
+    if oidc is None:
+        return None
+    from bot.single_sign_on import CompanyAccounts  # noqa: PLC0415 - slow to import, and few settings name it
+
+    return CompanyAccounts(oidc, settings.base_url + company.BACK)
 
 
 def _templates(settings: Settings) -> dict[str, frozenset[str]]:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp_jinja2
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bot.clock import CHINA
 from bot.desk import Desk
 from bot.model import Fault, MedrepError
 from bot.settings import Settings
-from bot.single_sign_on import LASTS, CompanyAccounts
 from bot.staff import Session, today
 from console.guard import Origin
 from console.live import Live
 from console.routes import CRM_KEEPERS, DOCTOR_READERS, REQUEST_READERS, WORKERS
+
+if TYPE_CHECKING:
+    from bot.single_sign_on import CompanyAccounts
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 COMPANY: web.AppKey[CompanyAccounts | None] = web.AppKey("company")
 COOKIE = "__Host-medrep"
+FILES = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "json": "application/json",
+}
 _LEAVING = "__Host-medrep-leaving"  # to the company's provider
 
 
@@ -60,8 +66,8 @@ def drop_token(response: web.StreamResponse) -> None:
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
 
 
-def keep_leaving(response: web.StreamResponse, sealed: str) -> None:
-    response.set_cookie(_LEAVING, sealed, max_age=LASTS, path="/", secure=True, httponly=True, samesite="Lax")
+def keep_leaving(response: web.StreamResponse, sealed: str, lasts: int) -> None:
+    response.set_cookie(_LEAVING, sealed, max_age=lasts, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def take_leaving(request: web.Request) -> str:
@@ -88,6 +94,27 @@ def number(request: web.Request, name: str) -> int:
     if not given.isascii() or not given.isdigit() or len(given) > 18:
         raise web.HTTPNotFound
     return int(given)
+
+
+async def version(request: web.Request) -> int:
+    """What the form was made from."""
+    given = await field(request, "version", 5)
+    if not given.isascii() or not given.isdigit():
+        raise web.HTTPBadRequest
+    return int(given)
+
+
+def file_kind(request: web.Request) -> str:
+    """Of `FILES`, as the path names it."""
+    kind = request.match_info["kind"]
+    if kind not in FILES:
+        raise web.HTTPNotFound
+    return kind
+
+
+def file(data: bytes, name: str, kind: str) -> web.Response:
+    named = f'attachment; filename="{name}.{kind}"'
+    return web.Response(body=data, content_type=FILES[kind], headers={hdrs.CONTENT_DISPOSITION: named})
 
 
 def page(request: web.Request, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:

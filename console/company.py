@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 from aiohttp import web
 
 from bot.model import Fault, MedrepError
-from bot.single_sign_on import CompanyAccounts
 from bot.staff import let_in
 from console.asking import COMPANY, DESK, drop_leaving, keep_leaving, take_leaving, to
 from console.routes import Route
 from console.sign_in import sign_in_page, signed_in
+
+if TYPE_CHECKING:
+    from bot.single_sign_on import CompanyAccounts
 
 log = structlog.get_logger()
 AWAY = "公司账号的登录服务暂时连不上，请稍后再试，或用密码登录。"
@@ -21,12 +25,13 @@ BACK = "/console/sign-in/company/back"
 
 async def leave(request: web.Request) -> web.StreamResponse:
     """To the provider. What must come back is sealed in a cookie of this browser."""
+    company = _company(request)
     try:
-        address, leaving = await _company(request).leave()
+        address, leaving = await company.leave()
     except MedrepError as error:
         return _failed(request, error)
     response = to(address)
-    keep_leaving(response, leaving.seal(request.app[DESK].services.vault.keyring))
+    keep_leaving(response, leaving.seal(request.app[DESK].services.vault.keyring), company.lasts)
     return response
 
 

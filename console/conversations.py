@@ -8,12 +8,13 @@ from datetime import datetime
 from aiohttp import web
 
 from bot import desk
-from bot.desk import BLANKS, Chat, Flag, Mark
+from bot.desk import BLANKS, Chat, Flag, Mark, Place
 from bot.model import Fault, MedrepError
 from console.asking import DESK, LIVE, field, number, page, to, who
 from console.routes import SPEAKERS, WORKERS, Route
 
 _MARK = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})", re.ASCII)
+_BELOW = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 FILTERS = ("all", "waiting", "mine", "unanswered")
 CHANGED = "您打开之后，会话有了新消息，或换了处理人。请先看过最新内容再操作。"
 _NOT_SENT = {
@@ -40,12 +41,23 @@ _REFUSED = {
 
 
 async def show_all(request: web.Request) -> web.StreamResponse:
-    which, words = request.query.get("filter", "all"), request.query.get("q", "")[:40]
+    which, words = request.query.get("filter", "all"), request.query.get("q", "").strip()[: desk.LONGEST]
     which = which if which in FILTERS else "all"
-    found = await desk.chats(request.app[DESK], who(request), which, words)
-    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
-    context = {"chats": found, "which": which, "q": words, "filters": FILTERS}
-    return page(request, "chats_part.html" if part else "chats.html", context)
+    context = {"which": which, "q": words, "filters": FILTERS}
+    reading, me, below = request.app[DESK], who(request), _below(request)
+    if not words:
+        found = await desk.chats(reading, me, which)
+        return page(request, "chats.html", {**context, "chats": found})
+    searched = await desk.find_chats(reading, me, which, words, below)
+    part = below and request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    given = {**context, "found": searched, "below": below}
+    return page(request, "said_part.html" if part else "chats.html", given)
+
+
+def _below(request: web.Request) -> Place | None:
+    """Where a search goes on; None: from its beginning."""
+    found = _BELOW.fullmatch(request.query.get("below", ""))
+    return Place(int(found[1]), int(found[2])) if found else None
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -140,6 +152,16 @@ async def call(request: web.Request) -> web.StreamResponse:
     return to(f"/console/conversations/{contact}")
 
 
+async def refer(request: web.Request) -> web.StreamResponse:
+    """What the doctor asked last goes to medical information."""
+    contact = number(request, "contact")
+    try:
+        await desk.refer(request.app[DESK], who(request), contact, await _mark(request))
+    except MedrepError as error:
+        return await _refusal(request, error)
+    return to(f"/console/conversations/{contact}")
+
+
 async def write_note(request: web.Request) -> web.StreamResponse:
     contact, words = number(request, "contact"), await field(request, "note")
     try:
@@ -188,7 +210,8 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
         raise error
     reading, me, contact = request.app[DESK], who(request), number(request, "contact")
     words = str(kept.get("noting") or kept.get("transferring") or "")
-    found = await desk.watch(reading, me, contact, words) if error.fault == Fault.REFUSED_TEXT else ()
+    refused = error.fault == Fault.REFUSED_TEXT
+    found = await desk.watch(reading, me, contact, words, sent=False) if refused else ()
     why = _NOT_SENT.get(error.fault, _REFUSED.get(error.fault, CHANGED))
     if error.fault == Fault.BAD_INPUT and "phrase" in kept:
         why = _BLANK.get(error.detail, why)
@@ -200,8 +223,9 @@ async def _refusal(request: web.Request, error: MedrepError, **kept: object) -> 
 async def watch(request: web.Request) -> web.StreamResponse:
     """What is found in the words while they are typed, be it a reply or a note."""
     contact = number(request, "contact")
-    text = await field(request, "text") or await field(request, "note")
-    flags = await desk.watch(request.app[DESK], who(request), contact, text)
+    text = await field(request, "text")
+    sent, text = bool(text), text or await field(request, "note")
+    flags = await desk.watch(request.app[DESK], who(request), contact, text, sent=sent)
     return page(request, "flags.html", {"flags": flags, "text": text})
 
 
@@ -222,6 +246,7 @@ ROUTES = [
     Route("POST", "/conversations/{contact}/reply", reply, SPEAKERS),
     Route("POST", "/conversations/{contact}/transfer", transfer, SPEAKERS),
     Route("POST", "/conversations/{contact}/call", call, SPEAKERS),
+    Route("POST", "/conversations/{contact}/medical", refer, SPEAKERS),
     Route("POST", "/conversations/{contact}/note", write_note, SPEAKERS),
     Route("POST", "/conversations/{contact}/phrase", send_phrase, SPEAKERS),
     Route("GET", "/conversations/{contact}/approved", show_approved, SPEAKERS),

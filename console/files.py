@@ -19,7 +19,6 @@ FILES = {
     "icon.svg": _OURS / "icon.svg",
     "htmx.js": _PARTS / "htmx.org" / "dist" / "htmx.min.js",
     "sse.js": _PARTS / "htmx-ext-sse" / "dist" / "sse.min.js",
-    "echarts.js": _PARTS / "echarts" / "dist" / "echarts.min.js",
 }
 
 

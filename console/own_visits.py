@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from bot import desk
 from bot.clock import CHINA
 from bot.desk import Flag, OwnVisitForm, OwnVisitPage
 from bot.model import Fault, MedrepError
 from bot.visits import LONGEST_FIELD, LONGEST_REASON, OwnVisitEntry
-from console.asking import DESK, field, number, page, to, who
+from console.asking import DESK, field, file, file_kind, number, page, to, version, who
 from console.routes import DOCTOR_READERS, REVIEWERS, Route
 from console.words import word
 
@@ -101,7 +101,7 @@ async def amend(request: web.Request) -> web.StreamResponse:
 
 async def _change(request: web.Request, reason: str | None) -> web.StreamResponse:
     reading, me, own = request.app[DESK], who(request), number(request, "own")
-    given, seen = await _given(request), await _version(request)
+    given, seen = await _given(request), await version(request)
     try:
         await desk.change_own_visit(reading, me, own, seen, _entry(given), reason)
     except MedrepError as error:
@@ -119,7 +119,7 @@ async def _change(request: web.Request, reason: str | None) -> web.StreamRespons
 async def approve(request: web.Request) -> web.StreamResponse:
     reading, me, own = request.app[DESK], who(request), number(request, "own")
     try:
-        await desk.approve_own_visit(reading, me, own, await _version(request))
+        await desk.approve_own_visit(reading, me, own, await version(request))
     except MedrepError as error:
         if error.fault != Fault.CONFLICT:
             raise
@@ -136,11 +136,10 @@ async def watch(request: web.Request) -> web.StreamResponse:
     return page(request, "flags.html", {"flags": flags, "text": text, "refused": "不能保存"})
 
 
-async def file(request: web.Request) -> web.StreamResponse:
-    own = number(request, "own")
-    made = await desk.own_visit_file(request.app[DESK], who(request), own)
-    name = f'attachment; filename="own-visit-{own}.json"'
-    return web.Response(body=made, content_type="application/json", headers={hdrs.CONTENT_DISPOSITION: name})
+async def download(request: web.Request) -> web.StreamResponse:
+    own, kind = number(request, "own"), file_kind(request)
+    made = await desk.own_visit_file(request.app[DESK], who(request), own, kind)
+    return file(made, f"own-visit-{own}", kind)
 
 
 async def _given(request: web.Request) -> dict[str, str]:
@@ -201,17 +200,10 @@ def _takeover(request: web.Request) -> int | None:
     return _number(given)
 
 
-async def _version(request: web.Request) -> int:
-    given = await field(request, "version", 5)
-    if not given.isascii() or not given.isdigit():
-        raise web.HTTPBadRequest
-    return int(given)
-
-
 ROUTES = [
     Route("GET", "/own-visits", show_all, DOCTOR_READERS),
     Route("GET", "/own-visits/{own}", show, DOCTOR_READERS),
-    Route("GET", "/own-visits/{own}/file", file, DOCTOR_READERS),
+    Route("GET", "/own-visits/{own}/file/{kind}", download, DOCTOR_READERS),
     Route("POST", "/own-visits/{own}/edit", edit, REVIEWERS),
     Route("POST", "/own-visits/{own}/amend", amend, REVIEWERS),
     Route("POST", "/own-visits/{own}/approve", approve, REVIEWERS),

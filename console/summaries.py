@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from bot import desk
 from bot.desk import Flag
 from bot.model import Fault, MedrepError
 from bot.visits import LINES, LONGEST_REASON, LONGEST_SENTENCE, SentenceChange, request_numbers
-from console.asking import DESK, field, number, page, to, who
+from console.asking import DESK, field, file, file_kind, number, page, to, version, who
 from console.routes import DOCTOR_READERS, REVIEWERS, Route
 
 FILTERS = ("open", "draft", "in_review", "approved", "amended", "all")
-FILES = {
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "json": "application/json",
-}
 REASON_REFUSED = "没有保存：更正原因里有不符合规则的词句。"
 STALE = "您打开之后，这份纪要有了改动，或已经批准。请先看过最新内容；您写的话还在下面。"
 _REFUSED = {
@@ -62,13 +58,10 @@ async def _page(
     return page(request, "summary.html", context, status)
 
 
-async def file(request: web.Request) -> web.StreamResponse:
-    visit, kind = number(request, "visit"), request.match_info["kind"]
-    if kind not in FILES:
-        raise web.HTTPNotFound
+async def download(request: web.Request) -> web.StreamResponse:
+    visit, kind = number(request, "visit"), file_kind(request)
     made = await desk.summary_file(request.app[DESK], who(request), visit, kind)
-    name = f'attachment; filename="summary-{visit}.{kind}"'
-    return web.Response(body=made, content_type=FILES[kind], headers={hdrs.CONTENT_DISPOSITION: name})
+    return file(made, f"summary-{visit}", kind)
 
 
 async def edit(request: web.Request) -> web.StreamResponse:
@@ -81,15 +74,12 @@ async def amend(request: web.Request) -> web.StreamResponse:
 
 async def _write(request: web.Request, reason: str | None) -> web.StreamResponse:
     """The sentence is as written from now on, or its words stay in the box with what stands against them."""
-    visit, seen = number(request, "visit"), await _version(request)
+    visit, seen = number(request, "visit"), await version(request)
     part, text = await field(request, "part", 20), await field(request, "text")
     change = SentenceChange(part, text, shown=await field(request, "unshown", 5) == "")
     reading, me = request.app[DESK], who(request)
     try:
-        if reason is None:
-            await desk.edit_summary(reading, me, visit, seen, change)
-        else:
-            await desk.amend_summary(reading, me, visit, seen, change, reason)
+        await desk.change_summary(reading, me, visit, seen, change, reason)
     except MedrepError as error:
         if error.fault not in _REFUSED:
             raise
@@ -104,7 +94,7 @@ async def _write(request: web.Request, reason: str | None) -> web.StreamResponse
 
 async def approve(request: web.Request) -> web.StreamResponse:
     """What was shown is approved; on to the next one that waits."""
-    visit, seen = number(request, "visit"), await _version(request)
+    visit, seen = number(request, "visit"), await version(request)
     try:
         following = await desk.approve_summary(request.app[DESK], who(request), visit, seen)
     except MedrepError as error:
@@ -121,17 +111,10 @@ async def watch(request: web.Request) -> web.StreamResponse:
     return page(request, "flags.html", {"flags": flags, "text": text, "refused": "不能保存"})
 
 
-async def _version(request: web.Request) -> int:
-    given = await field(request, "version", 5)
-    if not given.isascii() or not given.isdigit():
-        raise web.HTTPBadRequest
-    return int(given)
-
-
 ROUTES = [
     Route("GET", "/summaries", show_all, DOCTOR_READERS),
     Route("GET", "/summaries/{visit}", show, DOCTOR_READERS),
-    Route("GET", "/summaries/{visit}/file/{kind}", file, DOCTOR_READERS),
+    Route("GET", "/summaries/{visit}/file/{kind}", download, DOCTOR_READERS),
     Route("POST", "/summaries/{visit}/edit", edit, REVIEWERS),
     Route("POST", "/summaries/{visit}/amend", amend, REVIEWERS),
     Route("POST", "/summaries/{visit}/approve", approve, REVIEWERS),

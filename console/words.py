@@ -14,6 +14,8 @@ from bot.clock import CHINA
 from bot.desk import Flag
 from bot.settings import ROOT
 
+BEFORE, AFTER = 24, 60  # characters shown around what was searched for
+
 
 @cache
 def _words() -> dict[str, Any]:
@@ -84,6 +86,20 @@ def marked(text: str, flags: Sequence[Flag]) -> Markup:
     return out + escape(text[at:])
 
 
+def excerpt(text: str, words: str) -> Markup:
+    """The text around these words, and they marked; everything of it escaped."""
+    line = " ".join(text.split())
+    at = max(line.find(words), 0)
+    start, end = max(at - BEFORE, 0), at + len(words)
+    rest = line[end : end + AFTER]
+    found = Markup("<mark>{}</mark>").format(line[at:end]) if line[at:end] == words else escape(line[at:end])
+    return (
+        escape(("…" if start else "") + line[start:at])
+        + found
+        + escape(rest + ("…" if len(line) > end + AFTER else ""))
+    )
+
+
 def source(value: str) -> str:
     """What a line of a brief rests on: a message, a task, …; of content its id and revision."""
     what, _, rest = value.partition(":")
@@ -111,6 +127,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "span": span,
     "marked": marked,
+    "excerpt": excerpt,
     "phone": phone,
     "source": source,
     "brief_kind": brief_kind,

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from sandbox.accounts import read_accounts, write_demo_accounts
 from sandbox.demo import read_doctors, write_doctors
-from sandbox.server import build, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "doctors":
         write_doctors(given.out)
         return 0
+    from sandbox.server import build, serve  # noqa: PLC0415 - the demo starts us twice for a file each time
+
     if given.port is None or given.config is None:
         parser.error("--port and --config are needed to serve")
     try:

@@ -164,6 +164,13 @@ PATIENTS = (
         kind="patient",
         hint="58 岁，糖尿病，常忘记吃药",
     ),
+    Person(
+        openid="oSbx2Hist_HeShen0000000003hH",
+        name="何婶",
+        account="sandbox-patient",
+        kind="patient",
+        hint="make run 的演示历史里要过人工，等关怀团队回话",
+    ),
 )
 
 PEOPLE = (*DOCTORS, STRANGER, WAITING, *PATIENTS)

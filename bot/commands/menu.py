@@ -9,13 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.commands.context import Context, context, run, say
-from bot.content import edition_in_force
-from bot.dialogue.menu import read_menu
-from bot.dialogue.publishing import in_force
-from bot.evidence import note
-from bot.model import Account, Audience, Channel, Fault, MedrepError
-from bot.platforms import OwnersAccount, official_accounts
+from bot.commands.context import context, run, say
+from bot.model import Account, Channel
+from bot.platforms import menus_for, official_accounts, publish_menu
 
 app = typer.Typer(
     help="An account's own menu at its platform.",
@@ -49,10 +45,10 @@ async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
         accounts = [Account(Channel.WECHAT, name) for name in names]
         # All are known and their menus whole before the first is set.
         audiences = [home.settings.accounts.audience(Channel.WECHAT, name) for name in names]
-        wanted = [] if show else await _menus(home, audiences, file)
+        wanted = [] if show else await menus_for(home.db, audiences, file)
         for account, menu in zip_longest(accounts, wanted):
             if menu is not None:
-                await _set(home, account, platforms[account], menu)
+                await publish_menu(home.db, platforms[account], menu, home.clock.now(), getpass.getuser())
             found = await platforms[account].menu()
             if found is None:
                 say(f"{account}: the platform has no menu")
@@ -60,24 +56,6 @@ async def _publish(names: list[str], file: Path | None, *, show: bool) -> None:
             say(f"{account}:")
             for line in _lines(found):
                 say(f"  {line}")
-
-
-async def _menus(home: Context, audiences: list[Audience], file: Path | None) -> list[list[dict[str, Any]]]:
-    async with home.db.begin() as tx:
-        dialogue, edition = await in_force(tx), await edition_in_force(tx)
-    if dialogue is None:
-        raise MedrepError(Fault.NOT_FOUND, "no dialogue is in force")
-    content = edition.content if edition else None
-    return [read_menu(audience, dialogue, content, file) for audience in audiences]
-
-
-async def _set(
-    home: Context, account: Account, platform: OwnersAccount, wanted: list[dict[str, Any]]
-) -> None:
-    await platform.publish_menu(wanted)
-    async with home.db.begin() as tx:
-        subject, by = f"account:{account}", getpass.getuser()
-        await note(tx, "menu.published", home.clock.now(), subject, None, menu=wanted, by=by)
 
 
 def _lines(buttons: list[dict[str, Any]]) -> list[str]:

@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 import structlog
 
 from bot.clock import CHINA, Clock, real_now
-from bot.crm.posting import PATIENCE, Answer, post
-from bot.endpoints import Crm
+from bot.endpoints import Webhook
 from bot.evidence import Owner, note
 from bot.model import Fault, MedrepError
 from bot.runtime.killpoints import reached
+from bot.runtime.posting import Answer, post
 from bot.staff import Role, colleague
 from bot.store import contact_keys, crm_deliveries
 from bot.store.contacts import Contact
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 EVERY = 3.0  # seconds
 BATCH = 10
+PATIENCE = 15.0  # seconds for an answer
 LEASE = timedelta(seconds=2 * PATIENCE)
 # After the nth try in vain (real time), as Standard Webhooks proposes; after the last one it has failed.
 PAUSES = tuple(
@@ -76,7 +77,7 @@ class Teller:
     vault: Vault
     clock: Clock
     http: aiohttp.ClientSession
-    crm: Crm
+    crm: Webhook
 
 
 async def deliver(teller: Teller) -> None:
@@ -98,7 +99,7 @@ async def _deliver(teller: Teller, one: ClaimedDelivery) -> None:
             raise
         answer = Answer(None, "erased")
     else:
-        answer = await post(teller.http, teller.crm, one.event_id, body.encode())
+        answer = await post(teller.http, teller.crm, one.event_id, body.encode(), PATIENCE)
     reached("crm.answered")
     await _settle(teller, one, answer)
 

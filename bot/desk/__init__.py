@@ -5,13 +5,13 @@ they may see; all is written through the rooms, after that right was asked (`act
 """
 
 from bot.desk.acting import acknowledge, call, claim, close, hand_back, reply, transfer, write_note
-from bot.desk.approved import BLANKS, Item, Phrase, approved, phrases, send_approved, send_phrase
-from bot.desk.brief import Brief, brief
-from bot.desk.chats import Chat, ChatRow, chat, chats
-from bot.desk.crm import CrmPage, crm_page, replay_delivery
-from bot.desk.day import Day, TaskLine, day
-from bot.desk.doctors import DoctorPage, doctor, doctor_list
-from bot.desk.inviting import Card, invite
+from bot.desk.approved import BLANKS, approved, phrases, send_approved, send_phrase
+from bot.desk.brief import brief
+from bot.desk.chats import Chat, chat, chats
+from bot.desk.crm import crm_page, replay_delivery
+from bot.desk.day import day
+from bot.desk.doctors import doctor, doctor_list
+from bot.desk.inviting import invite
 from bot.desk.own_visits import (
     OwnVisitForm,
     OwnVisitPage,
@@ -24,12 +24,11 @@ from bot.desk.own_visits import (
     own_visits,
     watch_own_visit,
 )
-from bot.desk.previewing import Preview, preview
+from bot.desk.previewing import preview
 from bot.desk.proposing import propose_time
 from bot.desk.reading import AWAY, CHANGED, Desk, Mark, ScanUrl, standing, work_standing
+from bot.desk.referring import refer
 from bot.desk.requests import (
-    REQUEST_READERS,
-    RequestPage,
     answer_told,
     approve_answer,
     assign_request,
@@ -43,51 +42,35 @@ from bot.desk.requests import (
     send_answer_again,
     watch_answer,
 )
+from bot.desk.searching import LONGEST, find_chats
 from bot.desk.sending import recall, send_item
 from bot.desk.summaries import (
-    SummaryPage,
-    amend_summary,
     approve_summary,
-    edit_summary,
+    change_summary,
     summaries,
     summary,
     summary_file,
     watch_summary,
 )
-from bot.desk.verifying import Verification, confirm_identity, decline_identity, verification
-from bot.desk.visiting import Knowledge, VisitLine, VisitOffer, begin_visit, decide_suggestion
+from bot.desk.verifying import confirm_identity, decline_identity, verification
+from bot.desk.visiting import begin_visit, decide_suggestion
 from bot.desk.watching import Flag, watch
+from bot.store.desk_search import Place
 
 __all__ = [
     "AWAY",
     "BLANKS",
     "CHANGED",
-    "REQUEST_READERS",
-    "Brief",
-    "Card",
+    "LONGEST",
     "Chat",
-    "ChatRow",
-    "CrmPage",
-    "Day",
     "Desk",
-    "DoctorPage",
     "Flag",
-    "Item",
-    "Knowledge",
     "Mark",
     "OwnVisitForm",
     "OwnVisitPage",
-    "Phrase",
-    "Preview",
-    "RequestPage",
+    "Place",
     "ScanUrl",
-    "SummaryPage",
-    "TaskLine",
-    "Verification",
-    "VisitLine",
-    "VisitOffer",
     "acknowledge",
-    "amend_summary",
     "answer_told",
     "approve_answer",
     "approve_own_visit",
@@ -98,6 +81,7 @@ __all__ = [
     "brief",
     "call",
     "change_own_visit",
+    "change_summary",
     "chat",
     "chats",
     "claim",
@@ -110,7 +94,7 @@ __all__ = [
     "decline_identity",
     "doctor",
     "doctor_list",
-    "edit_summary",
+    "find_chats",
     "hand_back",
     "invite",
     "log_own_visit",
@@ -124,6 +108,7 @@ __all__ = [
     "propose_time",
     "quote_entry",
     "recall",
+    "refer",
     "replay_delivery",
     "reply",
     "request",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot import tasks
-from bot.compliance import check_text
+from bot.compliance import Finding, check_text
 from bot.desk.reading import Desk, Mark
 from bot.evidence import note
 from bot.model import Fault, MedrepError
@@ -62,13 +63,16 @@ async def reply(reading: Desk, who: Session, contact_id: int, text: str, mark: M
     """
     services, now = reading.services, reading.services.clock.now()
     contact = await seen(reading, who, contact_id)
+    findings = await takeover.off_label(services, contact, text)
     try:
         async with services.db.begin() as tx:
             await _locked(tx, contact_id)
             await _as_shown(tx, contact_id, mark)
+            if findings:
+                raise takeover.refusal(text, findings)
             return await takeover.say(tx, services.vault, contact, who.login, text, now, services.limits)
     except MedrepError as error:
-        await _refused(reading, who, contact, "message.refused", text, error)
+        await _refused(reading, who, contact, "message.refused", text, error, findings)
         raise
 
 
@@ -146,13 +150,19 @@ async def write_note(reading: Desk, who: Session, contact_id: int, words: str) -
 
 
 async def _refused(
-    reading: Desk, who: Session, contact: Contact, kind: str, text: str, error: MedrepError
+    reading: Desk,
+    who: Session,
+    contact: Contact,
+    kind: str,
+    text: str,
+    error: MedrepError,
+    also: Sequence[Finding] = (),
 ) -> None:
-    """What was refused is on the record by its rules, without the words."""
+    """What was refused is on the record by its rules, without the words. `also`: what more was found."""
     if error.fault not in (Fault.REFUSED_TEXT, Fault.NO_BASIS, Fault.UNREGISTERED):
         return
     now = reading.services.clock.now()
-    rules = sorted({one.rule for one in check_text(text, contact.audience)})
+    rules = sorted({one.rule for one in (*check_text(text, contact.audience), *also)})
     facts = {"login": who.login, "why": error.fault, "rules": rules}
     async with reading.services.db.begin() as tx:
         await note(tx, kind, now, f"contact:{contact.id}", contact, body_enc=None, **facts)

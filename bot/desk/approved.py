@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bot import materials
 from bot.clock import CHINA
 from bot.compliance import check_text
-from bot.content import edition_in_force, in_date, key_message_text, picture
+from bot.content import in_date, key_message_text, picture
 from bot.desk.acting import locked_as_shown, seen
 from bot.desk.reading import Desk, Mark
 from bot.dialogue.version import PLACEHOLDERS, Dialogue
@@ -87,7 +87,7 @@ async def send_phrase(
         raise MedrepError(Fault.BAD_INPUT, f"no approved reply {name}")
     async with services.db.begin() as tx:
         await locked_as_shown(tx, contact_id, mark)
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
         content = edition.content if edition else None
         values = {blank: _filled(blank, given.get(blank, ""), content, now) for blank in phrase.blanks}
         if "product" in values and not await doctors.verified(tx, [contact.person_id]):
@@ -128,7 +128,7 @@ async def approved(reading: Desk, who: Session, contact_id: int, words: str) -> 
     Raises MedrepError(NOT_FOUND)."""
     services, contact = reading.services, await seen(reading, who, contact_id)
     async with services.db.begin() as tx:
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
         if contact.audience != Audience.DOCTOR or not await doctors.verified(tx, [contact.person_id]):
             return []  # product text is for verified doctors
     if edition is None:
@@ -201,7 +201,7 @@ async def send_approved(
 async def _quoted(reading: Desk, contact: Contact, kind: str, item_id: str, form: str) -> Reply:
     services, now = reading.services, reading.services.clock.now()
     async with services.db.begin() as tx:
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
     if edition is None:
         raise MedrepError(Fault.NO_BASIS, "no content is in force")
     content = edition.content

@@ -3,9 +3,10 @@ from rows; each line names where it stands. What went to medical information is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
@@ -21,7 +22,9 @@ from bot.store.database import Tx
 from bot.store.desk import DoctorCard, Notice
 from bot.store.desk_chats import ChatMessage
 from bot.store.desk_doctor import MaterialUse
-from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.store.desk_summaries import SummaryLine
+from bot.store.desk_versions import newest
+from bot.store.reviewed import SUMMARY
 from bot.tasks import Kind
 
 LAST, TASKS, ITEMS, WORDS = 4, 20, 5, 80
@@ -60,7 +63,7 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         tasks = await task_lines(reading, tx, who, TASKS, ids)
         notices = [one for one in await desk.notices(tx, ids) if one.state != "done"]
         summaries = await desk_summaries.of_person(tx, services.vault, person_id, 1)
-        said = await desk_summaries.versions(tx, services.vault, summaries[0].visit_id) if summaries else []
+        said = await newest(tx, services.vault, SUMMARY, summaries[0].visit_id) if summaries else {}
         dates = await appointments.of_person(tx, person_id, now, TASKS)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
@@ -130,7 +133,7 @@ def _promised(
     tasks: Sequence[TaskLine],
     notices: Sequence[Notice],
     summaries: Sequence[SummaryLine],
-    said: Sequence[SummaryVersion],
+    said: Mapping[str, Any],
     dates: Sequence[AppointmentRow],
     page: str,
     now: datetime,
@@ -147,8 +150,7 @@ def _promised(
             other = f"；医生想改到{spoken(date.other_at, now)}" if date.other_at else ""
             text = f"{date.rep}，{spoken(date.at, now)}{other}"
             yield BriefLine(f"{date.state}_{date.kind}", text, None, "appointment", f"{page}#time")
-    step = str(said[-1].body.get("next_step", "")) if said else ""
-    if step:
+    if step := str(said.get("next_step", "")):
         href = f"/console/summaries/{summaries[0].visit_id}"
         yield BriefLine("next_step", step, None, "summary", href)
 

@@ -1,11 +1,10 @@
-"""Conversations: the list with its filters and search, and one of them."""
+"""Conversations: the list with its filters, and one of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.content import edition_in_force
 from bot.desk.acting import CallingOffer, calling_offer
 from bot.desk.approved import Phrase, phrases
 from bot.desk.day import TaskLine, task_lines
@@ -17,11 +16,12 @@ from bot.people import transfer as transferring
 from bot.staff import Session
 from bot.store import chat_notes, contacts, desk, desk_chats
 from bot.store.chat_notes import ChatNote
+from bot.store.database import Tx
 from bot.store.desk import ContactCard, Counterpart, Notice
 from bot.store.desk_chats import ChatLine, ChatMessage, LastWords, Speaker
 from bot.store.takeovers import Receiver
 
-LISTED, SCANNED, SHOWN, SEARCHED, NOTES = 100, 2000, 80, 5000, 30
+LISTED, SCANNED, SHOWN, NOTES = 100, 2000, 80, 30
 FILTERS = ("all", "waiting", "mine", "unanswered")
 
 
@@ -60,22 +60,24 @@ class Chat:
     mark: Mark
 
 
-async def chats(reading: Desk, who: Session, which: str, words: str) -> list[ChatRow]:
-    """Those of a filter; with words, those where name, hospital or a message holds them."""
-    vault, words, but = reading.services.vault, words.strip()[:40], withheld_from(who)
+async def chats(reading: Desk, who: Session, which: str) -> list[ChatRow]:
+    """Those of a filter."""
     async with reading.reading(who) as tx:
-        lines = await desk_chats.recent(tx, SCANNED if words or which != "all" else LISTED, SCANNED)
-        lines = [line for line in lines if _fits(line, which, who)]
-        if words:
-            about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
-            saying = await desk_chats.saying(tx, vault, list(about), words, SEARCHED, but=but)
-            named = {
-                key for key, one in about.items() if words in f"{one.name} {one.hospital} {one.department}"
-            }
-            lines = [line for line in lines if line.contact_id in saying | named]
-        lines = lines[:LISTED]
-        about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
-        said = await desk_chats.words_of(tx, vault, [line.last_id for line in lines])
+        lines = await fitting(tx, who, which)
+        return await chat_rows(tx, reading, lines[:LISTED], who)
+
+
+async def fitting(tx: Tx, who: Session, which: str) -> list[ChatLine]:
+    """Conversations of a filter, of those that wrote last."""
+    lines = await desk_chats.recent(tx, LISTED if which == "all" else SCANNED, SCANNED)
+    return [line for line in lines if _fits(line, which, who)]
+
+
+async def chat_rows(tx: Tx, reading: Desk, lines: list[ChatLine], who: Session) -> list[ChatRow]:
+    """With whom they are, and what was written last as far as this colleague reads it."""
+    vault, but = reading.services.vault, withheld_from(who)
+    about = await desk.counterparts(tx, vault, [line.contact_id for line in lines])
+    said = await desk_chats.words_of(tx, vault, [line.last_id for line in lines])
     readable = {key: one for key, one in said.items() if one.withheld not in but}
     return [
         ChatRow(line, about[line.contact_id], readable.get(line.last_id))
@@ -133,7 +135,7 @@ async def chat(
         blocks = await takeover.obstacles(tx, found, who.login, now)
         if speaker is not None and may_hand_back:
             receivers = await transferring.receivers(tx, found, but=speaker.login)
-        edition = await edition_in_force(tx) if mine else None
+        edition = await reading.in_force(tx) if mine else None
         offer = await calling_offer(tx, reading, found, speaker.takeover) if speaker and mine else None
     return Chat(
         now=now,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from bot import visits
 from bot.compliance import check_text
-from bot.content import edition_in_force
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, soft_rules, watched
+from bot.desk.reviewing import ReviewStep, file_of, history, write
+from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
 from bot.knowledge import products_named
 from bot.model import Audience, Channel, Fault, MedrepError
@@ -21,16 +20,16 @@ from bot.store import contacts, desk, desk_chats, desk_own_visits
 from bot.store.database import Tx
 from bot.store.desk import DoctorCard
 from bot.store.desk_chats import ChatMessage
-from bot.store.desk_own_visits import HeldChat, OwnVisitLine, OwnVisitVersion
+from bot.store.desk_own_visits import HeldChat, OwnVisitLine
+from bot.store.desk_versions import versions
 from bot.text.private import hide_numbers
 from bot.visits import (
     LONGEST_FIELD,
     OPEN_STATES,
+    OWN_VISIT,
     REVIEWERS,
     OwnVisitEntry,
-    SentenceDifference,
     changed_fields,
-    own_visit_told,
 )
 
 LISTED, CHATS, SHOWN = 100, 3, 200
@@ -42,19 +41,10 @@ _QUOTED = LONGEST_FIELD["discussed"] - 200  # leaves room to write
 
 
 @dataclass(frozen=True, slots=True)
-class OwnVisitStep:
-    """A version in the history, and what it changed; the newest stands first."""
-
-    version: OwnVisitVersion
-    changed: tuple[SentenceDifference, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class OwnVisitPage:
     now: datetime
     line: OwnVisitLine
-    history: tuple[OwnVisitStep, ...]
+    history: tuple[ReviewStep, ...]
     may_edit: bool
     may_amend: bool
 
@@ -82,22 +72,14 @@ async def own_visit(reading: Desk, who: Session, own_visit_id: int) -> OwnVisitP
     services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
         line = await _line(reading, tx, own_visit_id)
-        kept = await desk_own_visits.versions(tx, services.vault, own_visit_id)
+        kept = await versions(tx, services.vault, OWN_VISIT.store, own_visit_id)
     async with services.db.begin() as tx:
         owner = Owner(line.person_id)
         await note(tx, "own_visit.read", now, f"own_visit:{own_visit_id}", owner, login=who.login)
     may = bool(line.body) and bool(who.roles & REVIEWERS)
     is_open = line.state in OPEN_STATES
-    bodies = [{}, *(one.body for one in kept)]
-    steps = [
-        OwnVisitStep(
-            one,
-            changed_fields(bodies[at], one.body, FIELDS) if at else (),
-            str(one.body.get("reason", "")),
-        )
-        for at, one in enumerate(kept)
-    ]
-    return OwnVisitPage(now, line, tuple(reversed(steps)), may and is_open, may and not is_open)
+    steps = history(kept, partial(changed_fields, names=FIELDS))
+    return OwnVisitPage(now, line, steps, may and is_open, may and not is_open)
 
 
 async def _line(reading: Desk, tx: Tx, own_visit_id: int) -> OwnVisitLine:
@@ -123,7 +105,7 @@ async def new_own_visit(
         messages = await desk_chats.transcript(
             tx, services.vault, [chat.contact_id], SHOWN, chat.ended_at + timedelta(seconds=1)
         )
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
     said = [
         masked(one, who)
         for one in messages
@@ -173,7 +155,7 @@ async def log_own_visit(
             tx, services.vault, person_id, entry, who.login, now, told_in=told_in
         )
 
-    return await _written(reading, who, person_id, written, entry)
+    return await write(reading, who, OWN_VISIT, None, Owner(person_id), _words(entry), written)
 
 
 async def change_own_visit(
@@ -186,15 +168,19 @@ async def change_own_visit(
 
     async def written(tx: Tx) -> int:
         if reason is None:
-            return await visits.edit_own_visit(tx, services.vault, own_visit_id, seen, entry, who.login, now)
-        version = await visits.amend_own_visit(
-            tx, services.vault, own_visit_id, seen, entry, reason, who.login, now
-        )
+            await visits.edit_own_visit(tx, services.vault, own_visit_id, seen, entry, who.login, now)
+            return own_visit_id
+        await visits.amend_own_visit(tx, services.vault, own_visit_id, seen, entry, reason, who.login, now)
         if services.crm:
             await visits.hand_on_own_visit(tx, services.vault, own_visit_id, now)
-        return version
+        return own_visit_id
 
-    await _written(reading, who, line.person_id, written, entry, reason or "", own_visit_id=own_visit_id)
+    words = (*_words(entry), reason or "")
+    await write(reading, who, OWN_VISIT, own_visit_id, Owner(line.person_id), words, written)
+
+
+def _words(entry: OwnVisitEntry) -> tuple[str, ...]:
+    return tuple(getattr(entry, name) for name in LONGEST_FIELD)
 
 
 async def approve_own_visit(reading: Desk, who: Session, own_visit_id: int, seen: int) -> None:
@@ -208,38 +194,6 @@ async def approve_own_visit(reading: Desk, who: Session, own_visit_id: int, seen
             await visits.hand_on_own_visit(tx, services.vault, own_visit_id, now)
 
 
-async def _written(
-    reading: Desk,
-    who: Session,
-    person_id: UUID,
-    write: Callable[[Tx], Awaitable[int]],
-    entry: OwnVisitEntry,
-    reason: str = "",
-    *,
-    own_visit_id: int = 0,
-) -> int:
-    """What the rules forbade, or warned of, is on the record by its rules."""
-    services, now = reading.services, reading.services.clock.now()
-    words = (*(getattr(entry, name) for name in LONGEST_FIELD), reason)
-    owner = Owner(person_id)
-    try:
-        async with services.db.begin() as tx:
-            made = await write(tx)
-            if warned := soft_rules(*words):
-                number = own_visit_id or made
-                await note(
-                    tx, "own_visit.warned", now, f"own_visit:{number}", owner, login=who.login, rules=warned
-                )
-            return made
-    except MedrepError as error:
-        if error.fault == Fault.REFUSED_TEXT:
-            rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
-            async with services.db.begin() as tx:
-                subject = f"own_visit:{own_visit_id}" if own_visit_id else f"person:{person_id}"
-                await note(tx, "own_visit.refused", now, subject, owner, login=who.login, rules=rules)
-        raise
-
-
 async def watch_own_visit(reading: Desk, who: Session, person_id: UUID, text: str) -> tuple[Flag, ...]:
     """What is found in words while they are typed. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
@@ -247,13 +201,9 @@ async def watch_own_visit(reading: Desk, who: Session, person_id: UUID, text: st
     return watched(text[: max(LONGEST_FIELD.values())])
 
 
-async def own_visit_file(reading: Desk, who: Session, own_visit_id: int) -> bytes:
-    """The visit as JSON. Raises MedrepError(NOT_FOUND)."""
-    services, now = reading.services, reading.services.clock.now()
+async def own_visit_file(reading: Desk, who: Session, own_visit_id: int, kind: str) -> bytes:
+    """The visit as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
         line = await _line(reading, tx, own_visit_id)
-    async with services.db.begin() as tx:
-        owner, subject = Owner(line.person_id), f"own_visit:{own_visit_id}"
-        await note(tx, "own_visit.downloaded", now, subject, owner, login=who.login, version=line.version)
-    told = json.dumps(own_visit_told(line), ensure_ascii=False, indent=2)
-    return told.encode("utf-8", "backslashreplace")
+    document = visits.document_of(line, line.body)
+    return await file_of(reading, who, OWN_VISIT, document, Owner(line.person_id), kind)

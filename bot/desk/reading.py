@@ -52,6 +52,10 @@ class Desk:
         """The content in force here; None: none is."""
         return self.services.published.edition if self.services.published.loaded else None
 
+    async def in_force(self, tx: Tx) -> Edition | None:
+        """The content in force for everybody. The database says which it is; what it says is read once."""
+        return next(iter(await self.services.published.standing(tx, self.services.clock.now())), None)
+
     @asynccontextmanager
     async def reading(self, who: Session) -> AsyncIterator[Tx]:
         """A transaction that reads what this colleague may see, and writes nothing."""

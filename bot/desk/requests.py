@@ -8,9 +8,9 @@ from datetime import datetime
 
 from bot import medical_information as room
 from bot.compliance import check_text
-from bot.content import Edition, edition_in_force
+from bot.content import Edition
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, flags
+from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
 from bot.knowledge import Document, Entry, Product, is_valid
 from bot.medical_information import Answer, EntryDraft, RequestState, answer_message
@@ -22,6 +22,7 @@ from bot.store import tasks as task_rows
 from bot.store.database import Tx
 from bot.store.desk_chats import ChatMessage
 from bot.store.desk_requests import RequestCounts, RequestLine, RequestStep
+from bot.store.vault import Vault
 
 REQUEST_READERS = frozenset({Role.MEDICAL, Role.REVIEWER, Role.PV, Role.COMPLIANCE, Role.AUDITOR})
 LISTED, TURNS = 100, 12  # requests in a list, messages before the question
@@ -86,7 +87,7 @@ async def request(reading: Desk, who: Session, task_id: int) -> RequestPage:
         if not line.question:
             (row,) = await task_rows.read(tx, services.vault, task_id=task_id)
             line = replace(line, question=row.detail or "")
-        edition = await edition_in_force(tx)
+        edition = await reading.in_force(tx)
         colleagues = await medical_requests.colleagues(tx, Role.MEDICAL)
         blocks = await _blocks(tx, line, who, now)
     saved = [one for one in steps if one.kind == "saved" and one.body]
@@ -160,18 +161,23 @@ async def _seen(reading: Desk, tx: Tx, task_id: int) -> RequestLine:
     return line
 
 
-Written = Callable[[Tx, datetime], Awaitable[object]]
-
-
-async def _acted(reading: Desk, who: Session, task_id: int, act: Written, *words: str) -> None:
-    """Done through the room, after this colleague was found to see it; what the rules forbade is on the
-    record."""
+async def _acted(
+    reading: Desk,
+    who: Session,
+    act: Callable[..., Awaitable[object]],
+    task_id: int,
+    seen: int,
+    *given: object,
+    words: Sequence[str] = (),
+) -> None:
+    """`act` of the room (tx, vault, task, step shown, `given`, login, now), after this colleague was found to
+    see the request; what the rules forbade in these `words` is on the record. Raises as `act` does."""
     services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
         line = await _seen(reading, tx, task_id)
     try:
         async with services.db.begin() as tx:
-            await act(tx, now)
+            await act(tx, services.vault, task_id, seen, *given, who.login, now)
     except MedrepError as error:
         if error.fault == Fault.REFUSED_TEXT:
             rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
@@ -182,14 +188,8 @@ async def _acted(reading: Desk, who: Session, task_id: int, act: Written, *words
 
 
 async def assign_request(reading: Desk, who: Session, task_id: int, seen: int, to: str) -> None:
-    """`to`: the login of a colleague of medical. Raises MedrepError as the room does; so do all of these."""
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.assign(tx, vault, task_id, seen, to, who.login, now),
-    )
+    """`to`: the login of a colleague of medical."""
+    await _acted(reading, who, room.assign, task_id, seen, to)
 
 
 async def save_answer(
@@ -203,16 +203,26 @@ async def save_answer(
     submit: bool,
 ) -> None:
     """`submit`: what was written goes to a second colleague at once; unchanged, no version is made of it."""
-    vault = reading.services.vault
+    if not submit:
+        await _acted(reading, who, room.save, task_id, seen, text, references, words=[text])
+    elif await _unchanged(reading, who, task_id, text, references):
+        await _acted(reading, who, room.submit, task_id, seen)
+    else:
+        await _acted(reading, who, _save_and_submit, task_id, seen, text, references, words=[text])
 
-    async def written(tx: Tx, now: datetime) -> None:
-        number = seen
-        if not (submit and await _unchanged(reading, who, task_id, text, references)):
-            number = await room.save(tx, vault, task_id, seen, text, references, who.login, now)
-        if submit:
-            await room.submit(tx, vault, task_id, number, who.login, now)
 
-    await _acted(reading, who, task_id, written, text)
+async def _save_and_submit(
+    tx: Tx,
+    vault: Vault,
+    task_id: int,
+    seen: int,
+    text: str,
+    references: Sequence[tuple[str, str]],
+    login: str,
+    now: datetime,
+) -> None:
+    number = await room.save(tx, vault, task_id, seen, text, references, login, now)
+    await room.submit(tx, vault, task_id, number, login, now)
 
 
 async def _unchanged(
@@ -230,82 +240,41 @@ async def _unchanged(
 
 async def quote_entry(reading: Desk, who: Session, task_id: int, seen: int, entry: str) -> None:
     """The draft says what this approved entry says."""
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.quote(tx, vault, task_id, seen, entry, who.login, now),
-    )
+    await _acted(reading, who, room.quote, task_id, seen, entry)
 
 
 async def correct_request(
     reading: Desk, who: Session, task_id: int, seen: int, reason: str, *, off_label: bool
 ) -> None:
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.correct(
-            tx, vault, task_id, seen, off_label=off_label, reason=reason, login=who.login, now=now
-        ),
-        reason,
-    )
+    await _acted(reading, who, room.correct, task_id, seen, off_label, reason, words=[reason])
 
 
 async def approve_answer(reading: Desk, who: Session, task_id: int, seen: int) -> None:
     """It leaves, or waits for the doctor's next message."""
-    vault = reading.services.vault
-    await _acted(
-        reading, who, task_id, lambda tx, now: room.approve(tx, vault, task_id, seen, who.login, now)
-    )
+    await _acted(reading, who, room.approve, task_id, seen)
 
 
 async def return_answer(reading: Desk, who: Session, task_id: int, seen: int, reason: str) -> None:
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.send_back(tx, vault, task_id, seen, reason, who.login, now),
-        reason,
-    )
+    await _acted(reading, who, room.send_back, task_id, seen, reason, words=[reason])
 
 
 async def send_answer_again(reading: Desk, who: Session, task_id: int, seen: int) -> None:
-    vault = reading.services.vault
-    await _acted(
-        reading, who, task_id, lambda tx, now: room.send_again(tx, vault, task_id, seen, who.login, now)
-    )
+    await _acted(reading, who, room.send_again, task_id, seen)
 
 
 async def answer_told(reading: Desk, who: Session, task_id: int, seen: int, remark: str) -> None:
     """They were phoned, or the letter has left."""
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.told(tx, vault, task_id, seen, remark, who.login, now),
-        remark,
-    )
+    await _acted(reading, who, room.told, task_id, seen, remark, words=[remark])
 
 
 async def offer_answer(reading: Desk, who: Session, task_id: int, seen: int, made: EntryDraft) -> None:
     """A draft for the knowledge base; published is nothing."""
-    vault = reading.services.vault
-    await _acted(
-        reading,
-        who,
-        task_id,
-        lambda tx, now: room.offer(tx, vault, task_id, seen, made, who.login, now),
-        *(made.question, made.answer, *made.variants),
-    )
+    words = (made.question, made.answer, *made.variants)
+    await _acted(reading, who, room.offer, task_id, seen, made, words=words)
 
 
 async def watch_answer(reading: Desk, who: Session, task_id: int, text: str) -> tuple[Flag, ...]:
     """What is found in an answer while it is typed. Raises MedrepError(NOT_FOUND)."""
     async with reading.reading(who) as tx:
         await _seen(reading, tx, task_id)
-    return tuple(sorted(flags(text[: room.LONGEST_TEXT], Audience.DOCTOR), key=lambda flag: flag.span))
+    return watched(text[: room.LONGEST_TEXT])

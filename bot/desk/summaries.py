@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot import visits
-from bot.compliance import check_text
 from bot.desk.reading import Desk, masked
-from bot.desk.watching import Flag, soft_rules, watched
+from bot.desk.reviewing import ReviewStep, file_of, history, write
+from bot.desk.watching import Flag, watched
 from bot.evidence import Owner, note
-from bot.model import Audience, Fault, MedrepError
+from bot.model import Fault, MedrepError
 from bot.staff import Session
 from bot.store import desk_chats, desk_summaries
 from bot.store.database import Tx
 from bot.store.desk_chats import ChatMessage
-from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.store.desk_summaries import SummaryLine
+from bot.store.desk_versions import newest, versions
 from bot.visits import (
     LONGEST_SENTENCE,
     OPEN_STATES,
     REVIEWERS,
+    SUMMARY,
     ReviewState,
     SentenceChange,
-    SentenceDifference,
     changed_sentences,
 )
 
@@ -56,15 +56,6 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryStep:
-    """A version in the history, and what it changed; the newest stands first."""
-
-    version: SummaryVersion
-    changed: tuple[SentenceDifference, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class SummaryPage:
     """A summary as it stands. `body` is empty where it was deleted. `may_edit`: it is a draft, and theirs to
     review; `may_amend`: it is approved, and theirs."""
@@ -74,7 +65,7 @@ class SummaryPage:
     body: dict[str, Any]
     sentences: tuple[Sentence, ...]
     messages: tuple[Shown, ...]
-    history: tuple[SummaryStep, ...]
+    history: tuple[ReviewStep, ...]
     may_edit: bool
     may_amend: bool
     waiting: int
@@ -92,7 +83,8 @@ async def summary(reading: Desk, who: Session, visit_id: int) -> SummaryPage:
     """Raises MedrepError(NOT_FOUND): there is none, or not for this colleague."""
     services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
-        line, kept = await _seen(reading, tx, visit_id)
+        line = await _line(reading, tx, visit_id)
+        kept = await versions(tx, services.vault, SUMMARY.store, visit_id)
         body = kept[-1].body
         said = body.get("statements", [])
         turns = {number for one in said for number in one["turns"]}
@@ -116,18 +108,18 @@ async def summary(reading: Desk, who: Session, visit_id: int) -> SummaryPage:
         body=body,
         sentences=tuple(_sentence(str(at), one, answers, keys) for at, one in enumerate(said)),
         messages=tuple(shown),
-        history=tuple(reversed([*_steps(kept)])),
+        history=history(kept, changed_sentences),
         may_edit=bool(body) and line.state in OPEN_STATES and bool(who.roles & REVIEWERS),
         may_amend=bool(body) and line.state not in OPEN_STATES and bool(who.roles & REVIEWERS),
         waiting=waiting,
     )
 
 
-async def _seen(reading: Desk, tx: Tx, visit_id: int) -> tuple[SummaryLine, list[SummaryVersion]]:
+async def _line(reading: Desk, tx: Tx, visit_id: int) -> SummaryLine:
     line = await desk_summaries.line_of(tx, reading.services.vault, visit_id)
     if line is None:
         raise MedrepError(Fault.NOT_FOUND, "no such summary")
-    return line, await desk_summaries.versions(tx, reading.services.vault, visit_id)
+    return line
 
 
 def _key(message: ChatMessage) -> str:
@@ -146,99 +138,61 @@ def _sentence(part: str, one: dict[str, Any], answers: dict[int, list[int]], key
     return Sentence(part, str(one["text"]), shown_by, edited, phrased, bool(one["turns"]))
 
 
-def _steps(kept: list[SummaryVersion]) -> list[SummaryStep]:
-    bodies = [{}, *(one.body for one in kept)]
-    return [
-        SummaryStep(
-            one, changed_sentences(bodies[at], one.body) if at else (), str(one.body.get("reason", ""))
-        )
-        for at, one in enumerate(kept)
-    ]
-
-
-async def edit_summary(reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange) -> None:
-    """Raises MedrepError as `bot.visits.edit`; what the rules forbade is on the record."""
-    services = reading.services
-
-    async def written(tx: Tx) -> None:
-        await visits.edit(tx, services.vault, visit_id, seen, change, who.login, services.clock.now())
-
-    await _reviewed(reading, who, visit_id, written, change.text)
-
-
-async def amend_summary(
-    reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange, reason: str
+async def change_summary(
+    reading: Desk, who: Session, visit_id: int, seen: int, change: SentenceChange, reason: str | None
 ) -> None:
-    """Raises MedrepError as `bot.visits.amend`; what the rules forbade is on the record."""
+    """An edit, or with a reason an amendment. Raises MedrepError as `bot.visits.edit`; what the rules forbade
+    is on the record."""
     services = reading.services
 
-    async def written(tx: Tx) -> None:
+    async def written(tx: Tx) -> int:
         now = services.clock.now()
+        if reason is None:
+            await visits.edit(tx, services.vault, visit_id, seen, change, who.login, now)
+            return visit_id
         await visits.amend(tx, services.vault, visit_id, seen, change, reason, who.login, now)
         if services.crm:
             await visits.hand_on_summary(tx, services.vault, visit_id, now)
+        return visit_id
 
-    await _reviewed(reading, who, visit_id, written, change.text, reason)
+    await _write(reading, who, visit_id, written, change.text, reason or "")
 
 
 async def approve_summary(reading: Desk, who: Session, visit_id: int, seen: int) -> int | None:
     """The visit whose summary is next to review; None: no other waits. Raises MedrepError."""
     services = reading.services
 
-    async def written(tx: Tx) -> None:
+    async def written(tx: Tx) -> int:
         now = services.clock.now()
         await visits.approve(tx, visit_id, seen, who.login, now)
         if services.crm:
             await visits.hand_on_summary(tx, services.vault, visit_id, now)
+        return visit_id
 
-    await _reviewed(reading, who, visit_id, written)
+    await _write(reading, who, visit_id, written)
     async with reading.reading(who) as tx:
         return await desk_summaries.next_waiting(tx, visit_id)
 
 
-async def _reviewed(
-    reading: Desk, who: Session, visit_id: int, written: Callable[[Tx], Awaitable[None]], *words: str
+async def _write(
+    reading: Desk, who: Session, visit_id: int, written: Callable[[Tx], Awaitable[int]], *words: str
 ) -> None:
-    services, now = reading.services, reading.services.clock.now()
-    line = await _line(reading, who, visit_id)
-    try:
-        async with services.db.begin() as tx:
-            await written(tx)
-            if warned := soft_rules(*words):
-                owner = Owner(line.person_id, line.contact_id)
-                await note(
-                    tx, "summary.warned", now, f"visit:{visit_id}", owner, login=who.login, rules=warned
-                )
-    except MedrepError as error:
-        if error.fault == Fault.REFUSED_TEXT:
-            rules = sorted({found.rule for text in words for found in check_text(text, Audience.DOCTOR)})
-            async with services.db.begin() as tx:
-                owner = Owner(line.person_id, line.contact_id)
-                await note(
-                    tx, "summary.refused", now, f"visit:{visit_id}", owner, login=who.login, rules=rules
-                )
-        raise
-
-
-async def _line(reading: Desk, who: Session, visit_id: int) -> SummaryLine:
     async with reading.reading(who) as tx:
-        return (await _seen(reading, tx, visit_id))[0]
+        line = await _line(reading, tx, visit_id)
+    await write(reading, who, SUMMARY, visit_id, Owner(line.person_id, line.contact_id), words, written)
 
 
 async def watch_summary(reading: Desk, who: Session, visit_id: int, text: str) -> tuple[Flag, ...]:
     """What is found in a sentence while it is typed. Raises MedrepError(NOT_FOUND)."""
-    await _line(reading, who, visit_id)
+    async with reading.reading(who) as tx:
+        await _line(reading, tx, visit_id)
     return watched(text[:LONGEST_SENTENCE])
 
 
 async def summary_file(reading: Desk, who: Session, visit_id: int, kind: str) -> bytes:
     """The summary as a file, `kind` docx or json. Raises MedrepError(NOT_FOUND)."""
-    services, now = reading.services, reading.services.clock.now()
     async with reading.reading(who) as tx:
-        line, kept = await _seen(reading, tx, visit_id)
-    async with services.db.begin() as tx:
-        owner = Owner(line.person_id, line.contact_id)
-        facts: dict[str, Any] = {"login": who.login, "version": line.version, "file": kind}
-        await note(tx, "summary.downloaded", now, f"visit:{visit_id}", owner, **facts)
-    make = {"docx": visits.as_docx, "json": visits.as_json}[kind]
-    return await asyncio.to_thread(make, visits.document_of(line, kept[-1]))
+        line = await _line(reading, tx, visit_id)
+        body = await newest(tx, reading.services.vault, SUMMARY.store, visit_id)
+    owner = Owner(line.person_id, line.contact_id)
+    return await file_of(reading, who, SUMMARY, visits.document_of(line, body), owner, kind)

@@ -9,10 +9,12 @@ from bot.compliance import check_text
 from bot.desk.reading import Desk
 from bot.model import Audience, MedrepError
 from bot.people.notes import LONGEST as LONGEST_NOTE
-from bot.people.takeover import LONGEST, named_product
+from bot.people.takeover import LONGEST, off_label, product_needs_verified
 from bot.safety import screen
 from bot.staff import Session
 from bot.store import contacts, desk
+from bot.store.contacts import Contact
+from bot.store.database import Tx
 from bot.text.folding import fold
 from bot.text.patterns import Scanner, read_rules
 
@@ -33,19 +35,32 @@ def _soft() -> tuple[Scanner, dict[str, str]]:
     return Scanner({rule["id"]: rule["patterns"] for rule in rules}, {}), {r["id"]: r["why"] for r in rules}
 
 
-async def watch(reading: Desk, who: Session, contact_id: int, text: str) -> tuple[Flag, ...]:
-    """What is found, by where it begins. Nothing is kept of it. Raises MedrepError(NOT_FOUND)."""
+async def watch(
+    reading: Desk, who: Session, contact_id: int, text: str, *, sent: bool = True
+) -> tuple[Flag, ...]:
+    """What is found, by where it begins. Nothing is kept of it. `sent` False: a note, of which no product and
+    no use is refused. Raises MedrepError(NOT_FOUND)."""
     text = text[: max(LONGEST, LONGEST_NOTE)]
     async with reading.reading(who) as tx:
         await desk.contact_card(tx, contact_id, reading.services.clock.now())
     async with reading.services.db.begin() as tx:
         contact = await contacts.by_id(tx, contact_id)
-        try:
-            await named_product(tx, contact, text)
-            named: tuple[Flag, ...] = ()
-        except MedrepError:
-            named = (Flag("unverified", (0, 0), "医生还没有通过认证，不能谈产品。", True),)
-    return tuple(sorted((*flags(text, contact.audience), *named), key=lambda flag: flag.span))
+        found = list(flags(text, contact.audience))
+        if sent and not await _may_be_named(reading, tx, contact, text):
+            found.append(Flag("unverified", (0, 0), "医生还没有通过认证，不能谈产品。", True))
+    if sent and all(one.rule != "off_label" for one in found):
+        beyond = await off_label(reading.services, contact, text)
+        found += [Flag(one.rule, one.span, one.why, True) for one in beyond]
+    return tuple(sorted(found, key=lambda flag: flag.span))
+
+
+async def _may_be_named(reading: Desk, tx: Tx, contact: Contact, text: str) -> bool:
+    edition = await reading.in_force(tx)
+    try:
+        await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
+    except MedrepError:
+        return False
+    return True
 
 
 _CASE = "像是不良反应：保存后自动转药物安全。"

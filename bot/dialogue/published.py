@@ -13,7 +13,7 @@ import structlog
 from bot.content import Edition, edition
 from bot.dialogue.version import PLACEHOLDERS, Dialogue
 from bot.knowledge import Content, Encoder, Index, Product, is_name, kept_index, puts_a_question
-from bot.model import Fault, MedrepError
+from bot.model import Audience, Fault, MedrepError
 from bot.safety import NOTHING, Ours, bare, sentences_of
 from bot.store import content as store
 from bot.store import published
@@ -101,6 +101,11 @@ class Published:
     def is_name(self, text: str) -> bool:
         """Whether a text is nothing but the name of a product."""
         return is_name(text, self.products)
+
+    def off_label(self, text: str, audience: Audience, now: datetime) -> bool:
+        """Whether a text, asked or told, is about a use that the label of a product does not approve: 50 ms
+        of a core. Not known before the first index is there."""
+        return self._index is not None and self._index.decide(text, audience, now).off_label
 
     def puts_a_question(self, text: str) -> bool:
         """Whether a text can only be a question about a product."""

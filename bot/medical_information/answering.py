@@ -32,6 +32,7 @@ from bot.medical_information.wording import (
     outdated,
 )
 from bot.model import Audience, Fault, MedrepError
+from bot.safety import screen
 from bot.staff import Role, colleague
 from bot.store import contacting, contacts, medical_requests, tasks
 from bot.store.contacts import Contact
@@ -39,6 +40,7 @@ from bot.store.database import Tx
 from bot.store.medical_requests import RequestRow
 from bot.store.staff import StaffRow
 from bot.store.vault import Vault
+from bot.tasks import report_case
 
 ANSWERERS = frozenset({Role.MEDICAL})
 REVIEWERS = frozenset({Role.MEDICAL, Role.REVIEWER})
@@ -92,11 +94,16 @@ async def hold(
 async def step(
     tx: Tx, vault: Vault, held: Held, kind: str, body: dict[str, Any], now: datetime, **values: Any
 ) -> int:
-    """Keep what was done, and put it on the record; its number."""
+    """Keep what was done, and put it on the record; its number. An adverse event in what was typed is a case,
+    as if the doctor had told it."""
     sealed = await sealed_body(tx, vault, held.contact, body)
     number = await medical_requests.add_step(tx, held.row, kind, held.login, sealed, now, **values)
     subject, facts = f"task:{held.row.task_id}", {"login": held.login, "step": number}
     await note(tx, f"request.{kind}", now, subject, held.contact, body_enc=sealed, **facts)
+    typed = "" if body.get("entry") else str(body.get("text") or body.get("reason") or "")
+    if screen(typed, held.contact.audience).adverse_event:
+        key = f"request:{held.row.task_id}:{number}"
+        await report_case(tx, vault, now=now, contact=held.contact, key=key, words=typed)
     return number
 
 
@@ -190,7 +197,7 @@ def ready(answer: Answer, edition: Edition, now: datetime) -> None:
 
 
 async def correct(
-    tx: Tx, vault: Vault, task_id: int, seen: int, *, off_label: bool, reason: str, login: str, now: datetime
+    tx: Tx, vault: Vault, task_id: int, seen: int, off_label: bool, reason: str, login: str, now: datetime
 ) -> None:
     """Whether the question is outside of the label was heard wrong. What waits for review is a draft again.
 

@@ -12,7 +12,7 @@ from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
 from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting, meetings, visits
+from bot.store import contacting, hand_overs, meetings, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
@@ -43,6 +43,7 @@ class Circumstances:
     taken_over: bool = False  # a colleague speaks with them
     forced: frozenset[str] = frozenset()  # subjects that a colleague has begin now
     agreed: frozenset[str] = frozenset()  # subjects that they put off to a time of their own, or said yes to
+    awaiting: bool = False  # they asked for a person and nobody has spoken with them; read for promotion only
 
     def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
         """When we came to the person: what one turn sent is once, and this turn is not counted."""
@@ -82,11 +83,13 @@ async def read_circumstances(
         sent = await contacting.sent(tx, courteous, now - WEEK, now)
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     forced = agreed = frozenset[str]()
+    awaiting = frozenset[int]()
     promoting = [row for row in rows if row.purpose == Purpose.PROMOTION]
     if promoting or any(isinstance(row, Intent) and row.begins for row in rows):
         windows = await contacting.open_windows(tx, contact_ids, now)
     if promoting:
         forced, agreed = await visits.wished(tx, {row.subject for row in promoting if row.subject})
+        awaiting = await hand_overs.awaiting(tx, contact_ids)
     if about := {row.subject for row in rows if row.subject and row.purpose == Purpose.SERVICE}:
         agreed |= await meetings.wanted(tx, about)
     taken = await takeover.current(tx, contact_ids, now, services.limits)
@@ -100,6 +103,7 @@ async def read_circumstances(
             contact.id in taken,
             forced,
             agreed,
+            contact.id in awaiting,
         )
         for contact in found.values()
     }

@@ -78,6 +78,8 @@ class Exit:
             standing = await self._editions()
             products = standing[0].content.products if standing else ()
             await takeover.product_needs_verified(tx, contact, part.text, products)
+            if findings := await takeover.off_label(self._services, contact, part.text):
+                raise MedrepError(Fault.REFUSED_TEXT, findings[0].rule)
         elif basis.kind == BasisKind.CONTENT:
             if contact.audience == Audience.DOCTOR and not await self._is_verified(contact.person_id):
                 raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
@@ -213,6 +215,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         services.clock.now(),
         forced=row.subject in facts.forced,
         begins=isinstance(row, Intent) and row.begins,
+        awaiting=facts.awaiting and (row.subject or "").startswith("visit:"),  # not what a colleague sends
     )
 
 

@@ -7,6 +7,7 @@ colleague has written nothing for the time of `Limits.takeover_minutes`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -188,9 +189,10 @@ async def _may_leave(tx: Tx, contact: Contact, login: str, now: datetime) -> Non
 
 
 async def named_product(tx: Tx, contact: Contact, text: str) -> None:
-    """As `product_needs_verified`, of the products in force."""
-    edition = await edition_in_force(tx)
-    await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
+    """As `product_needs_verified`, of the products in force; they are read where it may matter."""
+    if contact.audience == Audience.DOCTOR and not await doctors.verified(tx, [contact.person_id]):
+        edition = await edition_in_force(tx)
+        await product_needs_verified(tx, contact, text, edition.content.products if edition else ())
 
 
 async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: tuple[Product, ...]) -> None:
@@ -202,6 +204,15 @@ async def product_needs_verified(tx: Tx, contact: Contact, text: str, products: 
         return
     if not await doctors.verified(tx, [contact.person_id]):
         raise MedrepError(Fault.NO_BASIS, "product text needs a verified doctor")
+
+
+async def off_label(services: Services, contact: Contact, text: str) -> tuple[Finding, ...]:
+    """A use that no label approves, which the rules' words alone do not know: asked where there is an index,
+    and by the exit of every message. Such an answer is written and reviewed as a request of medical."""
+    now = services.clock.now()
+    if not await asyncio.to_thread(services.published.off_label, text, contact.audience, now):
+        return ()
+    return (Finding("off_label", (0, 0), "说明书没有批准的用途：请转医学信息，由医学部书写、复核后答复"),)
 
 
 async def tidy(services: Services) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.model import ERASED_TEXT
 from bot.privacy.exported_rows import Rows, at
-from bot.store.own_visits import PLACE
+from bot.store.reviewed import OWN_VISIT, SUMMARY, Reviewed
 from bot.store.tables import (
     crm_delivery,
     own_visit,
@@ -63,7 +63,7 @@ async def own_visits_of(export: Rows) -> list[dict[str, Any]]:
                     "at": at(one.at),
                     "kind": one.kind,
                     "by": one.login,
-                    "says": await _summary(export, one, PLACE),
+                    "says": await _summary(export, one, OWN_VISIT),
                 }
                 for one in versions
                 if one.own_visit_id == row.id
@@ -73,8 +73,8 @@ async def own_visits_of(export: Rows) -> list[dict[str, Any]]:
     ]
 
 
-async def _summary(export: Rows, row: Any, place: str = "visit_summary.body") -> Any:
-    opened = None if row is None else await export.open(row, row.body_enc, place)
+async def _summary(export: Rows, row: Any, kind: Reviewed = SUMMARY) -> Any:
+    opened = None if row is None else await export.open(row, row.body_enc, kind.place)
     return opened if opened in (None, ERASED_TEXT) else json.loads(opened)
 
 

@@ -2,7 +2,6 @@
 
 from bot.profiles.affiliations import add as add_affiliation
 from bot.profiles.affiliations import end as end_affiliation
-from bot.profiles.affiliations import of as affiliations_of
 from bot.profiles.behaviour import Deed, derive, derive_of, note_deed
 from bot.profiles.changes import Change
 from bot.profiles.changes import decide as decide_change
@@ -16,16 +15,14 @@ from bot.profiles.suggestions import Suggestion, decision_words, dismiss, settle
 from bot.profiles.suggestions import make as make_suggestions
 from bot.profiles.suggestions import read as read_suggestions
 from bot.profiles.tags import (
-    Preferences,
     Tag,
     may_be_segmented,
     note_by_colleague,
-    preferences,
     tags_of,
     wish_format,
     withdraw_tag,
 )
-from bot.profiles.vocabulary import Source, fits, span
+from bot.profiles.vocabulary import Source, span
 
 __all__ = [
     "FIELDS",
@@ -34,13 +31,11 @@ __all__ = [
     "TERMS",
     "Change",
     "Deed",
-    "Preferences",
     "Source",
     "Suggestion",
     "Tag",
     "Wish",
     "add_affiliation",
-    "affiliations_of",
     "allow",
     "correction_of",
     "decide_change",
@@ -49,7 +44,6 @@ __all__ = [
     "derive_of",
     "dismiss",
     "end_affiliation",
-    "fits",
     "hear",
     "held_text",
     "intent_of",
@@ -58,7 +52,6 @@ __all__ = [
     "note_by_colleague",
     "note_deed",
     "obey",
-    "preferences",
     "profile_of",
     "read_changes",
     "read_suggestions",

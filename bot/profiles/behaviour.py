@@ -83,7 +83,10 @@ async def note_deed(
 
 
 async def derive(services: Services) -> int:
-    """Scores and tags of all who did something since the last round, and the suggestions; of how many."""
+    """Scores and tags of all who did something since the last round, and the suggestions; of how many.
+
+    A round that was cut off counts as none: its scores keep the moment of the one before until it is whole.
+    """
     now = services.clock.now()
     if not services.published.loaded:  # nothing was answered yet
         return 0
@@ -92,14 +95,23 @@ async def derive(services: Services) -> int:
         people = await behaviour.concerned(tx, min(last, now) - _OVERLAP, now - _DAY)
     for start in range(0, len(people), BATCH):
         async with services.db.begin() as tx:
-            await derive_of(tx, people[start : start + BATCH], services.published.edition.content, now)
+            await derive_of(
+                tx,
+                people[start : start + BATCH],
+                services.published.edition.content,
+                now,
+                made_at=min(last, now),
+            )
     async with services.db.begin() as tx:
+        await behaviour.mark_made(tx, people, now)
         await suggestions.make(tx, now)
     return len(people)
 
 
-async def derive_of(tx: Tx, people: Sequence[UUID], content: Content, now: datetime) -> None:
-    """The scores and tags of these people, as what they did shows them now."""
+async def derive_of(
+    tx: Tx, people: Sequence[UUID], content: Content, now: datetime, *, made_at: datetime | None = None
+) -> None:
+    """The scores and tags of these people, as what they did shows them now; the scores are of `made_at`."""
     refusing = await refusal.refusing(tx, people)
     people = [person_id for person_id in people if person_id not in refusing]
     since = now - _window()
@@ -120,7 +132,7 @@ async def derive_of(tx: Tx, people: Sequence[UUID], content: Content, now: datet
                 "points": score.points,
                 "tier": score.tier,
                 "parts": [asdict(part) for part in score.parts],
-                "made_at": now,
+                "made_at": made_at or now,
             }
         )
         tags += [

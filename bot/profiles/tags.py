@@ -6,7 +6,7 @@ itself. Which value wins, and how confidence grows and fades, is said in `data/p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -203,30 +203,6 @@ def _ended_by(name: Name, source: Source) -> tuple[str, ...]:
     if name.many:
         return ()
     return _ASKED if name.wish and source.value in _ASKED else (source.value,)
-
-
-# ---------------------------------------------------------------- for who plans a contact
-
-
-@dataclass(frozen=True, slots=True)
-class Preferences:
-    """What holds of how somebody wants to be reached; "" where nothing is known. `best_time` is a value of
-    the tag (`fri:afternoon`, asked of `vocabulary.fits`)."""
-
-    format: str = ""
-    best_time: str = ""
-    channel: str = ""
-
-
-async def preferences(tx: Tx, people: Collection[UUID], now: datetime) -> Mapping[UUID, Preferences]:
-    """The preferences of each of these people."""
-    found = {}
-    for person_id, tags in (await tags_of(tx, people, now)).items():
-        held = {tag.name: tag.value for tag in tags if tag.holds}
-        found[person_id] = Preferences(
-            held.get("format", ""), held.get("best_time", ""), held.get("channel", "")
-        )
-    return found
 
 
 async def may_be_segmented(tx: Tx, people: Collection[UUID]) -> frozenset[UUID]:

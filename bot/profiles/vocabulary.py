@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from bot.clock import CHINA
 from bot.model import Fault, MedrepError
 from bot.text.folding import fold
 from bot.text.patterns import read_rules
@@ -123,12 +121,6 @@ def span(value: str) -> tuple[frozenset[int], int, int] | None:
     named = days.get(match["day"]) or [WEEKDAYS.index(one) for one in WEEKDAYS if one == match["day"]]
     low, high = rules()["times"]["hours"].get(match["part"], (0, 24))
     return frozenset(named), max(low, int(match["hour"] or 0)), high
-
-
-def fits(value: str, moment: datetime) -> bool:
-    """Whether a moment lies in a value of `best_time`."""
-    found, local = span(value), moment.astimezone(CHINA)
-    return found is not None and local.weekday() in found[0] and found[1] <= local.hour < found[2]
 
 
 @cache

@@ -16,14 +16,13 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import structlog
 from aiohttp import web
 
 import actions
-from bot import materials, profiles, schedule, tasks, visits
+from bot import materials, profiles, schedule, visits
 from bot.clock import CHINA, Clock
 from bot.dialogue.engine_client import EngineClient
 from bot.dialogue.published import Published
@@ -35,26 +34,27 @@ from bot.inbound.turns import TurnWorkers
 from bot.knowledge import Encoder
 from bot.model import Account, Audience, Channel, Fault, Inbound, InboundKind, MedrepError, Message, Receipt
 from bot.outbound.sender import Sender
-from bot.people import takeover
 from bot.runtime import logs
 from bot.runtime.services import Services
 from bot.schedule.beginning import Beginning
 from bot.schedule.timers import Timers
+from bot.service.colleagues import do
 from bot.service.demo import DOCTORS, FOLDER, Progress
 from bot.service.postgres import free_port
 from bot.service.scenes import Act, read_scenes
 from bot.settings import Settings, read_settings, with_demo_accounts
 from bot.store import business_clock, contacts, progress, visit_plans
-from bot.store import tasks as task_rows
-from bot.store.database import Database, Tx
+from bot.store.database import Database
 from bot.store.key_holders import open_keyring
 from bot.store.keyring import evidence_key
 from bot.store.vault import Vault
-from bot.visits import SentenceChange
 
 log = structlog.get_logger()
 ACCOUNT = Account(Channel.WECHAT, "sandbox")
-NEWCOMER = "oSbx1Hist_Newcomer0000000001"  # of `sandbox.demo`
+PATIENTS = Account(Channel.WECHAT, "sandbox-patient")
+AUDIENCES = {ACCOUNT: Audience.DOCTOR, PATIENTS: Audience.PATIENT}
+NEWCOMER = "oSbx1Hist_Newcomer0000000001"  # of `sandbox.demo`, as the patient is
+PATIENT = "oSbx2Hist_HeShen0000000003hH"
 SETTLED = 60.0  # seconds that what one line leads to may take
 LISTED = timedelta(days=30)  # before the first of them wrote
 BEFORE = timedelta(minutes=1)
@@ -94,31 +94,31 @@ class Taken:
 class History:
     """What happened, one act after another."""
 
-    def __init__(self, services: Services, engine: EngineClient, addresses: Mapping[str, str]) -> None:
+    def __init__(
+        self, services: Services, engine: EngineClient, addresses: Mapping[str, tuple[Account, str]]
+    ) -> None:
         self._services = services
-        self._addresses = addresses  # by external id
+        self._addresses = addresses  # by whom the file names
         self._platform = Taken()
         connections = Connections(lambda account, message: message.attachment is None)
-        self._gateway = Gateway(services, engine, {ACCOUNT: Audience.DOCTOR}, connections)
+        self._gateway = Gateway(services, engine, AUDIENCES, connections)
         self._workers = TurnWorkers(services, engine, connections)
-        self._sender = Sender(services, {ACCOUNT: self._platform})
+        self._sender = Sender(services, dict.fromkeys(AUDIENCES, self._platform))
         self._timers = Timers(services)
         self._beginning = Beginning(services, trigger.trigger, {})
         self._last = datetime.min.replace(tzinfo=CHINA)
 
     async def play(self, acts: list[Act], file: Progress) -> None:
         """From where it was cut off; each act, and what it led to, before the next."""
+        began = file.done
         sending = asyncio.create_task(self._sender.run())
         try:
-            for number, act in enumerate(acts[file.done :], start=file.done):
+            for number, act in enumerate(acts[began:], start=began):
                 await self._meanwhile(act.at - BEFORE)
                 self._services.clock.move_to(act.at)
                 if number == 0 or act.at.date() != acts[number - 1].at.date():
                     await profiles.derive(self._services)
-                try:
-                    await self._act(act)
-                except MedrepError as error:
-                    log.warning("history.refused", act=act.key, fault=str(error.fault), detail=error.detail)
+                await self._tried(act, again=number == began > 0)
                 await self._settled()
                 self._last = act.at + AFTER
                 self._services.clock.move_to(self._last)
@@ -137,6 +137,17 @@ class History:
             await visits.tidy_visits(self._services)
             await visits.write_summaries(self._services.db, self._services.vault, self._services.clock)
 
+    async def _tried(self, act: Act, *, again: bool) -> None:
+        """One that does not fit (an answer was reworded, no summary came of it) is skipped: it ends no start
+        half played. `again`: it may have been done before the player was killed."""
+        try:
+            await self._act(act)
+        except MedrepError as error:
+            name = "history.repeated" if again else "history.refused"
+            log.warning(name, act=act.key, fault=str(error.fault), detail=error.detail)
+        except Exception:
+            log.exception("history.refused", act=act.key)
+
     async def _act(self, act: Act) -> None:
         if act.kind == ">":
             await self._said(act)
@@ -148,8 +159,8 @@ class History:
             await self._colleague(act)
 
     async def _said(self, act: Act) -> None:
-        address = self._addresses[act.doctor]
-        inbound = Inbound(ACCOUNT, address, f"demo-{act.key}", InboundKind.TEXT, act.at, text=act.words)
+        account, address = self._addresses[act.doctor]
+        inbound = Inbound(account, address, f"demo-{act.key}", InboundKind.TEXT, act.at, text=act.words)
         accepted = await self._gateway.accept(inbound, passive=True)
         if accepted.duplicate:
             return
@@ -190,66 +201,26 @@ class History:
         services = self._services
         async with services.db.begin() as tx:
             plan = await visit_plans.plan(tx, act.words)
-            contact = await contacts.by_address(tx, services.vault, ACCOUNT, self._addresses[act.doctor])
+            contact = await contacts.by_address(tx, services.vault, *self._addresses[act.doctor])
             if plan is None or contact is None:
                 raise MedrepError(Fault.NOT_FOUND, act.words)
             await visits.begin_now(tx, contact, plan, act.at)
 
     async def _opened(self, act: Act) -> None:
         """In the doctor's own browser."""
-        services, token = self._services, self._platform.links[self._addresses[act.doctor]]
+        services, token = self._services, self._platform.links[self._addresses[act.doctor][1]]
         async with services.db.begin() as tx:
             reading = await materials.read_for(tx, services, token)
             number = await materials.opened(tx, services, reading, secrets.token_hex(16))
             await materials.read(tx, services, token, number, int(act.words))
 
     async def _colleague(self, act: Act) -> None:
-        """`claim`, `say WORDS`, `back`; `ack KIND`, `done KIND REMARK` of a task; `edit PART WORDS`,
-        `approve`, `amend PART REASON WORDS` of the newest summary; `dismiss REASON` of a suggestion."""
-        services, vault, now = self._services, self._services.vault, self._services.clock.now()
-        login, verb, *more = act.words.split(maxsplit=2)
-        words = more[0] if more else ""
+        services = self._services
         async with services.db.begin() as tx:
-            contact = await contacts.by_address(tx, vault, ACCOUNT, self._addresses[act.doctor])
+            contact = await contacts.by_address(tx, services.vault, *self._addresses[act.doctor])
             if contact is None:
                 raise MedrepError(Fault.NOT_FOUND, act.doctor)
-            if verb == "claim":
-                await takeover.start(tx, contact, login, now, services.limits)
-            elif verb == "say":
-                await takeover.say(tx, vault, contact, login, words, now, services.limits)
-            elif verb == "back":
-                await takeover.end(tx, contact, login, now)
-            elif verb in ("ack", "done"):
-                kind, _, remark = words.partition(" ")
-                found = await task_rows.next_due(tx, vault, 20, [contact.id])
-                number = next(one.id for one in found if one.kind == kind)
-                if verb == "ack":
-                    await tasks.acknowledge(tx, vault, number, login, now)
-                else:
-                    await tasks.close(tx, vault, number, login, now, remark=remark)
-            elif verb == "dismiss":
-                (newest, *_) = await profiles.read_suggestions(tx, vault, person_id=contact.person_id)
-                await profiles.dismiss(tx, vault, newest.id, words, login, now)
-            else:
-                summary = (await visits.summaries_of(tx, vault, act.doctor))[-1]
-                await self._reviewed(tx, summary, login, verb, words)
-
-    async def _reviewed(self, tx: Tx, summary: dict[str, Any], login: str, verb: str, words: str) -> None:
-        vault, now, (number, seen) = (
-            self._services.vault,
-            self._services.clock.now(),
-            (summary["id"], summary["version"]),
-        )
-        part, _, text = words.partition(" ")
-        if verb == "approve":
-            await visits.approve(tx, number, seen, login, now)
-        elif verb == "edit":
-            await visits.edit(tx, vault, number, seen, SentenceChange(part, text), login, now)
-        elif verb == "amend":
-            reason, _, text = text.partition(" ")
-            await visits.amend(tx, vault, number, seen, SentenceChange(part, text), reason, login, now)
-        else:
-            raise ValueError(f"nobody does this: {verb}")
+            await do(tx, services, contact, act)
 
 
 async def play(settings: Settings) -> int:
@@ -299,10 +270,13 @@ async def play(settings: Settings) -> int:
     return len(acts) - began
 
 
-def addresses(path: Path) -> dict[str, str]:
-    """Whose openid is whose, by external id; whoever has none in the list writes as a newcomer."""
+def addresses(path: Path) -> dict[str, tuple[Account, str]]:
+    """Account and openid, by external id; whoever has none in the list writes as a newcomer. And the patient,
+    whom no list names."""
     with path.open(encoding="utf-8", newline="") as file:
-        return {row["外部编号"]: row["渠道账号"] or NEWCOMER for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        doctors = {row["外部编号"]: (ACCOUNT, row["渠道账号"] or NEWCOMER) for row in rows}
+    return {**doctors, "DEMO-P001": (PATIENTS, PATIENT)}
 
 
 def main() -> None:

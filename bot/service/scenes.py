@@ -1,12 +1,13 @@
 """The file of the demo's history: who said what, when, and what colleagues did about it.
 
-A chat begins with `# DOCTOR DAYS HH:MM`, so many working days ago, or `# DOCTOR now MINUTES`. Its lines are
+A chat begins with `# DOCTOR DAYS HH:MM`, so many working days ago, or `# DOCTOR now MINUTES`; DEMO-P001 is
+no doctor but a patient. Its lines are
 
 - `> words`: the doctor writes; two minutes pass before the next line
 - `@ DAYS HH:MM`: so many working days later at that time; `@ +MINUTES`: later. What lies ahead is not played
 - `$ PLAN`: a colleague lets a visit begin
 - `^ SECONDS`: the doctor opens the material that was sent last and reads so long
-- `& LOGIN verb …`: a colleague does something, see `bot.service.history`
+- `& LOGIN verb …`: a colleague does something, see `bot.service.colleagues`
 """
 
 from __future__ import annotations

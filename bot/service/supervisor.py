@@ -221,7 +221,7 @@ class Supervisor:
         began = time.monotonic()
         await self._while_refused(lambda: demo.people(self._db, self._settings))
         await self._while_refused(lambda: demo.logins(self._db, self._settings))
-        self._say("playing the demo's history, once")
+        self._say("playing the demo's history, once: a minute or two")
         player = programs.history(self._settings, self._shared, self._url)
         stack.push_async_callback(player.stop, PATIENCE)
         await player.start()
@@ -272,8 +272,8 @@ class Supervisor:
                 late = float("inf")
         lines = list(self._addresses()) if self._options.app else []
         if self._options.demo:
-            for loaded in await asyncio.gather(self._people(), demo.menus(self._settings)):
-                lines += loaded
+            lines += await self._people()
+            lines += await self._while_refused(lambda: demo.menus(self._db, self._settings))
         self._tell("ready")
         for line in lines:
             self._say(line)

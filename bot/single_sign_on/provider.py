@@ -27,7 +27,7 @@ from bot.model import Fault, MedrepError
 from bot.staff import Known
 from bot.store.keyring import Keyring
 
-LASTS = 600  # seconds that somebody may take at the provider
+_LASTS = 600  # seconds that somebody may take at the provider
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3)
 _LARGEST = 1 << 20  # bytes of an answer
 _KNOWN_FOR = 3600  # seconds that the provider's addresses and keys are taken for granted
@@ -62,6 +62,8 @@ class _Provider:
 class CompanyAccounts:
     """The company's provider, as this process knows it."""
 
+    lasts = _LASTS
+
     def __init__(self, settings: SingleSignOn, back: str) -> None:
         """`back`: the address of ours that the provider sends people to."""
         self._settings, self._back = settings, back
@@ -75,7 +77,7 @@ class CompanyAccounts:
             secrets.token_urlsafe(24),
             secrets.token_urlsafe(24),
             secrets.token_urlsafe(48),
-            int(real_now().timestamp()) + LASTS,
+            int(real_now().timestamp()) + _LASTS,
         )
         asked = {
             "response_type": "code",
@@ -148,7 +150,8 @@ class CompanyAccounts:
         except (JoseError, ValueError, TypeError):
             raise MedrepError(Fault.FORGED, "the id token is not for us, or too old") from None
         subject, login = claims["sub"], claims.get(settings.claim)
-        if not (isinstance(subject, str) and subject and isinstance(login, str) and login):
+        # What cannot be printed (NUL, half a character) the database cannot be asked for.
+        if not all(isinstance(name, str) and name and name.isprintable() for name in (subject, login)):
             raise MedrepError(Fault.FORGED, "the id token names nobody")
         return Known(f"{settings.issuer} {subject}", login, "mfa" in (claims.get("amr") or ()))
 

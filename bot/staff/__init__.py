@@ -4,7 +4,6 @@ from bot.staff.accounts import Role, add, colleague, disable, find_reps, registe
 from bot.staff.registration import Registration, today
 from bot.staff.session import (
     FACTOR_ROLES,
-    Known,
     Session,
     SignInStep,
     session_of,
@@ -14,6 +13,7 @@ from bot.staff.session import (
 from bot.staff.signing_in import (
     LONGEST_PASSWORD,
     SHORTEST_PASSWORD,
+    Known,
     choose_password,
     factor_uri,
     give_code,

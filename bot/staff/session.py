@@ -30,16 +30,6 @@ FACTOR_ROLES = frozenset(Role) - {Role.REP, Role.MANAGER, Role.CARE}
 _SEEN_EVERY = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Whom the company's provider knows. `subject` (with its issuer) never changes; `login` is what the
-    configured claim says; `factor`: a second factor was given there (`mfa` of RFC 8176)."""
-
-    subject: str
-    login: str
-    factor: bool
-
-
 class SignInStep(StrEnum):
     """What a session still lacks."""
 

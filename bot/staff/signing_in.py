@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -16,7 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from bot.clock import real_now
 from bot.evidence import note
 from bot.model import Fault, MedrepError
-from bot.staff.session import Known, Session, SignInStep, again, begin, locked, step_of
+from bot.staff.session import Session, SignInStep, again, begin, locked, step_of
 from bot.store import people, sessions
 from bot.store.advisory import wait_for_names
 from bot.store.database import Database
@@ -27,6 +28,16 @@ WINDOW = timedelta(minutes=15)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 128
 _HASHER = PasswordHasher()
 _CHECKING = asyncio.Semaphore(2)  # a check takes 64 MB and a core
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whom the company's provider knows. `subject` (with its issuer) never changes; `login` is what the
+    configured claim says; `factor`: a second factor was given there (`mfa` of RFC 8176)."""
+
+    subject: str
+    login: str
+    factor: bool
 
 
 async def sign_in(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx, hot
@@ -127,3 +127,10 @@ async def write_scores(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
             name: added.excluded[name] for name in ("contact_id", "points", "tier", "parts", "made_at")
         }
         await tx.execute(added.on_conflict_do_update(index_elements=["person_id"], set_=changed))
+
+
+async def mark_made(tx: Tx, people: Collection[UUID], now: datetime) -> None:
+    """The scores of these people are of now."""
+    await tx.execute(
+        update(engagement).where(engagement.c.person_id == func.any(list(people))).values(made_at=now)
+    )

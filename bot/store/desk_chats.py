@@ -23,14 +23,14 @@ HELD = """
     """
 # The answer to a hint at money tells of one, also where the NLU heard what the screening did not.
 _NO_BENEFIT = "{table}.basis LIKE '%%response:utter_no_benefit@%%'"
-_RECEIVED_BY = f"""
+RECEIVED_BY = f"""
     CASE WHEN inbox.screening ->> 'money' <> '' OR EXISTS (
              SELECT FROM outbox AS answer
              WHERE answer.turn_id = inbox.turn_id AND {_NO_BENEFIT.format(table="answer")}) THEN 'compliance'
          WHEN turn.route = 'medical_information' THEN 'medical'
          ELSE {HELD.format(table="inbox", at="received_at")} END AS withheld
     """
-_SENT_BY = f"""
+SENT_BY = f"""
     CASE WHEN {_NO_BENEFIT.format(table="outbox")} THEN 'compliance'
          WHEN outbox.basis LIKE '%%answer:%%' THEN 'medical'
          ELSE {HELD.format(table="outbox", at="created_at")} END AS withheld
@@ -64,7 +64,7 @@ class ChatMessage:
 
 _RECEIVED = f"""
     SELECT inbox.id, inbox.kind, inbox.received_at, inbox.person_id, inbox.body_enc, inbox.screening,
-           {_RECEIVED_BY}
+           {RECEIVED_BY}
     FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id
     WHERE inbox.contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND inbox.kind IN ('text', 'choice', 'media')
       AND (CAST(%(before)s AS timestamptz) IS NULL OR inbox.received_at < %(before)s)
@@ -73,7 +73,7 @@ _RECEIVED = f"""
 _SENT = f"""
     SELECT outbox.id, outbox.purpose, outbox.created_at, outbox.person_id, outbox.body_enc, outbox.basis,
            outbox.state, outbox.fault, outbox.not_before, outbox.sent_at, outbox.via,
-           outbox.subject, {_SENT_BY}
+           outbox.subject, {SENT_BY}
     FROM outbox
     WHERE outbox.contact_id = ANY(CAST(%(contacts)s AS bigint[]))
       AND (CAST(%(before)s AS timestamptz) IS NULL OR outbox.created_at < %(before)s)
@@ -186,9 +186,9 @@ _LINES = """
     ORDER BY wanted.opened_at NULLS LAST, came.at DESC LIMIT %(limit)s
     """
 _WAITING = _LINES.format(chosen="chosen AS (SELECT contact_id AS id FROM wanted)")
-# Of at most `scanned` contacts: of a rep, all; of who sees more, those who wait and those who wrote last.
-_RECENT = _LINES.format(
-    chosen="""
+_SOME = _LINES.format(chosen="chosen AS (SELECT unnest(CAST(%(contacts)s AS bigint[])) AS id)")
+# At most `scanned` contacts: of a rep, all; of who sees more, those who wrote last.
+NEAREST = """
     reads AS MATERIALIZED (SELECT console_reads('doctors') OR console_reads('patients') AS everybody),
     -- What the policies leave of all contacts, found by whose they are: else each contact is asked.
     seen AS MATERIALIZED (
@@ -209,10 +209,10 @@ _RECENT = _LINES.format(
             SELECT contact_id FROM inbox WHERE NOT (SELECT few FROM few) ORDER BY id DESC LIMIT %(scanned)s
         ) AS latest GROUP BY contact_id
     ),
-    chosen AS (SELECT id FROM seen WHERE (SELECT few FROM few) UNION SELECT id FROM newest
-               UNION SELECT contact_id FROM wanted)
+    nearest AS (SELECT id FROM seen WHERE (SELECT few FROM few) UNION SELECT id FROM newest)
     """
-)
+_CHOSEN = "chosen AS (SELECT id FROM nearest UNION SELECT contact_id FROM wanted)"
+_RECENT = _LINES.format(chosen=f"{NEAREST}, {_CHOSEN}")
 
 
 async def waiting(tx: Tx, limit: int) -> list[ChatLine]:
@@ -223,6 +223,11 @@ async def waiting(tx: Tx, limit: int) -> list[ChatLine]:
 async def recent(tx: Tx, limit: int, scanned: int) -> list[ChatLine]:
     """Conversations, those that wait for a person first, then the newest."""
     return _chat_lines(await hot(tx, _RECENT, {"limit": limit, "scanned": scanned}))
+
+
+async def lines_of(tx: Tx, contact_ids: Collection[int], limit: int) -> list[ChatLine]:
+    """The conversations of these contacts, in the same order."""
+    return _chat_lines(await hot(tx, _SOME, {"contacts": list(contact_ids), "limit": limit}))
 
 
 def _chat_lines(rows: list[Any]) -> list[ChatLine]:
@@ -246,7 +251,7 @@ class LastWords:
 
 
 _LAST_WORDS = f"""
-    SELECT inbox.id, inbox.kind, inbox.person_id, inbox.body_enc, {_RECEIVED_BY}
+    SELECT inbox.id, inbox.kind, inbox.person_id, inbox.body_enc, {RECEIVED_BY}
     FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id WHERE inbox.id = ANY(CAST(%(ids)s AS bigint[]))
     """  # noqa: S608 - parts of ours
 
@@ -261,50 +266,6 @@ async def words_of(tx: Tx, vault: Vault, inbox_ids: Collection[int]) -> dict[int
         words = plain if plain == ERASED_TEXT else str(json.loads(plain).get("text") or "")
         found[row.id] = LastWords(words, row.kind, row.withheld or "")
     return found
-
-
-_SCAN = """
-    SELECT id, contact_id, person_id, body_enc, 'inbox.body' AS place FROM (
-        SELECT id, contact_id, person_id, body_enc FROM inbox
-        WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) ORDER BY id DESC LIMIT %(limit)s
-    ) AS received
-    UNION ALL
-    SELECT id, contact_id, person_id, body_enc, 'outbox.body' FROM (
-        SELECT id, contact_id, person_id, body_enc FROM outbox
-        WHERE contact_id = ANY(CAST(%(contacts)s AS bigint[])) AND body_enc IS NOT NULL
-        ORDER BY id DESC LIMIT %(limit)s
-    ) AS sent
-    """
-# Asked of those alone in which the words stand: of all that is scanned it would cost more than the scan.
-_WITHHELD = f"""
-    SELECT inbox.contact_id, {_RECEIVED_BY}
-    FROM inbox LEFT JOIN turn ON turn.id = inbox.turn_id WHERE inbox.id = ANY(CAST(%(received)s AS bigint[]))
-    UNION ALL
-    SELECT outbox.contact_id, {_SENT_BY} FROM outbox WHERE outbox.id = ANY(CAST(%(sent)s AS bigint[]))
-    """  # noqa: S608 - parts of ours
-
-
-async def saying(
-    tx: Tx, vault: Vault, contact_ids: Collection[int], words: str, limit: int, *, but: Collection[str]
-) -> set[int]:
-    """Those of these contacts in whose newest messages (`limit` in each direction) the words stand; `but`:
-    what is withheld for these roles is not searched."""
-    received: list[int] = []
-    sent: list[int] = []
-    scanned = await hot(tx, _SCAN, {"contacts": list(contact_ids), "limit": limit})
-    await vault.prepare_to_open(tx, [row.body_enc for row in scanned])
-    for row in scanned:
-        plain = await opened(tx, vault, row.person_id, row.body_enc, row.place)
-        if plain and plain != ERASED_TEXT and words in _spoken(json.loads(plain)):
-            (received if row.place == "inbox.body" else sent).append(row.id)
-    if not received and not sent:
-        return set()
-    rows = await hot(tx, _WITHHELD, {"received": received, "sent": sent})
-    return {row.contact_id for row in rows if row.withheld not in but}
-
-
-def _spoken(body: dict[str, Any]) -> str:
-    return "\n".join([str(body.get("text") or ""), *(part for part, _ in body.get("parts", ()))])
 
 
 _STATE = """

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bot.model import ERASED_TEXT
 from bot.store.database import Tx, hot
 from bot.store.desk import opened
-from bot.store.own_visits import PLACE
+from bot.store.desk_versions import body_of
+from bot.store.reviewed import OWN_VISIT
 from bot.store.vault import Vault
 
 
@@ -87,42 +86,9 @@ async def _lines(tx: Tx, vault: Vault, rows: list[Any]) -> list[OwnVisitLine]:
             version=row.version,
             approved_name=row.approved_name or "",
             approved_at=row.approved_at,
-            body=await _body(tx, vault, row),
+            body=await body_of(tx, vault, row.person_id, row.body_enc, OWN_VISIT),
         )
         for row in rows
-    ]
-
-
-async def _body(tx: Tx, vault: Vault, row: Any) -> dict[str, Any]:
-    plain = await opened(tx, vault, row.person_id, row.body_enc, PLACE)
-    body: dict[str, Any] = {} if plain == ERASED_TEXT else json.loads(plain)
-    return body
-
-
-@dataclass(frozen=True, slots=True)
-class OwnVisitVersion:
-    """What it said at some time; `body` is empty where it was deleted."""
-
-    number: int
-    kind: str
-    name: str
-    at: datetime
-    body: dict[str, Any]
-
-
-_VERSIONS = """
-    SELECT version.number, version.kind, version.person_id, version.body_enc, version.at,
-           coalesce(staff.name, version.login) AS name
-    FROM own_visit_version AS version LEFT JOIN staff ON staff.login = version.login
-    WHERE version.own_visit_id = %(of)s ORDER BY version.number
-    """
-
-
-async def versions(tx: Tx, vault: Vault, own_visit_id: int) -> list[OwnVisitVersion]:
-    """All of them, the first entry first."""
-    return [
-        OwnVisitVersion(row.number, row.kind, row.name, row.at, await _body(tx, vault, row))
-        for row in await hot(tx, _VERSIONS, {"of": own_visit_id})
     ]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bot.model import ERASED_TEXT
 from bot.store.database import Tx, hot
 from bot.store.desk import opened
 from bot.store.vault import Vault
@@ -117,35 +115,6 @@ async def next_waiting(tx: Tx, after: int) -> int | None:
     """The one to review after this one; beyond the last the first again."""
     rows = await hot(tx, _NEXT, {"after": after})
     return rows[0].visit_id if rows else None
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryVersion:
-    """What a summary said at some time; `body` is empty where it was deleted. `name`: "" for the rules."""
-
-    number: int
-    kind: str
-    name: str
-    at: datetime
-    body: dict[str, Any]
-
-
-_VERSIONS = """
-    SELECT version.number, version.kind, version.person_id, version.body_enc, version.at,
-           coalesce(staff.name, version.login) AS name
-    FROM visit_summary_version AS version LEFT JOIN staff ON staff.login = version.login
-    WHERE version.visit_id = %(visit)s ORDER BY version.number
-    """
-
-
-async def versions(tx: Tx, vault: Vault, visit_id: int) -> list[SummaryVersion]:
-    """All of them, the draft first."""
-    found = []
-    for row in await hot(tx, _VERSIONS, {"visit": visit_id}):
-        plain = await opened(tx, vault, row.person_id, row.body_enc, "visit_summary.body")
-        body = {} if plain == ERASED_TEXT else json.loads(plain)
-        found.append(SummaryVersion(row.number, row.kind, row.name, row.at, body))
-    return found
 
 
 _SHOWING = """

@@ -9,14 +9,16 @@ from uuid import UUID
 
 from bot.store.database import Tx, hot
 
-# Nobody has said that they do it, and nobody has spoken with them since.
-_UNCLAIMED = """
-    task.kind = 'hand_over' AND task.state = 'open' AND task.passed_on_at IS NULL AND task.due_at <= %(now)s
-    AND task.contact_id IS NOT NULL
-    AND NOT EXISTS (
+_SPOKEN_WITH_NOBODY = """
+    NOT EXISTS (
         SELECT FROM takeover
         WHERE takeover.contact_id = task.contact_id
           AND (takeover.started_at >= task.opened_at OR takeover.ended_at IS NULL))
+    """
+# Nobody has said that they do it, and nobody has spoken with them since.
+_UNCLAIMED = f"""
+    task.kind = 'hand_over' AND task.state = 'open' AND task.passed_on_at IS NULL AND task.due_at <= %(now)s
+    AND task.contact_id IS NOT NULL AND {_SPOKEN_WITH_NOBODY}
     """
 
 
@@ -130,6 +132,21 @@ _STANDING = """
     WHERE task.contact_id = %(contact)s AND task.kind = 'hand_over' AND task.state <> 'done'
     ORDER BY task.id DESC LIMIT 1
     """
+
+
+async def awaiting(tx: Tx, contact_ids: Collection[int]) -> frozenset[int]:
+    """Of these those whose person asked for somebody on any of theirs, and spoke with nobody since."""
+    return frozenset(row.id for row in await hot(tx, _AWAITING, {"contacts": list(contact_ids)}))
+
+
+# By contact, not by the task's person: who is verified after they asked is another person (`merged_into`).
+_AWAITING = f"""
+    SELECT contact.id FROM contact
+    WHERE contact.id = ANY(CAST(%(contacts)s AS bigint[])) AND EXISTS (
+        SELECT FROM contact AS theirs JOIN task ON task.contact_id = theirs.id
+        WHERE theirs.person_id = contact.person_id AND task.kind = 'hand_over' AND task.state <> 'done'
+          AND {_SPOKEN_WITH_NOBODY})
+    """  # noqa: S608 - parts of ours
 
 
 async def unclaimed(tx: Tx, now: datetime, limit: int) -> list[Unclaimed]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from bot.store import outbox_outcomes
 from bot.store.database import Tx
 from bot.store.tables import medical_request, medical_step, outbox, staff, staff_role, task
 
@@ -205,6 +206,18 @@ async def departures(tx: Tx, states: Collection[str], limit: int) -> list[Depart
         Departure(row.task_id, row.contact_id, row.state, row.fault or "", row.sent_at)
         for row in await tx.execute(query)
     ]
+
+
+async def recall(tx: Tx, task_id: int) -> bool:
+    """Whether an approved answer was still queued; it will not leave."""
+    query = select(medical_request.c.outbox_id).where(
+        medical_request.c.task_id == task_id, medical_request.c.state == "approved"
+    )
+    queued = (await tx.execute(query.with_for_update())).scalar()
+    recalled = queued is not None and await outbox_outcomes.cancel(tx, queued, "recalled")
+    if recalled:
+        await change(tx, task_id, state="unsent")
+    return recalled
 
 
 async def last_wish(tx: Tx, contact_id: int, since: datetime) -> str | None:

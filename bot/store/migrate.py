@@ -6,8 +6,8 @@ which owns nothing, does the work. Both must be members of the group roles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -16,8 +16,7 @@ from bot.model import Fault, MedrepError
 from bot.store.advisory import Lock
 from bot.store.database import CONSOLE, WORKER, psycopg_url
 
-if TYPE_CHECKING:
-    from alembic.script import ScriptDirectory
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(url: str, *, upgrade: bool = True) -> None:
@@ -26,28 +25,45 @@ def migrate(url: str, *, upgrade: bool = True) -> None:
 
     Raises MedrepError(CONFIGURATION), with the SQL that an administrator is to run where roles are missing.
     """
-    from alembic import command  # noqa: PLC0415 - every command imports this module, and few migrate
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
     engine = create_engine(psycopg_url(url), hide_parameters=True)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": Lock.MIGRATING})
             connection.commit()
             _roles(connection)
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-            if upgrade and _owned(connection):
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                # So that the login that does the work can see whether the database is up to date.
-                connection.execute(text(f"GRANT SELECT ON alembic_version TO {WORKER}"))
+            revisions, version = _revisions(), _version(connection)
+            if upgrade and version != revisions[-1] and _owned(connection):
+                _upgrade(connection)
             else:
-                _refuse_old(connection, ScriptDirectory.from_config(config))
+                _refuse_old(revisions, version)
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    # Alembic takes half a second of a core to import, and all but the first start need it not.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    # So that the login that does the work can see whether the database is up to date.
+    connection.execute(text(f"GRANT SELECT ON alembic_version TO {WORKER}"))
+
+
+def _revisions() -> list[str]:
+    """Of this version, the newest last; a migration's file is named after its revision."""
+    return sorted(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _version(connection: Connection) -> str | None:
+    """The database's; None: it was never migrated."""
+    if connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _roles(connection: Connection) -> None:
@@ -95,19 +111,12 @@ def _owned(connection: Connection) -> bool:
     return bool(connection.execute(query).scalar_one())
 
 
-def _refuse_old(connection: Connection, script: ScriptDirectory) -> None:
+def _refuse_old(revisions: Sequence[str], version: str | None) -> None:
     """Raise MedrepError(CONFIGURATION) where migrations of this version are still to come.
 
     A database that is newer than this version is left alone: the machines change one after the other.
     """
-    version_table = connection.execute(text("SELECT to_regclass('public.alembic_version')")).scalar_one()
-    version = (
-        connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if version_table
-        else None
-    )
-    revisions = {revision.revision for revision in script.walk_revisions()}
-    if version is None or (version in revisions and version != script.get_current_head()):
+    if version is None or version in revisions[:-1]:
         raise MedrepError(
             Fault.CONFIGURATION,
             "the database is not up to date: run `medrep migrate` with the login that owns it",

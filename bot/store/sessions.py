@@ -81,8 +81,11 @@ async def account_of_company(tx: Tx, subject: bytes) -> StaffAccount | None:
 
 
 async def bind_company(tx: Tx, staff_id: UUID, subject: bytes) -> bool:
-    """From now on the account is this subject's; False: it is another's already."""
-    free = update(staff).where(staff.c.id == staff_id, staff.c.company_subject.is_(None))
+    """From now on the account is this subject's; False: it is another's already, or the subject has one
+    that is disabled. Whoever calls is alone with this subject."""
+    other = staff.alias()
+    bound = select(other.c.id).where(other.c.company_subject == subject)
+    free = update(staff).where(staff.c.id == staff_id, staff.c.company_subject.is_(None), ~bound.exists())
     done = await tx.execute(free.values(company_subject=subject).returning(staff.c.id))
     return done.first() is not None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Column, ColumnElement, func, or_, select, update
 
 from bot.store.database import Tx
 from bot.store.tables import staff, takeover, task
@@ -54,29 +55,37 @@ async def tell_again(tx: Tx, task_id: int) -> None:
     await tx.execute(update(task).where(task.c.id == task_id).values(notified_at=None, notify_after=epoch))
 
 
+async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[Announcement]:
+    """Claim tasks nobody was told of yet, for a while of real time."""
+    return await _claimed(tx, now, lease, limit, task.c.id, task.c.notified_at.is_(None))
+
+
 async def overdue(
     tx: Tx, business_now: datetime, now: datetime, lease: timedelta, limit: int
 ) -> list[Announcement]:
     """Claim tasks past their due time that nobody was told of yet, for a while of real time."""
-    rows = (
-        await tx.execute(
-            select(task.c.id)
-            .where(
-                task.c.state != "done",
-                task.c.due_at < business_now,
-                task.c.escalated_at.is_(None),
-                task.c.notify_after < now,
-                _NOT_PASSED_ON_NEXT,
-            )
-            .order_by(task.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
-    )
-    return [Announcement(*row) for row in done]
+    late = (task.c.state != "done", task.c.due_at < business_now, task.c.escalated_at.is_(None))
+    return await _claimed(tx, now, lease, limit, task.c.due_at, *late, _NOT_PASSED_ON_NEXT)
+
+
+async def not_raised(
+    tx: Tx, kinds: Collection[str], now: datetime, lease: timedelta, limit: int
+) -> list[Announcement]:
+    """Claim overdue tasks of these kinds whose owner was told, and nobody above, for a while of real time."""
+    told = (task.c.state != "done", task.c.kind.in_(kinds), task.c.escalated_at.is_not(None))
+    return await _claimed(tx, now, lease, limit, task.c.due_at, *told, task.c.raised_at.is_(None))
+
+
+async def _claimed(
+    tx: Tx, now: datetime, lease: timedelta, limit: int, first: Column[Any], *which: ColumnElement[bool]
+) -> list[Announcement]:
+    """Those of these that no other process has claimed, the least of `first` first."""
+    query = select(task.c.id).where(*which, task.c.notify_after < now).order_by(first).limit(limit)
+    ids = list((await tx.execute(query.with_for_update(skip_locked=True))).scalars())
+    if not ids:
+        return []
+    claim = update(task).where(task.c.id.in_(ids)).values(notify_after=now + lease)
+    return [Announcement(*row) for row in await tx.execute(claim.returning(*_ANNOUNCED))]
 
 
 async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
@@ -90,31 +99,6 @@ async def escalated(tx: Tx, task_id: int, now: datetime) -> bool:
     return done.first() is not None
 
 
-async def not_raised(
-    tx: Tx, kinds: Collection[str], now: datetime, lease: timedelta, limit: int
-) -> list[Announcement]:
-    """Claim overdue tasks of these kinds whose owner was told, and nobody above, for a while of real time."""
-    rows = (
-        await tx.execute(
-            select(task.c.id)
-            .where(
-                task.c.state != "done",
-                task.c.kind.in_(kinds),
-                task.c.escalated_at.is_not(None),
-                task.c.raised_at.is_(None),
-                task.c.notify_after < now,
-            )
-            .order_by(task.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
-    )
-    return [Announcement(*row) for row in done]
-
-
 async def raised(tx: Tx, task_id: int, now: datetime) -> bool:
     """Somebody above its owner was told; whether this is the first time."""
     done = await tx.execute(
@@ -124,23 +108,6 @@ async def raised(tx: Tx, task_id: int, now: datetime) -> bool:
         .returning(task.c.id)
     )
     return done.first() is not None
-
-
-async def unnotified(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[Announcement]:
-    """Claim tasks nobody was told of yet, for a while of real time."""
-    rows = (
-        await tx.execute(
-            select(task.c.id)
-            .where(task.c.notified_at.is_(None), task.c.notify_after < now)
-            .order_by(task.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    ).scalars()
-    done = await tx.execute(
-        update(task).where(task.c.id.in_(list(rows))).values(notify_after=now + lease).returning(*_ANNOUNCED)
-    )
-    return [Announcement(*row) for row in done]
 
 
 async def notified(tx: Tx, task_id: int, now: datetime) -> None:

@@ -205,6 +205,21 @@ _ENTRIES = """
     """
 
 
+async def refer(tx: Tx, contact_id: int, since: datetime) -> UUID | None:
+    """Of the turns since then that were left to a colleague the newest, whose question goes to medical
+    information and so leaves no other trace; None: there is none."""
+    rows = await hot(tx, _REFER, {"contact": contact_id, "since": since})
+    return rows[0].id if rows else None
+
+
+_REFER = """
+    UPDATE turn SET route = 'medical_information' WHERE id = (
+        SELECT id FROM turn WHERE contact_id = %(contact)s AND fault = 'takeover' AND started_at >= %(since)s
+        ORDER BY started_at DESC LIMIT 1)
+    RETURNING id
+    """
+
+
 async def postpone(tx: Tx, claim: Claim, until: datetime, fault: str, *, counts: bool) -> None:
     """Give the turn back for later. `counts`: the engine failed, which counts towards giving up; else the
     attempt is forgotten."""

@@ -1,4 +1,4 @@
-"""Summaries of visits, their versions, and the turns that they are made of. All times are business time."""
+"""Summaries of visits, and the turns that they are made of. All times are business time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bot.store.database import Tx
+from bot.store.reviewed import SUMMARY, Standing, keep
 from bot.store.tables import (
     contact,
     doctor,
@@ -21,7 +22,6 @@ from bot.store.tables import (
     turn,
     visit,
     visit_summary,
-    visit_summary_version,
 )
 from bot.store.visits import VisitRow
 
@@ -166,61 +166,9 @@ async def add(tx: Tx, of: VisitRow, person_id: UUID, body_enc: bytes, now: datet
     )
     if done.first() is None:
         return False
-    await _keep(tx, SummaryStanding(of.id, of.contact_id, person_id, "draft", 1, body_enc), "draft", "", now)
+    new = Standing(of.id, of.contact_id, person_id, "draft", 1, body_enc)
+    await keep(tx, SUMMARY, new, "draft", "", now)
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryStanding:
-    """A summary as it stands; `version` is the newest, `body_enc` what that one says."""
-
-    visit_id: int
-    contact_id: int
-    person_id: UUID
-    state: str
-    version: int
-    body_enc: bytes
-
-
-async def standing(tx: Tx, visit_id: int, *, lock: bool = False) -> SummaryStanding | None:
-    """`lock`: nobody else changes it before the transaction ends."""
-    columns = [visit_summary.c[name] for name in SummaryStanding.__slots__]
-    query = select(*columns).where(visit_summary.c.visit_id == visit_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).first()
-    return None if row is None else SummaryStanding(*row)
-
-
-async def rewrite(tx: Tx, written: SummaryStanding, kind: str, login: str, now: datetime) -> None:
-    """Keep this version, `kind` edit or amendment, as what the summary says now."""
-    await _keep(tx, written, kind, login, now)
-    await tx.execute(
-        update(visit_summary)
-        .where(visit_summary.c.visit_id == written.visit_id)
-        .values(state=written.state, version=written.version, body_enc=written.body_enc)
-    )
-
-
-async def approve(tx: Tx, visit_id: int, login: str, now: datetime) -> None:
-    await tx.execute(
-        update(visit_summary)
-        .where(visit_summary.c.visit_id == visit_id)
-        .values(state="approved", approved_by=login, approved_at=now)
-    )
-
-
-async def _keep(tx: Tx, written: SummaryStanding, kind: str, login: str, now: datetime) -> None:
-    await tx.execute(
-        insert(visit_summary_version).values(
-            visit_id=written.visit_id,
-            number=written.version,
-            contact_id=written.contact_id,
-            person_id=written.person_id,
-            kind=kind,
-            login=login,
-            body_enc=written.body_enc,
-            at=now,
-        )
-    )
 
 
 async def summaries(tx: Tx, external_id: str | None = None) -> Sequence[SummaryRow]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from bot.evidence import note
 from bot.model import Fault, MedrepError
 from bot.staff import Role, colleague
-from bot.store import tasks
+from bot.store import medical_requests, tasks
 from bot.store.database import Tx
 from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
@@ -34,7 +35,8 @@ async def acknowledge(tx: Tx, vault: Vault, task_id: int, login: str, now: datet
 
 
 async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *, remark: str = "") -> None:
-    """It is done. `remark` joins what the task says, encrypted as that is.
+    """It is done. `remark` joins what the task says, encrypted as that is. A question that is closed is not
+    answered: what was approved and has not left is called back.
 
     Raises MedrepError(NOT_FOUND | CONFLICT: done before, not for this colleague, or decided otherwise).
     """
@@ -47,7 +49,10 @@ async def close(tx: Tx, vault: Vault, task_id: int, login: str, now: datetime, *
         detail = f"{found.detail or ''}\n[{login}] {remark}".strip()
         await tasks.rewrite(tx, vault, task_id, found.key_id, detail)
     await tasks.close(tx, task_id, now, login, "closed")
-    await note(tx, "task.closed", now, f"task:{task_id}", found, kind=found.kind, login=login)
+    facts: dict[str, Any] = {"kind": found.kind, "login": login}
+    if found.kind == Kind.MEDICAL_INFORMATION and await medical_requests.recall(tx, task_id):
+        facts["answer"] = "recalled"
+    await note(tx, "task.closed", now, f"task:{task_id}", found, **facts)
 
 
 def may_handle(found: TaskRow, roles: Collection[Role]) -> bool:

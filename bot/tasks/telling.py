@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.clock import Clock, real_now
-from bot.endpoints import TaskWebhook
+from bot.endpoints import Webhook
 from bot.evidence import note
+from bot.runtime.posting import post
 from bot.staff import Role
 from bot.store import task_alarms
 from bot.store.database import Database
@@ -34,7 +33,7 @@ PATIENCE = 5.0  # seconds for one call of the webhook
 OPENED, PASSED_ON, OVERDUE, RAISED = "opened", "passed_on", "overdue", "raised"
 
 
-async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: TaskWebhook | None) -> None:
+async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: Webhook | None) -> None:
     """One round: tell of new tasks, then of overdue ones; what was told is marked.
 
     `webhook` is told kinds, times and whose it is, nothing personal.
@@ -61,9 +60,7 @@ async def tell(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook:
     await _raise(db, clock, http, webhook)
 
 
-async def _raise(
-    db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: TaskWebhook | None
-) -> None:
+async def _raise(db: Database, clock: Clock, http: aiohttp.ClientSession, webhook: Webhook | None) -> None:
     """What is still open when the next working day has begun is told to whoever leads its role."""
     async with db.begin() as tx:
         waiting = await task_alarms.not_raised(tx, _RAISED, real_now(), LEASE, BATCH)
@@ -79,14 +76,9 @@ async def _raise(
                 await note(tx, "task.raised", clock.now(), f"task:{one.id}", kind=one.kind, to=above)
 
 
-def signed(secret: str, moment: str, body: bytes) -> str:
-    """What the receiver compares, in hex: it covers the time as well, so that a copy ages."""
-    return hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
 async def _tell(
     http: aiohttp.ClientSession,
-    webhook: TaskWebhook | None,
+    webhook: Webhook | None,
     event: str,
     one: Announcement,
     above: Sequence[str] = (),
@@ -94,8 +86,6 @@ async def _tell(
     """Whether they were told, `above` as well; without a webhook the log and the list are all there is."""
     if webhook is None:
         return True
-    import aiohttp  # noqa: PLC0415 - commands that open a task call nobody
-
     message = {
         "event": event,
         "task": one.id,
@@ -106,18 +96,8 @@ async def _tell(
         **({"above": list(above)} if above else {}),
     }
     body = json.dumps(message, ensure_ascii=False).encode()
-    moment = str(int(real_now().timestamp()))
-    headers = {
-        "Content-Type": "application/json",
-        "X-Medrep-Timestamp": moment,
-        "X-Medrep-Signature": f"sha256={signed(webhook.secret, moment, body)}",
-        "X-Medrep-Id": f"{one.id}-{event}-{int(one.due.timestamp())}",  # a repeated one is the same news
-    }
-    patience = aiohttp.ClientTimeout(total=PATIENCE)
-    try:
-        async with http.post(str(webhook.url), data=body, headers=headers, timeout=patience) as answer:
-            answer.raise_for_status()
-    except (aiohttp.ClientError, TimeoutError):
-        log.warning("task.notification_failed", task=one.id)
-        return False
-    return True
+    key = f"{one.id}-{event}-{int(one.due.timestamp())}"  # a repeated one is the same news
+    answer = await post(http, webhook, key, body, PATIENCE)
+    if answer.fault is not None:
+        log.warning("task.notification_failed", task=one.id, fault=answer.fault, status=answer.status)
+    return answer.fault is None

@@ -1,7 +1,6 @@
 """Automated visits of doctors: plans, their course, and what is told of them."""
 
 from bot.store.appointments import AppointmentRow
-from bot.store.contacting import OpenWindow
 from bot.store.visits import VisitRow
 from bot.visits.answers import (
     asks,
@@ -45,8 +44,8 @@ from bot.visits.course import (
 )
 from bot.visits.differences import SentenceDifference, changed_fields, changed_sentences
 from bot.visits.doctor_now import doctor_as, may_write
-from bot.visits.document import SummaryDocument, as_docx, as_json, request_numbers
-from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary, own_visit_told
+from bot.visits.document import VisitDocument, as_docx, as_json, request_numbers
+from bot.visits.handing_on import document_of, hand_on_own_visit, hand_on_summary
 from bot.visits.knowing import Known, known_of
 from bot.visits.own_visits import (
     LONGEST_FIELD,
@@ -69,19 +68,17 @@ from bot.visits.pacing import (
 )
 from bot.visits.phrasing import PHRASING, phrase_drafts
 from bot.visits.plans import import_plans, read_plans, seed_plans, set_automatic, stop_plan
-from bot.visits.review import (
-    LINES,
+from bot.visits.review import LINES, LONGEST_SENTENCE, SentenceChange, amend, approve, edit
+from bot.visits.reviewing import (
     LONGEST_REASON,
-    LONGEST_SENTENCE,
     OPEN_STATES,
+    OWN_VISIT,
     REVIEWERS,
+    SUMMARY,
+    Reviewing,
     ReviewState,
-    SentenceChange,
-    amend,
-    approve,
-    edit,
 )
-from bot.visits.summary import Summary, summaries_of, write_summaries
+from bot.visits.summary import summaries_of, write_summaries
 from bot.visits.tidying import EVERY, look_after, tidy_visits
 from bot.visits.when import meant, time_for
 
@@ -93,8 +90,10 @@ __all__ = [
     "LONGEST_SENTENCE",
     "NO_WINDOW",
     "OPEN_STATES",
+    "OWN_VISIT",
     "PHRASING",
     "REVIEWERS",
+    "SUMMARY",
     "USED_UP",
     "Answered",
     "AppointmentKind",
@@ -104,14 +103,13 @@ __all__ = [
     "Ending",
     "Known",
     "Never",
-    "OpenWindow",
     "OwnVisitEntry",
     "ReviewState",
+    "Reviewing",
     "SentenceChange",
     "SentenceDifference",
     "Step",
-    "Summary",
-    "SummaryDocument",
+    "VisitDocument",
     "VisitRow",
     "VisitTerms",
     "Wait",
@@ -152,7 +150,6 @@ __all__ = [
     "objection_question",
     "open_appointment",
     "open_visit",
-    "own_visit_told",
     "pace",
     "phrase_drafts",
     "plan_for",

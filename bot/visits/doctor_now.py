@@ -53,6 +53,7 @@ def doctor_as(one: Circumstances, windows: tuple[OpenWindow, ...], best: Best | 
         bool(one.turns),
         windows,
         best=best,
+        awaiting=one.awaiting,
     )
 
 

@@ -1,4 +1,4 @@
-"""A summary as a file: Word for people, JSON for programs."""
+"""What is told of a visit, the AI's or a colleague's own, as a file: Word for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from docx import Document
-from docx.document import Document as WordDocument
-from docx.oxml.ns import qn
-from docx.shared import Pt
+from typing import TYPE_CHECKING, Any
 
 from bot.clock import CHINA
 from bot.text.patterns import read_rules
+
+if TYPE_CHECKING:
+    from docx.document import Document as WordDocument
 
 _FONT = "宋体"
 # What XML 1.0 has no place for: most control characters, halves of a surrogate pair, two noncharacters.
@@ -24,10 +22,11 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class SummaryDocument:
-    """What a file tells. `body`: the parts of a `Summary`; empty where it was deleted."""
+class VisitDocument:
+    """What a file tells. `body`: the parts of a `Summary`, or the fields of an `OwnVisitEntry`; empty where
+    it was deleted. `visitor`: the colleague whose own visit it was; "" for the AI's."""
 
-    visit_id: int
+    id: int
     doctor_id: str  # external id; "" for who is on no list
     doctor: str
     hospital: str
@@ -37,21 +36,23 @@ class SummaryDocument:
     approved_by: str
     approved_at: datetime | None
     body: Mapping[str, Any]
+    visitor: str = ""
 
 
-def as_json(of: SummaryDocument) -> bytes:
+def as_json(of: VisitDocument) -> bytes:
     """UTF-8; what is no character stands as its escape."""
     return json.dumps(told_of(of), ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
 
 
-def told_of(of: SummaryDocument) -> dict[str, Any]:
+def told_of(of: VisitDocument) -> dict[str, Any]:
     """What a program is told of it."""
     return {
-        "id": of.visit_id,
+        "id": of.id,
         "doctor_id": of.doctor_id,
         "doctor": of.doctor,
         "hospital": of.hospital,
         "department": of.department,
+        **({"visitor": of.visitor} if of.visitor else {}),
         "state": of.state,
         "version": of.version,
         "approved_by": of.approved_by,
@@ -60,20 +61,26 @@ def told_of(of: SummaryDocument) -> dict[str, Any]:
     }
 
 
-def as_docx(of: SummaryDocument) -> bytes:
+def as_docx(of: VisitDocument) -> bytes:
     """Word's format; what XML has no place for stands as U+FFFD."""
+    from docx import Document  # noqa: PLC0415 - slow to import, and no start writes a file
+    from docx.shared import Pt  # noqa: PLC0415
+
     words = read_rules("visits", "document")
     page = Document()
     style = page.styles["Normal"]
     style.font.name, style.font.size = _FONT, Pt(10.5)
-    style.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
-    _heading(page, words["title"], 0)
-    page.add_paragraph(words["own"])
+    _in_chinese(style.element.rPr)
+    whose = words["own" if of.visitor else "ai"]
+    _heading(page, whose["title"], 0)
+    page.add_paragraph(whose["label"])
     _table(page, _facts(of, words))
     if not of.body:
         page.add_paragraph(words["deleted"])
     else:
-        _told(page, of.body, words)
+        (_told_of_own if of.visitor else _told)(page, of.body, words)
+        if of.body.get("reason"):
+            page.add_paragraph(_clean(words["reason"].format(text=of.body["reason"])))
     out = io.BytesIO()
     page.save(out)
     return out.getvalue()
@@ -98,18 +105,26 @@ def _told(page: WordDocument, body: Mapping[str, Any], words: Mapping[str, Any])
     page.add_paragraph(_clean(words["attitude"].format(text=body["attitude"] or "—")))
     if body["requests"]:
         page.add_paragraph(_clean(words["requests"].format(text=request_numbers(body["requests"]))))
-    if body.get("reason"):
-        page.add_paragraph(_clean(words["reason"].format(text=body["reason"])))
 
 
-def _facts(of: SummaryDocument, words: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    names = words["facts"]
+def _told_of_own(page: WordDocument, body: Mapping[str, Any], words: Mapping[str, Any]) -> None:
+    _heading(page, words["discussed"], 1)
+    page.add_paragraph(_clean(body["discussed"]))
+    _heading(page, words["follows"], 1)
+    page.add_paragraph(_clean(words["next_step"].format(text=body["next_step"] or "—")))
+
+
+def _facts(of: VisitDocument, words: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    names = words["own" if of.visitor else "ai"]["facts"]
     yield names["doctor"], " · ".join(filter(None, (of.doctor, of.hospital, of.department)))
+    if of.visitor:
+        yield names["visitor"], of.visitor
     if of.body:
-        begun = datetime.fromisoformat(of.body["time"]).astimezone(CHINA)
-        yield names["time"], f"{begun:%Y-%m-%d %H:%M}"
-        yield names["channel"], f"{of.body['channel']}（{of.body['label']}）"
-        yield names["topic"], of.body["topic"]
+        parts = ("visited_at", "place", "topics") if of.visitor else ("time", "channel", "topic")
+        time, channel, topic = (of.body[part] for part in parts)
+        yield names["time"], f"{datetime.fromisoformat(time).astimezone(CHINA):%Y-%m-%d %H:%M}"
+        yield names["channel"], f"{channel}（{of.body['label']}）"
+        yield names["topic"], topic
     state = words["states"][of.state]
     if of.approved_at is not None:
         state += f"（{of.approved_by}，{of.approved_at.astimezone(CHINA):%Y-%m-%d %H:%M}）"
@@ -130,7 +145,14 @@ def _heading(page: WordDocument, text: str, level: int) -> None:
     heading = page.add_heading(_clean(text), level)
     for run in heading.runs:
         run.font.name = _FONT
-        run.element.get_or_add_rPr().rFonts.set(qn("w:eastAsia"), _FONT)
+        _in_chinese(run.element.get_or_add_rPr())
+
+
+def _in_chinese(properties: Any) -> None:
+    """A font's name counts for Latin letters alone."""
+    from docx.oxml.ns import qn  # noqa: PLC0415
+
+    properties.rFonts.set(qn("w:eastAsia"), _FONT)
 
 
 def _table(page: WordDocument, rows: Iterable[tuple[str, str]]) -> None:

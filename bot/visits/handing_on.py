@@ -8,58 +8,46 @@ from typing import Any
 
 from bot import crm
 from bot.clock import CHINA
-from bot.store import contacts, desk_own_visits, desk_summaries, own_visits
+from bot.store import contacts, desk_own_visits, desk_summaries, reviewed
 from bot.store.database import Tx
 from bot.store.desk_own_visits import OwnVisitLine
-from bot.store.desk_summaries import SummaryLine, SummaryVersion
+from bot.store.desk_summaries import SummaryLine
+from bot.store.desk_versions import newest
 from bot.store.vault import Vault
-from bot.visits.document import SummaryDocument, told_of
+from bot.visits.document import VisitDocument, told_of
+from bot.visits.reviewing import OWN_VISIT, SUMMARY, Reviewing
 
 
-def document_of(line: SummaryLine, newest: SummaryVersion) -> SummaryDocument:
-    return SummaryDocument(
-        *(line.visit_id, line.external_id, line.doctor, line.hospital, line.department, line.state),
-        *(line.version, line.approved_name, line.approved_at, newest.body),
+def document_of(line: SummaryLine | OwnVisitLine, body: dict[str, Any]) -> VisitDocument:
+    number, visitor = (line.id, line.visitor) if isinstance(line, OwnVisitLine) else (line.visit_id, "")
+    return VisitDocument(
+        *(number, line.external_id, line.doctor, line.hospital, line.department, line.state),
+        *(line.version, line.approved_name, line.approved_at, body, visitor),
     )
 
 
 async def hand_on_summary(tx: Tx, vault: Vault, visit_id: int, now: datetime) -> None:
     """The summary of this visit as it stands: approved, or amended since."""
     line = await desk_summaries.line_of(tx, vault, visit_id)
-    assert line is not None  # noqa: S101 - it was approved in this transaction
-    kept = await desk_summaries.versions(tx, vault, visit_id)
-    event, body = f"summary.{line.state}", told_of(document_of(line, kept[-1]))
-    contact = await contacts.by_id(tx, line.contact_id)
-    subject = f"visit:{visit_id}"
-    await crm.tell(tx, vault, event, subject, line.version, envelope(event, now, body), now, of=contact)
+    await _hand_on(tx, vault, SUMMARY, visit_id, line, now)
 
 
 async def hand_on_own_visit(tx: Tx, vault: Vault, own_visit_id: int, now: datetime) -> None:
     """The visit that a colleague made, as it stands: approved, or amended since."""
     line = await desk_own_visits.line_of(tx, vault, own_visit_id)
-    found = await own_visits.standing(tx, own_visit_id)
+    await _hand_on(tx, vault, OWN_VISIT, own_visit_id, line, now)
+
+
+async def _hand_on(
+    tx: Tx, vault: Vault, kind: Reviewing, number: int, line: SummaryLine | OwnVisitLine | None, now: datetime
+) -> None:
+    found = await reviewed.standing(tx, kind.store, number)
     assert line is not None and found is not None  # noqa: S101 - it was approved in this transaction
+    body = await newest(tx, vault, kind.store, number)
     contact = None if found.contact_id is None else await contacts.by_id(tx, found.contact_id)
-    event, of = f"own_visit.{line.state}", contact or line.person_id
-    body, subject = envelope(event, now, own_visit_told(line)), f"own_visit:{own_visit_id}"
-    await crm.tell(tx, vault, event, subject, line.version, body, now, of=of)
-
-
-def own_visit_told(line: OwnVisitLine) -> dict[str, Any]:
-    """What a program is told of a visit that a colleague made: never under the label of an AI's."""
-    return {
-        "id": line.id,
-        "doctor_id": line.external_id,
-        "doctor": line.doctor,
-        "hospital": line.hospital,
-        "department": line.department,
-        "visitor": line.visitor,
-        "state": line.state,
-        "version": line.version,
-        "approved_by": line.approved_name,
-        "approved_at": line.approved_at.astimezone(CHINA).isoformat() if line.approved_at else None,
-        **line.body,
-    }
+    event, told = f"{kind.name}.{found.state}", told_of(document_of(line, body))
+    subject, of = f"{kind.subject}:{number}", contact or found.person_id
+    await crm.tell(tx, vault, event, subject, found.version, envelope(event, now, told), now, of=of)
 
 
 def envelope(event: str, now: datetime, data: dict[str, Any]) -> bytes:

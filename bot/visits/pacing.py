@@ -30,6 +30,7 @@ _LATER = {
     "quiet hours": "现在是免打扰时间",
     "weekly cap": "近7天主动联系已达上限",
     "conversation": "医生正在对话中",
+    "person": "医生要求转人工，还没有同事与其联系",
 }
 NO_WINDOW = "平台暂不允许主动发消息，等医生点菜单「今日一分钟」或来消息，或由代表自己联系"
 USED_UP = "平台本轮可发的条数已用完，等医生点菜单「今日一分钟」或来消息"
@@ -53,7 +54,7 @@ class DoctorNow:
     """What is known of a doctor, the first six as `policy.decide` takes them.
 
     `windows` None: their channel has none, we may write freely. `visited`: when earlier visits of the plan
-    began. `agreed`: when they said that this visit should begin, or go on.
+    began. `agreed`: when they said that this visit should begin, or go on. `awaiting`: as `decide` takes it.
     """
 
     person: Person
@@ -65,6 +66,7 @@ class DoctorNow:
     visited: tuple[datetime, ...] = ()
     best: Best | None = None
     agreed: datetime | None = None
+    awaiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def pace(
         doctor.live_conversation and not at_once,
         True,  # a closed window has no hour at which to ask again: below
         now,
+        awaiting=doctor.awaiting and not at_once,
     )
     if isinstance(decision, Refuse):
         return Never(_NEVER[decision.fault])

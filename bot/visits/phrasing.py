@@ -19,10 +19,13 @@ import structlog
 from bot.assistant import Endpoint, Pseudonyms, Support, ask, fault_of
 from bot.evidence import note
 from bot.runtime.loops import together_or_alone
-from bot.store import contact_keys, contacting, contacts, desk_summaries, doctors, visit_summaries, visits
+from bot.store import desk_summaries, doctors, reviewed, visit_summaries, visits
 from bot.store.database import Tx
+from bot.store.reviewed import Standing
 from bot.store.vault import Vault
-from bot.store.visit_summaries import Said, SummaryStanding
+from bot.store.visit_summaries import Said
+from bot.visits import reviewing
+from bot.visits.reviewing import SUMMARY
 from bot.visits.summary import words_of
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ class _Turn:
 class _Case:
     """A draft, and what may be shown of it."""
 
-    standing: SummaryStanding
+    standing: Standing
     body: Mapping[str, Any]
     turns: tuple[_Turn, ...]
     sentences: Mapping[int, tuple[str, tuple[int, ...]]]  # by place: without names, the turns' numbers
@@ -93,13 +96,11 @@ async def _phrase(
 
 
 async def _read(tx: Tx, vault: Vault, visit_id: int) -> _Case | None:
-    standing = await visit_summaries.standing(tx, visit_id)
+    standing = await reviewed.standing(tx, SUMMARY.store, visit_id)
     visit = await visits.by_id(tx, visit_id)
     if standing is None or visit is None:
         return None
-    body = json.loads(
-        await vault.open_text(tx, standing.person_id, bytes(standing.body_enc), "visit_summary.body")
-    )
+    body = await reviewing.body_before(tx, vault, SUMMARY, standing)
     hide = await _pseudonyms(tx, vault, visit_id)
     turns = tuple(await _turns(tx, vault, hide, await visit_summaries.said_in(tx, visit)))
     numbers = {one.inbox_id: one.number for one in turns}
@@ -178,16 +179,12 @@ async def _write(
 ) -> None:
     """A version of its own: the rules' draft and the difference stay. Nothing where a colleague was first."""
     before, now = case.standing, services.clock.now()
-    await contacting.lock_contacts(tx, [before.contact_id])
-    found = await visit_summaries.standing(tx, before.visit_id, lock=True)
+    found = await reviewing.lock(tx, SUMMARY, before.id)
     if found is None or (found.state, found.version) != (before.state, before.version):
         return
-    contact = await contacts.by_id(tx, before.contact_id)
     said = [accepted.get(place, one) for place, one in enumerate(case.body["statements"])]
-    body = json.dumps({**case.body, "statements": said}, ensure_ascii=False)
-    key = await contact_keys.key_of(tx, services.vault, contact)
-    sealed = await services.vault.seal(tx, key, body, "visit_summary.body")
+    sealed = await reviewing.seal(tx, services.vault, SUMMARY, found, {**case.body, "statements": said})
     new = replace(found, version=found.version + 1, body_enc=sealed)
-    await visit_summaries.rewrite(tx, new, "phrasing", "", now)
+    await reviewed.rewrite(tx, SUMMARY.store, new, "phrasing", "", now)
     facts: dict[str, Any] = {"model": model, "kept": len(accepted), "dropped": dropped}
-    await note(tx, "summary.phrased", now, f"visit:{new.visit_id}", contact, body_enc=sealed, **facts)
+    await note(tx, "summary.phrased", now, f"visit:{new.id}", new, body_enc=sealed, **facts)

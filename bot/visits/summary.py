@@ -20,6 +20,7 @@ from bot.knowledge import Content
 from bot.model import Basis, Channel, InboundKind
 from bot.store import contact_keys, contacts, visit_summaries, visits
 from bot.store.database import Database, Tx
+from bot.store.reviewed import SUMMARY
 from bot.store.vault import Vault
 from bot.store.visit_summaries import Said
 from bot.store.visits import Fact, VisitRow
@@ -91,7 +92,7 @@ async def _write(tx: Tx, vault: Vault, edition: Edition, visit: VisitRow, now: d
     summary = await summarise(tx, vault, edition, visit)
     body = json.dumps(asdict(summary), ensure_ascii=False)
     key = await contact_keys.key_of(tx, vault, contact)
-    sealed = await vault.seal(tx, key, body, "visit_summary.body")
+    sealed = await vault.seal(tx, key, body, SUMMARY.place)
     if await visit_summaries.add(tx, visit, contact.person_id, sealed, now):
         await note(tx, "summary.drafted", now, f"visit:{visit.id}", contact, body_enc=sealed)
 
@@ -100,7 +101,7 @@ async def summaries_of(tx: Tx, vault: Vault, external_id: str | None = None) -> 
     """All, or a doctor's, the oldest first: id, doctor, state, version, and the parts of a `Summary`."""
     found = []
     for row in await visit_summaries.summaries(tx, external_id):
-        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, "visit_summary.body"))
+        body = json.loads(await vault.open_text(tx, row.person_id, row.body_enc, SUMMARY.place))
         standing = {"state": row.state, "version": row.version}
         found.append({"id": row.visit_id, "doctor": row.doctor, **standing, **body})
     return found

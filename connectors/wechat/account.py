@@ -31,6 +31,7 @@ class OfficialAccount:
         http: aiohttp.ClientSession,
         timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
+        self.account = account
         self._api = Api(account, settings, tokens, http, timeout)
 
     async def publish_menu(self, buttons: Sequence[dict[str, Any]]) -> None:

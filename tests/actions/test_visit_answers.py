@@ -45,9 +45,15 @@ async def visited(open_window: Stage) -> Stage:
 
 
 async def say(
-    stage: Stage, words: str, meant: str = "", step: Step = Step.PERMISSION, ordinal: int = 0, **slots: Any
+    stage: Stage,
+    words: str,
+    meant: str = "",
+    step: Step = Step.PERMISSION,
+    ordinal: int = 0,
+    told: CollectingDispatcher | None = None,
+    **slots: Any,
 ) -> dict[str, Any]:
-    """The slots that the step's validation sets after these words."""
+    """The slots that the step's validation sets after these words. `told`: what it says."""
     services, contact = stage.services, await stage.contact()
     slots = {"requested_slot": f"visit_{step}", **slots}
     message = {"text": words, "intent": {"name": meant}, "entities": []}
@@ -55,7 +61,7 @@ async def say(
     async with services.db.begin() as tx:
         call = ActionCall(services, tx, uuid4(), contact, Standing(True, False, None), NOON, ordinal)
         with calling(call):
-            events = await ValidateStep(step).run(CollectingDispatcher(), tracker, {})
+            events = await ValidateStep(step).run(told or CollectingDispatcher(), tracker, {})
     return {event["name"]: event["value"] for event in events}
 
 
@@ -117,6 +123,31 @@ async def test_details_of_a_case_are_no_reaction(visited: Stage) -> None:
     assert await say(visited, "65岁 女 每天两片", "nlu_fallback", Step.REACTION, case=True) == {}
     filled = await say(visited, "65岁 女 每天两片", "nlu_fallback", Step.REACTION)
     assert filled["visit_reaction"] == "other", "without a case it is one"
+
+
+WITH_A_WISH = "你这机器人说不清楚，给个图吧"
+
+
+async def test_a_wish_for_a_chart_is_answered_whatever_stands_beside_it(visited: Stage) -> None:
+    """Before the message it is told so; after it the chart is shown, and the step asks again."""
+    assert (await say(visited, WITH_A_WISH, "bot_challenge"))["visit_permission"] == "given"
+    services, visit = visited.services, await row(visited)
+    await services.published.load()
+    edition = services.published.edition
+    message = next(one for one in edition.content.key_messages if one.product == "metformin")
+    async with services.db.begin() as tx:
+        await visits.change(tx, visit.id, key_message=str(edition.basis(message.id)))
+    for words, meant in ((WITH_A_WISH, "bot_challenge"), ("不错，来张图", "nlu_fallback")):
+        told = CollectingDispatcher()
+        filled = await say(visited, words, meant, Step.REACTION, told=told)
+        ((basis, digest),) = [(one["custom"]["basis"], one["custom"]["attachment"]) for one in told.messages]
+        assert basis == str(edition.basis(message.id)) and digest[0] == message.id
+        assert filled.get("visit_reaction") == ("helpful" if words.startswith("不错") else None)
+    noted = await visited.rows("SELECT facts -> 'names' FROM evidence WHERE kind = 'profile.noted'")
+    assert noted == [(["format"],)] * 3
+    told = CollectingDispatcher()
+    await say(visited, "很详细", "nlu_fallback", Step.REACTION, told=told)
+    assert told.messages == []
 
 
 async def test_the_part_of_the_day_names_one_of_the_moments_asked_about(visited: Stage) -> None:

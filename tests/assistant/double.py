@@ -14,6 +14,7 @@ from aiohttp import web
 from bot.assistant import Endpoint
 from bot.endpoints import Assistant
 from bot.service.postgres import free_port
+from tests.serving import served
 
 KEY, MODEL = "sk-of-the-tests", "double-1"
 Say = Callable[[dict[str, Any]], Any]  # what it was asked -> the content of its message, or what it sends raw
@@ -63,10 +64,5 @@ async def assistant_double(says: Say) -> AsyncIterator[AssistantDouble]:
     made = AssistantDouble(f"http://127.0.0.1:{port}/v1", says)
     app = web.Application()
     app.router.add_post("/v1/chat/completions", made.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
+    async with served(app, port):
         yield made
-    finally:
-        await runner.cleanup()

@@ -126,7 +126,21 @@ async def test_a_name_at_the_provider_that_changes_hands_opens_nothing(company: 
     assert (await company.sign_in())[0] == 303, "whoever is added anew is bound anew"
 
 
-@pytest.mark.parametrize("login", ["nobody", "zhou", "", None, 7, ["li"]])
+async def test_whoever_is_disabled_opens_no_other_account_by_another_name(company: Company) -> None:
+    """Theirs is bound to them until an administrator brings it back."""
+    assert (await company.sign_in())[0] == 303
+    services = company.office.stage.services
+    async with services.db.begin() as tx:
+        await staff.disable(tx, "li", services.clock.now(), by="test")
+        await staff.add(tx, "wang", [Role.REP], services.clock.now(), by="test")
+    company.provider.person = {"sub": "u-1", "preferred_username": "wang"}
+    status, token, body = await company.sign_in()
+    assert (status, token) == (403, "") and NO_ACCOUNT in body
+    company.provider.person = {"sub": "u-2", "preferred_username": "wang"}
+    assert (await company.sign_in())[0] == 303, "it is still free for who has that name"
+
+
+@pytest.mark.parametrize("login", ["nobody", "zhou", "", None, 7, ["li"], "li\0"])
 async def test_who_has_no_account_here_is_told_so(company: Company, login: Any) -> None:
     """zhou is an account of the demo, whose password is printed."""
     company.provider.person = {"sub": "u-9", "preferred_username": login}
@@ -208,7 +222,7 @@ async def test_what_comes_back_is_what_left_this_browser(company: Company) -> No
 
 
 async def test_who_takes_too_long_begins_again(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.single_sign_on.provider.LASTS", -1)
+    monkeypatch.setattr("bot.single_sign_on.provider._LASTS", -1)
     assert (await company.sign_in())[:2] == (401, "")
 
 

@@ -14,8 +14,8 @@ from bot.desk import phrases
 from bot.model import Audience, Purpose
 from bot.people import consent, takeover, transfer
 from bot.schedule.timers import Timers
-from bot.store import desk, takeovers
-from bot.store.database import CONSOLE, Database
+from bot.store import content, desk, takeovers
+from bot.store.database import CONSOLE, Database, Tx
 from bot.tasks import Kind, open_task
 from tests.console.conftest import NAMES, Office, Visitor
 from tests.console.test_talking import HELLO, chat_of, claimed, mark_of
@@ -227,6 +227,29 @@ async def test_approved_answers_key_messages_and_materials_are_found_and_sent(st
     assert "发链接" in await visitor.get(f"{path}/approved")
 
 
+async def test_the_content_is_read_once_and_not_with_each_key_or_page(
+    stocked: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.1 s of CPU each; what is watched while typed asks each half second."""
+    visitor = await claimed(stocked)
+    path = f"/console/conversations/{stocked.contacts['zhou'].id}"
+    await visitor.get(path)
+    read: list[int] = []
+    of_version = content.of_version
+
+    async def counted(tx: Tx, version_id: int) -> list[content.Revision]:
+        read.append(version_id)
+        return await of_version(tx, version_id)
+
+    monkeypatch.setattr(content, "of_version", counted)
+    await visitor.get(path)
+    assert "二甲双胍" in await visitor.get(f"{path}/approved?q=二甲双胍")
+    assert "mark" not in await visitor.post(f"{path}/watch", 200, text="二甲双胍的资料明天给您")
+    await stocked.stage.write("UPDATE doctor SET verified_at = NULL")
+    assert "不能谈产品" in await visitor.post(f"{path}/watch", 200, text="二甲双胍的资料明天给您")
+    assert read == []
+
+
 async def test_product_text_is_for_a_verified_doctor_whom_one_has(stocked: Office) -> None:
     office = stocked
     visitor, path = await office.as_("zhou"), chat_of(office)
@@ -288,3 +311,49 @@ async def test_with_the_window_closed_a_template_asks_them_to_write_and_says_why
     await stage.phone.send(type="text", content="您说", wait=True)
     body = await visitor.get(path)
     assert "模板" not in body.split('class="session"')[1].split("</div>")[0], "the window is open again"
+
+
+BEYOND = "多囊卵巢的患者二甲双胍一般一天1500毫克起"
+
+
+async def test_nobody_types_an_answer_that_medical_would_have_to_review(stocked: Office) -> None:
+    """A use that no label approves is refused while it is typed, when it is sent, and at the exit for whoever
+    typed elsewhere. A note is not sent: what to answer may stand in it."""
+    stage, path = stocked.stage, chat_of(stocked)
+    await stage.index()
+    medical = await claimed(stocked, "wei")
+    assert not (await medical.post(f"{path}/watch", 200, text=HELLO)).strip()
+    assert "请转医学信息" in await medical.post(f"{path}/watch", 200, text=BEYOND)
+    assert "请转医学信息" not in await medical.post(f"{path}/watch", 200, note=BEYOND)
+    refused = await medical.post(f"{path}/reply", 422, text=BEYOND, mark=await mark_of(medical, path))
+    assert "超说明书" in refused and BEYOND in refused
+    kept = await stage.rows("SELECT facts -> 'rules' FROM evidence WHERE kind = 'message.refused'")
+    assert kept == [(["off_label"],)]
+    services, contact, now = stage.services, stocked.contacts["zhou"], stage.services.clock.now()
+    async with services.db.begin() as tx:
+        await takeover.say(tx, services.vault, contact, "wei", BEYOND, now, services.limits)
+    await medical.post(f"{path}/reply", text="二甲双胍缓释片要整片吞服", mark=await mark_of(medical, path))
+    await leave(stocked)
+    assert await stage.rows("SELECT state, fault FROM outbox ORDER BY id") == [
+        ("blocked", "refused_text"),
+        ("sent", None),
+    ]
+
+
+async def test_a_question_asked_of_a_colleague_goes_to_medical_word_for_word(stocked: Office) -> None:
+    """Once, as the bot would have sent it there; and it leaves no other trace."""
+    stage, path = stocked.stage, chat_of(stocked)
+    rep, asked = await claimed(stocked), "多囊卵巢的姑娘能不能用二甲双胍减重"
+    await rep.post(f"{path}/medical", 409, mark=await mark_of(rep, path))
+    await stage.phone.send(type="text", content=asked, wait=True)
+    await leave(stocked)
+    await rep.post(f"{path}/medical", 409, mark="1-1-1")
+    for _ in range(2):
+        await rep.post(f"{path}/medical", mark=await mark_of(rep, path))
+    rows = "SELECT off_label, wish, state FROM medical_request"
+    assert await stage.rows(rows) == [(True, "", "open")], "off-label, as no index says otherwise"
+    assert await stage.rows("SELECT route FROM turn WHERE fault = 'takeover'") == [("medical_information",)]
+    assert asked in await (await stocked.as_("wei")).get("/console/requests")
+    assert await sent(stocked) == [], "the colleague tells them"
+    await rep.post(f"{path}/hand-back", mark=await mark_of(rep, path))
+    await rep.post(f"{path}/medical", 409, mark=await mark_of(rep, path))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import timedelta
 
+import docx
 import pytest
 from playwright.async_api import Browser, expect
 
 from bot.clock import CHINA
 from bot.people import takeover
 from bot.tasks import Kind, open_task
-from tests.console.conftest import Office
+from tests.console.conftest import HOSTILE, Office
 from tests.console.test_pages import WIDTHS, browser, looked_at, opened, pytestmark, sign_in
 from tests.console.test_summaries import file
 from tests.summaries import summarised
@@ -75,8 +77,29 @@ async def test_it_is_logged_reviewed_and_told_apart(office: Office) -> None:
     await rep.post(f"{path}/amend", version=2, reason="地点写错", **form(office))
     body = await rep.get(path)
     assert "原因：地点写错" in body and "<del>" in body and "AI拜访" not in body
-    told = json.loads((await file(rep, f"{path}/file"))[0])
+    told = json.loads((await file(rep, f"{path}/file/json"))[0])
     assert (told["label"], told["state"], told["visitor"]) == ("代表拜访", "amended", "周代表")
+    assert f'href="{path}/file/docx"' in body
+    data, disposition = await file(rep, f"{path}/file/docx")
+    assert disposition == f'attachment; filename="own-visit-{path.rpartition("/")[2]}.docx"'
+    word = docx.Document(io.BytesIO(data))
+    cells = [cell.text for row in word.tables[0].rows for cell in row.cells]
+    said = "\n".join([*(one.text for one in word.paragraphs), *cells])
+    assert "拜访记录" in said and "代表本人拜访" in said and "AI" not in said
+    for part in (
+        "周代表",
+        "县医院门诊（代表拜访）",
+        "二甲双胍",
+        "介绍了肾功能",
+        "下周送资料",
+        "地点写错",
+        HOSTILE,
+    ):
+        assert part in said
+    await rep.get(f"{path}/file/pdf", 404)
+    await (await office.as_("wu")).get(f"{path}/file/docx", 404)
+    rows = await office.stage.rows("SELECT facts->>'file' FROM evidence WHERE kind = 'own_visit.downloaded'")
+    assert rows == [("json",), ("docx",)]
     assert path in await (await office.as_("zheng")).get("/console/own-visits?filter=all")
     for login, status in (("wu", 404), ("alien", 404), ("yang", 403), ("feng", 403)):
         await (await office.as_(login)).get(path, status)

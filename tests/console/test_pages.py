@@ -20,6 +20,7 @@ from bot.store.outbox import Draft, Part
 from bot.tasks import Kind, open_task
 from console.files import FILES
 from tests.console.conftest import PASSWORD, Office
+from tests.console.test_searching import hear
 from tests.sandbox.test_page import ARTIFACTS, CHROMIUM, FLAGS
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
@@ -124,6 +125,37 @@ async def busy(office: Office) -> None:
     await stage.write("UPDATE outbox SET state = 'held', fault = 'window_closed' WHERE id = :id", id=held)
     await stage.write("UPDATE doctor SET name_enc = name_enc, interests = ARRAY['糖尿病', '肾功能不全用药']")
     await office.registered("zhou", today(now) + timedelta(days=20))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_search_goes_on_in_the_page(
+    browser: Browser, office: Office, width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.desk.searching.MESSAGES", 3)
+    now = office.stage.services.clock.now()
+    for number in range(7):
+        words = f"肌酐清除率第{number}次：估算肾小球滤过率四十，二甲双胍要不要减量，请把资料发我看看，谢谢。"
+        await hear(office, "zhou", words, now - timedelta(days=9 - number))
+    async with opened(browser, office, width) as page:
+        await sign_in(page, office, "zhou")
+        await page.goto(f"{office.url}/console/conversations")
+        await page.get_by_role("searchbox").fill("滤过率")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("mark")).to_have_count(3)
+        await expect(page.locator("#further")).to_contain_text("已查最近 3 条消息，至")
+        await looked_at(page, f"search-{width}")
+        further = page.get_by_role("link", name="继续往前查")
+        await further.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("mark")).to_have_count(6)
+        await expect(further).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("没有更早的消息了")).to_be_visible()
+        await expect(page.locator("mark")).to_have_count(7)
+        await looked_at(page, f"search-end-{width}")
+        await page.locator("mark").nth(4).click()
+        await expect(page.locator(".msg:target")).to_contain_text("第2次")
+        await looked_at(page, f"search-found-{width}")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -141,6 +141,31 @@ async def test_what_may_not_go_to_a_doctor_is_not_sent_to_review(
     assert refused == ([("wei",)] if "最好" in values["text"] else [])
 
 
+REACTION = "电话里他说有个病人吃了二甲双胍以后起了皮疹，已经停药"
+
+
+@pytest.mark.parametrize("where", ["answer", "entry", "remark", "return"])
+async def test_an_adverse_event_that_a_colleague_writes_down_is_a_case(
+    office: Office, question: int, where: str
+) -> None:
+    """In an answer, and in what is remarked beside it; what an approved entry says tells of nobody."""
+    medical, path = await office.as_("wei"), f"/console/requests/{question}"
+    if where == "answer":
+        await medical.post(f"{path}/save", step=0, text=REACTION)
+        await medical.post(f"{path}/save", step=1, text=REACTION, **DRAFT)
+    elif where == "entry":
+        await medical.post(f"{path}/quote", step=0, entry="metformin-lactic-acidosis")
+    elif where == "remark":
+        await medical.post(f"{path}/correct", step=0, off_label="no", reason=REACTION)
+    else:
+        await written(medical, question)
+        await (await office.as_("han")).post(f"{path}/return", step=2, reason=REACTION)
+    cases = await office.stage.rows("SELECT count(*) FROM task WHERE kind = 'adverse_event'")
+    assert cases == [(0 if where == "entry" else 1,)]
+    watched = await medical.post(f"{path}/watch", 200, text=REACTION)
+    assert "保存后自动转药物安全" in watched
+
+
 async def test_it_is_watched_while_it_is_typed(office: Office, question: int) -> None:
     visitor = await office.as_("wei")
     body = await visitor.post(
@@ -220,6 +245,24 @@ async def test_a_closed_window_holds_it_until_they_write(office: Office, questio
     await medical_information.settle(stage.services)
     assert [TEXT in text for text in await stage.reply_texts()] == [True]
     assert (await state(office, question))[0] == "answered"
+
+
+async def test_an_answer_that_is_held_does_not_leave_after_its_request_was_closed(
+    office: Office, question: int
+) -> None:
+    """A colleague closes it in 我的一天; the doctor writes again, and hears nothing of it."""
+    stage = office.stage
+    await stage.write("UPDATE send_window SET closes_at = :now", now=stage.services.clock.now())
+    await sent(office, question)
+    visitor = await office.as_("wei")
+    await visitor.post(f"/console/tasks/{question}/close", remark="医生说不用了")
+    await stage.phone.send(type="image", wait=True)
+    await stage.sender.push()
+    await medical_information.settle(stage.services)
+    assert [text for text in await stage.reply_texts() if TEXT in text] == []
+    body = await visitor.get(f"/console/requests/{question}")
+    assert "等医生下次来信时自动发出" not in body and "没有发出" not in body
+    assert "没有发出" not in await visitor.get("/console/"), "nobody is to do anything about it"
 
 
 @pytest.mark.parametrize("why", ["stopped", "unverified", "withdrawn"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from importlib import import_module
 
 import docx
 import pytest
 
 from bot.tasks import Kind, open_task
-from bot.visits import SummaryDocument, as_docx, as_json, changed_sentences
+from bot.visits import VisitDocument, as_docx, as_json, changed_sentences
 from tests.console.conftest import COOKIE, HOSTILE, Office, Visitor
 from tests.summaries import SAID, STATEMENTS, summarised
 
@@ -145,6 +146,22 @@ async def file(visitor: Visitor, path: str) -> tuple[bytes, str]:
         return await answer.read(), answer.headers["Content-Disposition"]
 
 
+async def test_to_watch_a_word_opens_no_version(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody types it is asked for again and again; nor does a change, or a file."""
+    made = await drafts(office)
+    visitor, path = await office.as_("zhou"), f"/console/summaries/{made['zhou']}"
+
+    async def opened(*_: object) -> None:
+        pytest.fail("the versions were opened")
+
+    monkeypatch.setattr(import_module("bot.desk.summaries"), "versions", opened)  # not the room's function
+    await visitor.post(f"{path}/watch", 200, text=NEW)
+    await visitor.post(f"{path}/edit", version=1, part="1", text=NEW)
+    told = json.loads((await file(visitor, f"{path}/file/json"))[0])
+    assert told["statements"][1]["text"] == NEW
+    assert await visitor.post(f"{path}/approve", version=2) == ""
+
+
 async def test_it_is_downloaded_for_word_and_as_json(office: Office) -> None:
     made = await drafts(office)
     visitor, path = await office.as_("zhou"), f"/console/summaries/{made['zhou']}"
@@ -181,7 +198,7 @@ def test_no_character_breaks_a_file(said: str, shown: str) -> None:
     }
     ends = {"attitude": said, "next_step": said, "requests": ["adverse_event:7"]}
     statements = [{"text": said, "turns": [1]}]
-    of = SummaryDocument(
+    of = VisitDocument(
         1, "", said, said, said, "draft", 1, "", None, {**parts, **more, **ends, "statements": statements}
     )
     opened = docx.Document(io.BytesIO(as_docx(of)))
@@ -189,6 +206,12 @@ def test_no_character_breaks_a_file(said: str, shown: str) -> None:
     assert shown in texts and f"下一步：{shown}" in texts and "相关任务（只列编号）：药物警戒 7" in texts
     assert opened.tables[1].cell(0, 0).text == shown
     assert json.loads(as_json(of))["statements"] == statements
+    fields = {"label": "代表拜访", "visited_at": parts["time"], "place": said, "topics": said}
+    fields |= {"discussed": said, "next_step": said, "reason": said}
+    own = docx.Document(
+        io.BytesIO(as_docx(VisitDocument(1, "", said, "", "", "draft", 1, "", None, fields, said)))
+    )
+    assert shown in [one.text for one in own.paragraphs] and own.tables[0].cell(1, 1).text == shown
 
 
 def test_a_difference_is_told_by_sentence() -> None:

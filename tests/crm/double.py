@@ -12,10 +12,10 @@ import aiohttp
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from bot import crm
-from bot.endpoints import Crm
+from bot import crm, endpoints
 from bot.runtime.services import Services
 from bot.service.postgres import free_port
+from tests.serving import served
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -35,8 +35,8 @@ class CrmDouble:
         await crm.deliver(crm.Teller(services.db, services.vault, services.clock, http, self.settings))
 
     @property
-    def settings(self) -> Crm:
-        return Crm(url=self.url, secret=SECRET)
+    def settings(self) -> endpoints.Webhook:
+        return endpoints.Webhook(url=self.url, secret=SECRET)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -67,10 +67,5 @@ async def crm_double() -> AsyncIterator[CrmDouble]:
     app = web.Application()
     app.router.add_post("/hook", made.handle)
     app.router.add_route("*", "/elsewhere", made.redirected)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
+    async with served(app, port):
         yield made
-    finally:
-        await runner.cleanup()

@@ -20,8 +20,9 @@ from sqlalchemy import text
 from standardwebhooks.webhooks import Webhook
 
 from bot import crm, staff
-from bot.crm import deliveries, posting
+from bot.crm import deliveries
 from bot.model import Fault, MedrepError
+from bot.runtime import posting
 from bot.settings import ROOT
 from bot.staff import Role
 from bot.visits import SentenceChange, amend, approve, hand_on_summary
@@ -139,7 +140,7 @@ async def test_a_crm_that_fails_is_told_again_under_the_same_id(
 async def test_a_crm_that_is_silent_or_talks_without_end_holds_nothing_up(
     stage: Stage, visit_id: int, double: CrmDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "PATIENCE", 0.5)
+    monkeypatch.setattr(deliveries, "PATIENCE", 0.5)
     double.answers = [0, 999]
     await approved(stage, visit_id)
     async with asyncio.timeout(10):
@@ -223,7 +224,7 @@ from pathlib import Path
 import aiohttp
 from bot import crm
 from bot.clock import Clock
-from bot.endpoints import Crm
+from bot.endpoints import Webhook
 from bot.store.database import Database
 from bot.store.keyring import Keyring, evidence_key
 from bot.store.vault import Vault
@@ -233,7 +234,7 @@ async def main():
     db = Database(url, evidence_key=evidence_key(home / "keys"))
     vault = Vault(Keyring(home / "keys"))
     async with aiohttp.ClientSession() as http:
-        await crm.deliver(crm.Teller(db, vault, Clock(), http, Crm(url=there, secret=secret)))
+        await crm.deliver(crm.Teller(db, vault, Clock(), http, Webhook(url=there, secret=secret)))
 asyncio.run(main())
 """
 
@@ -280,5 +281,5 @@ async def test_the_session_of_the_app_hangs_on_nothing(double: CrmDouble) -> Non
     """What the CRM says is not read: the connection is closed."""
     double.answers = [999]
     async with aiohttp.ClientSession() as http, asyncio.timeout(5):
-        found = await posting.post(http, double.settings, "msg_1", b"{}")
+        found = await posting.post(http, double.settings, "msg_1", b"{}", 5.0)
     assert (found.status, found.fault) == (200, None)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.journeys.conftest import Meet
 from tests.phone import Phone
 from tests.running import Service
-
-_numbers = count(1)
 
 
 @dataclass
@@ -44,22 +40,10 @@ Doctor = Callable[[], Awaitable[Chat]]
 
 
 @pytest.fixture
-def doctor(http: aiohttp.ClientSession, service: Service, tmp_path: Path) -> Doctor:
+def doctor(meet: Meet, service: Service) -> Doctor:
     async def made() -> Chat:
-        number = next(_numbers)
-        phone = Phone(http, service.url, f"oProfile{number:020d}")
-        listed = tmp_path / f"{number}.csv"
-        rows = ["姓名,医院,科室,手机,渠道,渠道账号,外部编号,负责代表,关注领域"]
-        address = f"wechat:sandbox,{phone.openid}"
-        rows += [f"画像,示例县人民医院,全科,137{number:08d},{address},P-{number},周代表（演示）,高血压"]
-        listed.write_text("\n".join(rows) + "\n", encoding="utf-8")
-        await asyncio.to_thread(service.prints, "import-doctors", listed)
-        body = {"account": "sandbox", "nickname": "画", "openid": phone.openid}
-        async with http.post(f"{service.url}/sandbox/api/followers", json=body) as answer:
-            assert answer.status == 200, await answer.text()
-        await asyncio.sleep(0.5)  # the greeting of a follower
-        await phone.ask("谢谢")
-        return Chat(phone, service, f"P-{number}")
+        met = await meet()
+        return Chat(met.phone, service, met.external_id)
 
     return made
 

@@ -6,39 +6,23 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from itertools import count
-from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.journeys.conftest import Meet
 from tests.phone import Phone
 from tests.running import Service
 
 Doctor = Callable[[], Awaitable[Phone]]
-_numbers = count(1)
 
 
 @pytest.fixture
-def doctor(http: aiohttp.ClientSession, service: Service, tmp_path: Path) -> Doctor:
+def doctor(meet: Meet) -> Doctor:
     """A new verified doctor, who has read who we are."""
 
     async def made() -> Phone:
-        number = next(_numbers)
-        phone = Phone(http, service.url, f"oTalk{number:023d}")
-        listed = tmp_path / f"{number}.csv"
-        rows = ["姓名,医院,手机,渠道,渠道账号,外部编号,负责代表"]
-        rows += [
-            f"言谈,示例县人民医院,138{number:08d},wechat:sandbox,{phone.openid},T-{number},周代表（演示）"
-        ]
-        listed.write_text("\n".join(rows) + "\n", encoding="utf-8")
-        await asyncio.to_thread(service.prints, "import-doctors", listed)
-        body = {"account": "sandbox", "nickname": "谈", "openid": phone.openid}
-        async with http.post(f"{service.url}/sandbox/api/followers", json=body) as answer:
-            assert answer.status == 200, await answer.text()
-        await asyncio.sleep(0.5)  # the greeting of a follower
-        await phone.ask("谢谢")
-        return phone
+        return (await meet()).phone
 
     return made
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
-from typing import Any
 
 import pytest
 
@@ -20,43 +19,44 @@ from .test_content import raw
 DOCTOR = Audience.DOCTOR
 
 
-def changed(content: Content, **entry: Any) -> Content:
+ADDED = {
+    "id": "metformin-secukinumab",
+    "product": "metformin",
+    "topic": "interaction",
+    "question": "二甲双胍能和司库奇尤单抗合用吗",
+    "variants": [
+        "打司库奇尤单抗能吃二甲双胍吗",
+        "二甲双胍 可善挺 一起用",
+        "司库奇尤单抗和二甲双胍有没有相互作用",
+        "银屑病打可善挺的糖尿病人二甲双胍要停吗",
+        "二甲双胍跟司库奇尤单抗冲突吗",
+    ],
+    "answer": "按演示稿，未见相互作用的资料。",
+    "document": "metformin-label",
+}
+
+
+@pytest.fixture(scope="module")
+def successor(content: Content, encoder: Encoder) -> Index:
+    """Of the content with an entry more, and others withdrawn; built once, which takes half a minute."""
     value = content.to_json()
-    value["entries"].append({**value["entries"][0], **entry})
-    return Content.from_json(value)
+    value["entries"].append({**value["entries"][0], **ADDED})
+    value["entries"] = [one for one in value["entries"] if not one["id"].startswith("metformin-renal")]
+    return Index(Content.from_json(value), encoder)
 
 
-def test_a_published_change_takes_effect(index: Index, content: Content, encoder: Encoder) -> None:
+def test_a_published_change_takes_effect(index: Index, successor: Index) -> None:
     text = "二甲双胍和司库奇尤单抗能一起用吗"
     assert index.decide(text, DOCTOR, NOW).route is not Route.ANSWER
-    published = changed(
-        content,
-        id="metformin-secukinumab",
-        product="metformin",
-        topic="interaction",
-        question="二甲双胍能和司库奇尤单抗合用吗",
-        variants=[
-            "打司库奇尤单抗能吃二甲双胍吗",
-            "二甲双胍 可善挺 一起用",
-            "司库奇尤单抗和二甲双胍有没有相互作用",
-            "银屑病打可善挺的糖尿病人二甲双胍要停吗",
-            "二甲双胍跟司库奇尤单抗冲突吗",
-        ],
-        answer="按演示稿，未见相互作用的资料。",
-        document="metformin-label",
-    )
-    decision = Index(published, encoder).decide(text, DOCTOR, NOW)
+    decision = successor.decide(text, DOCTOR, NOW)
     assert decision.entry is not None
     assert decision.entry.id == "metformin-secukinumab"
     assert index.decide(text, DOCTOR, NOW).route is not Route.ANSWER  # the old index is as it was
 
 
-def test_a_withdrawn_entry_is_gone(index: Index, content: Content, encoder: Encoder) -> None:
+def test_a_withdrawn_entry_is_gone(index: Index, successor: Index) -> None:
     text = "二甲双胍肾功能不全能用吗"
-    value = content.to_json()
-    value["entries"] = [one for one in value["entries"] if not one["id"].startswith("metformin-renal")]
-    decision = Index(Content.from_json(value), encoder).decide(text, DOCTOR, NOW)
-    assert decision.entry is None
+    assert successor.decide(text, DOCTOR, NOW).entry is None
     assert index.decide(text, DOCTOR, NOW).entry is not None
 
 

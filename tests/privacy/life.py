@@ -43,6 +43,7 @@ from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Draft
 from bot.store.own_visits import NewOwnVisit
+from bot.store.reviewed import OWN_VISIT, Standing
 from bot.store.tables import evidence, metadata
 from bot.store.timers import Action
 from bot.store.vault import Vault
@@ -149,10 +150,9 @@ async def _visit(tx: Tx, vault: Vault, contact: Contact, now: datetime) -> None:
     sealed = await vault.seal(tx, contact.person_id, '{"next_step": "只属于纪要的话"}', "visit_summary.body")
     assert await visit_summaries.add(tx, visit, contact.person_id, sealed, now)
     told = '{"discussed": "只属于代表拜访的话"}'
-    sealed = await vault.seal(tx, contact.person_id, told, own_visits.PLACE)
-    assert await own_visits.add(
-        tx, NewOwnVisit(contact.person_id, contact.id, None, "wang", now, sealed), now
-    )
+    sealed = await vault.seal(tx, contact.person_id, told, OWN_VISIT.place)
+    made = Standing(0, contact.id, contact.person_id, "draft", 1, sealed)
+    assert await own_visits.add(tx, NewOwnVisit(made, None, "wang", now), now)
     body = "只属于推送的话".encode()
     await crm.tell(tx, vault, "summary.approved", f"visit:{visit_id}", 1, body, now, of=contact)
     rep = (

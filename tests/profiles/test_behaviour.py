@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 
 from bot import profiles
 from bot.clock import CHINA
-from bot.knowledge import Content, Encoder
-from bot.profiles import Deed
+from bot.knowledge import Content, Encoder, Entry
+from bot.profiles import Deed, behaviour
 from bot.profiles.behaviour import score_of
 from bot.store.behaviour import Written
 from bot.store.profiles import forget_contact
@@ -136,19 +137,25 @@ async def test_the_time_they_write_is_their_best_time(clinic: Clinic) -> None:
     assert (await clinic.held(doctor))["best_time"] == ["any:evening"]
 
 
-async def test_the_job_looks_at_who_did_something(clinic: Clinic, encoder: Encoder, tmp_path: Path) -> None:
-    doctor = await clinic.listed(1)
-    await clinic.listed(2)
-    services = clinic.services
+async def little(clinic: Clinic, encoder: Encoder, folder: Path) -> Entry:
+    """The only entry of the content that is in force from now on."""
     entry = content().entry["metformin-renal"].model_copy(update={"differs": None})
-    assert await profiles.derive(services) == 0, "nothing is published, so nothing was answered"
-    little = Content(
+    whole = Content(
         products=(content().product[entry.product],),
         documents=(content().document[entry.document],),
         entries=(entry,),
     )
-    await in_force(services.db, little, clinic.now, encoder, tmp_path / "index")
-    await services.published.load()
+    await in_force(clinic.services.db, whole, clinic.now, encoder, folder / "index")
+    await clinic.services.published.load()
+    return entry
+
+
+async def test_the_job_looks_at_who_did_something(clinic: Clinic, encoder: Encoder, tmp_path: Path) -> None:
+    doctor = await clinic.listed(1)
+    await clinic.listed(2)
+    services = clinic.services
+    assert await profiles.derive(services) == 0, "nothing is published, so nothing was answered"
+    entry = await little(clinic, encoder, tmp_path)
     for days in (2, 1):
         await clinic.wrote(1, at(days), route="answer", entries=(entry.id,))
     assert await profiles.derive(services) == 1
@@ -162,6 +169,32 @@ async def test_the_job_looks_at_who_did_something(clinic: Clinic, encoder: Encod
     assert (await clinic.profile(doctor))["score"]["points"] == 0
     clinic.later(days=2)
     assert await profiles.derive(services) == 0, "nothing is left that could fade"
+
+
+async def test_a_round_that_was_cut_off_is_made_again_whole(
+    clinic: Clinic, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await little(clinic, encoder, tmp_path)
+    doctors = [await clinic.listed(number) for number in (1, 2, 3)]
+    for number in (1, 2, 3):
+        await clinic.wrote(number, at(1), route="answer", entries=(entry.id,))
+    monkeypatch.setattr(behaviour, "BATCH", 1)
+    derive_of, begun = behaviour.derive_of, count()
+
+    async def cut_off(*what: Any, **more: Any) -> None:
+        if next(begun) == 1:
+            raise TimeoutError
+        await derive_of(*what, **more)
+
+    monkeypatch.setattr(behaviour, "derive_of", cut_off)
+    with pytest.raises(TimeoutError):
+        await profiles.derive(clinic.services)
+    clinic.later(hours=1)
+    assert await profiles.derive(clinic.services) == 3
+    found = [(await clinic.profile(doctor))["score"] for doctor in doctors]
+    assert all(score and score["points"] == 5 + 3 for score in found), found
+    clinic.later(hours=2)
+    assert await profiles.derive(clinic.services) == 0, "nothing new"
 
 
 async def test_what_is_derived_of_deeds_alone_goes_with_their_contact(clinic: Clinic) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from bot import profiles
@@ -65,9 +63,6 @@ async def test_the_newest_wish_holds_whoever_wrote_it_down(clinic: Clinic) -> No
     clinic.later(hours=1)
     await say(clinic, 1, "微信联系就行", "message:2")
     assert (await clinic.held(doctor))["channel"] == ["wechat"]
-    async with clinic.services.db.begin() as tx:
-        found = await profiles.preferences(tx, [clinic.people[doctor]], clinic.now)
-    assert found[clinic.people[doctor]] == profiles.Preferences(channel="wechat")
 
 
 async def test_what_is_no_longer_so_is_withdrawn(clinic: Clinic) -> None:
@@ -118,12 +113,13 @@ async def test_prescription_volume_in_a_list_is_no_tag(clinic: Clinic) -> None:
     assert (await clinic.held(doctor))["interest"] == ["高血压"]
 
 
-async def test_best_times_are_times(clinic: Clinic) -> None:
-    friday = clinic.now  # a Friday, 10:00
-    assert profiles.fits("fri:morning", friday) and profiles.fits("any:any", friday)
-    assert profiles.fits("workday:morning", friday) and not profiles.fits("weekend:morning", friday)
-    assert not profiles.fits("any:evening:20", friday + timedelta(hours=9))
-    assert profiles.fits("any:evening:20", friday + timedelta(hours=10))
+def test_best_times_are_times() -> None:
+    assert profiles.span("fri:morning") == ({4}, 6, 12)
+    assert profiles.span("any:any") == ({0, 1, 2, 3, 4, 5, 6}, 0, 24)
+    assert profiles.span("workday:morning") == ({0, 1, 2, 3, 4}, 6, 12)
+    assert profiles.span("weekend:afternoon") == ({5, 6}, 14, 18)
+    assert profiles.span("any:evening:20") == ({0, 1, 2, 3, 4, 5, 6}, 20, 24)
+    assert profiles.span("monday") is None
 
 
 async def test_several_affiliations_one_primary(clinic: Clinic) -> None:

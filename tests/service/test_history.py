@@ -1,34 +1,58 @@
-"""What `make run` shows on a fresh machine: a month of history, made by the product, once."""
+"""What `make run` shows on a fresh machine: a month of history, made by the product, once; by a second start
+where the first was killed."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
+import psycopg
 import pytest
 
+from bot.service.demo import FOLDER, Progress
+from bot.service.postgres import Cluster
+from bot.service.scenes import read_scenes
 from tests.console.conftest import Visitor
 from tests.console.test_demo import printed
 from tests.running import Service, with_model
 
 PLAYING = 900.0  # seconds; a month takes a quarter of a minute on a quiet machine
+KILLED = 60  # acts that were played when the first start was killed
 COMMAND = ("serve", "--demo", "--history")
 pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A first start, which has played the history."""
+    """A start that has played the history, from where one was killed that had begun it."""
     home = with_model(tmp_path_factory.mktemp("lived") / "home")
     started = Service(home, {"MEDREP_SANDBOX": "1", "MEDREP_TEST": "1"})
+    kill_while_playing(started)
     started.start(*COMMAND, seconds=PLAYING)
     try:
         yield started
     finally:
         started.stop()
+
+
+def kill_while_playing(service: Service) -> None:
+    with ThreadPoolExecutor(1) as other:
+        start = other.submit(service.start, *COMMAND, seconds=PLAYING)
+        while (played := Progress.read(service.home)) is None or played.done < KILLED:
+            assert not start.done(), service.terminal()
+            time.sleep(0.05)
+        os.kill(service.running.pid, signal.SIGKILL)
+        with pytest.raises(AssertionError):
+            start.result()
+    found = Progress.read(service.home)
+    assert found is not None and not found.whole
 
 
 def told(service: Service) -> tuple[str, list[tuple[int, str, str]]]:
@@ -42,6 +66,17 @@ def test_the_history_was_played_whole_and_its_evidence_holds(lived: Service) -> 
     log = (lived.home / "logs" / "history.log").read_text(encoding="utf-8")
     assert "history.refused" not in log and "turn.failed" not in log, log
     assert lived.prints("evidence", "verify").startswith("OK ")
+
+
+def test_a_killed_start_lost_nothing_and_did_nothing_twice(lived: Service) -> None:
+    played = Progress.read(lived.home)
+    assert played is not None and played.whole
+    acts = Counter(act.kind for act in read_scenes(FOLDER / "history.chat", played.now))
+    with psycopg.connect(Cluster(lived.home).url()) as connection:
+        (texts,) = connection.execute("SELECT count(*) FROM inbox WHERE kind = 'text'").fetchall()
+        (begun,) = connection.execute("SELECT count(*) FROM visit WHERE begun_at IS NOT NULL").fetchall()
+        (undone,) = connection.execute("SELECT count(*) FROM turn WHERE state <> 'done'").fetchall()
+    assert (texts, begun, undone) == ((acts[">"],), (acts["$"],), (0,))
 
 
 def test_visits_and_their_summaries_are_as_colleagues_left_them(lived: Service) -> None:
@@ -77,6 +112,7 @@ async def test_each_role_finds_on_its_first_page_what_is_theirs(
     assert "多囊卵巢" not in await page("wu", "conversations"), "withheld from the rep"
     assert "不良反应报告" in await page("pv") and "合规核查" in await page("compliance")
     assert "不良反应报告" in await page("auditor")
+    assert "转人工" in (care := await page("care")) and "还没有人接" in care, "a patient waits for them"
     assert "共 36 位" in await page("manager", "doctors")
 
 

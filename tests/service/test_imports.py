@@ -9,11 +9,14 @@ HEAVY = (
     "aiohttp",
     "alembic",
     "apscheduler",
+    "authlib",
     "bot.patients.dosage",
     "bot.patients.measurements",  # they compile their patterns
+    "docx",
     "holidays",
     "jieba",
     "jionlp",
+    "joserfc",
     "numpy",
     "openpyxl",
     "rasa_sdk",
@@ -36,3 +39,7 @@ def test_commands_import_the_database_and_little_else() -> None:
 
 def test_an_app_imports_neither_what_reads_sheets_nor_what_migrates() -> None:
     assert imported("bot.app") == {"aiohttp", "apscheduler", "numpy", "rasa_sdk"}
+
+
+def test_what_writes_the_demos_files_imports_no_server() -> None:
+    assert imported("sandbox.__main__") == set()

@@ -36,6 +36,11 @@ def apps(service: Service) -> set[int]:
     return {pid for pid, line in service.processes().items() if "-m bot.app" in line}
 
 
+def listening(service: Service) -> int:
+    """How many app processes say that they have started."""
+    return sum(log.read_text().count("app.started") for log in service.home.glob("logs/*.log"))
+
+
 @pytest.fixture
 def trained_home(tmp_path: Path) -> Path:
     return with_model(tmp_path / "home")
@@ -58,6 +63,8 @@ async def test_an_external_database_that_refuses_ends_nobody(trained_home: Path,
         assert "does not answer (Connection refused); waiting for it" in service.terminal()
         await elsewhere.start()
         await starting
+        # It is ready with one of the two: the other may still be starting, and would end with the database.
+        await until(service, lambda: listening(service) == 2)
         healthy, victim = sorted(apps(service))
         await elsewhere.stop()
         os.kill(victim, signal.SIGKILL)

@@ -12,7 +12,9 @@ import pytest
 from bot.clock import CHINA
 from bot.schedule import working_day
 from bot.service.demo import DOCTORS, FOLDER
+from bot.service.history import addresses
 from bot.service.scenes import KINDS, Act, read_scenes
+from sandbox.demo import PEOPLE
 
 FILE = FOLDER / "history.chat"
 NOW = datetime(2026, 11, 25, 17, 30, tzinfo=CHINA)  # a Wednesday
@@ -47,7 +49,10 @@ def test_nothing_lies_ahead_whatever_the_hour_of_the_first_start(hour: int) -> N
 
 def test_whoever_writes_is_on_the_list_and_is_invented() -> None:
     found = {row["外部编号"]: row for row in rows()}
-    assert {one.doctor for one in acts()} <= found.keys()
+    assert {one.doctor for one in acts()} <= found.keys() | {"DEMO-P001"}
+    assert set(addresses(DOCTORS)) == found.keys() | {"DEMO-P001"}
+    known = {person.openid for person in PEOPLE} | {row["渠道账号"] for row in rows()}
+    assert {openid for _, openid in addresses(DOCTORS).values()} <= known, "the phone page shows them"
     assert len(found) == len(rows()) == 30
     assert all(INVENTED.search(row["医院"]) for row in rows())
     reps = {row["负责代表"] for row in rows()}

@@ -12,11 +12,15 @@ from bot.clock import CHINA
 from bot.content import seed_content
 from bot.dialogue.said import SESSION
 from bot.model import Purpose
+from bot.outbound.circumstances import Intent, read_circumstances
+from bot.outbound.policy import Defer
+from bot.outbound.release import may_leave
 from bot.people import consent, stop, takeover
 from bot.schedule.timers import Timers
 from bot.staff import Role
 from bot.store import visit_plans, visits
 from bot.store.visits import VisitRow
+from bot.tasks import Kind, open_task
 from bot.visits import (
     Step,
     ask_step,
@@ -114,6 +118,37 @@ async def test_it_does_not_begin_by_itself(visited: Stage, why: str) -> None:
         await stage.write("UPDATE visit_plan SET automatic = false")
     await look_after(stage.services)
     assert not await stage.rows("SELECT 1 FROM visit WHERE state <> 'ended'")
+
+
+async def test_it_waits_while_the_doctor_waits_for_a_person(visited: Stage) -> None:
+    """Also when it was planned before. A meeting is announced all the same; once a colleague has spoken with
+    them they are visited."""
+    stage, contact = visited, await visited.contact()
+    services, vault = stage.services, stage.services.vault
+
+    async def waits(purpose: Purpose, subject: str = "visit:1") -> bool:
+        intent = Intent(contact.id, purpose, uuid4(), subject)
+        async with services.db.begin() as tx:
+            await consent.give(tx, contact, purpose, NOON, source="message", text_version="1")
+            facts = await read_circumstances(tx, services, {contact.id: contact}, [intent])
+        found = may_leave(services, intent, facts[contact.id])
+        return isinstance(found, Defer) and found.why == "person"
+
+    assert not await waits(Purpose.PROMOTION)
+    async with services.db.begin() as tx:
+        await staff.add(tx, "li", [Role.REP], NOON, by="test")
+        await open_task(tx, vault, Kind.HAND_OVER, now=NOON, contact=contact, detail="转人工")
+        newcomer = await vault.create(tx, "newcomer", NOON)
+    await stage.write("UPDATE task SET person_id = :id", id=newcomer)  # before they were known for a doctor
+    assert await waits(Purpose.PROMOTION) and not await waits(Purpose.SERVICE)
+    assert not await waits(Purpose.PROMOTION, "send:metformin-kidney@li"), "that is a colleague's answer"
+    await look_after(services)
+    ((_, due),) = await timers_of(stage)
+    assert due > NOON + timedelta(minutes=1), "not at once"
+    async with services.db.begin() as tx:
+        await takeover.start(tx, contact, "li", NOON, services.limits)
+        await takeover.end(tx, contact, "li", NOON)
+    assert not await waits(Purpose.PROMOTION)
 
 
 async def test_no_answer_ends_it_without_a_word(visited: Stage) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from bot import staff
 from bot.model import Fault, MedrepError
 from bot.privacy import erase_person, export_person
 from bot.staff import Role
-from bot.store.own_visits import PLACE
+from bot.store.reviewed import OWN_VISIT
 from bot.visits import (
     OwnVisitEntry,
     amend_own_visit,
@@ -24,6 +25,7 @@ from bot.visits import (
     summaries_of,
 )
 from tests.console.conftest import list_doctor
+from tests.locks import begun
 from tests.stage import Stage
 
 
@@ -81,7 +83,7 @@ async def test_it_is_logged_edited_approved_and_amended_and_every_version_is_kep
     said = []
     async with stage.services.db.begin() as tx:
         for kind, login, person, body in rows:
-            told = json.loads(await stage.services.vault.open_text(tx, person, bytes(body), PLACE))
+            told = json.loads(await stage.services.vault.open_text(tx, person, bytes(body), OWN_VISIT.place))
             said.append((kind, login, told["label"], told["place"], told.get("reason")))
     assert said == [
         ("entry", "zhou", "代表拜访", "县医院门诊", None),
@@ -171,6 +173,19 @@ async def test_a_reaction_told_of_a_doctor_without_a_contact_is_a_case_too(
 async def newcomer(stage: Stage) -> UUID:
     async with stage.services.db.begin() as tx:
         return await stage.services.vault.create(tx, "newcomer", stage.services.clock.now())
+
+
+async def test_nothing_is_logged_of_who_is_just_being_erased(stage: Stage, doctor: UUID) -> None:
+    """The entry would stay: the erasure does not see it."""
+    gone = await newcomer(stage)
+    async with stage.services.db.begin() as tx:
+        await tx.execute(text("SELECT FROM person WHERE id = :id FOR UPDATE"), {"id": gone})
+        logging = await begun(stage.services.db, logged(stage, gone))
+        await tx.execute(text("UPDATE person SET erased_at = now() WHERE id = :id"), {"id": gone})
+    with pytest.raises(MedrepError) as refused:
+        await logging
+    assert refused.value.fault == Fault.ERASED
+    assert await stage.rows("SELECT count(*) FROM own_visit") == [(0,)]
 
 
 async def test_an_erasure_takes_it_along(stage: Stage, doctor: UUID) -> None:

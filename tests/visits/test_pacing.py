@@ -16,7 +16,8 @@ from bot.outbound import policy
 from bot.outbound.policy import PAUSE, WEEK, Person
 from bot.schedule import Best, Hours
 from bot.settings import Limits
-from bot.visits import Begin, DoctorNow, Never, OpenWindow, VisitTerms, Wait, pace, pacing
+from bot.store.contacting import OpenWindow
+from bot.visits import Begin, DoctorNow, Never, VisitTerms, Wait, pace, pacing
 
 NOW = datetime(2026, 12, 2, 10, tzinfo=CHINA)  # a Wednesday
 DAY = timedelta(days=1)

@@ -28,6 +28,7 @@ from tests.approved import colleagues
 from tests.outbound.test_release import verified  # noqa: F401 - a fixture
 from tests.running import index
 from tests.sandbox.test_page import ARTIFACTS, CHROMIUM, FLAGS
+from tests.serving import served
 from tests.stage import ENCODER, Stage
 from web.materials import build
 
@@ -70,11 +71,8 @@ async def shown(verified: Stage) -> AsyncIterator[Shown]:  # noqa: F811
     services = replace(stage.services, public_url=f"http://127.0.0.1:{port}")
     app = web.Application()
     app.add_subapp("/m/", build(services))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield Shown(stage, services)
-    await runner.cleanup()
+    async with served(app, port):
+        yield Shown(stage, services)
 
 
 @pytest.fixture

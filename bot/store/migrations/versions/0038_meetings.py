@@ -1,9 +1,7 @@
 """Meetings: who was invited to which, and what they answered.
 
-0037 is a colleague's; until it is there this follows 0036.
-
 Revision ID: 0038
-Revises: 0036
+Revises: 0037
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 revision = "0038"
-down_revision = "0036"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""One post to the CRM, signed after the convention of Standard Webhooks."""
+"""One post to a webhook, signed after the convention of Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from standardwebhooks.webhooks import Webhook
 
+from bot import endpoints
 from bot.clock import real_now
-from bot.endpoints import Crm
 
 if TYPE_CHECKING:
     import aiohttp
 
-PATIENCE = 15.0  # seconds for an answer
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`fault` is None when the CRM took it; else timeout | unreachable | refused | gone."""
+    """`fault` is None when it was taken; else timeout | unreachable | refused | gone."""
 
     status: int | None
     fault: str | None
 
 
-async def post(http: aiohttp.ClientSession, crm: Crm, event_id: str, body: bytes) -> Answer:
-    """Tell it once. Of the answer the status alone is read: its words are nothing that we need, however
-    many there are. A redirect is no answer: what is about people goes where the settings say."""
+async def post(
+    http: aiohttp.ClientSession, to: endpoints.Webhook, event_id: str, body: bytes, patience: float
+) -> Answer:
+    """Tell it once, with so many seconds for an answer. Of that the status alone is read: its words are
+    nothing that we need, however many there are. A redirect is none: it goes where the settings say."""
     import aiohttp  # noqa: PLC0415 - commands tell nobody
 
     at = real_now()
@@ -35,12 +35,12 @@ async def post(http: aiohttp.ClientSession, crm: Crm, event_id: str, body: bytes
         "Content-Type": "application/json; charset=utf-8",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(crm.secret).sign(event_id, at, body.decode()),
+        "webhook-signature": Webhook(to.secret).sign(event_id, at, body.decode()),
     }
-    patience = aiohttp.ClientTimeout(total=PATIENCE)
+    limit = aiohttp.ClientTimeout(total=patience)
     try:
         async with http.post(
-            crm.url, data=body, headers=headers, allow_redirects=False, timeout=patience
+            to.url, data=body, headers=headers, allow_redirects=False, timeout=limit
         ) as answer:
             answer.close()
             return Answer(answer.status, _fault(answer.status))
