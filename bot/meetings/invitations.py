@@ -8,10 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from bot.content import fitting_meetings, meetings_in_force
+from bot.content import fitting_meetings, meetings_in_force, meetings_known
 from bot.evidence import Owner, note
 from bot.knowledge import Meeting
-from bot.meetings.programme import upcoming
 from bot.meetings.reminders import cancel_all, remind
 from bot.model import Fault, MedrepError, Purpose
 from bot.people import consent
@@ -36,27 +35,30 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A meeting that a doctor may be invited to, or was: `invitation`."""
+    """A meeting that a doctor may be invited to, or was: `invitation`. `ahead`: it is in force and has not
+    begun."""
 
     meeting: Meeting
     invitation: InvitationRow | None
+    ahead: bool
 
     @property
     def invitable(self) -> bool:
-        """Nobody has invited them, or what there was has ended."""
-        return self.invitation is None or self.invitation.state == "withdrawn"
+        """Nobody has invited them, or what there was was withdrawn."""
+        return self.ahead and (self.invitation is None or self.invitation.state == "withdrawn")
 
 
 async def offered(
     tx: Tx, person_id: UUID, department: str, interests: Collection[str], now: datetime
 ) -> tuple[Offered, ...]:
-    """The meetings ahead that fit this doctor, what they share an interest with first, and those that they
-    are invited to whether they fit or not."""
-    ahead = await upcoming(tx, now)
+    """The meetings ahead that fit this doctor, what they share an interest with first; then those that they
+    are or were invited to besides, the latest first."""
+    known = await meetings_known(tx)
     theirs = {one.meeting_id: one for one in await store.of_person(tx, person_id, LISTED)}
+    ahead = [one.meeting for one in known if one.in_force and one.meeting.starts_at > now]
     fit = fitting_meetings(ahead, department, interests)
-    others = [one for one in ahead if one.id in theirs and one not in fit]
-    return tuple(Offered(one, theirs.get(one.id)) for one in (*fit, *others))
+    others = [one.meeting for one in known if one.meeting.id in theirs and one.meeting not in fit]
+    return tuple(Offered(one, theirs.get(one.id), one in ahead) for one in (*fit, *reversed(others)))
 
 
 async def invite(tx: Tx, contact: Contact, meeting_id: str, by: str, now: datetime) -> InvitationRow:
