@@ -44,6 +44,8 @@ async def test_a_doctor_is_invited_and_what_they_say_is_seen(
         await expect(offers).to_contain_text("医生关注糖尿病")
         await page.get_by_role("button", name=f"邀请：{TOPIC}").click()
         await expect(offers).to_contain_text("等着问")
+        heading, header = await offers.locator("h2").bounding_box(), await page.locator(".top").bounding_box()
+        assert heading and header and heading["y"] >= header["y"] + header["height"], "it is seen"
         await looked_at(page, f"doctor-invited-{width}")
         await invited(office, "wu")
         await answered(office, "wu", Answer.UNSURE)
@@ -71,3 +73,7 @@ async def test_a_doctor_is_invited_and_what_they_say_is_seen(
         await page.goto(f"{office.url}/console/meetings/called-off")
         await expect(page.get_by_text("这场会议已撤下")).to_be_visible()
         await looked_at(page, f"meeting-gone-{width}")
+    async with opened(browser, office, width) as page:
+        await sign_in(page, office, "wei")
+        await page.goto(f"{office.url}/console/meetings")
+        await looked_at(page, f"meetings-medical-{width}")
