@@ -53,7 +53,7 @@ def path_of(route: Route, **values: Any) -> str:
         "name": "console.css",
         "item": "nothing-of-ours",
         "message": 1,
-        "invited": 1,
+        "invited": 9,
         **values,
     }
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
