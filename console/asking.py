@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from bot.settings import Settings
 from bot.staff import Session, today
 from console.guard import Origin
 from console.live import Live
-from console.routes import CRM_KEEPERS, DOCTOR_READERS, REQUEST_READERS, WORKERS
+from console.routes import CRM_KEEPERS, DOCTOR_READERS, MEETING_READERS, REQUEST_READERS, WORKERS
 
 if TYPE_CHECKING:
     from bot.single_sign_on import CompanyAccounts
@@ -26,6 +27,7 @@ LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 COMPANY: web.AppKey[CompanyAccounts | None] = web.AppKey("company")
 COOKIE = "__Host-medrep"
+_ITEM = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 FILES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "json": "application/json",
@@ -96,6 +98,13 @@ def number(request: web.Request, name: str) -> int:
     return int(given)
 
 
+def item(given: str) -> str:
+    """The id of something that is content; what can be none is not found."""
+    if not _ITEM.fullmatch(given):
+        raise web.HTTPNotFound
+    return given
+
+
 async def version(request: web.Request) -> int:
     """What the form was made from."""
     given = await field(request, "version", 5)
@@ -131,6 +140,7 @@ def page(request: web.Request, template: str, context: Mapping[str, Any], status
         "pages": {
             "chats": roles & WORKERS,
             "doctors": roles & DOCTOR_READERS,
+            "meetings": roles & MEETING_READERS,
             "crm": services.crm and roles & CRM_KEEPERS,
             "requests": roles & REQUEST_READERS,
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from uuid import UUID
 
@@ -12,11 +11,10 @@ from markupsafe import Markup
 
 from bot import desk
 from bot.model import Fault, MedrepError
-from console.asking import DESK, field, number, page, to, who
+from console.asking import DESK, field, item, number, page, to, who
 from console.routes import DOCTOR_READERS, VISITORS, Route
 
 _REFUSED = {Fault.UNREGISTERED: "您的备案已到期，不能开始拜访。请联系管理员更新备案。"}
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
 
 async def show_all(request: web.Request) -> web.StreamResponse:
@@ -51,9 +49,9 @@ async def brief(request: web.Request) -> web.StreamResponse:
 
 async def send(request: web.Request) -> web.StreamResponse:
     """Approved content is on its way, or waits; or the page says why not."""
-    item = _item(await field(request, "item", 81))
+    content = item(await field(request, "item", 81))
     reading, me, person_id = request.app[DESK], who(request), _person(request)
-    return await _done(request, desk.send_item(reading, me, person_id, item), "不能发送")
+    return await _done(request, desk.send_item(reading, me, person_id, content), "不能发送")
 
 
 async def recall(request: web.Request) -> web.StreamResponse:
@@ -66,6 +64,19 @@ async def propose(request: web.Request) -> web.StreamResponse:
     kind, at = await field(request, "kind", 20), await field(request, "at", 40)
     reading, me, person_id = request.app[DESK], who(request), _person(request)
     return await _done(request, desk.propose_time(reading, me, person_id, kind, at), "不能约时间")
+
+
+async def invite_to(request: web.Request) -> web.StreamResponse:
+    """The doctor will be asked to come to a meeting; or the page says why not."""
+    meeting = item(await field(request, "meeting", 81))
+    reading, me, person_id = request.app[DESK], who(request), _person(request)
+    return await _done(request, desk.invite_to(reading, me, person_id, meeting), "不能邀请参会", "meetings")
+
+
+async def recall_invitation(request: web.Request) -> web.StreamResponse:
+    reading, me, person_id = request.app[DESK], who(request), _person(request)
+    work = desk.recall_invitation(reading, me, person_id, number(request, "invited"))
+    return await _done(request, work, "不能撤回邀请", "meetings")
 
 
 async def invite(request: web.Request) -> web.StreamResponse:
@@ -88,11 +99,14 @@ def _drawn(url: str) -> Markup:
 
 
 async def show_content(request: web.Request) -> web.StreamResponse:
-    found = desk.preview(request.app[DESK], _item(request.match_info["item"]))
+    found = desk.preview(request.app[DESK], item(request.match_info["item"]))
     return page(request, "content.html", {"content": found})
 
 
-async def _done(request: web.Request, work: Awaitable[object], what: str) -> web.StreamResponse:
+async def _done(
+    request: web.Request, work: Awaitable[object], what: str, part: str = ""
+) -> web.StreamResponse:
+    """`part`: of the page, to which it goes back."""
     try:
         await work
     except MedrepError as error:
@@ -100,18 +114,12 @@ async def _done(request: web.Request, work: Awaitable[object], what: str) -> web
             raise
         why = "资料已下线或已过期" if error.fault == Fault.NO_BASIS else error.detail
         return await _refused(request, f"{what}：{why}")
-    return to(f"/console/doctors/{_person(request).hex}")
+    return to(f"/console/doctors/{_person(request).hex}{'#' if part else ''}{part}")
 
 
 async def _refused(request: web.Request, why: str) -> web.StreamResponse:
     found = await desk.doctor(request.app[DESK], who(request), _person(request))
     return page(request, "doctor.html", {"doctor": found, "fault": why}, 409)
-
-
-def _item(given: str) -> str:
-    if not _ID.fullmatch(given):
-        raise web.HTTPNotFound
-    return given
 
 
 async def decide_suggestion(request: web.Request) -> web.StreamResponse:
@@ -136,6 +144,8 @@ ROUTES = [
     Route("POST", "/doctors/{person}/send", send, VISITORS),
     Route("POST", "/doctors/{person}/messages/{message}/recall", recall, VISITORS),
     Route("POST", "/doctors/{person}/appointment", propose, VISITORS),
+    Route("POST", "/doctors/{person}/meeting", invite_to, VISITORS),
+    Route("POST", "/doctors/{person}/invited/{invited}/recall", recall_invitation, VISITORS),
     Route("POST", "/doctors/{person}/invitation", invite, VISITORS),
     Route("GET", "/content/{item}", show_content, DOCTOR_READERS),
     Route("POST", "/doctors/{person}/suggestions/{suggestion}", decide_suggestion, VISITORS),

@@ -15,6 +15,7 @@ EVERYBODY: frozenset[Role] = frozenset(Role)
 # Whoever works with people. An administrator and the law department have no business with their words.
 WORKERS = EVERYBODY - {Role.ADMIN, Role.REVIEWER}
 DOCTOR_READERS = WORKERS - {Role.CARE}  # the care team looks after patients
+MEETING_READERS = DOCTOR_READERS - {Role.PV}
 SPEAKERS = frozenset({Role.REP, Role.MANAGER, Role.MEDICAL, Role.PV})
 VISITORS = frozenset({Role.REP, Role.MANAGER})
 REVIEWERS = frozenset({Role.REP, Role.MANAGER})  # of the summaries of visits

@@ -12,6 +12,7 @@ from bot.desk.crm import crm_page, replay_delivery
 from bot.desk.day import day
 from bot.desk.doctors import doctor, doctor_list
 from bot.desk.inviting import invite
+from bot.desk.meetings import invite_to, meeting, programme, recall_invitation
 from bot.desk.own_visits import (
     OwnVisitForm,
     OwnVisitPage,
@@ -97,7 +98,9 @@ __all__ = [
     "find_chats",
     "hand_back",
     "invite",
+    "invite_to",
     "log_own_visit",
+    "meeting",
     "new_own_visit",
     "offer_answer",
     "own_visit",
@@ -105,9 +108,11 @@ __all__ = [
     "own_visits",
     "phrases",
     "preview",
+    "programme",
     "propose_time",
     "quote_entry",
     "recall",
+    "recall_invitation",
     "refer",
     "replay_delivery",
     "reply",

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
+from bot.desk.meetings import MeetingLine, meeting_lines
 from bot.desk.reading import Desk, masked
 from bot.desk.sending import WAITS, Item, sendable
 from bot.desk.timeline import spoken
@@ -65,6 +66,7 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         summaries = await desk_summaries.of_person(tx, services.vault, person_id, 1)
         said = await newest(tx, services.vault, SUMMARY, summaries[0].visit_id) if summaries else {}
         dates = await appointments.of_person(tx, person_id, now, TASKS)
+        invited = await meeting_lines(tx, card, None, now)
         sent = await desk_doctor.sent_items(tx, ids)
         uses = await desk_doctor.material_uses(tx, ids)
         items = sendable(reading, await about(tx, person_id, now), sent, now)
@@ -75,8 +77,16 @@ async def brief(reading: Desk, who: Session, person_id: UUID) -> Brief:
         now,
         card,
         last=(*_last(messages, ids), *_visited(summaries)),
-        open=(*_unanswered(messages, ids), *map(_task, tasks), *(_notice(one, page) for one in notices)),
-        promised=tuple(_promised(tasks, notices, summaries, said, dates, page, now)),
+        open=(
+            *_unanswered(messages, ids),
+            *map(_task, tasks),
+            *(_notice(one, page) for one in notices),
+            *_invited(invited, ("waiting", "asked", "unsure"), page, now),
+        ),
+        promised=(
+            *_promised(tasks, notices, summaries, said, dates, page, now),
+            *_invited(invited, ("accepted",), page, now),
+        ),
         material=tuple(_material(one, uses, now) for one in items[:ITEMS]),
     )
 
@@ -127,6 +137,16 @@ def _task(line: TaskLine) -> BriefLine:
 
 def _notice(one: Notice, page: str) -> BriefLine:
     return BriefLine(f"task_{one.kind}", f"#{one.id}", one.opened_at, "request", f"{page}#open")
+
+
+def _invited(
+    invited: Sequence[MeetingLine], standings: Sequence[str], page: str, now: datetime
+) -> Iterator[BriefLine]:
+    """To meetings that are not over, and stand in one of these ways."""
+    for one in invited:
+        if one.standing in standings and one.meeting.ends_at > now:
+            text = f"《{one.meeting.topic}》，{spoken(one.meeting.starts_at, now)}"
+            yield BriefLine(f"meeting_{one.standing}", text, None, "meeting", f"{page}#meetings")
 
 
 def _promised(

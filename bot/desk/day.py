@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bot import tasks
 from bot.clock import CHINA
+from bot.desk.meetings import ProgrammeLine, next_meetings
 from bot.desk.reading import Desk
 from bot.desk.requests import REQUEST_READERS, request_counts
 from bot.desk.visiting import VISITORS
@@ -24,7 +25,7 @@ from bot.store.staff import StaffRow
 from bot.store.tasks import TaskRow
 from bot.visits import REVIEWERS
 
-TASKS, DOCTORS, CHATS, SUGGESTED, MEETINGS = 60, 60, 60, 20, 20
+TASKS, DOCTORS, CHATS, SUGGESTED, DATES = 60, 60, 60, 20, 20
 # Whoever reads the tasks by which somebody wants a person: to all others it would look as if nobody waited.
 WAITED_FOR = frozenset({Role.REP, Role.MANAGER, Role.CARE, Role.AUDITOR})
 
@@ -42,16 +43,17 @@ class TaskLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """`waiting`: conversations in which somebody wants a person, the longest first. `more_tasks`: not all are
-    shown. `meetings`: their own with doctors, from this morning on. `suggested`: whom to see next, and why.
-    `summaries`: how many this colleague has to review; `requests`: to medical information. None: that is not
-    their work."""
+    shown. `dates`: times that they and doctors agreed on, from this morning on; `meetings`: the next, with
+    their doctors who were invited. `suggested`: whom to see next, and why. `summaries`: how many
+    this colleague has to review; `requests`: to medical information. None: that is not their work."""
 
     now: datetime
     waiting: tuple[tuple[ChatLine, Counterpart], ...] | None
     tasks: tuple[TaskLine, ...]
     more_tasks: bool
     doctors: tuple[DoctorLine, ...]
-    meetings: tuple[tuple[AppointmentRow, DoctorLine], ...] | None
+    dates: tuple[tuple[AppointmentRow, DoctorLine], ...] | None
+    meetings: tuple[ProgrammeLine, ...] | None
     suggested: tuple[tuple[Suggestion, DoctorLine], ...] | None
     summaries: int | None
     requests: RequestCounts | None
@@ -67,9 +69,10 @@ async def day(reading: Desk, who: Session) -> Day:
         readers = bool(who.roles & REQUEST_READERS)
         requests = await request_counts(reading, tx, who) if readers else None
         own = await desk.own_doctors(tx, services.vault, who.staff_id, DOCTORS)
-        meetings = suggested = None
+        dates = meetings = suggested = None
         if who.roles & VISITORS:
-            meetings = await _meetings(reading, tx, who, now)
+            dates = await _dates(reading, tx, who, now)
+            meetings = await next_meetings(reading, tx, now)
             suggested = await _suggested(reading, tx)
     waiting = [(line, people[line.contact_id]) for line in lines if line.contact_id in people]
     return Day(
@@ -78,6 +81,7 @@ async def day(reading: Desk, who: Session) -> Day:
         tasks=tuple(found[:TASKS]),
         more_tasks=len(found) > TASKS,
         doctors=tuple(sorted(own, key=_longest_ago)),
+        dates=dates,
         meetings=meetings,
         suggested=suggested,
         summaries=summaries,
@@ -85,12 +89,12 @@ async def day(reading: Desk, who: Session) -> Day:
     )
 
 
-async def _meetings(
+async def _dates(
     reading: Desk, tx: Tx, who: Session, now: datetime
 ) -> tuple[tuple[AppointmentRow, DoctorLine], ...]:
     """The next first; what has just begun stands until the day is over."""
     morning = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = await appointments.ahead(tx, who.staff_id, morning, MEETINGS)
+    found = await appointments.ahead(tx, who.staff_id, morning, DATES)
     listed = await _listed(reading, tx, {one.person_id for one in found})
     return tuple((one, listed[one.person_id]) for one in found if one.person_id in listed)
 

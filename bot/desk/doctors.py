@@ -8,7 +8,8 @@ from uuid import UUID
 
 from bot.desk.day import TaskLine, task_lines
 from bot.desk.inviting import InvitationOffer, invitation_offer
-from bot.desk.leaving import Leave, would_leave
+from bot.desk.leaving import Leave, What, would_leave
+from bot.desk.meetings import MeetingLine, meeting_lines
 from bot.desk.own_visits import CHATS, RECENT
 from bot.desk.proposing import suggested
 from bot.desk.reading import Desk, masked
@@ -33,10 +34,12 @@ SHOWN, LISTED, SCANNED, VISITS, DATES = 60, 100, 5000, 20, 10
 @dataclass(frozen=True, slots=True)
 class Dealings:
     """What a rep may do for this doctor. `leave`: whether material would leave now; `ask`: whether they would
-    be asked now for a time, `first`: which one the form offers."""
+    be asked now for a time, `first`: which one the form offers; `meet`: whether they would be asked now to
+    come to a meeting."""
 
     leave: Leave
     ask: Leave
+    meet: Leave
     first: str
     items: tuple[Item, ...]
     invitation: InvitationOffer
@@ -45,8 +48,9 @@ class Dealings:
 @dataclass(frozen=True, slots=True)
 class DoctorPage:
     """`speakers`: who has taken a conversation over, by contact; `summaries`: by visit. `own_visits`: of
-    colleagues; `unlogged`: conversations of this one that are logged as none; None: they log none. `queued`:
-    what waits to leave. `dealings` None: this colleague begins nothing with doctors."""
+    colleagues; `unlogged`: conversations of this one that are logged as none; None: they log none.
+    `meetings`: those they may be invited to, or are. `queued`: what waits to leave. `dealings` None: this
+    colleague begins nothing with doctors."""
 
     now: datetime
     card: DoctorCard
@@ -60,6 +64,7 @@ class DoctorPage:
     own_visits: tuple[OwnVisitLine, ...]
     unlogged: tuple[HeldChat, ...] | None
     appointments: tuple[AppointmentRow, ...]
+    meetings: tuple[MeetingLine, ...]
     queued: tuple[Queued, ...]
     dealings: Dealings | None
 
@@ -90,12 +95,16 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         dates = await appointments.of_person(tx, person_id, now, DATES)
         sent = await desk_doctor.sent_items(tx, ids)
         invitation = await invitation_offer(tx, card, contacts, now)
+        leaves = would_leave(reading, who, at, now) if begins else None
+        meet = leaves[What.MEETING] if leaves is not None else None
+        invited = await meeting_lines(tx, card, meet, now)
         happened = timeline(
             [masked(message, who) for message in messages],
             card,
             known.visits,
             summaries,
             dates,
+            invited,
             await desk_doctor.material_uses(tx, ids),
             await desk_doctor.takeovers(tx, ids),
             notices,
@@ -105,10 +114,16 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         )
         queued = await desk_doctor.queued(tx, services.vault, ids)
         dealings = None
-        if begins:
-            leave, ask = would_leave(reading, who, at, now)
+        if leaves is not None:
             items = sendable(reading, theirs, sent, now)
-            dealings = Dealings(leave, ask, suggested(now), items, invitation)
+            dealings = Dealings(
+                leaves[What.MATERIAL],
+                leaves[What.TIME],
+                leaves[What.MEETING],
+                suggested(now),
+                items,
+                invitation,
+            )
     async with services.db.begin() as tx:
         await note(tx, "doctor.read", now, f"person:{person_id}", Owner(person_id, None), login=who.login)
     return DoctorPage(
@@ -124,6 +139,7 @@ async def doctor(reading: Desk, who: Session, person_id: UUID) -> DoctorPage:
         unlogged=None if held is None else tuple(held),
         summaries=summaries,
         appointments=tuple(dates),
+        meetings=invited,
         queued=tuple(_shown(reading, one) for one in queued),
         dealings=dealings,
     )

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from uuid import UUID
 
 from bot.clock import CHINA
-from bot.desk.leaving import begin_writing
+from bot.desk.leaving import What, begin_writing
 from bot.desk.reading import Desk
 from bot.model import Fault, MedrepError
 from bot.schedule import Hours, next_working_day
@@ -37,7 +37,7 @@ async def propose_time(reading: Desk, who: Session, person_id: UUID, kind: str, 
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await begin_writing(reading, tx, who, person_id, now, product=False)
+        contact = await begin_writing(reading, tx, who, person_id, now, What.TIME)
         try:
             return await propose(tx, contact, who.staff_id, who.login, what, at, now)
         except MedrepError as error:

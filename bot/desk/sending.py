@@ -11,7 +11,7 @@ from uuid import UUID
 from bot import materials
 from bot.clock import real_now
 from bot.content import Edition, fitting, in_date, key_message_text, picture
-from bot.desk.leaving import KEPT, begin_writing
+from bot.desk.leaving import KEPT, What, begin_writing
 from bot.desk.reading import Desk
 from bot.evidence import note
 from bot.knowledge import Format
@@ -51,7 +51,8 @@ def sendable(reading: Desk, known: Known | None, sent: list[SentItem], now: date
     told = [one.item for one in sent]
     messages = fitting(edition.content, Audience.DOCTOR, "", known.department, known.interests, told, now)
     why = {
-        one.id: _why(one.interests, one.specialties, known.interests, known.department) for one in messages
+        one.id: why_fits(one.interests, one.specialties, known.interests, known.department)
+        for one in messages
     }
     found = [
         _item(edition, one.id, "key_message", one.point, one.product, why[one.id], last)
@@ -64,7 +65,7 @@ def sendable(reading: Desk, known: Known | None, sent: list[SentItem], now: date
     return tuple(sorted(found, key=lambda one: (one.fits == "", one.kind == "key_message")))
 
 
-def _why(
+def why_fits(
     theirs: tuple[str, ...], specialties: tuple[str, ...], interests: tuple[str, ...], department: str
 ) -> str:
     shared = [one for one in interests if any(one in other or other in one for other in theirs)]
@@ -89,7 +90,7 @@ async def send_item(reading: Desk, who: Session, person_id: UUID, item_id: str) 
     async with reading.reading(who) as tx:
         await desk.doctor_card(tx, services.vault, person_id)
     async with services.db.begin() as tx:
-        contact = await begin_writing(reading, tx, who, person_id, now, product=True)
+        contact = await begin_writing(reading, tx, who, person_id, now, What.MATERIAL)
         before = await desk_doctor.sent_items(tx, [contact.id])
         if any(one.item == item_id and one.state in WAITS for one in before):
             raise MedrepError(Fault.CONFLICT, "这一份已经在等待发送")

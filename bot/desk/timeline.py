@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.clock import CHINA
 from bot.content import Edition
+from bot.desk.meetings import MeetingLine
 from bot.desk.visiting import VisitLine
 from bot.schedule import named
 from bot.store.appointments import AppointmentRow
@@ -38,6 +39,7 @@ def timeline(
     visits: Sequence[VisitLine],
     summaries: dict[int, SummaryLine],
     appointments: Sequence[AppointmentRow],
+    meetings: Sequence[MeetingLine],
     uses: Sequence[MaterialUse],
     takeovers: Sequence[TakeoverSpan],
     notices: Sequence[Notice],
@@ -49,6 +51,7 @@ def timeline(
     found = [Entry(one.at, one) for one in messages]
     found += _of_visits(visits, summaries)
     found += _of_appointments(appointments, now)
+    found += _of_meetings(meetings)
     found += [
         Entry(
             one.opened_at, None, "opened", title_of(edition, one.material), f"/console/content/{one.material}"
@@ -94,6 +97,21 @@ def _of_appointments(appointments: Sequence[AppointmentRow], now: datetime) -> I
         if one.ended_at is not None:
             other = f"，医生想改到{spoken(one.other_at, now)}" if one.other_at else ""
             yield Entry(one.ended_at, None, f"appointment_{one.state}", f"{detail}{other}")
+
+
+def _of_meetings(meetings: Sequence[MeetingLine]) -> Iterator[Entry]:
+    for one in meetings:
+        row, topic = one.invitation, f"《{one.meeting.topic}》"
+        if row is None:
+            continue
+        if not one.own:
+            yield Entry(row.invited_at, None, "meeting_invited", topic)
+        said = "accepted" if row.accepted_at else "unsure" if row.state == "expired" else row.state
+        if row.answered_at is not None and said != "withdrawn":
+            yield Entry(row.answered_at, None, f"meeting_{said}", topic)
+        if row.ended_at is not None and (row.state == "withdrawn" or row.answered_at is None):
+            ended = row.state if row.state == "withdrawn" else one.standing
+            yield Entry(row.ended_at, None, f"meeting_{ended}", topic)
 
 
 def _of_takeovers(takeovers: Sequence[TakeoverSpan]) -> Iterator[Entry]:

@@ -315,12 +315,18 @@ _WORK = """
            (SELECT coalesce(sum(takeover.id), 0) FROM takeover WHERE ended_at IS NULL) AS speaking,
            (SELECT count(*) FROM visit_summary WHERE state IN ('draft', 'in_review')) AS summaries,
            (SELECT coalesce(sum(hashtextextended(task_id || state || steps, 0)), 0) FROM medical_request)
-           AS requests
+           AS requests,
+           (SELECT coalesce(sum(hashtextextended(id || state, 0)), 0) FROM meeting_invitation
+            WHERE ended_at IS NULL AND ends_at > %(now)s) AS invitations
     FROM task WHERE state <> 'done'
     """
 
 
 async def work_state(tx: Tx, now: datetime) -> str:
-    """Changes when a task, a takeover, a summary or a request that one sees does, or becomes overdue."""
+    """Changes when a task, a takeover, a summary, a request or an invitation that one sees does, or becomes
+    overdue."""
     (row,) = await hot(tx, _WORK, {"now": now})
-    return f"{row.waiting}-{row.overdue}-{row.states}-{row.speaking}-{row.summaries}-{row.requests}"
+    return (
+        f"{row.waiting}-{row.overdue}-{row.states}-{row.speaking}-{row.summaries}-{row.requests}"
+        f"-{row.invitations}"
+    )

@@ -167,7 +167,7 @@ async def test_the_pages_of_a_day(browser: Browser, office: Office, width: str) 
         await sign_in(page, office, "zhou")
         await expect(page.get_by_role("heading", name="等人工回复")).to_be_visible()
         await expect(page.get_by_text("已逾期").first).to_be_visible()
-        await expect(page.locator("section[aria-labelledby=meetings]")).to_contain_text("打电话 · 医生同意")
+        await expect(page.locator("section[aria-labelledby=dates]")).to_contain_text("打电话 · 医生同意")
         await expect(page.get_by_text("备案还有 20 天到期")).to_be_visible()
         await looked_at(page, f"day-{width}")
         for path, name in (

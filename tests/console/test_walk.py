@@ -19,6 +19,7 @@ from console.routes import Route
 from console.words import word
 from tests.console.conftest import NAMES, Office, Visitor
 from tests.medical import asked
+from tests.meetings.hall import LECTURE, announce, meeting
 from tests.summaries import summarised
 
 ROUTES = routes()
@@ -52,6 +53,7 @@ def path_of(route: Route, **values: Any) -> str:
         "name": "console.css",
         "item": "nothing-of-ours",
         "message": 1,
+        "invited": 9,
         **values,
     }
     return "/console" + re.sub(r"\{(\w+)\}", lambda match: str(given[match[1]]), route.path)
@@ -67,8 +69,8 @@ async def logged_visit(office: Office, whose: str) -> int:
 
 def answer_to(route: Route) -> tuple[int, ...]:
     """To who may, and sees the row: a mark of nothing fits a contact that nothing was said to; no content is
-    in force here, so no visit begins and nothing is sent; who is verified is not invited; there is no
-    suggestion and no message of a colleague's, and no field of a visit is filled."""
+    in force here but a meeting, so no visit begins and nothing is sent; who is verified is not invited; there
+    is no suggestion, no message and no invitation of a colleague's, and no field of a visit is filled."""
     if "{person}" not in route.path:
         return 200, 303, 409, 422
     posts = {
@@ -76,6 +78,7 @@ def answer_to(route: Route) -> tuple[int, ...]:
         "send": 409,
         "invitation": 409,
         "appointment": 303,
+        "meeting": 303,
         "own-visits": 422,
         "watch": 200,
     }
@@ -87,7 +90,14 @@ async def status(visitor: Visitor, route: Route, **values: Any) -> int:
     form = {"mark": "0-0-0", "text": "您好", "code": "1", "password": "x", "version": "1", "part": "0"}
     form |= {"step": "0", "to": "wei"}
     at = (real_now() + timedelta(days=3)).astimezone(CHINA).replace(hour=12)
-    dealt = {"item": "x", "kind": "call", "at": at.isoformat(), "seen": "x", "doctor": "T-1"}
+    dealt = {
+        "item": "x",
+        "kind": "call",
+        "at": at.isoformat(),
+        "seen": "x",
+        "doctor": "T-1",
+        "meeting": LECTURE,
+    }
     data = {**form, **dealt, "reason": "笔误"} if route.method == "POST" else None
     return (await visitor.ask(route.method, path_of(route, **values), data=data))[0]
 
@@ -117,6 +127,7 @@ async def test_nobody_gets_to_any_page(office: Office) -> None:
 async def test_every_role_gets_to_its_routes_and_its_people_alone(office: Office, login: str) -> None:
     role, _ = NAMES[login]
     services = office.stage.services
+    await announce(office.stage, meeting(at=services.clock.now() + timedelta(days=7)))
     rows: dict[str, dict[str, Any]] = {
         "contact": {whose: one.id for whose, one in office.contacts.items()},
         "visit": {whose: await summarised(services, one) for whose, one in office.contacts.items()},
