@@ -15,6 +15,8 @@ from actions.appointments import moved_again
 from actions.call import CHOICES, PERSON, current, entry_of, intent, offered, quote, say, words_of
 from actions.cases import ASKS, follows, supplement
 from actions.colleagues import answer_how, find_colleague, hand_over, look_into, miss
+from actions.meetings import CHOICE as MEETING
+from actions.meetings import picked_meeting
 from actions.proposals import picked as picked_time
 from actions.wishes import ANSWERS, settle
 from bot.dialogue.action_calls import ActionCall
@@ -73,6 +75,9 @@ class Choose(Action):  # type: ignore[misc]
             return events
         if chosen and chosen.startswith("appointment:"):
             await picked_time(dispatcher, call, chosen)
+            return events
+        if chosen and chosen.startswith(MEETING):
+            await picked_meeting(dispatcher, call, chosen)
             return events
         if chosen and chosen.startswith(CHOICE):
             await answer_how(dispatcher, call, chosen.removeprefix(CHOICE))

@@ -24,6 +24,7 @@ from actions.around_answers import More, Products, Source
 from actions.call import calling
 from actions.care import AdverseEvent, Feedback, HandOver, MedicalInformation, OwnReport
 from actions.data import Benefit, Resume, Stop
+from actions.meetings import AskMeeting, CloseMeeting, JoinMeeting, LeaveMeeting, Meetings, ValidateMeeting
 from actions.mention import spoken_of
 from actions.profile import AllowProfiling, Privacy, RefuseProfiling
 from actions.proposals import AskAppointment, CloseAppointment, ValidateAppointment
@@ -75,6 +76,12 @@ ACTIONS: tuple[Callable[[], Action], ...] = (
     ValidateAppointment,
     AskAppointment,
     CloseAppointment,
+    ValidateMeeting,
+    AskMeeting,
+    CloseMeeting,
+    Meetings,
+    JoinMeeting,
+    LeaveMeeting,
     *(partial(made, step) for made in (ValidateStep, AskStep) for step in Step),
 )
 LARGEST = 4 * 1024 * 1024  # bytes of one request: a tracker with 100,000 characters of text in it

@@ -23,7 +23,7 @@ PASSED = "passed"  # words that name no time: the colleague reads them
 GONE, LATE = "gone", "late"  # it is over: before they heard of it, or spoke of it again; when they answered
 _TWICE = 2
 # What somebody wants for themselves is served first, by its own rule.
-_OWN = frozenset(
+OWN = frozenset(
     {
         *("report_adverse_event", "stop_contact", "resume_contact", "complain", "irritated", "privacy"),
         *("export_data", "delete_data", "change_profile", "bot_challenge", "ask_human"),
@@ -54,7 +54,7 @@ class ValidateAppointment(Action):  # type: ignore[misc]
             return []
         if chosen in CHOICES:
             return await _settled(call, row, CHOICES[chosen])
-        if meant in _OWN or (visits.asks(words) and meant.startswith("ask_")):
+        if meant in OWN or (visits.asks(words) and meant.startswith("ask_")):
             return []
         answer = read_postponement(words, call.now)
         if answer is not None and answer.answer == VisitAnswer.PUT_OFF:
@@ -113,7 +113,7 @@ class AskAppointment(Action):  # type: ignore[misc]
         chosen = next(tracker.get_latest_entity_values("choice"), None)
         if row is None or chosen == OTHER or words_of(tracker).strip() == "换个时间":
             return []
-        if row.asked and (intent(tracker) in {ASKS, *_OWN} or hears_first(call, tracker)):
+        if row.asked and (intent(tracker) in {ASKS, *OWN} or hears_first(call, tracker)):
             return []  # ASKS: the turn of a proposal that was withdrawn in the middle of it has asked
         before = await visits.ask_appointment(call.tx, row, call.now)
         values = {"rep": row.rep, "due": spoken_time(row.at.astimezone(CHINA))}

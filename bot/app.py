@@ -20,7 +20,7 @@ from aiohttp import web
 
 import actions
 import console
-from bot import crm, medical_information, schedule, tasks, visits
+from bot import crm, medical_information, meetings, schedule, tasks, visits
 from bot.assistant import Endpoint
 from bot.clock import Clock
 from bot.compliance import check_text
@@ -204,6 +204,7 @@ def tidying(services: Services, keys_changed: asyncio.Event) -> list[Coroutine[A
         repeat("hand_overs", partial(hand_over.look_after, services), hand_over.EVERY),
         repeat("triggers", partial(trigger.tidy, services), trigger.EVERY),
         repeat("visits", partial(visits.look_after, services), visits.EVERY),
+        repeat("meetings", partial(meetings.look_after, services), meetings.EVERY),
         repeat("answers", partial(medical_information.settle, services), medical_information.EVERY),
     ]
 

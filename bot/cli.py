@@ -48,6 +48,8 @@ COMMANDS = {
     "visit": "visits:begin",
     "visits": "visits:app",
     "summaries": "visits:print_summaries",
+    "meetings": "meetings:list_meetings",
+    "invite": "meetings:invite_doctor",
     "crm": "crm:app",
     "messages": "messages:list_messages",
     "timers": "messages:list_timers",

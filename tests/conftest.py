@@ -34,7 +34,7 @@ from bot.store.vault import Vault
 from tests.databases import Databases
 from tests.running import Service, with_model
 
-pytest_plugins = ["tests.sharing", "tests.stage"]
+pytest_plugins = ["tests.sharing", "tests.stage", "tests.meetings.hall"]
 TEMPLATE, SEEDED = "medrep", "medrep_seeded"
 
 

@@ -11,11 +11,10 @@ from uuid import UUID
 import typer
 
 from bot.commands.context import Context, contact_of, context, progress, run, say, say_json
-from bot.dialogue.published import Published
+from bot.commands.services import services_of
 from bot.doctors import ImportReport, confirm, decline, import_doctors, write_codes
 from bot.evidence import signed_document
 from bot.privacy import ErasureReceipt, erase_person, export_person
-from bot.runtime.services import Services
 
 TaskId = Annotated[int, typer.Argument(help="The task's id, as `medrep tasks` prints it.")]
 
@@ -66,7 +65,7 @@ def decline_doctor(task_id: TaskId) -> None:
 
 async def _decide(task_id: int, external_id: str | None) -> None:
     async with context() as home:
-        services = await _services(home)
+        services = await services_of(home)
         now, by = home.clock.now(), getpass.getuser()
         async with home.db.begin() as tx:
             if external_id is None:
@@ -99,7 +98,7 @@ def erase(external_id: Who = None, contact: ContactOption = None) -> None:
 
 async def _erase(external_id: str | None, contact: str | None) -> tuple[ErasureReceipt, ...]:
     async with context() as home:
-        services, by = await _services(home), getpass.getuser()
+        services, by = await services_of(home), getpass.getuser()
         person_id = await _person(home, contact)
         return await erase_person(services, external_id=external_id, person_id=person_id, by=by)
 
@@ -107,9 +106,3 @@ async def _erase(external_id: str | None, contact: str | None) -> tuple[ErasureR
 async def _person(home: Context, contact: str | None) -> UUID | None:
     """Who writes from this address. Raises MedrepError(BAD_INPUT | NOT_FOUND)."""
     return None if contact is None else (await contact_of(home, contact)).person_id
-
-
-async def _services(home: Context) -> Services:
-    published = Published(home.db, None)  # nothing is asked: no index
-    await published.load()
-    return Services(home.db, home.vault, home.clock, published, home.settings.home)

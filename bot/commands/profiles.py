@@ -12,9 +12,8 @@ import typer
 from bot import profiles
 from bot.clock import CHINA
 from bot.commands.context import As, Context, context, progress, run, say_json
-from bot.dialogue.published import Published
+from bot.commands.services import services_of
 from bot.evidence import Owner, note
-from bot.runtime.services import Services
 from bot.staff import Role, colleague
 from bot.store import doctors
 from bot.store.database import Tx
@@ -129,9 +128,7 @@ def decline_change(task_id: TaskNumber, login: As) -> None:
 
 async def _decide(task_id: int, login: str, *, accept: bool) -> None:
     async with context() as home:
-        published = Published(home.db, None)  # nothing is asked: no index
-        await published.load()
-        services = Services(home.db, home.vault, home.clock, published, home.settings.home)
+        services = await services_of(home)
         async with home.db.begin() as tx:
             await profiles.decide_change(tx, services, task_id, login, home.clock.now(), accept=accept)
 

@@ -47,7 +47,7 @@ def begin(
 
 async def _begin(external_id: str, name: str) -> int:
     async with context() as home, home.db.begin() as tx:
-        contact = await _contact(tx, home, external_id)
+        contact = await where_to_write(tx, home, external_id)
         content = await _content(tx)
         now = home.clock.now()
         plan = await plan_for(tx, contact, content, now, name=name)
@@ -57,8 +57,11 @@ async def _begin(external_id: str, name: str) -> int:
         return await begin_now(tx, contact, plan, now)
 
 
-async def _contact(tx: Tx, home: Context, external_id: str) -> Contact:
-    """Where the platform lets us write to the doctor, else where they came last."""
+async def where_to_write(tx: Tx, home: Context, external_id: str) -> Contact:
+    """Where the platform lets us write to the doctor, else where they came last; locked.
+
+    Raises MedrepError(NOT_FOUND | CONFLICT: not verified).
+    """
     person_id = await doctors.person_of(tx, external_id)
     if not await doctors.verified(tx, [person_id]):
         raise MedrepError(Fault.CONFLICT, "this doctor is not verified")

@@ -22,7 +22,7 @@ from bot.content.presenting import (
     warnings,
 )
 from bot.content.publication import Publication, publish, withdraw
-from bot.content.seed import FOLDER, seed_content
+from bot.content.seed import FOLDER, announce, seed_content
 
 __all__ = [
     "FOLDER",
@@ -32,6 +32,7 @@ __all__ = [
     "KnownMeeting",
     "Picture",
     "Publication",
+    "announce",
     "approve",
     "broken",
     "chart_lines",

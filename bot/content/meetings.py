@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +29,17 @@ def meeting_faults(content: Content, items: Set[Item], now: datetime) -> Iterato
 
 def ahead(content: Content, now: datetime) -> Content:
     """Without the meetings that are over."""
-    return content.model_copy(update={SECTION: tuple(one for one in content.meetings if one.ends_at > now)})
+    return _with(content, (one for one in content.meetings if one.ends_at > now))
+
+
+def apart(content: Content) -> Content:
+    """Without its meetings: they come and go, and make no other content of the rest."""
+    return _with(content, ())
+
+
+def _with(content: Content, meetings: Iterable[Meeting]) -> Content:
+    sections = {name: getattr(content, name) for name in Content.model_fields}
+    return Content(**{**sections, SECTION: tuple(meetings)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ async def withdraw(
         if found.state != store.PUBLISHED:
             raise MedrepError(Fault.CONFLICT, f"{found} is not in force")
         await store.withdraw(tx, found.id, now)
-        await _plan(tx, ())
+        await plan_of(tx, ())
         text = [digest(found)]
         await note(tx, "content.withdrawn", now, "content", login=login, reason=reason, revisions=text)
     return await _put(db, (), login, now, encoder, folder)
@@ -97,7 +97,7 @@ async def _put(
     db: Database, chosen: Sequence[int], by: str, now: datetime, encoder: Encoder, folder: Path
 ) -> Publication:
     async with db.begin() as tx:
-        plan = await _plan(tx, chosen)
+        plan = await plan_of(tx, chosen)
         await _refuse(tx, plan, now)
     if not plan.changed:
         return Publication(plan.content.fingerprint, "unchanged")
@@ -105,7 +105,7 @@ async def _put(
     await asyncio.to_thread(keep_index, plan.content, encoder, folder)
     async with db.begin() as tx:
         await store.lock(tx)
-        latest = await _plan(tx, chosen)
+        latest = await plan_of(tx, chosen)
         if (latest.base, latest.revisions) != (plan.base, plan.revisions):
             raise MedrepError(Fault.CONFLICT, "somebody changed the content meanwhile; nothing was published")
         await put_in_force(tx, latest, by, now)
@@ -122,7 +122,7 @@ async def put_in_force(tx: Tx, plan: Plan, by: str, now: datetime) -> None:
     )
 
 
-async def _plan(tx: Tx, chosen: Collection[int]) -> Plan:
+async def plan_of(tx: Tx, chosen: Collection[int]) -> Plan:
     """What is in force with `chosen` put in its place, or behind the last of its section."""
     version = await store.current(tx)
     standing = await store.of_version(tx, version.id) if version else []

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bot.content.approval import LEGAL, MEDICAL, give
-from bot.content.editions import assembled, bodies
+from bot.content.editions import assembled, bodies, edition_in_force
 from bot.content.importing import import_content
-from bot.content.meetings import ahead
-from bot.content.publication import Plan, Publication, faults, put_in_force
-from bot.knowledge import load
+from bot.content.meetings import ahead, apart
+from bot.content.publication import Plan, Publication, faults, plan_of, put_in_force
+from bot.knowledge import Content, Meeting, load
 from bot.model import Fault, MedrepError
 from bot.settings import ROOT, Frozen
 from bot.store import content as store
@@ -44,9 +44,11 @@ async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Public
     async with db.begin() as tx:
         await store.lock(tx)
         if not await store.empty(tx):
-            version = await store.current(tx)
-            in_force = version.fingerprint if version else ""
-            return Publication(in_force, "unchanged" if in_force == content.fingerprint else "kept")
+            in_force = await edition_in_force(tx)
+            if in_force is None:
+                return Publication("", "kept")
+            same = apart(in_force.content).fingerprint == apart(content).fingerprint
+            return Publication(in_force.content.fingerprint, "unchanged" if same else "kept")
         drafts = (await import_content(tx, content, SEED, now)).drafts
         reviewers = _reviewers(root / FOLDER / APPROVALS)
         if reviewers is None:
@@ -56,6 +58,25 @@ async def seed_content(db: Database, now: datetime, root: Path = ROOT) -> Public
         await _approve(tx, drafts, reviewers, now)
         await put_in_force(tx, Plan(0, assembled(drafts), drafts, drafts, changed=True), SEED, now)
     return Publication(content.fingerprint, "published")
+
+
+async def announce(db: Database, meeting: Meeting, now: datetime, root: Path = ROOT) -> bool:
+    """Put a meeting of the demo in force beside the rest, with the approvals that the seed carries; whether
+    that was done. No index is built: no question is answered from it.
+
+    Raises MedrepError(BAD_INPUT | REFUSED_TEXT).
+    """
+    reviewers = _reviewers(root / FOLDER / APPROVALS)
+    async with db.begin() as tx:
+        await store.lock(tx)
+        if reviewers is None or await store.current(tx) is None:
+            return False
+        drafts = (await import_content(tx, Content(meetings=(meeting,)), SEED, now)).drafts
+        if not drafts:
+            return False
+        await _approve(tx, drafts, reviewers, now)
+        await put_in_force(tx, await plan_of(tx, [one.id for one in drafts]), SEED, now)
+    return True
 
 
 def _reviewers(path: Path) -> Reviewers | None:

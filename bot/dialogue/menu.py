@@ -25,7 +25,7 @@ _TOP, _BELOW = 16, 60  # bytes of a name
 SET_BY_US = frozenset(
     {
         *("verify", "choose", "refuse_profiling", "allow_profiling"),
-        *("visit_begin", "visit_resume", "appointment_ask"),
+        *("visit_begin", "visit_resume", "appointment_ask", "meeting_invite"),
     }
 )
 

@@ -69,7 +69,7 @@ async def held_back(tx: Tx, services: Services, claim: Claim, contact: Contact) 
     if await triggers.words_wait(tx, contact.id):  # a worker died in it, and they wrote
         await triggers.close(tx, claim, InboxState.DEFERRED, "conversation", now, not_before=now)
         return True
-    intent = Intent(contact.id, claim.purpose, claim.turn_id, claim.subject)
+    intent = Intent(contact.id, claim.purpose, claim.turn_id, claim.subject, begins=True)
     facts = await read_circumstances(tx, services, {contact.id: contact}, [intent])
     decision = may_leave(services, intent, facts[contact.id])
     if isinstance(decision, Refuse):

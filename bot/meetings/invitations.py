@@ -5,32 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
-from bot.content import fitting_meetings, meetings_in_force, meetings_known
+from bot.content import KnownMeeting, fitting_meetings, meetings_in_force, meetings_known
 from bot.evidence import Owner, note
 from bot.knowledge import Meeting
-from bot.meetings.reminders import cancel_all, remind
+from bot.meetings.answers import Answer
+from bot.meetings.programme import upcoming
+from bot.meetings.reminders import cancel_all, put, remind
 from bot.model import Fault, MedrepError, Purpose
 from bot.people import consent
-from bot.schedule.changes import set_timer
-from bot.store import doctors
+from bot.store import contacting, doctors
 from bot.store import meetings as store
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.meetings import InvitationRow
-from bot.store.timers import Action
 
-ASK = "meeting_invite"  # the intent of the turn that asks
 SELF = "self"  # who invited somebody that put their name down without being asked
 LISTED = 20
-
-
-class Answer(StrEnum):
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +38,14 @@ class Offered:
     def invitable(self) -> bool:
         """Nobody has invited them, or what there was was withdrawn."""
         return self.ahead and (self.invitation is None or self.invitation.state == "withdrawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation to a meeting that is ahead, as it is announced now."""
+
+    row: InvitationRow
+    meeting: Meeting
 
 
 async def offered(
@@ -71,20 +71,8 @@ async def invite(tx: Tx, contact: Contact, meeting_id: str, by: str, now: dateti
     if meeting.starts_at <= now:
         raise MedrepError(Fault.BAD_INPUT, f"meeting {meeting_id} has begun")
     row = await _put_down(tx, contact, meeting, by, now)
-    timer_id = await set_timer(
-        tx,
-        contact,
-        Action.TRIGGER,
-        ASK,
-        {"invitation": row.id},
-        purpose=Purpose.SERVICE,
-        subject=row.subject,
-        starts_at=now,
-        grace=meeting.starts_at - now,
-        now=now,
-    )
     await note(tx, "meeting.invited", now, row.subject, contact, meeting=meeting_id, by=by)
-    return await store.change(tx, row.id, timers=[timer_id])
+    return await store.change(tx, row.id, timers=[await put(tx, row, contact, now)])
 
 
 async def join(tx: Tx, contact: Contact, meeting: Meeting, turn_id: UUID, now: datetime) -> InvitationRow:
@@ -140,20 +128,41 @@ async def withdraw(tx: Tx, row: InvitationRow, now: datetime, why: str) -> Invit
     return await store.change(tx, row.id, state="withdrawn", ended_at=now, timers=[])
 
 
-async def to_ask(
-    tx: Tx, contact: Contact, now: datetime, invitation_id: int | None = None
-) -> InvitationRow | None:
+async def to_ask(tx: Tx, contact: Contact, now: datetime, invitation_id: int | None = None) -> Invited | None:
     """What the doctor has yet to answer: this one, or what was put to them last; locked. Who wants nothing of
-    the kind any more has nothing to answer."""
-    spoken = await consent.of_person(tx, contact.person_id)
-    if contact.stopped_at is not None or not any(
-        one.purpose == Purpose.SERVICE and one.holds for one in spoken
-    ):
+    the kind any more has nothing to answer, and nobody has to a meeting that is over or called off."""
+    if not await wants(tx, contact):
         return None
-    for row in await store.open_of(tx, contact.person_id, now):
-        if row.id == invitation_id or (invitation_id is None and row.state == "asked"):
-            return row if row.state in ("waiting", "asked") else None
+    for one in await spoken_of(tx, contact, now):
+        if one.row.id == invitation_id or (invitation_id is None and one.row.state == "asked"):
+            return one if one.row.state in ("waiting", "asked") else None
     return None
+
+
+async def spoken_of(tx: Tx, contact: Contact, now: datetime) -> tuple[Invited, ...]:
+    """Their invitations to meetings ahead, whatever they answered, the one put to them last first; locked,
+    behind the contact, as everybody locks."""
+    ahead = {one.id: one for one in await upcoming(tx, now)}
+    if not ahead:
+        return ()
+    await contacting.lock_contacts(tx, [contact.id])
+    rows = await store.open_of(tx, contact.person_id, now)
+    return tuple(Invited(row, ahead[row.meeting_id]) for row in rows if row.meeting_id in ahead)
+
+
+async def too_late(tx: Tx, person_id: UUID) -> KnownMeeting | None:
+    """The meeting that was put to them last, whatever has become of it."""
+    last = await store.last_asked(tx, person_id)
+    if last is None:
+        return None
+    return next((one for one in await meetings_known(tx) if one.meeting.id == last.meeting_id), None)
+
+
+async def wants(tx: Tx, contact: Contact) -> bool:
+    """Whether they hear of meetings at all."""
+    spoken = await consent.of_person(tx, contact.person_id)
+    holds = any(one.purpose == Purpose.SERVICE and one.holds for one in spoken)
+    return contact.stopped_at is None and holds
 
 
 async def ask(tx: Tx, row: InvitationRow, now: datetime) -> int:

@@ -11,12 +11,30 @@ from bot.store.database import Tx
 from bot.store.meetings import InvitationRow
 from bot.store.timers import Action
 
-DAY, SOON = "meeting_day", "meeting_soon"
+ASK = "meeting_invite"  # the intent of the turn that asks
+DAY, SOON, MOVED, CALLED_OFF = "meeting_day", "meeting_soon", "meeting_moved", "meeting_called_off"
+WORDED = (DAY, SOON, MOVED, CALLED_OFF)
 # How long before it begins; how late it may still leave.
 _BEFORE = {
     DAY: (timedelta(days=1), timedelta(hours=20)),
     SOON: (timedelta(minutes=30), timedelta(minutes=25)),
 }
+
+
+async def put(tx: Tx, row: InvitationRow, contact: Contact, now: datetime) -> int:
+    """The doctor is asked at the next moment at which we may write, until the meeting begins; the timer."""
+    return await set_timer(
+        tx,
+        contact,
+        Action.TRIGGER,
+        ASK,
+        {"invitation": row.id},
+        purpose=Purpose.SERVICE,
+        subject=row.subject,
+        starts_at=now,
+        grace=row.starts_at - now,
+        now=now,
+    )
 
 
 async def remind(tx: Tx, row: InvitationRow, contact: Contact, now: datetime) -> list[int]:

@@ -12,7 +12,7 @@ from bot.model import PROACTIVE, Purpose
 from bot.outbound.policy import COURTESY, PAUSE, WEEK
 from bot.people import consent, takeover
 from bot.runtime.services import Services
-from bot.store import contacting, hand_overs, visits
+from bot.store import contacting, hand_overs, meetings, visits
 from bot.store.contacts import Contact
 from bot.store.database import Tx
 from bot.store.outbox import Outgoing
@@ -20,18 +20,19 @@ from bot.store.outbox import Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A turn that is to begin for a purpose: its messages are not written yet."""
+    """A message that is not written yet, or (`begins`) a turn that is to begin for a purpose."""
 
     contact_id: int
     purpose: Purpose
     turn_id: UUID
     subject: str | None = None
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Of one contact. What binds no message of the batch is not read: nothing but the contact for answers;
-    neither what was sent nor a conversation for medication; and the window for promotion alone."""
+    neither what was sent nor a conversation for medication; and the window for promotion and turns."""
 
     contact: Contact
     consents: frozenset[Purpose] = frozenset()
@@ -41,7 +42,7 @@ class Circumstances:
     window: bool = True  # the platform lets us write freely
     taken_over: bool = False  # a colleague speaks with them
     forced: frozenset[str] = frozenset()  # subjects that a colleague has begin now
-    agreed: frozenset[str] = frozenset()  # subjects that they put off to a time of their own
+    agreed: frozenset[str] = frozenset()  # subjects that they put off to a time of their own, or said yes to
     awaiting: bool = False  # they asked for a person and nobody has spoken with them; read for promotion only
 
     def occasions(self, turn_id: UUID | None) -> tuple[datetime, ...]:
@@ -83,10 +84,14 @@ async def read_circumstances(
         turns = await contacting.conversations(tx, courteous, real_now() - PAUSE)
     forced = agreed = frozenset[str]()
     awaiting = frozenset[int]()
-    if promoting := [row for row in rows if row.purpose == Purpose.PROMOTION]:
+    promoting = [row for row in rows if row.purpose == Purpose.PROMOTION]
+    if promoting or any(isinstance(row, Intent) and row.begins for row in rows):
         windows = await contacting.open_windows(tx, contact_ids, now)
+    if promoting:
         forced, agreed = await visits.wished(tx, {row.subject for row in promoting if row.subject})
         awaiting = await hand_overs.awaiting(tx, contact_ids)
+    if about := {row.subject for row in rows if row.subject and row.purpose == Purpose.SERVICE}:
+        agreed |= await meetings.wanted(tx, about)
     taken = await takeover.current(tx, contact_ids, now, services.limits)
     return {
         contact.id: Circumstances(

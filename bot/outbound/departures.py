@@ -60,6 +60,7 @@ class Departure:
     row: Outgoing
     address: str
     pieces: tuple[Message, ...]
+    template: str  # of the account, by name
     fields: Mapping[str, str] | None  # None: the platform has no template for it
     via: str  # active | template
     opening: int  # of the contact's windows, see `platform.openings`
@@ -140,7 +141,7 @@ class _Going:
         address = await recipient.address.opened(tx, vault)
         message = message_of(row, draft)
         pieces = self._channel.split(message, row.halved)[row.pieces_sent :]
-        fields = _template_fields(self._channel, row, message, draft)
+        template, fields = _template_fields(self._channel, row, message, draft)
         if row.occurrence_id is not None:
             # Of a contact that is somebody else's since, the row stays with whom it was made for.
             same = recipient.contact.person_id == row.person_id
@@ -151,7 +152,7 @@ class _Going:
         if offer is not None:
             self.offers.append((recipient.contact, offer))
         opening = self._ledger.opening(contact_id)
-        return Departure(row, address, pieces, fields, via, opening, taken)
+        return Departure(row, address, pieces, template, fields, via, opening, taken)
 
     def _allowed(self, row: Outgoing, pieces: int, *, template: bool) -> tuple[str, tuple[Taken, ...]]:
         """How it leaves, and what that takes. Raises MedrepError(WINDOW_CLOSED | COUNT_USED_UP)."""
@@ -167,14 +168,16 @@ class _Going:
 
 def _template_fields(
     channel: Connector, row: Outgoing, message: Message, draft: Draft
-) -> Mapping[str, str] | None:
-    names = channel.template_fields(row.purpose.value)
+) -> tuple[str, Mapping[str, str] | None]:
+    """Which template may carry it, and what fills that; None: none does."""
+    name = draft.template or row.purpose.value
+    names = channel.template_fields(name)
     if row.occurrence_id is None or names is None or row.pieces_sent:
-        return None
+        return name, None
     values = template_values(message, draft.fields, names)
     if values is None:
-        log.warning("outbox.template_unfilled", row=row.id, template=row.purpose.value)
-    return values
+        log.warning("outbox.template_unfilled", row=row.id, template=name)
+    return name, values
 
 
 def template_values(

@@ -57,6 +57,7 @@ def decide(
     now: datetime,
     *,
     forced: bool = False,
+    begins: bool = False,
     awaiting: bool = False,
 ) -> Decision:
     """What binds a message of this purpose at `now` (business time).
@@ -64,8 +65,9 @@ def decide(
     `consents`: the purposes that they agreed to. `limits`: quiet hours and the weekly cap. `sent`: when
     service and promotion left, at least those of the last seven days. `takeover`: a colleague speaks with
     them. `live_conversation`: a turn of theirs has just begun. `window`: the platform lets us write freely;
-    else only its templates leave. `forced`: a colleague has it begin now, whatever the hour and the cap.
-    `awaiting`: they asked for a person and nobody has spoken with them, so no visit begins meanwhile.
+    else only its templates leave, and no turn `begins`, whose words none of them carries. `forced`: a
+    colleague has it begin now, whatever the hour and the cap. `awaiting`: they asked for a person and nobody
+    has spoken with them, so no visit begins meanwhile.
     Replies and emergencies are bound by nothing here but that the person can be reached.
     """
     if person.unreachable:
@@ -90,8 +92,8 @@ def decide(
             waits.append(Defer(now + PAUSE, "conversation"))
     if purpose == Purpose.PROMOTION and awaiting and not forced:
         waits.append(Defer(now + PAUSE, "person"))
-    if purpose == Purpose.PROMOTION and not window:
-        waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise
+    if not window and (purpose == Purpose.PROMOTION or (begins and purpose in COURTESY)):
+        waits.append(Defer(now + PAUSE, "window"))  # a platform's template may not advertise, nor ask
     return max(waits, key=lambda wait: wait.until, default=Send())
 
 

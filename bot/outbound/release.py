@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from bot import materials, medical_information
+from bot import materials, medical_information, meetings
 from bot.compliance import check_text
 from bot.content import Edition, key_message_text, picture
 from bot.dialogue.version import ON_DUTY
@@ -102,8 +102,8 @@ class Exit:
             raise MedrepError(Fault.NO_BASIS, f"{basis} does not say this to them")
 
     async def _true(self, contact: Contact, values: Mapping[str, str], row: Outgoing) -> bool:
-        """Whether what stands in the placeholders names something of ours (product, source, link, rep), or
-        was said by the person in this turn."""
+        """Whether what stands in the placeholders names something of ours (product, source, link, meeting,
+        rep), or was said by the person in this turn."""
         now = self._services.clock.now()
         if values.keys() & {"products", "product", "source"}:
             standing = await self._editions()
@@ -115,6 +115,8 @@ class Exit:
             source = values.get("source")
             if source is not None and not any(is_source(source, one.content, now) for one in standing):
                 return False
+        if values.keys() & meetings.FACTS and not await self._announces(contact, values):
+            return False
         if "link" in values and not await self._links(contact, values.get("material", ""), values["link"]):
             return False
         if "heard" in values and not await self._heard(row, values["heard"]):
@@ -136,6 +138,12 @@ class Exit:
         if contact.audience == Audience.DOCTOR and not await self._is_verified(contact.person_id):
             return False
         return await materials.holds(self._tx, self._services, contact, title, url)
+
+    async def _announces(self, contact: Contact, values: Mapping[str, str]) -> bool:
+        """Whether this is said of one meeting as it is announced at this moment, to a verified doctor."""
+        if contact.audience != Audience.DOCTOR or not await self._is_verified(contact.person_id):
+            return False
+        return await meetings.says(self._tx, values)
 
     async def _quotes(self, audience: Audience, basis: Basis, text: str) -> None:
         """Whether the revision that the basis names says this, and may be quoted (docs/architecture.md)."""
@@ -206,6 +214,7 @@ def may_leave(services: Services, row: Outgoing | Intent, facts: Circumstances) 
         facts.window,
         services.clock.now(),
         forced=row.subject in facts.forced,
+        begins=isinstance(row, Intent) and row.begins,
         awaiting=facts.awaiting and (row.subject or "").startswith("visit:"),  # not what a colleague sends
     )
 

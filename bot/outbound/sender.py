@@ -285,8 +285,8 @@ class Sender:
 
 
 def _template(channel: Connector, departure: Departure) -> Awaitable[Receipt]:
-    row, fields = departure.row, departure.fields or {}
-    return channel.template(departure.address, row.purpose.value, fields, client_msg_id=f"outbox-{row.id}")
+    key, fields = f"outbox-{departure.row.id}", departure.fields or {}
+    return channel.template(departure.address, departure.template, fields, client_msg_id=key)
 
 
 def by_account(rows: Sequence[Outgoing]) -> list[tuple[Account, list[Outgoing]]]:

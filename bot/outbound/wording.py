@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from bot import meetings
 from bot.model import Fault, MedrepError, Reply
 from bot.runtime.services import Services
 from bot.store.contacts import Contact
@@ -19,10 +20,12 @@ from bot.store.outbox import Draft, Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What is said, and which words of it a platform's template may take, by the template's field names."""
+    """What is said, and which words of it a platform's template may take, by the template's field names.
+    `template`: the account's that is made for it; "": that of its purpose."""
 
     reply: Reply
     fields: dict[str, str] = field(default_factory=dict)
+    template: str = ""
 
 
 # Raises MedrepError where the ids lead nowhere.
@@ -35,8 +38,15 @@ async def _response(_: Tx, services: Services, contact: Contact, origin: Origin)
     return Wording(services.published.dialogue.reply(name, contact.audience))
 
 
+async def _meeting(tx: Tx, services: Services, contact: Contact, origin: Origin) -> Wording:
+    """What is sent about a meeting: refs {"invitation": its id}."""
+    number, now = int(origin.refs.get("invitation", 0)), services.clock.now()
+    reply, fields = await meetings.worded(tx, services, contact, origin.name, number, now)
+    return Wording(reply, fields, meetings.TEMPLATE)
+
+
 # The name of a timer of action `message` -> who makes its text.
-ROOMS: dict[str, Room] = {"response": _response}
+ROOMS: dict[str, Room] = {"response": _response, **dict.fromkeys(meetings.WORDED, _meeting)}
 
 
 async def worded(tx: Tx, services: Services, row: Outgoing, contact: Contact) -> Draft:
@@ -47,4 +57,6 @@ async def worded(tx: Tx, services: Services, row: Outgoing, contact: Contact) ->
     if room is None:
         raise MedrepError(Fault.NOT_FOUND, f"nobody makes the text of {row.origin.name!r}")
     wording = await room(tx, services, contact, row.origin)
-    return replace(Draft.of(wording.reply), purpose=row.purpose, fields=wording.fields)
+    return replace(
+        Draft.of(wording.reply), purpose=row.purpose, fields=wording.fields, template=wording.template
+    )

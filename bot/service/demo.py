@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.clock import CHINA
+from bot.content import announce, meetings_in_force
 from bot.doctors import import_doctors, issue_codes
+from bot.knowledge import Meeting
 from bot.model import Account, Channel, Fault, MedrepError
 from bot.service.process import plain_environment
 from bot.settings import ROOT, Settings
@@ -78,6 +81,7 @@ LOGINS = (
     Login("auditor", Role.AUDITOR, "朱审计（演示）"),
 )
 ACCOUNTS = ("sandbox", "sandbox-patient")
+SOON = timedelta(days=14)
 TEAM, COMPANY = "演示一队", "示例制药有限公司（演示）"
 
 
@@ -106,6 +110,26 @@ async def logins(db: Database, settings: Settings) -> list[str]:
                 known[one.login] = password
         lines.append(f"login       {one.role.value:<10}  {one.login:<10}  {known[one.login]}")
     return lines
+
+
+async def meetings(db: Database) -> None:
+    """There is always one next week: where none is ahead soon, one of the demo's own comes into force."""
+    async with db.begin() as tx:
+        now = (await business_clock.clock(tx)).now()
+        if any(now < one.starts_at < now + SOON for one in await meetings_in_force(tx)):
+            return
+    starts = (now.astimezone(CHINA) + timedelta(days=7)).replace(hour=19, minute=30, second=0, microsecond=0)
+    meeting = Meeting(
+        id=f"demo-{starts:%Y%m%d}",
+        topic="糖尿病肾病规范管理线上交流（演示）",
+        speaker="示例市中心医院 虚教授（演示）",
+        host=COMPANY,
+        starts_at=starts,
+        ends_at=starts + timedelta(hours=1),
+        link="https://meeting.example.com/demo-diabetes",
+        interests=("糖尿病",),
+    )
+    await announce(db, meeting, now)
 
 
 async def menus(db: Database, settings: Settings) -> list[str]:

@@ -281,6 +281,7 @@ class Supervisor:
 
     async def _people(self) -> list[str]:
         """The demo's doctors, then colleagues: the list names the reps among these."""
+        await self._while_refused(lambda: demo.meetings(self._db))
         lines = await self._while_refused(lambda: demo.people(self._db, self._settings))
         return lines + await self._while_refused(lambda: demo.logins(self._db, self._settings))
 

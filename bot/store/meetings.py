@@ -115,6 +115,12 @@ async def open_of(tx: Tx, person_id: UUID, now: datetime) -> list[InvitationRow]
     return await _read(tx, query.order_by(_OF.asked_at.desc().nulls_last(), _OF.id).with_for_update())
 
 
+async def last_asked(tx: Tx, person_id: UUID) -> InvitationRow | None:
+    """What was put to them last, be it over or withdrawn."""
+    query = _rows(_OF.person_id == person_id, _OF.asked_at.is_not(None))
+    return next(iter(await _read(tx, query.order_by(_OF.asked_at.desc()).limit(1))), None)
+
+
 async def of_person(tx: Tx, person_id: UUID, limit: int) -> list[InvitationRow]:
     """All of theirs, the latest meeting first."""
     return await _read(tx, _rows(_OF.person_id == person_id).order_by(_OF.starts_at.desc()).limit(limit))
@@ -139,6 +145,12 @@ async def wanted(tx: Tx, subjects: Collection[str]) -> frozenset[str]:
 
 
 # ---------------------------------------------------------------- what is looked after
+
+
+async def still(tx: Tx, found: InvitationRow) -> bool:
+    """Whether it is as it was found, and nobody else holds it; locked. What somebody holds is found again."""
+    query = _rows(_OF.id == found.id).with_for_update(skip_locked=True)
+    return await _read(tx, query) == [found]
 
 
 async def over(tx: Tx, now: datetime, limit: int) -> list[InvitationRow]:
@@ -167,6 +179,12 @@ async def moved(
     if not which:
         return []
     query = _rows(_OPEN, or_(_OF.ends_at > now, _OF.accepted_at.is_not(None)), or_(*which))
+    return await _read(tx, query.order_by(_OF.id).limit(limit))
+
+
+async def bare(tx: Tx, before: datetime, limit: int) -> list[InvitationRow]:
+    """Those accepted to meetings that begin later than this, of which nothing is still to be sent."""
+    query = _rows(_OPEN, _OF.state == "accepted", _OF.starts_at > before, func.cardinality(_OF.timers) == 0)
     return await _read(tx, query.order_by(_OF.id).limit(limit))
 
 

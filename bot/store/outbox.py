@@ -47,6 +47,7 @@ class Draft:
     choices: tuple[Choice, ...] = ()
     unordered: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)  # words of it that a platform's template may take
+    template: str = ""  # the account's that is made for it; "": that of its purpose
     attachment: Attachment | None = None
     author: str = ""  # the login of the colleague who picked it; what one typed has that as its basis
 

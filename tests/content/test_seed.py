@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.content import FOLDER, edition_in_force, seed_content
+from bot.clock import CHINA
+from bot.content import FOLDER, edition_in_force, meetings_in_force, seed_content
+from bot.service import demo
 from bot.settings import ROOT
+from bot.store import business_clock
 from bot.store import content as store
 from bot.store.database import Database
 from tests.content.conftest import NOW, SEED, Shelf
@@ -55,3 +59,23 @@ async def test_a_seed_without_approvals_is_drafts(database: Database, checkout: 
     async with database.begin() as tx:
         assert await edition_in_force(tx) is None
         assert {one.state for one in await store.every(tx)} == {"draft"}
+
+
+async def test_the_demo_always_has_a_meeting_next_week(database: Database) -> None:
+    async def ahead() -> list[str]:
+        async with database.begin() as tx:
+            return [one.id for one in await meetings_in_force(tx)]
+
+    now = NOW.astimezone(CHINA)
+    await demo.meetings(database)
+    assert await ahead() == [], "without content there is nothing to stand beside"
+    await seed_content(database, NOW)
+    seeded = await ahead()
+    for _ in range(2):
+        await demo.meetings(database)
+    assert await ahead() == [f"demo-{now + timedelta(days=7):%Y%m%d}", *seeded]
+    assert (await seed_content(database, NOW)).state == "unchanged", "a meeting makes no other content"
+    async with database.begin() as tx:
+        await business_clock.move(tx, 30 * 86400)
+    await demo.meetings(database)
+    assert f"demo-{now + timedelta(days=37):%Y%m%d}" in await ahead()

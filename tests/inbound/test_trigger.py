@@ -244,6 +244,17 @@ async def test_expired_is_its_end_with_the_reason_why_it_waited(stage: Stage, en
     ]
 
 
+async def test_a_turn_whose_words_no_template_carries_waits_for_the_window(
+    stage: Stage, engine: Engine
+) -> None:
+    await stage.write("UPDATE send_window SET closes_at = :past", past=stage.services.clock.now() - HOURS)
+    await begin(stage)
+    await begin(stage, Purpose.MEDICATION, key="2")
+    while await stage.workers.turn():
+        pass
+    assert await state(stage) == [("deferred", "window"), ("done", None)]
+
+
 async def test_one_that_cannot_be_ended_keeps_no_other_from_its_end(
     stage: Stage, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

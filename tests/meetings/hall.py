@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from bot.clock import CHINA
 from bot.content import withdraw
 from bot.knowledge import Content, Meeting
@@ -61,3 +63,15 @@ async def invited(stage: Stage, meeting_id: str = LECTURE) -> InvitationRow:
     contact = await stage.contact()
     async with stage.services.db.begin() as tx:
         return await invite(tx, contact, meeting_id, "zhou", stage.services.clock.now())
+
+
+@pytest.fixture
+async def hall(open_window: Stage) -> Stage:
+    """A lecture and a symposium are announced; the phone's owner is a doctor whom we may tell of them."""
+    stage = open_window
+    await stage.move(NOON)
+    await stage.agree()
+    await verified(stage)
+    symposium = meeting(OTHER, THEN + timedelta(days=30), topic="高血压规范管理（试）")
+    await announce(stage, meeting(), symposium)
+    return stage

@@ -105,12 +105,18 @@ async def test_of_two_the_one_that_was_put_last_is_answered(hall: Stage) -> None
     contact = await hall.contact()
     async with hall.services.db.begin() as tx:
         assert await to_ask(tx, contact, NOON) is None, "neither was put"
-        assert (await to_ask(tx, contact, NOON, second.id)) == second
+        found = await to_ask(tx, contact, NOON, second.id)
+        assert found is not None and found.row == second and found.meeting.id == OTHER
         assert await ask(tx, second, NOON) == 0
         found = await to_ask(tx, contact, NOON)
-        assert found is not None and (found.id, found.state, found.asked) == (second.id, "asked", 1)
+        assert found is not None and (found.row.id, found.row.state, found.row.asked) == (
+            second.id,
+            "asked",
+            1,
+        )
         await ask(tx, first, NOON + timedelta(hours=1))
-        assert (await to_ask(tx, contact, NOON)).id == first.id  # type: ignore[union-attr]
+        found = await to_ask(tx, contact, NOON)
+        assert found is not None and found.row.id == first.id
 
 
 async def test_who_has_stopped_or_wants_no_word_of_meetings_has_nothing_to_answer(hall: Stage) -> None:
@@ -171,3 +177,5 @@ async def test_what_is_offered_fits_and_says_how_it_stands(hall: Stage) -> None:
     await hall.move(NOON + timedelta(hours=3))
     await call_off(hall, "theirs")
     assert {name for name, _ in await found()} == {LECTURE, OTHER, "others"}, "over, or called off"
+    await call_off(hall)
+    assert (LECTURE, False) in await found(), "they were invited to it"

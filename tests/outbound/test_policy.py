@@ -74,6 +74,7 @@ TABLE: dict[str, tuple[datetime, dict[str, Any], tuple[Any, ...]]] = {
     "a takeover": (NOON, {"takeover": True}, (S, S, LATER, LATER, LATER)),
     "a conversation": (NOON, {"live_conversation": True}, (S, S, S, LATER, LATER)),
     "the window is closed": (NOON, {"window": False}, (S, S, S, S, LATER)),
+    "a turn begins while it is closed": (NOON, {"window": False, "begins": True}, (S, S, S, LATER, LATER)),
     # of several, a refusal goes before a wait, and the longest wait counts
     "stopped at night": (NIGHT, {"person": Person(stopped=True)}, (S, S, STOPPED, STOPPED, STOPPED)),
     "no consent at night": (NIGHT, {"consents": frozenset()}, (S, S, NO_CONSENT, NO_CONSENT, NO_CONSENT)),

@@ -2,11 +2,12 @@
 
 `# title` begins one (`@newcomer`, `@patient`: not a verified doctor). What they do: `> words` they write,
 `+ words` right behind that, `! voice` (image, location) they send, `& key` they click in the account's menu.
-What we do: `*` a colleague has a visit begin; `$ command` of medrep (`{doctor}`: the external id).
+What we do: `*` a colleague has a visit begin; `$ command` of medrep (`{doctor}`: the external id);
+`% meeting` a colleague invites them, who were silent for a while; `- meeting` it is called off.
 What comes: `< a | b` the next reply holds all of these (`~`: any), `^ words` and not these; `~` nothing more.
 What stands: `= a b` the newest visit has this state, ending, step, need or hour (`+3`: days from today;
 `none`: there is no visit); `? words` its summary holds them in a sentence, the attitude, a request or the
-next step, `; words` it does not.
+next step, `; words` it does not. In chats about meetings `= a timers:2` is of the newest invitation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MARKS = "><^+!&~*$=?;"
+MARKS = "><^+!&~*$=?;%-"
 
 
 @dataclass(frozen=True)
