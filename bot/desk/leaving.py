@@ -93,9 +93,9 @@ async def begin_writing(
 
 
 def _of(reading: Desk, at: Reached, purpose: Purpose, now: datetime) -> Leave:
-    decision = may_leave(reading.services, replace(at.intent, purpose=purpose), at.facts)
+    intent = replace(at.intent, purpose=purpose, begins=purpose == Purpose.SERVICE)  # it asks in a turn
+    decision = may_leave(reading.services, intent, at.facts)
     spent = bool(at.windows) and all(one.left <= KEPT_FOR_SAFETY for one in at.windows)
-    # No template carries a question or a text of ours, whatever it is for.
     return _leave(decision, purpose, now, spent=spent, closed=not at.facts.window)
 
 

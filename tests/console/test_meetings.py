@@ -7,9 +7,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 from bot import meetings
+from bot.inbound.trigger import trigger
 from bot.meetings import Answer, InvitationRow
+from bot.model import Purpose
 from bot.store import desk
 from bot.store import meetings as rows
+from bot.store.triggers import Trigger
 from tests.console.conftest import HOSTILE, Office, Visitor
 from tests.console.test_dealings import ready
 from tests.console.test_rows import reading
@@ -287,3 +290,15 @@ async def test_who_names_themselves_is_shown_as_such(office: Office) -> None:
         section = part(await (await office.as_(login)).get(path), "meetings")
         assert "参加" in section and "<button" not in section
         assert ("/console/meetings/" in section) is (login == "wei"), "who may not open it has no link"
+
+
+async def test_a_question_that_waits_stands_among_what_is_to_leave(office: Office) -> None:
+    visitor, path = await hall(office)
+    row, services = await invited(office, "zhou"), office.stage.services
+    refs = {"invitation": row.id}
+    turn = Trigger(
+        office.contacts["zhou"], meetings.ASK, refs, Purpose.SERVICE, row.subject, key="x", expires_at=THEN
+    )
+    async with services.db.begin() as tx:
+        assert await trigger(tx, services.vault, turn, NOON)
+    assert "邀请参会" in part(await visitor.get(path), "queued")
